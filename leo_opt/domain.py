@@ -1,0 +1,164 @@
+"""The inputs allowed: a box."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from leo_opt.errors import InvalidInputError
+from leo_opt.network import FloatArray
+
+
+def _read_side(values: ArrayLike, side: str) -> FloatArray:
+    """A read-only float64 copy of one side of a box, a scalar or a vector."""
+    try:
+        array = np.array(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise InvalidInputError(f"{side} of the box is not numeric: {error}") from error
+    if array.ndim > 1:
+        raise InvalidInputError(
+            f"{side} of the box has shape {array.shape}; give a number or one number an input"
+        )
+    if not np.isfinite(array).all():
+        raise InvalidInputError(
+            f"{side} of the box holds {array[~np.isfinite(array)].flat[0]}; "
+            "both sides must be finite: stability is decided on a bounded box"
+        )
+    array += 0.0
+    array.setflags(write=False)
+    return array
+
+
+@dataclass(frozen=True, eq=False)
+class Box:
+    """All x with lower <= x <= upper, in real numbers.
+
+    Parameters
+    ----------
+    lower, upper : float or (n,) array
+        Two scalars make a box of no fixed size, which `spread` gives one.
+
+    Raises
+    ------
+    InvalidInputError
+        If a side is not finite, the sizes differ, or lower > upper somewhere.
+    """
+
+    lower: FloatArray
+    upper: FloatArray
+
+    def __post_init__(self) -> None:
+        lower, upper = _read_side(self.lower, "lower"), _read_side(self.upper, "upper")
+        if lower.ndim and upper.ndim and lower.shape != upper.shape:
+            raise InvalidInputError(
+                f"lower has {lower.size} entries and upper has {upper.size}; they must agree"
+            )
+        lower, upper = (np.array(side) for side in np.broadcast_arrays(lower, upper))
+        crossed = np.flatnonzero(np.atleast_1d(lower > upper))
+        if crossed.size:
+            k = int(crossed[0])
+            raise InvalidInputError(
+                f"lower {np.atleast_1d(lower)[k]} exceeds upper {np.atleast_1d(upper)[k]} at "
+                f"input {k}; swap them or correct the file"
+            )
+        for name, side in (("lower", lower), ("upper", upper)):
+            side.setflags(write=False)
+            object.__setattr__(self, name, side)
+
+    @classmethod
+    def around(cls, point: ArrayLike, radius: ArrayLike, within: Box | None = None) -> Box:
+        """Smallest float64 box that holds the L-infinity ball of `radius` about `point`.
+
+        Parameters
+        ----------
+        point : (n,) array
+        radius : float or (n,) array
+            Not negative.
+        within
+            A box to intersect with, such as the range of all pixels.
+
+        Raises
+        ------
+        InvalidInputError
+            If a radius is negative or not finite, or the ball misses `within`.
+        """
+        centre = np.asarray(point, dtype=np.float64)
+        reach = np.asarray(radius, dtype=np.float64)
+        if not np.isfinite(reach).all() or (reach < 0).any():
+            raise InvalidInputError(f"radius is {reach}; it must be finite and not negative")
+        lower, upper = _subtract_down(centre, reach), -_subtract_down(-centre, reach)
+        if within is not None:
+            within = within.spread(centre.size)
+            lower, upper = np.maximum(lower, within.lower), np.minimum(upper, within.upper)
+            if (lower > upper).any():
+                raise InvalidInputError(
+                    f"the ball of radius {reach} misses the box it should lie within at input "
+                    f"{int(np.flatnonzero(lower > upper)[0])}; move the point into the box"
+                )
+        return cls(lower, upper)
+
+    @property
+    def size(self) -> int | None:
+        """Number of inputs, or None for a box of two scalars."""
+        return self.lower.size if self.lower.ndim else None
+
+    @property
+    def centre(self) -> FloatArray:
+        """A point about the middle, inside the box."""
+        return np.clip(self.lower + 0.5 * (self.upper - self.lower), self.lower, self.upper)
+
+    def spread(self, size: int) -> Box:
+        """This box for `size` inputs: scalars are repeated, a vector must fit.
+
+        Raises
+        ------
+        InvalidInputError
+            If the box has another number of inputs.
+        """
+        if self.size is None:
+            return Box(np.full(size, self.lower), np.full(size, self.upper))
+        if self.size != size:
+            raise InvalidInputError(
+                f"the box has {self.size} inputs and the network {size}; give one bound an input"
+            )
+        return self
+
+    def contains(self, other: Box) -> bool:
+        """Whether every point of `other` lies in this box."""
+        return bool((self.lower <= other.lower).all() and (other.upper <= self.upper).all())
+
+    def clip(self, inputs: FloatArray) -> FloatArray:
+        """The nearest points of the box to a batch (N, n)."""
+        return np.clip(inputs, self.lower, self.upper)
+
+    def vertices(self, directions: FloatArray) -> FloatArray:
+        """For each direction (N, n) a vertex of the box that is farthest along it."""
+        return np.where(directions > 0, self.upper, self.lower)
+
+    def sample(self, count: int, generator: np.random.Generator) -> FloatArray:
+        """`count` uniform random points (count, n)."""
+        width = self.upper - self.lower
+        return self.clip(self.lower + width * generator.random((count, *self.lower.shape)))
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Box):
+            return NotImplemented
+        return np.array_equal(self.lower, other.lower) and np.array_equal(self.upper, other.upper)
+
+    def __hash__(self) -> int:
+        return hash((self.lower.tobytes(), self.upper.tobytes()))
+
+    def __repr__(self) -> str:
+        if self.size is None:
+            return f"Box({float(self.lower)}, {float(self.upper)})"
+        return f"Box({self.size} inputs in [{self.lower.min()}, {self.upper.max()}])"
+
+
+def _subtract_down(left: FloatArray, right: FloatArray) -> FloatArray:
+    """left - right, rounded towards minus infinity (Knuth's TwoSum shows the rounding error)."""
+    difference = left - right
+    shadow = difference - left
+    error = (left - (difference - shadow)) + (-right - shadow)
+    return np.where(error < 0, np.nextafter(difference, -np.inf), difference)

@@ -1,0 +1,157 @@
+"""Rounding-safe arithmetic on NumPy arrays: what the float64 numbers prove about real ones.
+
+NumPy has no directed rounding, so every bound is computed in round-to-nearest and widened by an
+a-priori error bound. For a dot product of length n, whatever the order of summation and with or
+without fused multiply-add, |fl(x.y) - x.y| <= gamma_n |x|.|y| with gamma_n = n u / (1 - n u) and
+u = 2**-53.
+
+References
+----------
+N. J. Higham, Accuracy and Stability of Numerical Algorithms, 2nd ed., section 3.1.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+
+from leo_opt.network import FloatArray, Network
+
+UNIT_ROUNDOFF = 2.0**-53
+TINY = 2.0**-960
+"""Far above every possible underflow error of the sums in this package, far below any bound."""
+
+_EXACT_TERMS = 2_000_000
+"""Most rational multiplications spent on deciding signs that rounding leaves open."""
+
+
+def gamma(length: int, roundoff: float = UNIT_ROUNDOFF) -> float:
+    """Twice Higham's gamma_n: the factor 2 covers the rounding of the error bound itself."""
+    return 2.0 * length * roundoff / (1.0 - length * roundoff)
+
+
+def round_up(values: FloatArray) -> FloatArray:
+    """The next float64 above each value."""
+    return np.nextafter(values, np.inf)
+
+
+def round_down(values: FloatArray) -> FloatArray:
+    """The next float64 below each value."""
+    return np.nextafter(values, -np.inf)
+
+
+def fraction_up(value: Fraction) -> float:
+    """The smallest float64 that is not below a rational number."""
+    nearest = float(value)
+    return float(np.nextafter(nearest, np.inf)) if Fraction(nearest) < value else nearest
+
+
+def affine_image(
+    weight: FloatArray, bias: FloatArray, lower: FloatArray, upper: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Bounds of weight @ h + bias over the box lower <= h <= upper, true in real arithmetic.
+
+    Where all products are exactly zero the bound is exact, and where rounding would leave the
+    sign of a bound open it is computed in rationals, so that ties at zero are decided.
+
+    Parameters
+    ----------
+    weight : (m, n) array
+    bias : (m,) array
+    lower, upper : (n,) arrays
+
+    Returns
+    -------
+    lower, upper : (m,) arrays
+        Infinite where the inputs are not finite or the sums overflow.
+    """
+    highest = _upper_image(weight, bias, lower, upper)
+    lowest = -_upper_image(-weight, -bias, lower, upper)
+    return lowest, highest
+
+
+def _upper_image(
+    weight: FloatArray, bias: FloatArray, lower: FloatArray, upper: FloatArray
+) -> FloatArray:
+    """Upper half of `affine_image`."""
+    positive, negative = np.maximum(weight, 0.0), np.minimum(weight, 0.0)
+    with np.errstate(over="ignore", invalid="ignore"):
+        nearest = positive @ upper + negative @ lower + bias
+        magnitude = positive @ np.abs(upper) - negative @ np.abs(lower)
+        error = gamma(weight.shape[1] + 4) * (magnitude + np.abs(bias))
+        if _may_underflow(weight, lower, upper):
+            error = error + TINY
+        # Without any nonzero product the sum is the bias itself, and exact.
+        result = np.where(magnitude == 0.0, nearest, round_up(nearest + error))
+        if _may_underflow(weight, lower, upper):
+            result = np.where(magnitude == 0.0, nearest + TINY, result)
+    result = np.where(np.isnan(result), np.inf, result)
+    return _decide_ties(result, nearest, error, positive, negative, bias, lower, upper)
+
+
+def _may_underflow(weight: FloatArray, lower: FloatArray, upper: FloatArray) -> bool:
+    """Whether a product of two nonzero entries could fall below the normal range."""
+
+    def smallest(values: FloatArray) -> float:
+        """The smallest nonzero magnitude."""
+        magnitudes = np.abs(values)
+        return float(np.min(magnitudes, where=magnitudes > 0.0, initial=np.inf))
+
+    return smallest(weight) * min(smallest(lower), smallest(upper)) < 2.0**-900
+
+
+def _decide_ties(
+    result: FloatArray,
+    nearest: FloatArray,
+    error: FloatArray,
+    positive: FloatArray,
+    negative: FloatArray,
+    bias: FloatArray,
+    lower: FloatArray,
+    upper: FloatArray,
+) -> FloatArray:
+    """Replace bounds whose sign rounding leaves open by their exact value, rounded up."""
+    with np.errstate(invalid="ignore"):
+        open_signs = np.flatnonzero((result > 0.0) & (nearest - error <= 0.0) & np.isfinite(result))
+    if open_signs.size == 0 or open_signs.size * positive.shape[1] > _EXACT_TERMS:
+        return result
+    for row in open_signs:
+        total = Fraction(float(bias[row]))
+        for side, ends in ((positive[row], upper), (negative[row], lower)):
+            for k in np.flatnonzero(side):
+                total += Fraction(float(side[k])) * Fraction(float(ends[k]))
+        result[row] = fraction_up(total)
+    return result
+
+
+def evaluate(network: Network, inputs: FloatArray) -> list[tuple[FloatArray, FloatArray]]:
+    """Pre-activations of a batch and how far they can be from the real ones.
+
+    Parameters
+    ----------
+    inputs : (N, n_in) array
+        Taken as exact real points.
+
+    Returns
+    -------
+    list of pairs of (N, n_out) arrays
+        For each layer the float64 pre-activations g and radii e: the pre-activations in real
+        arithmetic lie in [g - e, g + e].
+    """
+    post = network.batch(inputs)
+    radius = np.zeros_like(post)
+    enclosures = []
+    for layer in network.layers:
+        magnitude = np.abs(layer.weight)
+        factor = gamma(layer.n_in + 2)
+        pre = layer.affine(post)
+        radius = (
+            (1.0 + factor) * (radius @ magnitude.T)
+            + factor * (np.abs(post) @ magnitude.T + np.abs(layer.bias))
+            + TINY
+        )
+        enclosures.append((pre, radius))
+        # Activations of the table have slopes of at most 1, so radii do not grow.
+        post = layer.activate(pre)
+    return enclosures

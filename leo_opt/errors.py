@@ -1,0 +1,39 @@
+"""Every exception this package raises on purpose.
+
+Each one also inherits the natural built-in, so that code which knows nothing of `leo_opt` can
+catch it. Infeasible models and time limits are results, never exceptions.
+"""
+
+from __future__ import annotations
+
+
+class LeoOptError(Exception):
+    """Base of all errors raised on purpose: what happened, the value seen, what to do."""
+
+
+class InvalidInputError(LeoOptError, ValueError):
+    """A value the caller gave (array, box, bounds, option) cannot be what it should be."""
+
+
+class FileFormatError(LeoOptError, ValueError):
+    """A file cannot be read as what it claims to be, or its format is unknown."""
+
+
+class UnsupportedOperatorError(LeoOptError, NotImplementedError):
+    """A network file uses an operator that has no exact image in the IR."""
+
+
+class MismatchError(LeoOptError, ValueError):
+    """A result (bounds, stability, checkpoint) belongs to another network or box."""
+
+
+class SolverNotAvailableError(LeoOptError, ImportError):
+    """A solver or an optional package is asked for by name and is not installed."""
+
+
+class SolverError(LeoOptError, RuntimeError):
+    """A model cannot be handed to a solver: a feature it lacks, or a licence too small."""
+
+
+class OutputError(LeoOptError, OSError):
+    """An output file cannot be written where the caller wants it."""
