@@ -1,0 +1,185 @@
+"""CROWN: bounds by backward substitution of linear relaxations, true in floating point.
+
+Every unit that can change phase on its interval [l, u] is held between an upper line, the chord,
+and a lower line a*g with any a between its extreme slopes. Going backwards from the rows to be
+bounded, the coefficient matrix A, the constant c and an error e keep the invariant
+
+    rows @ h + bias <= A @ h_i + c + e     for every input of the box, in real arithmetic,
+
+where A and c are the float64 numbers at hand and e absorbs every rounding made so far. The error of
+a product A @ W costs one matrix-vector product with the vector |W| max|h| + |b|, so soundness is
+nearly free.
+
+References
+----------
+H. Zhang, T.-W. Weng, P.-Y. Chen, C.-J. Hsieh, L. Daniel, Efficient Neural Network Robustness
+Certification with General Activation Functions, NeurIPS 2018, section 3.
+G. Singh, T. Gehr, M. Pueschel, M. Vechev, An Abstract Domain for Certifying Neural Networks,
+POPL 2019.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import numpy as np
+
+from leo_opt.bounds.values import Interval, post_interval
+from leo_opt.domain import Box
+from leo_opt.enclosure import TINY, UNIT_ROUNDOFF, gamma, round_down, round_up
+from leo_opt.network import ACTIVATIONS, FloatArray, Layer, Network
+
+SlopeRule = Callable[[FloatArray, FloatArray, FloatArray], FloatArray]
+
+LOWER_SLOPES: Mapping[str, SlopeRule] = MappingProxyType(
+    {
+        "adaptive": lambda lower, upper, chord: (upper > -lower).astype(np.float64),
+        "zero": lambda lower, upper, chord: np.zeros_like(lower),
+        "one": lambda lower, upper, chord: np.ones_like(lower),
+        "chord": lambda lower, upper, chord: chord,
+    }
+)
+"""Rules for the share of the way from the lowest to the highest slope; each one is sound."""
+
+
+@dataclass(frozen=True)
+class _Relaxation:
+    """The lines that hold one layer's units, and what its roundings can cost.
+
+    All arrays have shape (n_out,): `above * g + offset` and `below * g` are the lines, `cost` is
+    the most that a coefficient of 1 can lose to rounding while it passes this layer.
+    """
+
+    layer: Layer
+    above: FloatArray
+    offset: FloatArray
+    below: FloatArray
+    cost: FloatArray
+
+
+def bound_rows(
+    network: Network,
+    domain: Box,
+    lower: Sequence[FloatArray],
+    upper: Sequence[FloatArray],
+    weight: FloatArray,
+    bias: FloatArray,
+    slopes: Sequence[str] = tuple(LOWER_SLOPES),
+) -> Interval:
+    """Bounds of weight @ h + bias, where h are the post-activations of layer len(lower) - 1.
+
+    Parameters
+    ----------
+    lower, upper : one (n_out,) array for each layer that is passed through
+        Proved finite bounds of its pre-activations.
+    weight : (m, n) array
+    bias : (m,) array
+    slopes
+        Keys of `LOWER_SLOPES`; the bounds of all are intersected.
+
+    Returns
+    -------
+    lower, upper : (m,) arrays, infinite where an earlier bound is.
+    """
+    box = domain.spread(network.input_size)
+    best = np.full(2 * bias.size, np.inf)
+    rows, constants = np.vstack([weight, -weight]), np.concatenate([bias, -bias])
+    if all(np.isfinite(side).all() for side in (*lower, *upper)):
+        for rule in slopes if lower else slopes[:1]:
+            relaxations = _relax(network, box, lower, upper, LOWER_SLOPES[rule])
+            best = np.minimum(best, _bound_above(rows, constants, relaxations, box))
+    return -best[bias.size :], best[: bias.size]
+
+
+def bound_layer(
+    network: Network,
+    domain: Box,
+    index: int,
+    lower: Sequence[FloatArray],
+    upper: Sequence[FloatArray],
+    slopes: Sequence[str] = tuple(LOWER_SLOPES),
+) -> Interval:
+    """Bounds of the pre-activations of layer `index`; arguments as in `bound_rows`."""
+    layer = network.layers[index]
+    return bound_rows(
+        network, domain, lower[:index], upper[:index], layer.weight, layer.bias, slopes
+    )
+
+
+def _relax(
+    network: Network,
+    box: Box,
+    lower: Sequence[FloatArray],
+    upper: Sequence[FloatArray],
+    rule: SlopeRule,
+) -> list[_Relaxation]:
+    """Relaxations of the layers passed through, from the first to the last."""
+    relaxations = []
+    reach = np.maximum(np.abs(box.lower), np.abs(box.upper))  # max |h| of the layer before
+    for layer, low, high in zip(network.layers, lower, upper, strict=False):
+        above, offset, below = _lines(layer, low, high, rule)
+        terms = np.abs(layer.weight) @ reach + np.abs(layer.bias)
+        largest = np.maximum(np.abs(low), np.abs(high))
+        # Rounding of the slope product, of A @ W, of A @ b and of A @ offset.
+        cost = (
+            gamma(layer.n_out + 3) * (terms + np.abs(offset))
+            + 4.0 * UNIT_ROUNDOFF * largest
+            + TINY * (1.0 + reach.sum())
+        )
+        relaxations.append(_Relaxation(layer, above, offset, below, cost))
+        reach = np.maximum(*map(np.abs, post_interval(layer, low, high)))
+    return relaxations
+
+
+def _lines(
+    layer: Layer, low: FloatArray, high: FloatArray, rule: SlopeRule
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Slope and offset of the upper line and slope of the lower line of each unit of a layer.
+
+    The activation must be convex, as all of the table are: then the chord lies above it.
+    """
+    pieces = ACTIVATIONS[layer.activation].pieces
+    first, last = pieces[0].slope, pieces[-1].slope
+    crosses = (low < 0.0) & (high > 0.0)
+    gap = np.where(crosses, high - low, 1.0)
+    share = np.where(crosses, high / gap, 0.0)
+    chord = first + (last - first) * share
+    fixed = np.where(low >= 0.0, last, first)
+    fixed = np.where((low >= 0.0) & (high <= 0.0), first, fixed)
+    above = np.where(crosses, chord, fixed)
+    # The computed chord is tilted by rounding; the offset lifts it over both end points again.
+    lift = np.maximum(
+        round_up(first * low - round_down(above * low)),
+        round_up(last * high - round_down(above * high)),
+    )
+    offset = np.where(crosses, lift, 0.0)
+    below = np.where(crosses, first + (last - first) * rule(low, high, share), fixed)
+    return above, offset, below
+
+
+def _bound_above(
+    rows: FloatArray, constants: FloatArray, relaxations: Sequence[_Relaxation], box: Box
+) -> FloatArray:
+    """Upper bounds of rows @ h + constants, h the post-activations of the last relaxation."""
+    total, magnitude, error = constants, np.abs(constants), np.zeros_like(constants)
+    for step in reversed(relaxations):
+        positive, negative = np.maximum(rows, 0.0), np.minimum(rows, 0.0)
+        lifted = positive @ step.offset
+        scaled = positive * step.above + negative * step.below
+        shifted = scaled @ step.layer.bias
+        error = error + np.maximum(positive, np.abs(scaled)) @ step.cost
+        total = total + lifted + shifted
+        magnitude = magnitude + np.abs(lifted) + np.abs(shifted)
+        rows = scaled @ step.layer.weight
+    ends = np.maximum(rows, 0.0) @ box.upper + np.minimum(rows, 0.0) @ box.lower
+    reach = np.abs(rows) @ np.maximum(np.abs(box.lower), np.abs(box.upper))
+    error = (
+        (1.0 + gamma(8)) * error
+        + gamma(box.lower.size + 2) * reach
+        + gamma(3 * len(relaxations) + 4) * (magnitude + reach)
+        + TINY
+    )
+    bound = round_up(total + ends + error)
+    return np.where(np.isnan(bound), np.inf, bound)

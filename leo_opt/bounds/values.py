@@ -1,0 +1,158 @@
+"""Intervals of pre-activations, as a value that knows its box."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+import numpy as np
+
+from leo_opt.domain import Box
+from leo_opt.enclosure import evaluate
+from leo_opt.errors import FileFormatError, InvalidInputError, MismatchError
+from leo_opt.network import FloatArray, Layer, Network
+
+Interval = tuple[FloatArray, FloatArray]
+"""Lower and upper ends, (n,) arrays."""
+
+_CHECK_SAMPLES = 64
+
+
+@dataclass(frozen=True, eq=False)
+class Bounds:
+    """An interval for every pre-activation of a network on a box.
+
+    Parameters
+    ----------
+    domain
+        The box on which the intervals hold.
+    lower, upper : one (n_out,) array a layer
+        lower <= pre-activation <= upper for every input of the box. Infinite values say that
+        nothing is known.
+
+    Raises
+    ------
+    InvalidInputError
+        If the arrays do not match, hold NaN, or cross.
+    """
+
+    domain: Box
+    lower: tuple[FloatArray, ...]
+    upper: tuple[FloatArray, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.lower) != len(self.upper):
+            raise InvalidInputError(
+                f"{len(self.lower)} lower and {len(self.upper)} upper arrays; give one a layer"
+            )
+        for name in ("lower", "upper"):
+            arrays = tuple(np.array(values, dtype=np.float64) for values in getattr(self, name))
+            for values in arrays:
+                values.setflags(write=False)
+            object.__setattr__(self, name, arrays)
+        for layer, (low, high) in enumerate(zip(self.lower, self.upper, strict=True)):
+            if low.shape != high.shape or low.ndim != 1:
+                raise InvalidInputError(
+                    f"bounds of layer {layer} have shapes {low.shape} and {high.shape}; "
+                    "both must be (n_out,)"
+                )
+            wrong = np.flatnonzero(~(low <= high))
+            if wrong.size:
+                unit = int(wrong[0])
+                raise InvalidInputError(
+                    f"bounds of unit ({layer}, {unit}) are [{low[unit]}, {high[unit]}]; "
+                    "lower must not exceed upper and neither may be NaN"
+                )
+
+    def intersect(self, other: Bounds) -> Bounds:
+        """The intervals that both allow; `other` must hold on this box.
+
+        Raises
+        ------
+        MismatchError
+            If `other` is for a box that does not contain this one.
+        InvalidInputError
+            If two intervals are disjoint: one of them is wrong.
+        """
+        if not other.domain.contains(self.domain):
+            raise MismatchError(
+                f"bounds given for {other.domain!r} do not hold on {self.domain!r}; "
+                "compute them on a box that contains it"
+            )
+        lower = tuple(map(np.maximum, self.lower, other.lower))
+        upper = tuple(map(np.minimum, self.upper, other.upper))
+        return Bounds(self.domain, lower, upper)
+
+    def check(self, network: Network, domain: Box | None = None, seed: int = 0) -> None:
+        """Refuse bounds that are for another shape or box, or that sampled inputs violate.
+
+        Parameters
+        ----------
+        domain
+            The box on which the bounds are wanted; by default their own.
+
+        Raises
+        ------
+        MismatchError
+            With the unit and the value that contradicts its interval.
+        """
+        widths = [layer.n_out for layer in network.layers]
+        if [low.size for low in self.lower] != widths:
+            raise MismatchError(
+                f"bounds are for layers of {[low.size for low in self.lower]} units and the "
+                f"network has {widths}; they belong to another network"
+            )
+        wanted = (self.domain if domain is None else domain).spread(network.input_size)
+        own = self.domain.spread(network.input_size)
+        if not own.contains(wanted):
+            raise MismatchError(
+                f"bounds given for {own!r} do not hold on {wanted!r}; "
+                "compute them on a box that contains it"
+            )
+        generator = np.random.default_rng(seed)
+        corners = wanted.vertices(generator.standard_normal((_CHECK_SAMPLES, network.input_size)))
+        inputs = np.vstack([wanted.sample(_CHECK_SAMPLES, generator), corners])
+        for layer, (pre, radius) in enumerate(evaluate(network, inputs)):
+            below = pre + radius < self.lower[layer]
+            above = pre - radius > self.upper[layer]
+            if (below | above).any():
+                row, unit = (int(k) for k in np.argwhere(below | above)[0])
+                raise MismatchError(
+                    f"bounds [{self.lower[layer][unit]}, {self.upper[layer][unit]}] of unit "
+                    f"({layer}, {unit}) do not hold: an input of the box gives {pre[row, unit]}; "
+                    "they belong to another network or are wrong"
+                )
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the bounds as `.npz` with arrays `domain_lower`, `lower_0`, `upper_0`, ..."""
+        arrays = {"domain_lower": self.domain.lower, "domain_upper": self.domain.upper}
+        for layer, (low, high) in enumerate(zip(self.lower, self.upper, strict=True)):
+            arrays[f"lower_{layer}"], arrays[f"upper_{layer}"] = low, high
+        np.savez_compressed(path, allow_pickle=False, **arrays)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Bounds:
+        """Read what `save` wrote.
+
+        Raises
+        ------
+        FileFormatError
+            If the file is not such an archive.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as archive:
+                count = sum(name.startswith("lower_") for name in archive.files)
+                return cls(
+                    Box(archive["domain_lower"], archive["domain_upper"]),
+                    tuple(archive[f"lower_{layer}"] for layer in range(count)),
+                    tuple(archive[f"upper_{layer}"] for layer in range(count)),
+                )
+        except (OSError, KeyError, ValueError) as error:
+            raise FileFormatError(
+                f"{os.fspath(path)} does not hold bounds ({error}); write them with Bounds.save"
+            ) from error
+
+
+def post_interval(layer: Layer, lower: FloatArray, upper: FloatArray) -> Interval:
+    """Interval of a layer's post-activations; every activation of the table is nondecreasing."""
+    return layer.activate(np.asarray(lower)), layer.activate(np.asarray(upper))
