@@ -54,6 +54,13 @@ class Activation:
                 post = post + piece.slope * (np.clip(pre, piece.lower, piece.upper) - start)
         return post
 
+    def slopes(self, pre: FloatArray) -> FloatArray:
+        """Derivatives at pre-activations of any shape; from below at a breakpoint."""
+        slope = np.full_like(pre, self.pieces[0].slope)
+        for piece in self.pieces[1:]:
+            slope = np.where(pre > piece.lower, piece.slope, slope)
+        return slope
+
 
 ACTIVATIONS: Mapping[str, Activation] = MappingProxyType(
     {
@@ -172,6 +179,10 @@ class Layer:
     def activate(self, pre: FloatArray) -> FloatArray:
         """Post-activations of pre-activations of any shape."""
         return ACTIVATIONS[self.activation](pre)
+
+    def slopes(self, pre: FloatArray) -> FloatArray:
+        """Derivatives of the activation at pre-activations of any shape."""
+        return ACTIVATIONS[self.activation].slopes(pre)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Layer):

@@ -1,0 +1,353 @@
+"""Stability: the verdict on every unit as a value, with the evidence of each side."""
+
+from __future__ import annotations
+
+import enum
+import json
+import math
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from leo_opt.bounds import Bounds
+from leo_opt.domain import Box
+from leo_opt.errors import FileFormatError, InvalidInputError, MismatchError
+from leo_opt.network import FloatArray, Network
+
+FORMAT = "leo_opt stability 1"
+
+
+class Phase(enum.StrEnum):
+    """What is known of a unit on the domain."""
+
+    STABLY_ACTIVE = "stably_active"
+    """pre >= 0 everywhere on the domain, and not stably inactive."""
+    STABLY_INACTIVE = "stably_inactive"
+    """pre <= 0 everywhere on the domain; wins where pre is 0 throughout."""
+    UNSTABLE = "unstable"
+    """An input with pre > 0 and one with pre < 0 are known."""
+    UNDECIDED = "undecided"
+    """None of these is proved; the unit is kept."""
+
+
+@dataclass(frozen=True)
+class Premise:
+    """What must be believed for a bound to hold.
+
+    Parameters
+    ----------
+    solver, version
+        Empty where nothing but arithmetic is behind the bound: it is *certified*.
+    margin
+        How far the solver's bound was widened, in units of the scaled pre-activation.
+    tolerances
+        Names and values of the solver's tolerances in force.
+    """
+
+    solver: str = ""
+    version: str = ""
+    margin: float = 0.0
+    tolerances: tuple[tuple[str, float], ...] = ()
+
+    @property
+    def certified(self) -> bool:
+        """Whether only arithmetic with error bounds is needed."""
+        return not self.solver
+
+    def __str__(self) -> str:
+        if self.certified:
+            return "arithmetic"
+        return f"{self.solver} {self.version} (margin {self.margin:g})"
+
+
+ARITHMETIC = Premise()
+"""The premise of every certified bound."""
+
+
+def weakest(left: Premise, right: Premise) -> Premise:
+    """The premise that asks for more belief: a solver before arithmetic, then a smaller margin."""
+    if left.certified or right.certified:
+        return right if left.certified else left
+    return left if left.margin <= right.margin else right
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """How one side of one unit's interval is known.
+
+    Parameters
+    ----------
+    method
+        What proved the trusted end of the interval: "interval", "crown", "lp",
+        "branch-and-bound" or "milp".
+    premise
+        The weakest premise under that proof, through all earlier layers.
+    witness
+        Row of `Stability.witnesses` with an input that lies beyond zero on this side, or None.
+    anomaly
+        What a solver said that could not be believed, or "".
+    seconds
+        Time spent on questions about this side.
+    """
+
+    method: str = "interval"
+    premise: Premise = ARITHMETIC
+    witness: int | None = None
+    anomaly: str = ""
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """What a classification cost.
+
+    Parameters
+    ----------
+    seconds
+        Wall-clock time of the whole run.
+    milps_solved, nodes, lps_solved
+        Questions asked and branch-and-bound nodes used.
+    settled
+        Number of directions that each stage settled.
+    strategy, solver, formulation
+        The names under which the run was made.
+    """
+
+    seconds: float = 0.0
+    milps_solved: int = 0
+    nodes: int = 0
+    lps_solved: int = 0
+    settled: Mapping[str, int] = field(default_factory=dict)
+    strategy: str = ""
+    solver: str = ""
+    formulation: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Stability:
+    """Phase, intervals and evidence of every unit of one network on one box.
+
+    Parameters
+    ----------
+    network_hash
+        `Network.content_hash` of the network.
+    domain
+        The box on which everything below holds.
+    has_phases
+        For each layer whether its units have phases.
+    certified
+        Intervals whose premises are arithmetic throughout.
+    trusted
+        Intervals that may rest on a solver's bound, widened by its margin; inside `certified`.
+    lower_evidence, upper_evidence : one tuple a layer with an `Evidence` a unit
+    witnesses : (k, n_in) array
+        Inputs of the domain at which the network, evaluated with its rounding error accounted
+        for, shows signs.
+    statistics
+        What the run cost.
+
+    Raises
+    ------
+    InvalidInputError
+        If an interval excludes a sign that a witness shows.
+    """
+
+    network_hash: str
+    domain: Box
+    has_phases: tuple[bool, ...]
+    certified: Bounds
+    trusted: Bounds
+    lower_evidence: tuple[tuple[Evidence, ...], ...]
+    upper_evidence: tuple[tuple[Evidence, ...], ...]
+    witnesses: FloatArray
+    statistics: Statistics = field(default_factory=Statistics)
+
+    def __post_init__(self) -> None:
+        for layer, low in enumerate(self.trusted.lower):
+            high = self.trusted.upper[layer]
+            for unit in range(low.size):
+                below = self.lower_evidence[layer][unit].witness is not None
+                above = self.upper_evidence[layer][unit].witness is not None
+                if (below and low[unit] >= 0.0) or (above and high[unit] <= 0.0):
+                    raise InvalidInputError(
+                        f"unit ({layer}, {unit}) has the interval [{low[unit]}, {high[unit]}] and "
+                        "a witness outside it; one of them is wrong, classify again"
+                    )
+
+    def _phase(self, layer: int, unit: int) -> Phase:
+        if self.trusted.upper[layer][unit] <= 0.0:
+            return Phase.STABLY_INACTIVE
+        if self.trusted.lower[layer][unit] >= 0.0:
+            return Phase.STABLY_ACTIVE
+        seen_below = self.lower_evidence[layer][unit].witness is not None
+        seen_above = self.upper_evidence[layer][unit].witness is not None
+        return Phase.UNSTABLE if seen_below and seen_above else Phase.UNDECIDED
+
+    @cached_property
+    def phases(self) -> tuple[tuple[Phase, ...], ...]:
+        """One tuple a layer with the phase of each unit; empty where units have no phases."""
+        return tuple(
+            tuple(self._phase(layer, unit) for unit in range(low.size)) if phased else ()
+            for layer, (low, phased) in enumerate(
+                zip(self.trusted.lower, self.has_phases, strict=True)
+            )
+        )
+
+    def count(self, layer: int, phase: Phase) -> int:
+        """Number of units of a layer in a phase."""
+        return self.phases[layer].count(phase)
+
+    def certified_phases(self, layer: int) -> int:
+        """Number of stable units of a layer that arithmetic alone proves stable."""
+        low, high = self.certified.lower[layer], self.certified.upper[layer]
+        return int(((low >= 0.0) | (high <= 0.0)).sum()) if self.has_phases[layer] else 0
+
+    def check(self, network: Network, domain: Box | None = None) -> None:
+        """Refuse another network, or a box that this one does not cover.
+
+        Raises
+        ------
+        MismatchError
+        """
+        if network.content_hash != self.network_hash:
+            raise MismatchError(
+                f"stability is of network {self.network_hash[:12]} and this network is "
+                f"{network.content_hash[:12]}; classify this network"
+            )
+        if domain is not None and not self.domain.contains(domain.spread(network.input_size)):
+            raise MismatchError(
+                f"stability holds on {self.domain!r} and not on all of {domain!r}; "
+                "classify on the larger box"
+            )
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write everything to a JSON file, numbers without loss."""
+        target = Path(path)
+        temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+        try:
+            temporary.write_text(json.dumps(self.to_json(), allow_nan=False), encoding="utf-8")
+            os.replace(temporary, target)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    @classmethod
+    def load(
+        cls,
+        path: str | os.PathLike[str],
+        network: Network | None = None,
+        domain: Box | None = None,
+    ) -> Stability:
+        """Read what `save` wrote and, where given, `check` it against a network and a box.
+
+        Raises
+        ------
+        FileFormatError
+            If the file is not a stability file.
+        MismatchError
+            If it belongs to another network or box.
+        """
+        try:
+            stability = cls.from_json(json.loads(Path(path).read_text(encoding="utf-8")))
+        except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
+            raise FileFormatError(
+                f"{os.fspath(path)} is not a stability file ({error}); write one with "
+                "Stability.save or `leo-opt classify --json`"
+            ) from error
+        if network is not None:
+            stability.check(network, domain)
+        return stability
+
+    def to_json(self) -> dict[str, Any]:
+        """A tree of lists, strings and numbers that `from_json` turns back into an equal value."""
+        premises = sorted(
+            {e.premise for side in self._sides for layer in side for e in layer}, key=str
+        )
+        return {
+            "format": FORMAT,
+            "network_hash": self.network_hash,
+            "domain": [_encode(self.domain.lower), _encode(self.domain.upper)],
+            "has_phases": list(self.has_phases),
+            "certified": _encode_bounds(self.certified),
+            "trusted": _encode_bounds(self.trusted),
+            "phases": [[str(phase) for phase in layer] for layer in self.phases],
+            "premises": [asdict(premise) for premise in premises],
+            "evidence": [
+                [
+                    [[e.method, premises.index(e.premise), e.witness, e.anomaly, e.seconds]
+                     for e in layer]
+                    for layer in side
+                ]
+                for side in self._sides
+            ],
+            "witnesses": [_encode(row) for row in self.witnesses],
+            "statistics": asdict(self.statistics),
+        }  # fmt: skip
+
+    @property
+    def _sides(self) -> tuple[tuple[tuple[Evidence, ...], ...], ...]:
+        return self.lower_evidence, self.upper_evidence
+
+    @classmethod
+    def from_json(cls, tree: dict[str, Any]) -> Stability:
+        """The value that `to_json` described.
+
+        Raises
+        ------
+        ValueError, KeyError, TypeError, IndexError
+            If the tree is not such a description.
+        """
+        if tree["format"] != FORMAT:
+            raise ValueError(f"format {tree['format']!r} instead of {FORMAT!r}")
+        domain = Box(*map(_decode, tree["domain"]))
+        premises = [
+            Premise(
+                entry["solver"],
+                entry["version"],
+                entry["margin"],
+                tuple((name, value) for name, value in entry["tolerances"]),
+            )
+            for entry in tree["premises"]
+        ]
+        lower_evidence, upper_evidence = (
+            tuple(
+                tuple(Evidence(e[0], premises[e[1]], e[2], e[3], e[4]) for e in layer)
+                for layer in side
+            )
+            for side in tree["evidence"]
+        )
+        return cls(
+            network_hash=tree["network_hash"],
+            domain=domain,
+            has_phases=tuple(map(bool, tree["has_phases"])),
+            certified=_decode_bounds(domain, tree["certified"]),
+            trusted=_decode_bounds(domain, tree["trusted"]),
+            lower_evidence=lower_evidence,
+            upper_evidence=upper_evidence,
+            witnesses=np.array(
+                [_decode(row) for row in tree["witnesses"]], dtype=np.float64
+            ).reshape(-1, domain.lower.size),
+            statistics=Statistics(**tree["statistics"]),
+        )
+
+
+def _encode(values: FloatArray) -> list[float | str]:
+    """Numbers as JSON, which has no infinities."""
+    return [x if math.isfinite(x) else str(x) for x in values.tolist()]
+
+
+def _decode(values: list[float | str]) -> FloatArray:
+    return np.array([float(x) for x in values], dtype=np.float64)
+
+
+def _encode_bounds(bounds: Bounds) -> list[list[list[float | str]]]:
+    return [list(map(_encode, bounds.lower)), list(map(_encode, bounds.upper))]
+
+
+def _decode_bounds(domain: Box, tree: list[list[list[float | str]]]) -> Bounds:
+    lower, upper = (tuple(map(_decode, side)) for side in tree)
+    return Bounds(domain, lower, upper)
