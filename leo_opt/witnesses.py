@@ -71,7 +71,7 @@ def collect(network: Network, domain: Box, inputs: FloatArray, known: Witnesses)
     shown = np.hstack(shown_below + shown_above)
     missing = np.concatenate([*known.below, *known.above]) < 0
     index = np.concatenate([*known.below, *known.above])
-    rows = []
+    rows: list[int] = []
     shown &= missing
     while shown.any():
         row = int(shown.sum(axis=1).argmax())
@@ -189,4 +189,5 @@ def best_starts(
 ) -> FloatArray:
     """For each question the input of `pool` (k, n_in) that is highest on sign * pre."""
     pre = Network(network.layers[: layer + 1]).pre_activations(pool)[layer]
-    return pool[(pre[:, units] * signs).argmax(axis=0)]
+    best: FloatArray = pool[(pre[:, units] * signs).argmax(axis=0)]
+    return best

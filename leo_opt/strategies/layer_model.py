@@ -1,0 +1,211 @@
+"""One compiled model for all questions about the units of a layer.
+
+The model holds the network up to the layer before; a question is an objective over its columns,
+in units of the asked pre-activation scaled by a power of two to a range of about 1.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyomo.environ as pyo
+from numpy.typing import NDArray
+from pyomo.repn import generate_standard_repn
+
+from leo_opt.bounds import Bounds
+from leo_opt.domain import Box
+from leo_opt.enclosure import evaluate
+from leo_opt.formulations import formulate
+from leo_opt.network import FloatArray, Network
+from leo_opt.solvers import Answer, Session, StandardForm, compile_model
+from leo_opt.stability import Premise
+from leo_opt.strategies.ledger import Direction
+
+
+@dataclass(frozen=True, eq=False)
+class LayerModel:
+    """The compiled model of layers 0 .. layer-1, and where its quantities stand in it.
+
+    Parameters
+    ----------
+    network
+        The layers up to and including `layer`: what confirms an incumbent.
+    form
+        The compiled model; picklable, shared by all questions of a round.
+    input_columns : (n_in,) integer array
+    post_columns : (n,) integer array
+        Column of each post-activation of layer - 1, or -1 where it is the constant 0.
+    post_factors : (n,) array
+        Post-activation in natural units over the value of its column.
+    scales : (n_out,) array
+        Power of two for each unit of `layer` that brings its range to about 1.
+    """
+
+    network: Network
+    domain: Box
+    layer: int
+    form: StandardForm
+    input_columns: NDArray[np.int64]
+    post_columns: NDArray[np.int64]
+    post_factors: FloatArray
+    scales: FloatArray
+
+    def objective(self, direction: Direction) -> tuple[FloatArray, float]:
+        """Coefficients over the columns and constant of scale * sign * pre."""
+        layer = self.network.layers[self.layer]
+        factor = direction.sign * self.scales[direction.unit]
+        held = self.post_columns >= 0
+        cost = np.zeros(self.form.column_lower.size)
+        row = layer.weight[direction.unit] * factor * self.post_factors
+        np.add.at(cost, self.post_columns[held], row[held])
+        return cost, float(factor * layer.bias[direction.unit])
+
+    def inputs_of(self, point: FloatArray) -> FloatArray:
+        """The network's input at a solver's point, clipped into the domain."""
+        return self.domain.clip(point[self.input_columns])
+
+    def value_at(self, inputs: FloatArray, direction: Direction) -> tuple[float, float]:
+        """scale * sign * pre at an input (n_in,), and how far that can be off."""
+        pre, radius = evaluate(self.network, inputs[None, :])[self.layer]
+        scale = self.scales[direction.unit]
+        value = direction.sign * pre[0, direction.unit] * scale
+        return float(value), float(radius[0, direction.unit] * scale)
+
+
+def build_layer_model(
+    network: Network, domain: Box, layer: int, bounds: Bounds, formulation: str
+) -> LayerModel:
+    """Formulate and compile layers 0 .. layer-1 of a network.
+
+    Parameters
+    ----------
+    layer
+        At least 1; layer 0 is settled by interval arithmetic.
+    bounds
+        Finite intervals of layers 0 .. layer.
+    """
+    before = Network(network.layers[:layer])
+    prefix = Bounds(domain, bounds.lower[:layer], bounds.upper[:layer])
+    model = pyo.ConcreteModel()
+    model.net = formulate(before, domain, formulation=formulation, bounds=prefix)
+    compiled = compile_model(model)
+    columns, factors = [], []
+    for unit in range(before.output_size):
+        repn = generate_standard_repn(model.net.post[layer - 1, unit])
+        terms = list(zip(repn.linear_vars, repn.linear_coefs, strict=True))
+        columns.append(compiled.column_of(terms[0][0]) if terms else -1)
+        factors.append(float(terms[0][1]) if terms else 0.0)
+    reach = np.maximum(np.abs(bounds.lower[layer]), np.abs(bounds.upper[layer]))
+    exponents = np.where(reach > 0.0, -np.round(np.log2(np.where(reach > 0.0, reach, 1.0))), 0.0)
+    return LayerModel(
+        network=Network(network.layers[: layer + 1]),
+        domain=domain,
+        layer=layer,
+        form=compiled.form,
+        input_columns=np.array(
+            [compiled.column_of(model.net.inputs[k]) for k in range(network.input_size)]
+        ),
+        post_columns=np.array(columns),
+        post_factors=np.array(factors),
+        scales=np.ldexp(1.0, exponents.astype(int)),
+    )
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What one question proved, after every number of the solver was doubted.
+
+    Parameters
+    ----------
+    bound
+        Proved upper end of sign * pre in natural units, widened by the margin; None if nothing
+        is proved.
+    witness : (n_in,) array or None
+        Input at which the network itself shows the sign.
+    anomaly
+        Why an answer was not believed, or "".
+    """
+
+    bound: float | None
+    witness: FloatArray | None
+    anomaly: str
+    seconds: float
+    nodes: int
+
+
+def ask(
+    session: Session,
+    model: LayerModel,
+    direction: Direction,
+    margin: float,
+    seen: FloatArray | None = None,
+    time_limit: float | None = None,
+    node_limit: int | None = None,
+) -> Verdict:
+    """Ask a solver whether sign * pre can be positive, and stop as soon as that is known.
+
+    Parameters
+    ----------
+    session
+        Open on `model.form`.
+    margin
+        A bound proves the sign only where it lies this far below zero, in scaled units.
+    seen : (n_in,) array or None
+        An input of the domain; a bound below the network's value there convicts the solver.
+    """
+    cost, constant = model.objective(direction)
+
+    def confirm(point: FloatArray) -> bool:
+        value, radius = model.value_at(model.inputs_of(point), direction)
+        return value > radius
+
+    answer = session.maximize(
+        cost,
+        constant=constant,
+        stop_above=0.0,
+        stop_below=-margin,
+        confirm=confirm,
+        time_limit=time_limit,
+        node_limit=node_limit,
+    )
+    return _judge(answer, model, direction, margin, seen)
+
+
+def _judge(
+    answer: Answer,
+    model: LayerModel,
+    direction: Direction,
+    margin: float,
+    seen: FloatArray | None,
+) -> Verdict:
+    """Turn an answer into what it proves (design laws 2 and 3)."""
+    inputs = [] if seen is None else [seen]
+    if answer.point is not None:
+        inputs.insert(0, model.inputs_of(answer.point))
+    witness, highest = None, -np.inf
+    for candidate in inputs:
+        value, radius = model.value_at(candidate, direction)
+        highest = max(highest, value - radius)
+        if value > radius and witness is None:
+            witness = candidate
+    bound = answer.objective_bound
+    anomaly = ""
+    if answer.termination_condition in _IMPOSSIBLE:
+        # The domain is not empty and every quantity is bounded: the model is always feasible.
+        anomaly = f"{answer.termination_condition} on a feasible bounded model"
+    elif bound is not None and bound + margin < highest:
+        anomaly = f"objective bound {bound!r} is below {highest!r}, which the network reaches"
+    if anomaly or bound is None or not np.isfinite(bound):
+        return Verdict(None, witness, anomaly, answer.seconds, answer.nodes)
+    natural = (bound + margin) / float(model.scales[direction.unit])
+    natural = float(np.nextafter(natural, np.inf)) if bound > -margin else min(natural, 0.0)
+    return Verdict(natural, witness, "", answer.seconds, answer.nodes)
+
+
+_IMPOSSIBLE = frozenset({"infeasible", "unbounded", "infeasibleOrUnbounded", "error"})
+
+
+def premise_of(session: Session, answerer: str, version: str, margin: float) -> Premise:
+    """The premise under a bound of this solver."""
+    return Premise(answerer, version, margin, tuple(sorted(session.tolerances.items())))

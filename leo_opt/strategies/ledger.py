@@ -1,0 +1,193 @@
+"""The ledger of a running classification: what is proved, by what, and what is still open."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from leo_opt.bounds import Bounds, crown, interval
+from leo_opt.domain import Box
+from leo_opt.network import FloatArray, Network
+from leo_opt.stability import ARITHMETIC, Evidence, Premise, Stability, Statistics, weakest
+from leo_opt.witnesses import Witnesses
+
+_METHODS = {"interval": interval.bound_layer, "crown": crown.bound_layer}
+
+
+class Direction(NamedTuple):
+    """One question: can pre[layer, unit] be above zero (sign +1), or below zero (sign -1)?"""
+
+    layer: int
+    unit: int
+    sign: int
+
+
+class _Side:
+    """One end of every interval as `sign * pre <= value`, so that both ends read alike.
+
+    `certified` and `trusted` hold one (n_out,) array a layer; `method`, `premise`, `anomaly` and
+    `seconds` one list a layer with an entry a unit.
+    """
+
+    def __init__(self, widths: list[int]) -> None:
+        self.certified = [np.full(width, np.inf) for width in widths]
+        self.trusted = [np.full(width, np.inf) for width in widths]
+        self.method = [["none"] * width for width in widths]
+        self.premise = [[ARITHMETIC] * width for width in widths]
+        self.anomaly = [[""] * width for width in widths]
+        self.seconds = [[0.0] * width for width in widths]
+
+    def tighten(self, layer: int, values: FloatArray, method: str, premise: Premise) -> None:
+        """Lower the ends of a layer to `values` (n_out,) where these are strictly tighter."""
+        if premise.certified:
+            self.certified[layer] = np.minimum(self.certified[layer], values)
+        for unit in np.flatnonzero(values < self.trusted[layer]):
+            self.method[layer][unit] = method
+            self.premise[layer][unit] = premise
+        self.trusted[layer] = np.minimum(self.trusted[layer], values)
+
+
+class Ledger:
+    """Mutable record of one classification; `close` turns it into a `Stability`.
+
+    Parameters
+    ----------
+    network
+    domain
+        A box of the network's input size.
+    """
+
+    def __init__(self, network: Network, domain: Box) -> None:
+        self.network = network
+        self.domain = domain
+        self.witnesses = Witnesses.none(network)
+        self.settled: dict[str, int] = {}
+        widths = [layer.n_out for layer in network.layers]
+        self._sides = {-1: _Side(widths), +1: _Side(widths)}
+
+    def bound_layer(self, layer: int, methods: Sequence[str] = ("interval", "crown")) -> None:
+        """Bounds of a layer from all that is known of the layers before it.
+
+        The certified intervals are computed from certified ones. Where a solver has tightened
+        an earlier layer, a second pass from the trusted intervals inherits that premise.
+        """
+        self._bound_layer(layer, ARITHMETIC, methods)
+        premise = self.premise_below(layer)
+        if not premise.certified:
+            self._bound_layer(layer, premise, methods)
+
+    def _bound_layer(self, layer: int, premise: Premise, methods: Sequence[str]) -> None:
+        lower, upper = (side[:layer] for side in self._arrays(premise.certified))
+        for method in methods:
+            bound = _METHODS[method]
+            low, high = bound(self.network, self.domain, layer, lower, upper)
+            self._sides[-1].tighten(layer, -low, method, premise)
+            self._sides[+1].tighten(layer, high, method, premise)
+
+    def premise_below(self, layer: int) -> Premise:
+        """The weakest premise under the trusted intervals of all layers before `layer`."""
+        premise = ARITHMETIC
+        for side in self._sides.values():
+            for earlier in range(layer):
+                for entry in set(side.premise[earlier]):
+                    premise = weakest(premise, entry)
+        return premise
+
+    def tighten(self, direction: Direction, value: float, method: str, premise: Premise) -> bool:
+        """Record that sign * pre <= value on the domain.
+
+        Returns
+        -------
+        bool
+            False, and nothing is recorded, where the value contradicts the other end.
+        """
+        if value < -self.value(direction._replace(sign=-direction.sign)):
+            return False
+        values = np.full(self.network.layers[direction.layer].n_out, np.inf)
+        values[direction.unit] = value
+        self._sides[direction.sign].tighten(direction.layer, values, method, premise)
+        return True
+
+    def note(self, direction: Direction, seconds: float, anomaly: str = "") -> None:
+        """Record the cost of a question, and what was odd about its answer."""
+        side = self._sides[direction.sign]
+        side.seconds[direction.layer][direction.unit] += seconds
+        if anomaly:
+            side.anomaly[direction.layer][direction.unit] = anomaly
+
+    def value(self, direction: Direction) -> float:
+        """The proved upper end of sign * pre."""
+        return float(self._sides[direction.sign].trusted[direction.layer][direction.unit])
+
+    def open(self, layer: int) -> list[Direction]:
+        """Directions of a layer that still need an answer, by unit, below zero before above.
+
+        A unit proved stable has none; a sign that a witness shows needs no other proof.
+        """
+        below, above = (self._sides[sign].trusted[layer] for sign in (-1, +1))
+        unstable = (below > 0.0) & (above > 0.0)
+        return [
+            Direction(layer, int(unit), sign)
+            for unit in np.flatnonzero(unstable)
+            for sign, shown in ((-1, self.witnesses.below), (+1, self.witnesses.above))
+            if shown[layer][unit] < 0
+        ]
+
+    def is_open(self, direction: Direction) -> bool:
+        """Whether one direction still needs an answer."""
+        shown = self.witnesses.below if direction.sign < 0 else self.witnesses.above
+        return (
+            self.value(direction) > 0.0
+            and self.value(direction._replace(sign=-direction.sign)) > 0.0
+            and shown[direction.layer][direction.unit] < 0
+        )
+
+    def all_open(self) -> int:
+        """Number of open directions of all layers with phases."""
+        return sum(len(self.open(layer)) for layer in self.network.phased_layers)
+
+    def credit(self, stage: str, count: int) -> None:
+        """Count directions that a stage has settled."""
+        self.settled[stage] = self.settled.get(stage, 0) + count
+
+    def bounds(self, layers: int, certified: bool = False) -> Bounds:
+        """Intervals of the first `layers` layers, trusted unless `certified` is asked for."""
+        lower, upper = self._arrays(certified)
+        return Bounds(self.domain, tuple(lower[:layers]), tuple(upper[:layers]))
+
+    def _arrays(self, certified: bool) -> tuple[list[FloatArray], list[FloatArray]]:
+        below, above = self._sides[-1], self._sides[+1]
+        if certified:
+            return [-values for values in below.certified], above.certified
+        return [-values for values in below.trusted], above.trusted
+
+    def close(self, statistics: Statistics) -> Stability:
+        """The verdicts as a value."""
+        count = len(self.network.layers)
+        return Stability(
+            network_hash=self.network.content_hash,
+            domain=self.domain,
+            has_phases=tuple(layer.has_phases for layer in self.network.layers),
+            certified=self.bounds(count, certified=True),
+            trusted=self.bounds(count),
+            lower_evidence=self._evidence(-1, self.witnesses.below),
+            upper_evidence=self._evidence(+1, self.witnesses.above),
+            witnesses=self.witnesses.inputs,
+            statistics=statistics,
+        )
+
+    def _evidence(
+        self, sign: int, shown: Iterable[np.ndarray[tuple[int, ...], np.dtype[np.int64]]]
+    ) -> tuple[tuple[Evidence, ...], ...]:
+        side = self._sides[sign]
+        return tuple(
+            tuple(
+                Evidence(method, premise, int(row) if row >= 0 else None, anomaly, seconds)
+                for method, premise, row, anomaly, seconds in zip(*columns, strict=True)
+            )
+            for columns in zip(
+                side.method, side.premise, shown, side.anomaly, side.seconds, strict=True
+            )
+        )

@@ -1,0 +1,66 @@
+"""Witness search of a running classification: many guesses, each tried on every open unit."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from leo_opt.network import FloatArray
+from leo_opt.strategies.ledger import Direction, Ledger
+from leo_opt.strategies.settings import Settings
+from leo_opt.witnesses import ascend, best_starts, collect, first_layer_vertices
+
+_RESTARTS = 3
+"""Random starts of the ascent, besides the best known input and the centre."""
+_BATCH = 256
+"""Most questions ascended at once, which bounds the memory."""
+
+
+def sweep(ledger: Ledger, settings: Settings) -> None:
+    """Try the user's samples, the vertices of the first layer and random points on every unit."""
+    network, domain = ledger.network, ledger.domain
+    generator = np.random.default_rng(settings.seed)
+    if settings.samples is not None:
+        samples = network.batch(settings.samples)
+        ledger.witnesses = collect(network, domain, samples, ledger.witnesses)
+    for inputs in (
+        first_layer_vertices(network, domain),
+        domain.sample(settings.random_points, generator),
+    ):
+        if ledger.all_open():
+            ledger.witnesses = collect(network, domain, inputs, ledger.witnesses)
+
+
+def ascend_open(ledger: Ledger, layer: int, settings: Settings) -> None:
+    """Frank-Wolfe ascent for the open directions of a layer from several starts."""
+    network, domain = ledger.network, ledger.domain
+    generator = np.random.default_rng((settings.seed, layer))
+    for attempt in range(2 + _RESTARTS):
+        directions = ledger.open(layer)
+        for start in range(0, len(directions), _BATCH):
+            batch = directions[start : start + _BATCH]
+            points = _ascend(ledger, batch, _starts(ledger, batch, attempt, generator))
+            ledger.witnesses = collect(network, domain, points, ledger.witnesses)
+
+
+def best_known(ledger: Ledger, directions: list[Direction]) -> FloatArray:
+    """For each direction of one layer the highest input that one ascent finds, (m, n_in)."""
+    return _ascend(ledger, directions, _starts(ledger, directions, 0, np.random.default_rng(0)))
+
+
+def _starts(
+    ledger: Ledger, directions: list[Direction], attempt: int, generator: np.random.Generator
+) -> FloatArray:
+    """Starting points: first the best input of the pool, then the centre, then random points."""
+    if attempt == 0:
+        pool = np.vstack([ledger.domain.centre, ledger.witnesses.inputs])
+        units, signs = [d.unit for d in directions], np.array([d.sign for d in directions])
+        return best_starts(ledger.network, pool, directions[0].layer, units, signs)
+    if attempt == 1:
+        return np.repeat(ledger.domain.centre[None, :], len(directions), axis=0)
+    return ledger.domain.sample(len(directions), generator)
+
+
+def _ascend(ledger: Ledger, directions: list[Direction], starts: FloatArray) -> FloatArray:
+    units = np.array([d.unit for d in directions])
+    signs = np.array([d.sign for d in directions], dtype=np.float64)
+    return ascend(ledger.network, ledger.domain, directions[0].layer, units, signs, starts)
