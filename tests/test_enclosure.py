@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from fractions import Fraction
 
 import numpy as np
@@ -75,7 +76,7 @@ def test_evaluation_radii_hold_the_exact_pre_activations(seed: int) -> None:
     widths = [3, 6, 5, 2]
     scale = 10.0 ** generator.integers(-4, 5)
     network = Network.from_arrays(
-        [generator.normal(size=(b, a)) * scale for a, b in zip(widths, widths[1:], strict=False)],
+        [generator.normal(size=(b, a)) * scale for a, b in itertools.pairwise(widths)],
         [generator.normal(size=b) for b in widths[1:]],
     )
     points = generator.normal(size=(4, 3))

@@ -96,7 +96,8 @@ def test_equality_and_hash_know_values_and_not_signatures() -> None:
     renamed = Network(network.layers, Signature(input_name="x"))
     assert network == renamed
     assert hash(network) == hash(renamed)
-    assert network.content_hash == Network.from_arrays([[[1.0, 0.0]]], [None], ["relu"]).content_hash
+    same = Network.from_arrays([[[1.0, 0.0]]], [None], ["relu"])
+    assert network.content_hash == same.content_hash
     for other in (
         Network.from_arrays([[[1.0, 1e-300]]], [[0.0]], ["relu"]),
         Network.from_arrays([[[1.0, 0.0]]], [[0.0]], ["linear"]),

@@ -1,0 +1,89 @@
+"""Bounds hold in exact arithmetic, and nest as they should."""
+
+from __future__ import annotations
+
+import itertools
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from oracle import exact_ranges
+from random_networks import random_box, random_network
+
+from leo_opt.bounds import METHODS, crown, propagate
+from leo_opt.domain import Box
+from leo_opt.errors import InvalidInputError
+from leo_opt.network import Network
+
+
+@pytest.mark.parametrize("method", list(METHODS))
+@pytest.mark.parametrize("seed", range(60))
+def test_bounds_hold_the_exact_ranges(seed: int, method: str) -> None:
+    generator = np.random.default_rng(seed)
+    network = random_network(generator)
+    box = random_box(generator, network.input_size)
+    bounds = propagate(network, box, method)
+    for layer, ranges in enumerate(exact_ranges(network, box)):
+        for unit, (low, high) in enumerate(ranges):
+            assert Fraction(float(bounds.lower[layer][unit])) <= low
+            assert Fraction(float(bounds.upper[layer][unit])) >= high
+
+
+@pytest.mark.parametrize("seed", range(60))
+@pytest.mark.parametrize("rule", list(crown.LOWER_SLOPES))
+def test_each_lower_slope_alone_is_sound(seed: int, rule: str) -> None:
+    """Also where the bound is tight, so that a rounding error of the wrong sign would show."""
+    generator = np.random.default_rng(seed)
+    network = random_network(generator)
+    box = random_box(generator, network.input_size)
+    bounds = propagate(network, box)
+    exact = exact_ranges(network, box)
+    for layer in range(len(network.layers)):
+        low, high = crown.bound_layer(network, box, layer, bounds.lower, bounds.upper, (rule,))
+        for unit, (exact_low, exact_high) in enumerate(exact[layer]):
+            assert Fraction(float(low[unit])) <= exact_low
+            assert Fraction(float(high[unit])) >= exact_high
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_first_affine_layer_is_exact_to_rounding(seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    network = Network.from_arrays([generator.normal(size=(4, 6))], [generator.normal(size=4)])
+    box = Box(-generator.random(6), generator.random(6))
+    bounds = propagate(network, box)
+    for unit, (low, high) in enumerate(exact_ranges(network, box)[0]):
+        assert float(low) - 1e-12 < bounds.lower[0][unit] <= float(low)
+        assert float(high) + 1e-12 > bounds.upper[0][unit] >= float(high)
+
+
+def test_crown_is_never_looser_than_interval_and_often_tighter() -> None:
+    tighter = 0
+    for seed in range(20):
+        generator = np.random.default_rng(seed)
+        widths = [4, 8, 8, 3]
+        network = Network.from_arrays(
+            [generator.normal(size=(b, a)) for a, b in itertools.pairwise(widths)],
+            [generator.normal(size=b) for b in widths[1:]],
+        )
+        box = Box(-1, 1)
+        coarse, fine = propagate(network, box, "interval"), propagate(network, box, "crown")
+        for layer in range(3):
+            assert (fine.lower[layer] >= coarse.lower[layer]).all()
+            assert (fine.upper[layer] <= coarse.upper[layer]).all()
+        tighter += bool((fine.upper[2] < coarse.upper[2] - 1e-6).any())
+    assert tighter > 15
+
+
+def test_overflow_is_no_information_and_no_error() -> None:
+    network = Network.from_arrays([[[1e200]], [[1e200]], [[-1.0]]], [[0.0], [0.0], [0.0]])
+    bounds = propagate(network, Box(0.0, 1.0))
+    assert bounds.upper[1][0] == np.inf
+    assert bounds.lower[2][0] == -np.inf
+
+
+def test_unknown_methods_and_wrong_boxes_are_refused() -> None:
+    network = Network.from_arrays([[[1.0, 1.0]]], [[0.0]])
+    with pytest.raises(InvalidInputError, match=r"'lp'.*interval, crown"):
+        propagate(network, Box(0, 1), "lp")
+    with pytest.raises(InvalidInputError, match="3 inputs and the network 2"):
+        propagate(network, Box([0, 0, 0], [1, 1, 1]))
