@@ -40,9 +40,7 @@ _HOMES = MappingProxyType(
         "save": "formats",
     }
 )
-__all__ = [  # noqa: PLE0604
-    *_HOMES
-]
+__all__ = list(_HOMES)  # noqa: PLE0605
 __version__ = "0.1.0"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from leo_opt.errors import InvalidInputError
 from leo_opt.network import FloatArray
@@ -154,6 +154,42 @@ class Box:
         if self.size is None:
             return f"Box({float(self.lower)}, {float(self.upper)})"
         return f"Box({self.size} inputs in [{self.lower.min()}, {self.upper.max()}])"
+
+
+@dataclass(frozen=True, eq=False)
+class Boxes:
+    """N boxes at once, for arithmetic that treats each by itself.
+
+    Parameters
+    ----------
+    lower, upper : (N, n) arrays
+        lower <= upper everywhere.
+    """
+
+    lower: FloatArray
+    upper: FloatArray
+
+    def __len__(self) -> int:
+        return len(self.lower)
+
+    def __getitem__(self, rows: slice | NDArray[np.bool_]) -> Boxes:
+        return Boxes(self.lower[rows], self.upper[rows])
+
+    @property
+    def centres(self) -> FloatArray:
+        """A point about the middle of each box, (N, n)."""
+        return np.clip(self.lower + 0.5 * (self.upper - self.lower), self.lower, self.upper)
+
+    def halve(self, dimensions: NDArray[np.int64]) -> Boxes:
+        """The two halves of each box along one dimension each, (2 N, n); they cover the box."""
+        rows = np.arange(len(self))
+        left, right = self.upper.copy(), self.lower.copy()
+        left[rows, dimensions] = right[rows, dimensions] = self.centres[rows, dimensions]
+        return Boxes(np.vstack([self.lower, right]), np.vstack([left, self.upper]))
+
+    def join(self, other: Boxes) -> Boxes:
+        """These boxes, then the others."""
+        return Boxes(np.vstack([self.lower, other.lower]), np.vstack([self.upper, other.upper]))
 
 
 def _subtract_down(left: FloatArray, right: FloatArray) -> FloatArray:

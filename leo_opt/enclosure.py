@@ -59,11 +59,12 @@ def affine_image(
     ----------
     weight : (m, n) array
     bias : (m,) array
-    lower, upper : (n,) arrays
+    lower, upper : (n,) or (N, n) arrays
+        One box, or N boxes, each bounded by itself.
 
     Returns
     -------
-    lower, upper : (m,) arrays
+    lower, upper : (m,) or (N, m) arrays
         Infinite where the inputs are not finite or the sums overflow.
     """
     highest = _upper_image(weight, bias, lower, upper)
@@ -77,8 +78,8 @@ def _upper_image(
     """Upper half of `affine_image`."""
     positive, negative = np.maximum(weight, 0.0), np.minimum(weight, 0.0)
     with np.errstate(over="ignore", invalid="ignore"):
-        nearest = positive @ upper + negative @ lower + bias
-        magnitude = positive @ np.abs(upper) - negative @ np.abs(lower)
+        nearest = upper @ positive.T + lower @ negative.T + bias
+        magnitude = np.abs(upper) @ positive.T - np.abs(lower) @ negative.T
         error = gamma(weight.shape[1] + 4) * (magnitude + np.abs(bias))
         if _may_underflow(weight, lower, upper):
             error = error + TINY
@@ -87,7 +88,14 @@ def _upper_image(
         if _may_underflow(weight, lower, upper):
             result = np.where(magnitude == 0.0, nearest + TINY, result)
     result = np.where(np.isnan(result), np.inf, result)
-    return _decide_ties(result, nearest, error, positive, negative, bias, lower, upper)
+    if result.ndim > 1:
+        return result
+    with np.errstate(invalid="ignore"):
+        open_signs = np.flatnonzero((result > 0.0) & (nearest <= error) & np.isfinite(result))
+    if open_signs.size * weight.shape[1] <= _EXACT_TERMS:
+        for row in open_signs:
+            result[row] = _exact_upper(weight[row], float(bias[row]), lower, upper)
+    return result
 
 
 def _may_underflow(weight: FloatArray, lower: FloatArray, upper: FloatArray) -> bool:
@@ -101,28 +109,13 @@ def _may_underflow(weight: FloatArray, lower: FloatArray, upper: FloatArray) -> 
     return smallest(weight) * min(smallest(lower), smallest(upper)) < 2.0**-900
 
 
-def _decide_ties(
-    result: FloatArray,
-    nearest: FloatArray,
-    error: FloatArray,
-    positive: FloatArray,
-    negative: FloatArray,
-    bias: FloatArray,
-    lower: FloatArray,
-    upper: FloatArray,
-) -> FloatArray:
-    """Replace bounds whose sign rounding leaves open by their exact value, rounded up."""
-    with np.errstate(invalid="ignore"):
-        open_signs = np.flatnonzero((result > 0.0) & (nearest - error <= 0.0) & np.isfinite(result))
-    if open_signs.size == 0 or open_signs.size * positive.shape[1] > _EXACT_TERMS:
-        return result
-    for row in open_signs:
-        total = Fraction(float(bias[row]))
-        for side, ends in ((positive[row], upper), (negative[row], lower)):
-            for k in np.flatnonzero(side):
-                total += Fraction(float(side[k])) * Fraction(float(ends[k]))
-        result[row] = fraction_up(total)
-    return result
+def _exact_upper(row: FloatArray, bias: float, lower: FloatArray, upper: FloatArray) -> float:
+    """The largest value of row @ h + bias on a box in rationals, rounded up."""
+    total = Fraction(bias)
+    ends = np.where(row > 0.0, upper, lower)
+    for k in np.flatnonzero(row):
+        total += Fraction(float(row[k])) * Fraction(float(ends[k]))
+    return fraction_up(total)
 
 
 def evaluate(network: Network, inputs: FloatArray) -> list[tuple[FloatArray, FloatArray]]:

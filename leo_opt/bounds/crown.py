@@ -27,7 +27,7 @@ from types import MappingProxyType
 import numpy as np
 
 from leo_opt.bounds.values import Interval, post_interval
-from leo_opt.domain import Box
+from leo_opt.domain import Box, Boxes
 from leo_opt.enclosure import TINY, UNIT_ROUNDOFF, gamma, round_down, round_up
 from leo_opt.network import ACTIVATIONS, FloatArray, Layer, Network
 
@@ -48,8 +48,9 @@ LOWER_SLOPES: Mapping[str, SlopeRule] = MappingProxyType(
 class _Relaxation:
     """The lines that hold one layer's units, and what its roundings can cost.
 
-    All arrays have shape (n_out,): `above * g + offset` and `below * g` are the lines, `cost` is
-    the most that a coefficient of 1 can lose to rounding while it passes this layer.
+    All arrays have shape (..., n_out): `above * g + offset` and `below * g` are the lines, `cost`
+    is the most that a coefficient of 1 can lose to rounding while it passes this layer. The
+    leading dimensions are () for one box and (N,) for many at once.
     """
 
     layer: Layer
@@ -61,7 +62,7 @@ class _Relaxation:
 
 def bound_rows(
     network: Network,
-    domain: Box,
+    domain: Box | Boxes,
     lower: Sequence[FloatArray],
     upper: Sequence[FloatArray],
     weight: FloatArray,
@@ -72,7 +73,9 @@ def bound_rows(
 
     Parameters
     ----------
-    lower, upper : one (n_out,) array for each layer that is passed through
+    domain
+        One box of the network's input size, or N boxes, each bounded by itself.
+    lower, upper : one (n_out,) or (N, n_out) array for each layer that is passed through
         Proved finite bounds of its pre-activations.
     weight : (m, n) array
     bias : (m,) array
@@ -81,21 +84,21 @@ def bound_rows(
 
     Returns
     -------
-    lower, upper : (m,) arrays, infinite where an earlier bound is.
+    lower, upper : (m,) or (N, m) arrays, infinite where an earlier bound is.
     """
-    box = domain.spread(network.input_size)
-    best = np.full(2 * bias.size, np.inf)
+    shape = (*domain.lower.shape[:-1], 2 * bias.size)
+    best = np.full(shape, np.inf)
     rows, constants = np.vstack([weight, -weight]), np.concatenate([bias, -bias])
     if all(np.isfinite(side).all() for side in (*lower, *upper)):
         for rule in slopes if lower else slopes[:1]:
-            relaxations = _relax(network, box, lower, upper, LOWER_SLOPES[rule])
-            best = np.minimum(best, _bound_above(rows, constants, relaxations, box))
-    return -best[bias.size :], best[: bias.size]
+            relaxations = _relax(network, domain, lower, upper, LOWER_SLOPES[rule])
+            best = np.minimum(best, _bound_above(rows, constants, relaxations, domain))
+    return -best[..., bias.size :], best[..., : bias.size]
 
 
 def bound_layer(
     network: Network,
-    domain: Box,
+    domain: Box | Boxes,
     index: int,
     lower: Sequence[FloatArray],
     upper: Sequence[FloatArray],
@@ -110,23 +113,23 @@ def bound_layer(
 
 def _relax(
     network: Network,
-    box: Box,
+    domain: Box | Boxes,
     lower: Sequence[FloatArray],
     upper: Sequence[FloatArray],
     rule: SlopeRule,
 ) -> list[_Relaxation]:
     """Relaxations of the layers passed through, from the first to the last."""
     relaxations = []
-    reach = np.maximum(np.abs(box.lower), np.abs(box.upper))  # max |h| of the layer before
+    reach = np.maximum(np.abs(domain.lower), np.abs(domain.upper))  # max |h| of the layer before
     for layer, low, high in zip(network.layers, lower, upper, strict=False):
         above, offset, below = _lines(layer, low, high, rule)
-        terms = np.abs(layer.weight) @ reach + np.abs(layer.bias)
+        terms = reach @ np.abs(layer.weight).T + np.abs(layer.bias)
         largest = np.maximum(np.abs(low), np.abs(high))
         # Rounding of the slope product, of A @ W, of A @ b and of A @ offset.
         cost = (
-            gamma(layer.n_out + 3) * (terms + np.abs(offset))
+            gamma(layer.n_out + layer.n_in + 3) * (terms + np.abs(offset))
             + 4.0 * UNIT_ROUNDOFF * largest
-            + TINY * (1.0 + reach.sum())
+            + TINY * (1.0 + reach.sum(axis=-1, keepdims=True))
         )
         relaxations.append(_Relaxation(layer, above, offset, below, cost))
         reach = np.maximum(*map(np.abs, post_interval(layer, low, high)))
@@ -146,8 +149,7 @@ def _lines(
     gap = np.where(crosses, high - low, 1.0)
     share = np.where(crosses, high / gap, 0.0)
     chord = first + (last - first) * share
-    fixed = np.where(low >= 0.0, last, first)
-    fixed = np.where((low >= 0.0) & (high <= 0.0), first, fixed)
+    fixed = np.where((low >= 0.0) & (high > 0.0), last, first)
     above = np.where(crosses, chord, fixed)
     # The computed chord is tilted by rounding; the offset lifts it over both end points again.
     lift = np.maximum(
@@ -159,25 +161,37 @@ def _lines(
     return above, offset, below
 
 
+def _apply(matrix: FloatArray, vector: FloatArray) -> FloatArray:
+    """Matrix-vector products over leading dimensions: (..., m, n) and (..., n) to (..., m)."""
+    product: FloatArray = (matrix @ vector[..., None])[..., 0]
+    return product
+
+
 def _bound_above(
-    rows: FloatArray, constants: FloatArray, relaxations: Sequence[_Relaxation], box: Box
+    rows: FloatArray,
+    constants: FloatArray,
+    relaxations: Sequence[_Relaxation],
+    domain: Box | Boxes,
 ) -> FloatArray:
     """Upper bounds of rows @ h + constants, h the post-activations of the last relaxation."""
     total, magnitude, error = constants, np.abs(constants), np.zeros_like(constants)
     for step in reversed(relaxations):
-        positive, negative = np.maximum(rows, 0.0), np.minimum(rows, 0.0)
-        lifted = positive @ step.offset
-        scaled = positive * step.above + negative * step.below
+        positive = np.maximum(rows, 0.0)
+        lifted = _apply(positive, step.offset)
+        scaled = positive * step.above[..., None, :]
+        scaled += np.minimum(rows, 0.0) * step.below[..., None, :]
         shifted = scaled @ step.layer.bias
-        error = error + np.maximum(positive, np.abs(scaled)) @ step.cost
+        error = error + _apply(np.maximum(positive, np.abs(scaled)), step.cost)
         total = total + lifted + shifted
         magnitude = magnitude + np.abs(lifted) + np.abs(shifted)
-        rows = scaled @ step.layer.weight
-    ends = np.maximum(rows, 0.0) @ box.upper + np.minimum(rows, 0.0) @ box.lower
-    reach = np.abs(rows) @ np.maximum(np.abs(box.lower), np.abs(box.upper))
+        # One product of a tall matrix is much faster than many of small ones.
+        flat = scaled.reshape(-1, scaled.shape[-1]) @ step.layer.weight
+        rows = flat.reshape(*scaled.shape[:-1], flat.shape[-1])
+    ends = _apply(np.maximum(rows, 0.0), domain.upper) + _apply(np.minimum(rows, 0.0), domain.lower)
+    reach = _apply(np.abs(rows), np.maximum(np.abs(domain.lower), np.abs(domain.upper)))
     error = (
         (1.0 + gamma(8)) * error
-        + gamma(box.lower.size + 2) * reach
+        + gamma(domain.lower.shape[-1] + 2) * reach
         + gamma(3 * len(relaxations) + 4) * (magnitude + reach)
         + TINY
     )

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from leo_opt.bounds.values import Interval, post_interval
-from leo_opt.domain import Box
+from leo_opt.domain import Box, Boxes
 from leo_opt.enclosure import affine_image
 from leo_opt.network import FloatArray, Network
 
 
 def bound_layer(
     network: Network,
-    domain: Box,
+    domain: Box | Boxes,
     index: int,
     lower: Sequence[FloatArray],
     upper: Sequence[FloatArray],
@@ -21,16 +21,17 @@ def bound_layer(
 
     Parameters
     ----------
-    lower, upper : one (n_out,) array for each layer before `index`
+    domain
+        One box of the network's input size, or N boxes, each bounded by itself.
+    lower, upper : one (n_out,) or (N, n_out) array for each layer before `index`
         Proved bounds of its pre-activations.
 
     Returns
     -------
-    lower, upper : (n_out,) arrays
+    lower, upper : (n_out,) or (N, n_out) arrays
     """
     if index == 0:
-        box = domain.spread(network.input_size)
-        before = (box.lower, box.upper)
+        before = (domain.lower, domain.upper)
     else:
         before = post_interval(network.layers[index - 1], lower[index - 1], upper[index - 1])
     layer = network.layers[index]

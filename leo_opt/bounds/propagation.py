@@ -9,11 +9,13 @@ import numpy as np
 
 from leo_opt.bounds import crown, interval
 from leo_opt.bounds.values import Bounds, Interval
-from leo_opt.domain import Box
+from leo_opt.domain import Box, Boxes
 from leo_opt.errors import InvalidInputError
 from leo_opt.network import FloatArray, Network
 
-LayerMethod = Callable[[Network, Box, int, Sequence[FloatArray], Sequence[FloatArray]], Interval]
+LayerMethod = Callable[
+    [Network, Box | Boxes, int, Sequence[FloatArray], Sequence[FloatArray]], Interval
+]
 
 METHODS: Mapping[str, tuple[LayerMethod, ...]] = MappingProxyType(
     {
@@ -26,7 +28,7 @@ METHODS: Mapping[str, tuple[LayerMethod, ...]] = MappingProxyType(
 
 def bound_layer(
     network: Network,
-    domain: Box,
+    domain: Box | Boxes,
     index: int,
     lower: Sequence[FloatArray],
     upper: Sequence[FloatArray],
@@ -36,7 +38,9 @@ def bound_layer(
 
     Parameters
     ----------
-    lower, upper : one (n_out,) array for each layer before `index`
+    domain
+        One box of the network's input size, or N boxes, each bounded by itself.
+    lower, upper : one (n_out,) or (N, n_out) array for each layer before `index`
         Proved bounds of its pre-activations.
     method
         A key of `METHODS`.

@@ -1,0 +1,254 @@
+"""What a run did, as a tree for JSON and as tables for a terminal."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from typing import Any
+
+import numpy as np
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from leo_opt.bounds import propagate
+from leo_opt.compression import Compression
+from leo_opt.deviation import inference_error, rounding_deviation
+from leo_opt.formats import written
+from leo_opt.network import Network
+from leo_opt.stability import Phase, Stability
+
+_PACKAGES = ("leo-opt", "numpy", "scipy", "pyomo", "highspy", "onnx")
+
+
+@dataclass(frozen=True)
+class CompressionRun:
+    """One run of the main job: the values it went through and what was proved of each.
+
+    Parameters
+    ----------
+    original
+        The network that went in.
+    stability, compression
+        The verdicts and the rewritten network.
+    deviation_written
+        Proved bound on the largest difference of an output of the written file, in real
+        arithmetic.
+    dtype
+        Element type of the written file.
+    inference_original, inference_compressed
+        A-priori bounds on the rounding of a forward pass in `dtype`.
+    seconds
+        Wall-clock time from loading to writing.
+    """
+
+    original: Network
+    stability: Stability
+    compression: Compression
+    deviation_written: float
+    dtype: str
+    inference_original: float
+    inference_compressed: float
+    seconds: float
+
+    @property
+    def deviation(self) -> float:
+        """Proved bound on the largest difference of an output of the returned network."""
+        return float(np.max(self.compression.max_deviation, initial=0.0))
+
+    @property
+    def percent(self) -> float:
+        """Hidden units removed, in percent."""
+        before = sum(self.original.hidden_widths)
+        after = sum(self.compression.network.hidden_widths)
+        return 100.0 * (before - after) / before if before else 0.0
+
+
+def measure(
+    original: Network, stability: Stability, compression: Compression, dtype: str, start: float
+) -> CompressionRun:
+    """Prove how far the result, and the result as stored in `dtype`, can be from the original.
+
+    Parameters
+    ----------
+    start
+        `time.monotonic()` at the start of the run.
+    """
+    smaller = compression.network
+    bounds = propagate(smaller, stability.domain)
+    rounding = rounding_deviation(smaller, written(smaller, dtype), bounds)
+    return CompressionRun(
+        original=original,
+        stability=stability,
+        compression=compression,
+        deviation_written=float(np.max(compression.max_deviation + rounding, initial=0.0)),
+        dtype=dtype,
+        inference_original=float(np.max(inference_error(original, stability.certified, dtype))),
+        inference_compressed=float(np.max(inference_error(smaller, bounds, dtype))),
+        seconds=time.monotonic() - start,
+    )
+
+
+def provenance(run: CompressionRun) -> str:
+    """What the doc string of the written file says."""
+    domain = run.stability.domain
+    return (
+        f"Compressed losslessly by leo_opt {describe_versions()['leo-opt']} from network "
+        f"{run.original.content_hash} ({sum(run.original.hidden_widths)} hidden units) on a box "
+        f"within [{domain.lower.min():g}, {domain.upper.max():g}]; on that box outputs differ by "
+        f"at most {run.deviation_written:.3g} in real arithmetic. Outside the box nothing is "
+        "guaranteed."
+    )
+
+
+def describe_network(network: Network) -> dict[str, Any]:
+    """Hidden units a layer and parameters."""
+    return {"units": list(network.hidden_widths), "parameters": network.parameters}
+
+
+def describe_stability(stability: Stability) -> dict[str, Any]:
+    """Counts of each phase a layer, of the certified verdicts, and of evidence by method."""
+    phased = [k for k, has in enumerate(stability.has_phases) if has]
+    counts: dict[str, Any] = {
+        str(phase): [stability.count(layer, phase) for layer in phased] for phase in Phase
+    }
+    counts["certified"] = [stability.certified_phases(layer) for layer in phased]
+    return counts
+
+
+def describe_evidence(stability: Stability) -> dict[str, int]:
+    """How many directions each kind of evidence settles, over all units with phases."""
+    tally: Counter[str] = Counter()
+    for layer, phases in enumerate(stability.phases):
+        for unit, phase in enumerate(phases):
+            tally.update(_evidence_of(stability, layer, unit, phase))
+    return dict(sorted(tally.items()))
+
+
+def _evidence_of(stability: Stability, layer: int, unit: int, phase: Phase) -> list[str]:
+    """The kinds of evidence that a phase rests on."""
+    lower, upper = stability.lower_evidence[layer][unit], stability.upper_evidence[layer][unit]
+    if phase is Phase.STABLY_ACTIVE:
+        return [lower.method]
+    if phase is Phase.STABLY_INACTIVE:
+        return [upper.method]
+    return ["witness" if side.witness is not None else "undecided" for side in (lower, upper)]
+
+
+def describe_compression(run: CompressionRun) -> dict[str, Any]:
+    """The report of one run, ready for JSON."""
+    statistics = run.stability.statistics
+    return {
+        "original": describe_network(run.original),
+        "compressed": describe_network(run.compression.network),
+        "compression_percent": round(run.percent, 2),
+        "stability": describe_stability(run.stability),
+        "evidence": describe_evidence(run.stability),
+        "milps_solved": statistics.milps_solved,
+        "lps_solved": statistics.lps_solved,
+        "nodes": statistics.nodes,
+        "max_deviation": run.deviation,
+        "max_deviation_written": run.deviation_written,
+        "dtype": run.dtype,
+        "inference_rounding": {
+            "original": run.inference_original,
+            "compressed": run.inference_compressed,
+        },
+        "seconds": round(run.seconds, 3),
+        "solver": statistics.solver,
+        "formulation": statistics.formulation,
+        "strategy": statistics.strategy,
+        "network_hash": run.stability.network_hash,
+        "versions": describe_versions(),
+    }
+
+
+def describe_versions() -> dict[str, str]:
+    """Versions of Python and of the packages that a result depends on."""
+    versions = {"python": platform.python_version()}
+    for name in _PACKAGES:
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            versions[name] = "not installed"
+    return versions
+
+
+def stability_table(network: Network, stability: Stability) -> RenderableType:
+    """Phases a layer and the evidence behind them."""
+    table = Table(box=None, pad_edge=False)
+    for heading in ("layer", "units", *(str(p).replace("_", " ") for p in Phase), "certified"):
+        table.add_column(heading, justify="right")
+    for layer in network.phased_layers:
+        counts = [stability.count(layer, phase) for phase in Phase]
+        cells = [layer, network.layers[layer].n_out, *counts, stability.certified_phases(layer)]
+        table.add_row(*map(str, cells))
+    statistics = stability.statistics
+    evidence = ", ".join(f"{name} {n}" for name, n in describe_evidence(stability).items())
+    return Group(
+        table,
+        Text(f"evidence: {evidence or 'none needed'}"),
+        Text(
+            f"{statistics.milps_solved} MILPs ({statistics.solver}, {statistics.formulation}), "
+            f"{statistics.lps_solved} LPs, {statistics.nodes} nodes, "
+            f"{statistics.seconds:.2f} seconds"
+        ),
+    )
+
+
+def compression_table(run: CompressionRun) -> RenderableType:
+    """Units and parameters before and after, and what is proved of the difference."""
+    before, after = run.original, run.compression.network
+    table = Table(box=None, pad_edge=False)
+    for heading in ("layer", "units before", "after"):
+        table.add_column(heading, justify="right")
+    for layer in before.hidden_layers:
+        table.add_row(str(layer), str(before.layers[layer].n_out), str(units_after(run, layer)))
+    share = 100.0 * (before.parameters - after.parameters) / before.parameters
+    lines = [
+        f"hidden units: {sum(before.hidden_widths)} -> {sum(after.hidden_widths)} "
+        f"({run.percent:.1f} % removed)",
+        f"parameters:   {before.parameters} -> {after.parameters} ({share:.1f} % removed)",
+        f"proved on the whole box: outputs differ by at most {run.deviation:.2g} in real "
+        f"arithmetic, {run.deviation_written:.2g} as written in {run.dtype}",
+        f"rounding of a {run.dtype} forward pass, a-priori bound: original "
+        f"{run.inference_original:.2g}, compressed {run.inference_compressed:.2g}",
+    ]
+    return Group(table, *map(Text, lines))
+
+
+def units_after(run: CompressionRun, layer: int) -> int:
+    """Units that are left of a layer of the original; 0 where the layer is gone."""
+    return len(run.compression.kept[layer])
+
+
+def network_table(network: Network) -> RenderableType:
+    """Layers, widths and parameters."""
+    table = Table(box=None, pad_edge=False)
+    for heading in ("layer", "inputs", "units", "activation", "parameters", "zero weights"):
+        table.add_column(heading, justify="right")
+    for index, layer in enumerate(network.layers):
+        zeros = 100.0 * float((layer.weight == 0.0).mean())
+        cells = [index, layer.n_in, layer.n_out, layer.activation, layer.parameters]
+        table.add_row(*map(str, cells), f"{zeros:.1f} %")
+    signature = network.signature
+    return Group(
+        table,
+        Text(f"{sum(network.hidden_widths)} hidden units, {network.parameters} parameters"),
+        Text(
+            f"input {signature.input_name!r} {signature.input_shape}, "
+            f"output {signature.output_name!r} {signature.output_shape}, {signature.dtype}"
+        ),
+        Text(f"content hash {network.content_hash}"),
+    )
+
+
+def show(parts: Sequence[RenderableType]) -> None:
+    """Print parts to standard output, unwrapped where it is not a terminal."""
+    console = Console(highlight=False, soft_wrap=True)
+    for part in parts:
+        console.print(part)
