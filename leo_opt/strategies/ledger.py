@@ -6,12 +6,15 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from leo_opt.bounds import Bounds, crown, interval
 from leo_opt.domain import Box
 from leo_opt.network import FloatArray, Network
 from leo_opt.stability import ARITHMETIC, Evidence, Premise, Stability, Statistics, weakest
 from leo_opt.witnesses import Witnesses
+
+BoolArray = NDArray[np.bool_]
 
 _METHODS = {"interval": interval.bound_layer, "crown": crown.bound_layer}
 
@@ -95,6 +98,18 @@ class Ledger:
                     premise = weakest(premise, entry)
         return premise
 
+    def tighten_layers(
+        self,
+        lower: Sequence[FloatArray],
+        upper: Sequence[FloatArray],
+        method: str,
+        premise: Premise,
+    ) -> None:
+        """Record proved intervals of all layers, one (n_out,) array a layer."""
+        for layer, (low, high) in enumerate(zip(lower, upper, strict=True)):
+            self._sides[-1].tighten(layer, -low, method, premise)
+            self._sides[+1].tighten(layer, high, method, premise)
+
     def tighten(self, direction: Direction, value: float, method: str, premise: Premise) -> bool:
         """Record that sign * pre <= value on the domain.
 
@@ -126,14 +141,22 @@ class Ledger:
 
         A unit proved stable has none; a sign that a witness shows needs no other proof.
         """
-        below, above = (self._sides[sign].trusted[layer] for sign in (-1, +1))
-        unstable = (below > 0.0) & (above > 0.0)
+        below, above = self.unanswered(layer)
         return [
             Direction(layer, int(unit), sign)
-            for unit in np.flatnonzero(unstable)
-            for sign, shown in ((-1, self.witnesses.below), (+1, self.witnesses.above))
-            if shown[layer][unit] < 0
+            for unit in np.flatnonzero(below | above)
+            for sign, unanswered in ((-1, below), (+1, above))
+            if unanswered[unit]
         ]
+
+    def unanswered(self, layer: int) -> tuple[BoolArray, BoolArray]:
+        """Which units (n_out,) have their direction below zero open, and which above."""
+        below, above = (self._sides[sign].trusted[layer] for sign in (-1, +1))
+        unstable = (below > 0.0) & (above > 0.0)
+        shown_below, shown_above = (
+            side[layer] >= 0 for side in (self.witnesses.below, self.witnesses.above)
+        )
+        return unstable & ~shown_below, unstable & ~shown_above
 
     def is_open(self, direction: Direction) -> bool:
         """Whether one direction still needs an answer."""

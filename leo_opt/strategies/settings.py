@@ -21,8 +21,8 @@ class Progress:
         The layer at work, an index into network.layers.
     stage
         "witness", "lp", "branch-and-bound" or "milp".
-    open
-        Directions of this layer still without an answer.
+    open, asked
+        Directions of this layer still without an answer, and those the stage began with.
     remaining
         Seconds left of the time limit, or None without one.
     """
@@ -30,6 +30,7 @@ class Progress:
     layer: int
     stage: str
     open: int
+    asked: int
     remaining: float | None
 
 
