@@ -1,0 +1,188 @@
+"""One map over independent jobs: in this process, in processes of its own, or on any executor.
+
+A job that fails because its worker died is tried once more; a job that fails again comes back as
+a `JobFailure`, so that a lost worker never costs the run.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import (
+    FIRST_COMPLETED,
+    BrokenExecutor,
+    CancelledError,
+    Executor,
+    Future,
+    ProcessPoolExecutor,
+    wait,
+)
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Generic, TypeVar
+
+from leo_opt.errors import InvalidInputError, LeoOptError
+
+Job = TypeVar("Job")
+Result = TypeVar("Result")
+
+_ATTEMPTS = 2
+
+
+@dataclass(frozen=True)
+class JobFailure:
+    """A job that could not be finished, and why."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Done(Generic[Result]):
+    """The outcome of the job at one position of the list given."""
+
+    index: int
+    outcome: Result | JobFailure
+
+
+class Workers:
+    """A place to run jobs, used as a context manager.
+
+    Parameters
+    ----------
+    count
+        Number of processes; with 1 the jobs run in this process.
+    executor
+        Any `concurrent.futures.Executor` to use instead, such as
+        `dask.distributed.Client.get_executor()`; it is not shut down.
+
+    Raises
+    ------
+    InvalidInputError
+        If the count is not positive.
+    """
+
+    def __init__(self, count: int = 1, executor: Executor | None = None) -> None:
+        if count < 1:
+            raise InvalidInputError(f"workers is {count}; at least 1 is needed")
+        self._count = count
+        self._given = executor
+        self._own: ProcessPoolExecutor | None = None
+
+    def __enter__(self) -> Workers:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._close(wait_for_jobs=kind is None)
+
+    def _close(self, wait_for_jobs: bool) -> None:
+        """Shut the own processes down; unfinished jobs are dropped."""
+        if self._own is not None:
+            processes = list((self._own._processes or {}).values())
+            self._own.shutdown(wait=wait_for_jobs, cancel_futures=True)
+            if not wait_for_jobs:
+                for process in processes:
+                    process.terminate()
+            self._own = None
+
+    def run(self, function: Callable[[Job], Result], jobs: Sequence[Job]) -> Iterator[Done[Result]]:
+        """Results of function(job) for every job, in the order in which they are ready.
+
+        Parameters
+        ----------
+        function
+            Importable by name, as it and the jobs travel to other processes.
+
+        Raises
+        ------
+        LeoOptError
+            What `function` itself raises on purpose is passed on.
+        """
+        if self._given is not None:
+            yield from _run_on(self._given, function, jobs, range(len(jobs)), len(jobs))
+        elif self._count == 1:
+            for index, job in enumerate(jobs):
+                yield Done(index, function(job))
+        else:
+            yield from self._run_in_processes(function, jobs)
+
+    def _run_in_processes(
+        self, function: Callable[[Job], Result], jobs: Sequence[Job]
+    ) -> Iterator[Done[Result]]:
+        """Jobs on own processes; a dead process breaks the pool and all jobs in flight."""
+        waiting = list(range(len(jobs)))
+        while waiting:
+            lost = []
+            for done in _run_on(self._pool(), function, jobs, waiting, self._count, attempts=1):
+                waiting.remove(done.index)
+                if isinstance(done.outcome, JobFailure):
+                    lost.append(done.index)
+                    if len(lost) == self._count:
+                        break
+                else:
+                    yield done
+            if lost:
+                self._close(wait_for_jobs=False)
+            for index in lost:
+                # Alone in a pool of its own, so that a job that kills its worker harms no other.
+                with _new_pool(1) as pool:
+                    yield from _run_on(pool, function, jobs, [index], 1, attempts=1)
+
+    def _pool(self) -> ProcessPoolExecutor:
+        if self._own is None:
+            self._own = _new_pool(self._count)
+        return self._own
+
+
+def _new_pool(count: int) -> ProcessPoolExecutor:
+    # Solvers hold threads of their own, which a fork would copy in an unknown state.
+    return ProcessPoolExecutor(count, mp_context=multiprocessing.get_context("spawn"))
+
+
+def _run_on(
+    executor: Executor,
+    function: Callable[[Job], Result],
+    jobs: Sequence[Job],
+    indices: Sequence[int],
+    window: int,
+    attempts: int = _ATTEMPTS,
+) -> Iterator[Done[Result]]:
+    """Submit jobs, at most `window` at once, and yield what is ready; each has some attempts."""
+    queue = [(index, attempts) for index in reversed(indices)]
+    pending: dict[Future[Result], tuple[int, int]] = {}
+    while queue or pending:
+        while queue and len(pending) < window:
+            index, left = queue.pop()
+            try:
+                pending[executor.submit(function, jobs[index])] = (index, left)
+            except BrokenExecutor as error:
+                yield Done(index, JobFailure(f"worker lost: {error!r}"))
+        ready, _ = wait(pending, return_when=FIRST_COMPLETED)
+        for future in ready:
+            index, left = pending.pop(future)
+            failure = _failure_of(future)
+            if failure is None:
+                yield Done(index, future.result())
+            elif left > 1:
+                queue.append((index, left - 1))
+            else:
+                yield Done(index, failure)
+
+
+def _failure_of(future: Future[Result]) -> JobFailure | None:
+    """Why a finished future has no result, or None where it has one."""
+    try:
+        error = future.exception()
+    except CancelledError as cancelled:
+        error = cancelled
+    if error is None:
+        return None
+    if isinstance(error, LeoOptError):
+        raise error
+    if isinstance(error, (BrokenExecutor, CancelledError, OSError, EOFError)):
+        return JobFailure(f"worker lost: {error!r}")
+    return JobFailure(repr(error))

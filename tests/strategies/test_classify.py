@@ -1,0 +1,148 @@
+"""Verdicts of every strategy against brute-force enumeration of activation patterns."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+
+import numpy as np
+import pytest
+from networks import find_network
+from random_networks import random_box, random_network
+from truth import count_phases
+
+from leo_opt import Box, Network, Phase, Stability, classify, load
+from leo_opt.errors import FileFormatError, InvalidInputError, MismatchError
+
+MARGIN = 1e-6
+CHUNKS, PER_CHUNK = 40, 50
+
+
+@pytest.mark.parametrize("chunk", range(CHUNKS))
+def test_the_cascade_agrees_with_brute_force(chunk: int, record_property) -> None:
+    tally: Counter[Phase] = Counter()
+    for seed in range(chunk * PER_CHUNK, (chunk + 1) * PER_CHUNK):
+        generator = np.random.default_rng(seed)
+        network = random_network(generator)
+        box = random_box(generator, network.input_size)
+        stability = classify(network, box, random_points=50, margin=MARGIN)
+        tally += count_phases(network, box, stability, MARGIN)
+    record_property("phases", {str(phase): count for phase, count in tally.items()})
+    print(dict(tally))
+    assert tally[Phase.STABLY_ACTIVE] and tally[Phase.STABLY_INACTIVE] and tally[Phase.UNSTABLE]
+
+
+@pytest.mark.parametrize("chunk", range(10))
+def test_per_unit_agrees_with_brute_force(chunk: int) -> None:
+    for seed in range(10_000 + chunk * 10, 10_010 + chunk * 10):
+        generator = np.random.default_rng(seed)
+        network = random_network(generator)
+        box = random_box(generator, network.input_size)
+        stability = classify(network, box, strategy="per-unit", margin=MARGIN)
+        count_phases(network, box, stability, MARGIN)
+
+
+@pytest.mark.parametrize("name", ["mnist/mnist_25-25_l1_0.001_s0.onnx"])
+def test_strategies_agree_on_a_real_network(name: str) -> None:
+    network = load(find_network(name))
+    cascade = classify(network, Box(0, 1))
+    per_unit = classify(network, Box(0, 1), strategy="per-unit")
+    skipped = classify(network, Box(0, 1), strategy="per-unit", skip_stable=True)
+    for phases in zip(cascade.phases, per_unit.phases, skipped.phases, strict=True):
+        assert phases[0] == phases[1] == phases[2]
+    assert per_unit.statistics.milps_solved == 2 * 25
+    assert skipped.statistics.milps_solved < per_unit.statistics.milps_solved
+
+
+def test_a_network_without_stable_units_needs_no_milp() -> None:
+    network = load(find_network("exactcompression/mnist_100-100_l1_0.onnx"))
+    stability = classify(network, Box(0, 1))
+    assert stability.statistics.milps_solved == 0
+    for phases in stability.phases:
+        assert set(phases) <= {Phase.UNSTABLE}
+
+
+def hard_network() -> tuple[Network, Box]:
+    """A network whose sum of rectifiers peaks just below zero: only a MILP can tell."""
+    generator = np.random.default_rng(5)
+    first, second = generator.normal(size=(12, 16)), generator.normal(size=(10, 12))
+    network = Network.from_arrays(
+        [first, second, generator.normal(size=(3, 10))],
+        [generator.normal(size=12), generator.normal(size=10) - 6.0, np.zeros(3)],
+    )
+    return network, Box(-1, 1)
+
+
+def test_no_time_is_no_evidence() -> None:
+    network, box = hard_network()
+    full = classify(network, box)
+    hurried = classify(network, box, time_limit=1e-9)
+    assert hurried.statistics.milps_solved == 0
+    for done, early in zip(full.phases, hurried.phases, strict=True):
+        for phase, before in zip(done, early, strict=True):
+            assert before in (phase, Phase.UNDECIDED)
+
+
+def test_results_are_reproducible() -> None:
+    network, box = hard_network()
+    first, second = (classify(network, box, seed=3) for _ in range(2))
+    assert first.phases == second.phases
+    for name in ("lower", "upper"):
+        for bounds in ("certified", "trusted"):
+            mine, theirs = getattr(getattr(first, bounds), name), getattr(getattr(second, bounds), name)
+            for left, right in zip(mine, theirs, strict=True):
+                np.testing.assert_array_equal(left, right)
+
+
+def test_samples_are_used_as_witnesses() -> None:
+    network, box = hard_network()
+    with pytest.raises(InvalidInputError, match="inputs have shape"):
+        classify(network, box, samples=np.zeros((3, 2)))
+    samples = box.spread(16).sample(100, np.random.default_rng(0))
+    assert classify(network, box, samples=samples).phases == classify(network, box).phases
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"strategy": "magic"}, "'magic'"),
+        ({"time_limit": -1.0}, "time_limit is -1.0"),
+        ({"margin": 0.0}, "margin is 0.0"),
+        ({"solver": "abacus"}, "abacus"),
+        ({"formulation": "tiny-m"}, "tiny-m"),
+    ],
+)
+def test_bad_options_are_refused_before_any_work(options, words) -> None:
+    network, box = hard_network()
+    with pytest.raises(InvalidInputError, match=words):
+        classify(network, box, **options)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_stability_survives_json(seed: int, tmp_path) -> None:
+    generator = np.random.default_rng(seed)
+    network = random_network(generator)
+    box = random_box(generator, network.input_size)
+    stability = classify(network, box)
+    path = tmp_path / "stability.json"
+    stability.save(path)
+    loaded = Stability.load(path, network, box)
+    assert loaded.phases == stability.phases
+    assert loaded.lower_evidence == stability.lower_evidence
+    assert loaded.upper_evidence == stability.upper_evidence
+    assert loaded.to_json() == stability.to_json()
+    json.loads(path.read_text())
+
+
+def test_stability_refuses_strangers(tmp_path) -> None:
+    network, box = hard_network()
+    stability = classify(network, box, time_limit=1e-9)
+    other = Network(network.layers[:-1])
+    with pytest.raises(MismatchError, match="classify this network"):
+        stability.check(other)
+    with pytest.raises(MismatchError, match="larger box"):
+        stability.check(network, Box(-2, 1))
+    stability.check(network, Box(-0.5, 0.5))
+    (tmp_path / "text.json").write_text("{}")
+    with pytest.raises(FileFormatError, match="text.json"):
+        Stability.load(tmp_path / "text.json")

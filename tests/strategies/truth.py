@@ -1,0 +1,83 @@
+"""Compare a `Stability` with the exact ranges of every unit."""
+
+from __future__ import annotations
+
+from collections import Counter
+from fractions import Fraction
+
+import numpy as np
+from oracle import exact_ranges
+
+from leo_opt.domain import Box
+from leo_opt.network import Network
+from leo_opt.stability import Phase, Stability
+
+
+def count_phases(network: Network, box: Box, stability: Stability, margin: float) -> Counter[Phase]:
+    """Assert that no verdict and no interval contradicts the exact ranges; count the phases.
+
+    `undecided` is accepted only where an exact extreme lies within the margin of zero, in units
+    of the pre-activation's range.
+    """
+    tally: Counter[Phase] = Counter()
+    ranges = exact_ranges(network, box)
+    for layer, phases in enumerate(stability.phases):
+        check_intervals(stability, layer, ranges[layer])
+        for unit, phase in enumerate(phases):
+            low, high = ranges[layer][unit]
+            where = (layer, unit, phase, float(low), float(high))
+            tally[phase] += 1
+            if phase is Phase.STABLY_ACTIVE:
+                assert low >= 0, where
+            elif phase is Phase.STABLY_INACTIVE:
+                assert high <= 0, where
+            elif phase is Phase.UNSTABLE:
+                assert low < 0 < high, where
+            else:
+                reach = max(
+                    abs(stability.certified.lower[layer][unit]),
+                    abs(stability.certified.upper[layer][unit]),
+                )
+                near = Fraction(4 * margin * float(reach)) + Fraction(1, 10**12)
+                assert min(abs(low), abs(high)) <= near, where
+    check_witnesses(network, box, stability)
+    return tally
+
+
+def check_intervals(stability: Stability, layer: int, ranges) -> None:
+    """Both sets of intervals hold the exact ranges, and the trusted lie in the certified."""
+    for bounds in (stability.certified, stability.trusted):
+        for unit, (low, high) in enumerate(ranges):
+            assert Fraction(float(bounds.lower[layer][unit])) <= low, (layer, unit)
+            assert Fraction(float(bounds.upper[layer][unit])) >= high, (layer, unit)
+    assert (stability.trusted.lower[layer] >= stability.certified.lower[layer]).all()
+    assert (stability.trusted.upper[layer] <= stability.certified.upper[layer]).all()
+
+
+def check_witnesses(network: Network, box: Box, stability: Stability) -> None:
+    """Every witness lies in the box and shows its sign in exact arithmetic."""
+    box = box.spread(network.input_size)
+    for inputs in stability.witnesses:
+        assert (inputs >= box.lower).all()
+        assert (inputs <= box.upper).all()
+    exact = [exact_pre_activations(network, inputs) for inputs in stability.witnesses]
+    for side, sign in ((stability.lower_evidence, -1), (stability.upper_evidence, 1)):
+        for layer, units in enumerate(side):
+            for unit, evidence in enumerate(units):
+                if evidence.witness is not None:
+                    assert sign * exact[evidence.witness][layer][unit] > 0
+
+
+def exact_pre_activations(network: Network, inputs: np.ndarray) -> list[list[Fraction]]:
+    """Pre-activations of every layer at one input, in rationals."""
+    values = [Fraction(float(x)) for x in inputs]
+    pres = []
+    for layer in network.layers:
+        pre = [
+            sum((Fraction(float(w)) * v for w, v in zip(row, values, strict=True)), Fraction(0))
+            + Fraction(float(b))
+            for row, b in zip(layer.weight, layer.bias, strict=True)
+        ]
+        pres.append(pre)
+        values = [max(g, Fraction(0)) for g in pre] if layer.has_phases else pre
+    return pres

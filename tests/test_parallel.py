@@ -1,0 +1,50 @@
+"""One map over jobs, wherever they run, and what a dying worker costs."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from worker_jobs import die_for, refuse, square
+
+from leo_opt.errors import InvalidInputError
+from leo_opt.parallel import JobFailure, Workers
+
+
+def outcomes(workers: Workers, function, jobs) -> list:
+    with workers:
+        done = {result.index: result.outcome for result in workers.run(function, jobs)}
+    assert sorted(done) == list(range(len(jobs)))
+    return [done[index] for index in range(len(jobs))]
+
+
+def test_every_place_gives_the_same_results() -> None:
+    jobs = list(range(20))
+    expected = [x * x for x in jobs]
+    assert outcomes(Workers(), square, jobs) == expected
+    assert outcomes(Workers(2), square, jobs) == expected
+    with ThreadPoolExecutor(3) as threads:
+        assert outcomes(Workers(executor=threads), square, jobs) == expected
+        assert threads.submit(square, 3).result() == 9  # A given executor is left open.
+    assert outcomes(Workers(2), square, []) == []
+
+
+def test_a_worker_that_dies_costs_a_retry(tmp_path) -> None:
+    jobs = [(str(tmp_path), x) for x in range(12)]
+    assert outcomes(Workers(2), die_for, jobs) == list(range(12))
+
+
+def test_a_job_that_always_kills_its_worker_fails_alone(tmp_path) -> None:
+    jobs = [(str(tmp_path), x) for x in (0, 1, -1, 2, 4)]
+    results = outcomes(Workers(2), die_for, jobs)
+    assert isinstance(results[2], JobFailure)
+    assert "worker lost" in results[2].reason
+    assert results[:2] + results[3:] == [0, 1, 2, 4]
+
+
+def test_errors_raised_on_purpose_are_passed_on() -> None:
+    for workers in (Workers(), Workers(2)):
+        with pytest.raises(InvalidInputError, match="value 7"):
+            outcomes(workers, refuse, [7])
+    with pytest.raises(InvalidInputError, match="workers is 0"):
+        Workers(0)
