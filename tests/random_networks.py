@@ -1,0 +1,203 @@
+"""Small random networks and boxes on which every special case occurs often.
+
+Weights are mostly small integers or multiples of 1/8, and biases are set so that the least or the
+largest value of an interval is exactly zero: ties at zero, dependent rows and stable layers are
+then exact, not nearly so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from leo_opt.domain import Box
+from leo_opt.network import Network
+
+Generator = np.random.Generator
+Array = np.ndarray
+
+
+def random_case(generator: Generator) -> tuple[Network, Box]:
+    """A network and a box that its ties at zero are made for."""
+    box = random_box(generator, int(generator.integers(1, 5)))
+    return random_network(generator, box=box), box
+
+
+def random_box(generator: Generator, n: int) -> Box:
+    """A box of n inputs: usual, negative, tiny, large, or with inputs that cannot vary."""
+    kind = generator.choice(["unit", "symmetric", "dyadic", "real", "tiny", "large"], p=_BOX_ODDS)
+    lower, upper = _BOXES[kind](generator, n)
+    if generator.random() < 0.15:
+        stuck = generator.random(n) < 0.5
+        upper = np.where(stuck, lower, upper)
+    return Box(lower, upper)
+
+
+def _dyadic_box(generator: Generator, n: int) -> tuple[Array, Array]:
+    lower = generator.integers(-16, 9, size=n) / 8
+    return lower, lower + generator.integers(1, 17, size=n) / 8
+
+
+def _real_box(generator: Generator, n: int) -> tuple[Array, Array]:
+    lower = generator.normal(size=n)
+    return lower, lower + generator.exponential(size=n)
+
+
+def _tiny_box(generator: Generator, n: int) -> tuple[Array, Array]:
+    lower = generator.integers(-3, 4, size=n) * 1.0
+    return lower, lower + 2.0**-20
+
+
+def _large_box(generator: Generator, n: int) -> tuple[Array, Array]:
+    return -generator.integers(0, 2, size=n) * 1e6, generator.integers(1, 3, size=n) * 1e6
+
+
+_BOXES: dict[str, Callable[[Generator, int], tuple[Array, Array]]] = {
+    "unit": lambda _, n: (np.zeros(n), np.ones(n)),
+    "symmetric": lambda _, n: (-np.ones(n), np.ones(n)),
+    "dyadic": _dyadic_box,
+    "real": _real_box,
+    "tiny": _tiny_box,
+    "large": _large_box,
+}
+_BOX_ODDS = [0.3, 0.25, 0.2, 0.15, 0.05, 0.05]
+
+_WEIGHTS: dict[str, Callable[[Generator, tuple[int, int]], Array]] = {
+    "integer": lambda g, shape: g.integers(-3, 4, size=shape) * 1.0,
+    "sparse": lambda g, shape: g.integers(-2, 3, size=shape) * (g.random(shape) < 0.4) * 1.0,
+    "dyadic": lambda g, shape: g.integers(-16, 17, size=shape) / 8,
+    "float32": lambda g, shape: g.normal(size=shape).astype(np.float32).astype(np.float64),
+    "float64": lambda g, shape: g.normal(size=shape),
+}
+_WEIGHT_ODDS = [0.35, 0.2, 0.2, 0.15, 0.1]
+
+
+def random_network(
+    generator: Generator,
+    *,
+    box: Box | None = None,
+    inputs: int | None = None,
+    widths: tuple[int, ...] | None = None,
+    outputs: int | None = None,
+) -> Network:
+    """A network with 1-4 inputs, 0-3 hidden layers of 1-5 units and 1-3 outputs.
+
+    Parameters
+    ----------
+    box
+        The box for which biases make ties at zero and stable layers; by default the unit box or
+        the box from -1 to 1.
+    inputs, widths, outputs
+        Sizes; by default random.
+    """
+    if box is not None:
+        inputs = box.lower.size
+    elif inputs is None:
+        inputs = int(generator.integers(1, 5))
+    if widths is None:
+        depth = int(generator.choice(4, p=[0.05, 0.3, 0.4, 0.25]))
+        widths = tuple(int(w) for w in generator.integers(1, 6, size=depth))
+    if outputs is None:
+        outputs = int(generator.integers(1, 4))
+    if box is None:
+        box = Box(-float(generator.integers(0, 2)), 1.0).spread(inputs)
+    low, high = box.lower, box.upper
+    arrays: list[tuple[Array, Array, str]] = []
+    for n_out, activation in _plan(generator, widths, inputs, outputs):
+        weight, bias = _random_layer(generator, n_out, low, high, hidden=activation == "relu")
+        arrays.append((weight, bias, activation))
+        low, high = _image(weight, bias, low, high)
+        if activation == "relu":
+            low, high = np.maximum(low, 0.0), np.maximum(high, 0.0)
+    _change_pairs(generator, arrays)
+    return Network.from_arrays(*(list(part) for part in zip(*arrays, strict=True)))
+
+
+def _plan(
+    generator: Generator, widths: tuple[int, ...], inputs: int, outputs: int
+) -> list[tuple[int, str]]:
+    """Widths and tags of all layers, with linear layers strewn in and a relu output sometimes."""
+    plan = []
+    if generator.random() < 0.15:
+        plan.append((inputs, "linear"))
+    for width in widths:
+        plan.append((width, "relu"))
+        if generator.random() < 0.08:
+            plan.append((int(generator.integers(1, 5)), "linear"))
+    plan.append((outputs, "relu" if generator.random() < 0.15 else "linear"))
+    return plan
+
+
+def _random_layer(
+    generator: Generator, n_out: int, low: Array, high: Array, hidden: bool
+) -> tuple[Array, Array]:
+    """Weight and bias of one layer that reads the box [low, high]."""
+    style = str(generator.choice(list(_WEIGHTS), p=_WEIGHT_ODDS))
+    weight = _WEIGHTS[style](generator, (n_out, low.size))
+    bias = _WEIGHTS[style](generator, (n_out, 1))[:, 0]
+    for change in _CHANGES:
+        if generator.random() < 0.09:
+            change(generator, weight, bias)
+    if hidden:
+        _set_phases(generator, weight, bias, low, high)
+    return weight, bias
+
+
+def _set_phases(generator: Generator, weight: Array, bias: Array, low: Array, high: Array) -> None:
+    """Shift some biases so that the interval of a unit ends or begins at or beyond zero."""
+    layer_kind = generator.choice(["mixed", "active", "inactive"], p=[0.87, 0.09, 0.04])
+    down, up = _image(weight, bias, low, high)
+    for unit in range(bias.size):
+        kind = layer_kind
+        if kind == "mixed":
+            kind = str(generator.choice(["free", "active", "inactive"], p=[0.65, 0.27, 0.08]))
+        slack = float(generator.choice([0.0, 0.0, 0.125, 1.0]))
+        if kind == "active":
+            bias[unit] += slack - down[unit]
+        elif kind == "inactive":
+            bias[unit] -= slack + up[unit]
+
+
+def _image(weight: Array, bias: Array, low: Array, high: Array) -> tuple[Array, Array]:
+    """Interval of weight @ h + bias, exact where all numbers are small integers over 8."""
+    positive, negative = np.maximum(weight, 0.0), np.minimum(weight, 0.0)
+    return positive @ low + negative @ high + bias, positive @ high + negative @ low + bias
+
+
+def _zero_row(generator: Generator, weight: Array, bias: Array) -> None:
+    weight[generator.integers(bias.size)] = 0.0
+
+
+def _zero_column(generator: Generator, weight: Array, bias: Array) -> None:
+    weight[:, generator.integers(weight.shape[1])] = 0.0
+
+
+def _proportional_row(generator: Generator, weight: Array, bias: Array) -> None:
+    """A duplicate, a multiple or an opposite of another row, bias included or not."""
+    source, target = generator.integers(bias.size, size=2)
+    factor = float(generator.choice([1.0, 1.0, 2.0, 0.5, 3.0, 0.1, -1.0, -2.0]))
+    weight[target] = factor * weight[source]
+    if generator.random() < 0.7:
+        bias[target] = factor * bias[source]
+
+
+def _dependent_row(generator: Generator, weight: Array, bias: Array) -> None:
+    first, second, target = generator.integers(bias.size, size=3)
+    factors = generator.integers(-2, 3, size=2)
+    weight[target] = factors[0] * weight[first] + factors[1] * weight[second]
+
+
+_CHANGES = [_zero_row, _zero_column, _proportional_row, _dependent_row, _dependent_row]
+
+
+def _change_pairs(generator: Generator, arrays: list[tuple[Array, Array, str]]) -> None:
+    """Give some units a range of about 1e-6 or 1e6; the next layer mostly makes up for it."""
+    for index, (weight, bias, activation) in enumerate(arrays[:-1]):
+        if activation == "relu" and generator.random() < 0.15:
+            unit = generator.integers(bias.size)
+            factor = float(generator.choice([2.0**-20, 2.0**20, 1e-6, 1e6]))
+            weight[unit] *= factor
+            bias[unit] *= factor
+            if generator.random() < 0.7:
+                arrays[index + 1][0][:, unit] /= factor
