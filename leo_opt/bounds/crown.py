@@ -49,8 +49,9 @@ class _Relaxation:
     """The lines that hold one layer's units, and what its roundings can cost.
 
     All arrays have shape (..., n_out): `above * g + offset` and `below * g` are the lines, `cost`
-    is the most that a coefficient of 1 can lose to rounding while it passes this layer. The
-    leading dimensions are () for one box and (N,) for many at once.
+    is the most that a coefficient of 1 can lose to rounding while it passes this layer; `shift`
+    are multipliers r of the pre-activations and `ends` the largest r * g. The leading dimensions
+    are () for one box and (N,) for many at once.
     """
 
     layer: Layer
@@ -58,6 +59,8 @@ class _Relaxation:
     offset: FloatArray
     below: FloatArray
     cost: FloatArray
+    shift: FloatArray
+    ends: FloatArray
 
 
 def bound_rows(
@@ -90,9 +93,15 @@ def bound_rows(
     best = np.full(shape, np.inf)
     rows, constants = np.vstack([weight, -weight]), np.concatenate([bias, -bias])
     if all(np.isfinite(side).all() for side in (*lower, *upper)):
-        for rule in slopes if lower else slopes[:1]:
-            relaxations = _relax(network, domain, lower, upper, LOWER_SLOPES[rule])
-            best = np.minimum(best, _bound_above(rows, constants, relaxations, domain))
+        # An overflow ends as infinity, which is no information.
+        with np.errstate(over="ignore", invalid="ignore"):
+            for rule in slopes if lower else slopes[:1]:
+                shares = [
+                    LOWER_SLOPES[rule](low, high, _chord_share(low, high))
+                    for low, high in zip(lower, upper, strict=True)
+                ]
+                relaxations = _relax(network, domain, lower, upper, shares)
+                best = np.minimum(best, _bound_above(rows, constants, relaxations, domain))
     return -best[..., bias.size :], best[..., : bias.size]
 
 
@@ -111,33 +120,87 @@ def bound_layer(
     )
 
 
+def bound_dual(
+    network: Network,
+    domain: Box,
+    lower: Sequence[FloatArray],
+    upper: Sequence[FloatArray],
+    weight: FloatArray,
+    bias: FloatArray,
+    shares: Sequence[FloatArray],
+    multipliers: Sequence[FloatArray],
+) -> FloatArray:
+    """Upper bounds of N rows, each with its own lower slopes and multipliers: a dual certificate.
+
+    On all inputs with l <= g <= u, and for any number r, f <= f - r g + max(r l, r u). With the
+    right slopes and multipliers, which a linear program finds, this equals the optimum of the
+    triangle relaxation; whatever they are, the bound is true.
+
+    Parameters
+    ----------
+    lower, upper : one (N, n_out) array for each layer passed through
+        Bounds of its pre-activations on the inputs that count, a part of the domain.
+    weight : (N, n) array
+    bias : (N,) array
+    shares : one (N, n_out) array a layer
+        Share in [0, 1] of the way from the lowest to the highest slope, for units that cross.
+    multipliers : one (N, n_out) array a layer
+        The numbers r.
+
+    Returns
+    -------
+    (N,) array
+
+    References
+    ----------
+    H. Salman, G. Yang, H. Zhang, C.-J. Hsieh, P. Zhang, A Convex Relaxation Barrier to Tight
+    Robustness Verification of Neural Networks, NeurIPS 2019, Theorem 4.2.
+    S. Wang et al., Beta-CROWN, NeurIPS 2021, section 3.1.
+    """
+    shares = [np.clip(share, 0.0, 1.0) for share in shares]
+    with np.errstate(over="ignore", invalid="ignore"):
+        relaxations = _relax(network, domain, lower, upper, shares, multipliers)
+        return _bound_above(weight[:, None, :], bias[:, None], relaxations, domain)[:, 0]
+
+
+def _chord_share(low: FloatArray, high: FloatArray) -> FloatArray:
+    """Where the slope of the chord lies between the slopes of the pieces; 0 without a chord."""
+    crosses = (low < 0.0) & (high > 0.0)
+    share: FloatArray = np.where(crosses, high / np.where(crosses, high - low, 1.0), 0.0)
+    return share
+
+
 def _relax(
     network: Network,
     domain: Box | Boxes,
     lower: Sequence[FloatArray],
     upper: Sequence[FloatArray],
-    rule: SlopeRule,
+    shares: Sequence[FloatArray],
+    multipliers: Sequence[FloatArray] | None = None,
 ) -> list[_Relaxation]:
     """Relaxations of the layers passed through, from the first to the last."""
     relaxations = []
     reach = np.maximum(np.abs(domain.lower), np.abs(domain.upper))  # max |h| of the layer before
-    for layer, low, high in zip(network.layers, lower, upper, strict=False):
-        above, offset, below = _lines(layer, low, high, rule)
-        terms = reach @ np.abs(layer.weight).T + np.abs(layer.bias)
+    for index, (low, high) in enumerate(zip(lower, upper, strict=True)):
+        layer = network.layers[index]
+        above, offset, below = _lines(layer, low, high, shares[index])
         largest = np.maximum(np.abs(low), np.abs(high))
-        # Rounding of the slope product, of A @ W, of A @ b and of A @ offset.
+        terms = np.maximum(reach @ np.abs(layer.weight).T + np.abs(layer.bias), largest)
+        # Rounding of the slope product, of A @ W, of A @ b, of A @ offset and of the sum of r g.
         cost = (
             gamma(layer.n_out + layer.n_in + 3) * (terms + np.abs(offset))
             + 4.0 * UNIT_ROUNDOFF * largest
             + TINY * (1.0 + reach.sum(axis=-1, keepdims=True))
         )
-        relaxations.append(_Relaxation(layer, above, offset, below, cost))
+        shift = np.zeros_like(low) if multipliers is None else multipliers[index]
+        ends = np.maximum(shift * low, shift * high)
+        relaxations.append(_Relaxation(layer, above, offset, below, cost, shift, ends))
         reach = np.maximum(*map(np.abs, post_interval(layer, low, high)))
     return relaxations
 
 
 def _lines(
-    layer: Layer, low: FloatArray, high: FloatArray, rule: SlopeRule
+    layer: Layer, low: FloatArray, high: FloatArray, shares: FloatArray
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Slope and offset of the upper line and slope of the lower line of each unit of a layer.
 
@@ -146,9 +209,7 @@ def _lines(
     pieces = ACTIVATIONS[layer.activation].pieces
     first, last = pieces[0].slope, pieces[-1].slope
     crosses = (low < 0.0) & (high > 0.0)
-    gap = np.where(crosses, high - low, 1.0)
-    share = np.where(crosses, high / gap, 0.0)
-    chord = first + (last - first) * share
+    chord = first + (last - first) * _chord_share(low, high)
     fixed = np.where((low >= 0.0) & (high > 0.0), last, first)
     above = np.where(crosses, chord, fixed)
     # The computed chord is tilted by rounding; the offset lifts it over both end points again.
@@ -157,7 +218,7 @@ def _lines(
         round_up(last * high - round_down(above * high)),
     )
     offset = np.where(crosses, lift, 0.0)
-    below = np.where(crosses, first + (last - first) * rule(low, high, share), fixed)
+    below = np.where(crosses, first + (last - first) * shares, fixed)
     return above, offset, below
 
 
@@ -180,10 +241,13 @@ def _bound_above(
         lifted = _apply(positive, step.offset)
         scaled = positive * step.above[..., None, :]
         scaled += np.minimum(rows, 0.0) * step.below[..., None, :]
+        weight = np.maximum(positive, np.abs(scaled)) + np.abs(step.shift[..., None, :])
+        scaled -= step.shift[..., None, :]
         shifted = scaled @ step.layer.bias
-        error = error + _apply(np.maximum(positive, np.abs(scaled)), step.cost)
-        total = total + lifted + shifted
-        magnitude = magnitude + np.abs(lifted) + np.abs(shifted)
+        ends = step.ends.sum(axis=-1, keepdims=True)
+        error = error + _apply(weight, step.cost)
+        total = total + lifted + shifted + ends
+        magnitude = magnitude + np.abs(lifted) + np.abs(shifted) + np.abs(ends)
         # One product of a tall matrix is much faster than many of small ones.
         flat = scaled.reshape(-1, scaled.shape[-1]) @ step.layer.weight
         rows = flat.reshape(*scaled.shape[:-1], flat.shape[-1])
@@ -192,7 +256,7 @@ def _bound_above(
     error = (
         (1.0 + gamma(8)) * error
         + gamma(domain.lower.shape[-1] + 2) * reach
-        + gamma(3 * len(relaxations) + 4) * (magnitude + reach)
+        + gamma(4 * len(relaxations) + 4) * (magnitude + reach)
         + TINY
     )
     bound = round_up(total + ends + error)

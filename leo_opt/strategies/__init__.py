@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
 from types import MappingProxyType
 
 from numpy.typing import ArrayLike
 
 from leo_opt.domain import Box
 from leo_opt.errors import InvalidInputError
+from leo_opt.formulations import find as find_formulation
 from leo_opt.network import Network
+from leo_opt.parallel import Workers
+from leo_opt.solvers import find as find_solver
 from leo_opt.stability import Stability
 from leo_opt.strategies import cascade, per_unit
-from leo_opt.strategies.settings import Progress, Settings
+from leo_opt.strategies.jobs import close_sessions
+from leo_opt.strategies.run import Run
+from leo_opt.strategies.settings import STAGES, Progress, Settings
 
-__all__ = ["STRATEGIES", "Progress", "Settings", "classify"]
+__all__ = ["STAGES", "STRATEGIES", "Progress", "Settings", "classify"]
 
-STRATEGIES: Mapping[str, Callable[[Network, Box, Settings], Stability]] = MappingProxyType(
+STRATEGIES: Mapping[str, Callable[[Run], None]] = MappingProxyType(
     {"cascade": cascade.classify, "per-unit": per_unit.classify}
 )
 """The strategies by name."""
@@ -31,11 +37,17 @@ def classify(
     formulation: str = "big-m",
     samples: ArrayLike | None = None,
     random_points: int = 1000,
+    stages: Sequence[str] = STAGES,
+    splitting_budget: int = 20_000,
+    search_nodes: int = 300,
     time_limit: float | None = None,
-    unit_time_limit: float | None = None,
+    unit_time_limit: float | None = 60.0,
     node_limit: int | None = None,
     margin: float = 1e-6,
     skip_stable: bool = False,
+    workers: int = 1,
+    executor: Executor | None = None,
+    checkpoint: str | None = None,
     seed: int = 0,
     progress: Callable[[Progress], None] | None = None,
 ) -> Stability:
@@ -51,6 +63,12 @@ def classify(
         Inputs to try as witnesses, such as training data; clipped into the box.
     random_points
         Number of random inputs to try besides.
+    stages
+        For "cascade": which of the later stages to use.
+    splitting_budget
+        Pieces of the box that input splitting may bound, in networks with few inputs.
+    search_nodes
+        Linear programs that branch and bound may solve for one direction.
     time_limit, unit_time_limit
         Seconds for the whole run and for one MILP. What is open then ends as `undecided`.
     node_limit
@@ -60,6 +78,12 @@ def classify(
         pre-activation scaled to a range of about 1; its bounds are widened by it.
     skip_stable
         For "per-unit": ask nothing about units that interval arithmetic proves stable.
+    workers
+        Number of processes for the questions of a layer. The verdicts do not depend on it.
+    executor
+        Any `concurrent.futures.Executor` to use instead; it is not shut down.
+    checkpoint
+        File that keeps every finding as soon as it is made; a run that finds it goes on there.
     seed
         Of everything random.
     progress
@@ -94,8 +118,22 @@ def classify(
         unit_time_limit=unit_time_limit,
         node_limit=node_limit,
         margin=margin,
+        stages=tuple(stages),
+        splitting_budget=splitting_budget,
+        search_nodes=search_nodes,
         skip_stable=skip_stable,
+        workers=workers,
+        executor=executor,
+        checkpoint=checkpoint,
         seed=seed,
         progress=progress,
     )
-    return STRATEGIES[strategy](network, domain.spread(network.input_size), settings)
+    find_solver(solver)
+    find_formulation(formulation)
+    try:
+        with Workers(workers, executor) as places:
+            run = Run(network, domain.spread(network.input_size), settings, places)
+            STRATEGIES[strategy](run)
+            return run.close(strategy)
+    finally:
+        close_sessions()

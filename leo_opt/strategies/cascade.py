@@ -3,57 +3,142 @@
 References
 ----------
 Each stage has its own: `leo_opt.bounds.interval`, `leo_opt.bounds.crown`, `leo_opt.witnesses`,
-`leo_opt.formulations`.
+`splitting`, `branching` and `leo_opt.formulations`.
 """
 
 from __future__ import annotations
 
-from leo_opt.domain import Box
-from leo_opt.network import Network
-from leo_opt.stability import Stability
-from leo_opt.strategies.ledger import Ledger
-from leo_opt.strategies.milp import MilpStage
+import numpy as np
+
+from leo_opt.strategies.jobs import MilpJob, SearchJob, run_milp, run_search
+from leo_opt.strategies.layer_model import build_layer_model
+from leo_opt.strategies.ledger import Direction
+from leo_opt.strategies.relaxation import build_relaxation
+from leo_opt.strategies.run import Run
 from leo_opt.strategies.search import ascend_open, best_known, sweep
-from leo_opt.strategies.settings import Deadline, Progress, Settings
+from leo_opt.strategies.splitting import MOST_INPUTS, split_inputs
+
+LP_BATCH = 16
+"""Directions that share one warm session; fixed, so that no verdict depends on the workers."""
+MILP_ROUND = 8
+"""MILPs of one round: their witnesses may settle what the next round would have asked."""
 
 
-def classify(network: Network, domain: Box, settings: Settings) -> Stability:
-    """Decide every unit by intervals, CROWN, witnesses and, where these fail, MILPs."""
-    deadline = Deadline(settings.time_limit)
-    ledger = Ledger(network, domain)
-    milps = MilpStage(network, domain, settings, deadline)
+def classify(run: Run) -> None:
+    """Decide every unit by intervals, CROWN, witnesses, splitting, LPs, search and MILPs."""
+    network, ledger, stages = run.network, run.ledger, run.settings.stages
     for layer in range(len(network.layers)):
         ledger.bound_layer(layer)
     phased = network.phased_layers
     ledger.credit("bounds", sum(2 * network.layers[k].n_out for k in phased) - ledger.all_open())
     before = ledger.all_open()
-    sweep(ledger, settings)
-    ledger.credit("witness", before - ledger.all_open())
+    sweep(ledger, run.settings)
+    run.credit("witness", before)
+    if "splitting" in stages and network.input_size <= MOST_INPUTS:
+        _split(run)
     for layer in range(len(network.layers)):
         ledger.bound_layer(layer)
         if network.layers[layer].has_phases and ledger.open(layer):
-            _settle_layer(ledger, layer, settings, deadline, milps)
-    return ledger.close(milps.statistics(ledger, "cascade"))
+            _settle_layer(run, layer)
 
 
-def _settle_layer(
-    ledger: Ledger, layer: int, settings: Settings, deadline: Deadline, milps: MilpStage
-) -> None:
+def _split(run: Run) -> None:
+    """Settle what input splitting can, after the cheap search for witnesses."""
+    for layer in run.network.phased_layers:
+        if run.ledger.open(layer):
+            before = run.ledger.all_open()
+            ascend_open(run.ledger, layer, run.settings)
+            run.credit("witness", before)
+    before = run.ledger.all_open()
+    if before:
+        run.announce(run.network.phased_layers[-1], "splitting", before)
+        split_inputs(run.ledger, run.deadline, run.settings.splitting_budget)
+        run.credit("splitting", before)
+
+
+def _settle_layer(run: Run, layer: int) -> None:
     """Answer the open directions of one layer, all earlier layers being done."""
-
-    def announce(stage: str) -> None:
-        if settings.progress is not None:
-            settings.progress(Progress(layer, stage, len(ledger.open(layer)), deadline.remaining))
-
-    announce("witness")
-    before = len(ledger.open(layer))
-    ascend_open(ledger, layer, settings)
-    ledger.credit("witness", before - len(ledger.open(layer)))
-    directions = ledger.open(layer)
-    # Interval arithmetic is exact in layer 0, so no solver can add to it.
-    if not directions or layer == 0:
+    ledger = run.ledger
+    before = ledger.all_open()
+    run.announce(layer, "witness", len(ledger.open(layer)))
+    ascend_open(ledger, layer, run.settings)
+    run.credit("witness", before)
+    # Interval arithmetic is exact in layer 0, so nothing can add to it; intervals that
+    # overflowed cannot be modelled, and their units stay undecided.
+    bounds = ledger.bounds(layer + 1)
+    if layer == 0 or not all(np.isfinite(s).all() for s in (*bounds.lower, *bounds.upper)):
         return
-    announce("milp")
-    milps.settle(ledger, directions, best_known(ledger, directions))
-    ledger.credit("milp", len(directions) - len(ledger.open(layer)))
-    announce("milp")
+    budget = run.settings.search_nodes
+    for stage, batch, nodes in (("lp", LP_BATCH, 1), ("branch-and-bound", 1, budget)):
+        directions = ledger.open(layer)
+        if stage in run.settings.stages and directions and not run.deadline.passed:
+            before = ledger.all_open()
+            _search(run, layer, directions, stage, batch, nodes)
+            run.credit(stage, before)
+    if "milp" in run.settings.stages:
+        before = ledger.all_open()
+        ask_milps(run, ledger.open(layer))
+        run.credit("milp", before)
+
+
+def _search(
+    run: Run, layer: int, directions: list[Direction], stage: str, batch: int, nodes: int
+) -> None:
+    """One round of linear programs or of branch and bound."""
+    bounds = run.ledger.bounds(layer + 1)
+    relaxation = build_relaxation(run.network, run.domain, layer, bounds)
+
+    def make_jobs(asked: list[Direction]) -> list[SearchJob]:
+        return [
+            SearchJob(
+                relaxation,
+                tuple(some),
+                stage,
+                nodes,
+                run.deadline.at,
+                run.time_for_one(len(asked)),
+            )
+            for some in (asked[k : k + batch] for k in range(0, len(asked), batch))
+        ]
+
+    run.settle(stage, run_search, make_jobs, directions)
+
+
+def ask_milps(run: Run, directions: list[Direction], skip_settled: bool = True) -> None:
+    """Rounds of MILPs on one model, until each direction was asked about once.
+
+    Parameters
+    ----------
+    directions
+        Of one layer, which is not the first of the network.
+    skip_settled
+        Leave out directions that an earlier round has settled.
+    """
+    ledger, settings = run.ledger, run.settings
+    if not directions or run.deadline.passed:
+        return
+    layer = directions[0].layer
+    bounds = ledger.bounds(layer + 1)
+    model = build_layer_model(run.network, run.domain, layer, bounds, settings.formulation)
+
+    def make_jobs(asked: list[Direction]) -> list[MilpJob]:
+        seen = best_known(ledger, asked)
+        return [
+            MilpJob(
+                model,
+                (direction,),
+                settings.solver,
+                settings.margin,
+                settings.seed,
+                point,
+                run.deadline.at,
+                run.time_for_one(len(asked)),
+                settings.node_limit,
+            )
+            for direction, point in zip(asked, seen, strict=True)
+        ]
+
+    while directions and not run.deadline.passed:
+        now, directions = directions[:MILP_ROUND], directions[MILP_ROUND:]
+        now = [d for d in now if not skip_settled or ledger.is_open(d)]
+        run.settle("milp", run_milp, make_jobs, now)

@@ -6,6 +6,7 @@ in units of the asked pre-activation scaled by a power of two to a range of abou
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +20,6 @@ from leo_opt.enclosure import evaluate
 from leo_opt.formulations import formulate
 from leo_opt.network import FloatArray, Network
 from leo_opt.solvers import Answer, Session, StandardForm, compile_model
-from leo_opt.stability import Premise
 from leo_opt.strategies.ledger import Direction
 
 
@@ -29,6 +29,8 @@ class LayerModel:
 
     Parameters
     ----------
+    key
+        Tells this model from every other, for those who keep it loaded.
     network
         The layers up to and including `layer`: what confirms an incumbent.
     form
@@ -42,6 +44,7 @@ class LayerModel:
         Power of two for each unit of `layer` that brings its range to about 1.
     """
 
+    key: str
     network: Network
     domain: Box
     layer: int
@@ -99,6 +102,7 @@ def build_layer_model(
     reach = np.maximum(np.abs(bounds.lower[layer]), np.abs(bounds.upper[layer]))
     exponents = np.where(reach > 0.0, -np.round(np.log2(np.where(reach > 0.0, reach, 1.0))), 0.0)
     return LayerModel(
+        key=uuid.uuid4().hex,
         network=Network(network.layers[: layer + 1]),
         domain=domain,
         layer=layer,
@@ -204,8 +208,3 @@ def _judge(
 
 
 _IMPOSSIBLE = frozenset({"infeasible", "unbounded", "infeasibleOrUnbounded", "error"})
-
-
-def premise_of(session: Session, answerer: str, version: str, margin: float) -> Premise:
-    """The premise under a bound of this solver."""
-    return Premise(answerer, version, margin, tuple(sorted(session.tolerances.items())))

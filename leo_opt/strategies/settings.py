@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass
 
 from numpy.typing import ArrayLike
@@ -20,7 +21,7 @@ class Progress:
     layer
         The layer at work, an index into network.layers.
     stage
-        "witness", "lp", "branch-and-bound" or "milp".
+        "witness" or a key of `STAGES`.
     open, asked
         Directions of this layer still without an answer, and those the stage began with.
     remaining
@@ -34,6 +35,10 @@ class Progress:
     remaining: float | None
 
 
+STAGES = ("splitting", "lp", "branch-and-bound", "milp")
+"""Stages of the cascade that can be left out, in their order."""
+
+
 @dataclass(frozen=True)
 class Settings:
     """Options of `classify` that every strategy understands; see there."""
@@ -42,19 +47,41 @@ class Settings:
     formulation: str = "big-m"
     samples: ArrayLike | None = None
     random_points: int = 1000
+    stages: Sequence[str] = STAGES
+    splitting_budget: int = 20_000
+    search_nodes: int = 300
     time_limit: float | None = None
-    unit_time_limit: float | None = None
+    unit_time_limit: float | None = 60.0
     node_limit: int | None = None
     margin: float = 1e-6
     skip_stable: bool = False
+    workers: int = 1
+    executor: Executor | None = None
+    checkpoint: str | None = None
     seed: int = 0
     progress: Callable[[Progress], None] | None = None
 
     def __post_init__(self) -> None:
-        for name in ("time_limit", "unit_time_limit", "node_limit", "margin"):
+        for name in _POSITIVE:
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise InvalidInputError(f"{name} is {value}; it must be positive")
+        for stage in self.stages:
+            if stage not in STAGES:
+                raise InvalidInputError(
+                    f"stage {stage!r} is unknown; known are {', '.join(STAGES)}"
+                )
+
+
+_POSITIVE = (
+    "time_limit",
+    "unit_time_limit",
+    "node_limit",
+    "margin",
+    "workers",
+    "splitting_budget",
+    "search_nodes",
+)
 
 
 class Deadline:
@@ -69,6 +96,18 @@ class Deadline:
     def __init__(self, seconds: float | None) -> None:
         self._start = time.monotonic()
         self._seconds = seconds
+
+    @classmethod
+    def until(cls, ends_at: float | None, seconds: float | None) -> Deadline:
+        """The earlier of a time of day (`at` of another deadline) and some seconds from now."""
+        limits = [] if ends_at is None else [max(0.0, ends_at - time.time())]
+        limits += [] if seconds is None else [seconds]
+        return cls(min(limits, default=None))
+
+    @property
+    def at(self) -> float | None:
+        """The time of day when it passes, which other processes understand, or None."""
+        return None if self.remaining is None else time.time() + self.remaining
 
     @property
     def elapsed(self) -> float:

@@ -1,0 +1,48 @@
+"""What one question about one direction brought, as a value that travels and can be kept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from leo_opt.network import FloatArray
+from leo_opt.stability import ARITHMETIC, Premise
+from leo_opt.strategies.ledger import Direction
+
+
+@dataclass(frozen=True, eq=False)
+class Finding:
+    """The outcome of one question.
+
+    Parameters
+    ----------
+    direction
+        What was asked: can sign * pre be positive?
+    stage
+        "lp", "branch-and-bound" or "milp".
+    bound
+        Proved upper end of sign * pre in natural units, or None where nothing is proved.
+    premise
+        What must be believed for the bound, besides the intervals the question started from.
+    witness : (n_in,) array or None
+        An input at which the network itself shows the sign.
+    anomaly
+        Why an answer was not believed, or what went wrong; "" if nothing.
+    seconds, lps, milps, nodes
+        What it cost.
+    """
+
+    direction: Direction
+    stage: str
+    bound: float | None = None
+    premise: Premise = ARITHMETIC
+    witness: FloatArray | None = None
+    anomaly: str = ""
+    seconds: float = 0.0
+    lps: int = 0
+    milps: int = 0
+    nodes: int = 0
+
+    @property
+    def settles(self) -> bool:
+        """Whether the direction needs no further question."""
+        return self.witness is not None or (self.bound is not None and self.bound <= 0.0)

@@ -1,0 +1,135 @@
+"""Questions as jobs that travel to worker processes, and the functions that answer them there."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from leo_opt.errors import SolverError
+from leo_opt.network import FloatArray
+from leo_opt.solvers import Session, SolverOptions, find
+from leo_opt.stability import Premise
+from leo_opt.strategies.branching import search
+from leo_opt.strategies.findings import Finding
+from leo_opt.strategies.layer_model import LayerModel, ask
+from leo_opt.strategies.ledger import Direction
+from leo_opt.strategies.relaxation import Relaxation
+from leo_opt.strategies.settings import Deadline
+
+GUIDE = "highs"
+"""Solver of the linear programs that guide a search; its answers are recomputed, not believed."""
+
+
+@dataclass(frozen=True, eq=False)
+class SearchJob:
+    """Linear programs, and with a node limit above 1 branch and bound, for some directions."""
+
+    relaxation: Relaxation
+    directions: tuple[Direction, ...]
+    stage: str
+    node_limit: int
+    ends_at: float | None
+    unit_time_limit: float | None
+
+
+def run_search(job: SearchJob) -> list[Finding]:
+    """Answer the directions of a job one after another on one warm session."""
+    findings = []
+    with find(GUIDE).open(job.relaxation.form) as session:
+        for direction in job.directions:
+            deadline = Deadline.until(job.ends_at, job.unit_time_limit)
+            if deadline.passed:
+                findings.append(Finding(direction, job.stage, anomaly="no time left"))
+                continue
+            found = search(session, job.relaxation, direction, job.node_limit, deadline)
+            findings.append(
+                Finding(
+                    direction,
+                    job.stage,
+                    bound=found.bound,
+                    witness=found.witness,
+                    seconds=found.seconds,
+                    lps=found.lps,
+                )
+            )
+    return findings
+
+
+@dataclass(frozen=True, eq=False)
+class MilpJob:
+    """One MILP for one direction.
+
+    Parameters
+    ----------
+    seen : (n_in,) array
+        An input of the domain; a bound below the network's value there convicts the solver.
+    """
+
+    model: LayerModel
+    directions: tuple[Direction]
+    solver: str
+    margin: float
+    seed: int
+    seen: FloatArray
+    ends_at: float | None
+    unit_time_limit: float | None
+    node_limit: int | None
+
+
+_OPEN: dict[str, tuple[str, Session]] = {}
+"""The session of this process on the model it was last asked about, by process."""
+
+
+def run_milp(job: MilpJob) -> list[Finding]:
+    """Answer the direction of a job on this process's session for the model."""
+    (direction,) = job.directions
+    deadline = Deadline.until(job.ends_at, job.unit_time_limit)
+    if deadline.passed:
+        return [Finding(direction, "milp", anomaly="no time left")]
+    solver = find(job.solver)
+    try:
+        session = _session_for(job)
+        verdict = ask(
+            session,
+            job.model,
+            direction,
+            job.margin,
+            job.seen,
+            time_limit=deadline.remaining,
+            node_limit=job.node_limit,
+        )
+    except SolverError as error:
+        return [Finding(direction, "milp", anomaly=str(error))]
+    tolerances = tuple(sorted(session.tolerances.items()))
+    return [
+        Finding(
+            direction,
+            "milp",
+            bound=verdict.bound,
+            premise=Premise(solver.name, solver.version(), job.margin, tolerances),
+            witness=verdict.witness,
+            anomaly=verdict.anomaly,
+            seconds=verdict.seconds,
+            milps=1,
+            nodes=verdict.nodes,
+        )
+    ]
+
+
+def _session_for(job: MilpJob) -> Session:
+    """The warm session of this process, opened anew where the model or solver is another one."""
+    process, key = str(os.getpid()), f"{job.solver}/{job.seed}/{job.model.key}"
+    known = _OPEN.get(process)
+    if known is not None and known[0] == key:
+        return known[1]
+    close_sessions()
+    session = find(job.solver).open(job.model.form, SolverOptions(seed=job.seed))
+    _OPEN[process] = (key, session)
+    return session
+
+
+def close_sessions() -> None:
+    """Give back what this process holds of solvers."""
+    for _, session in _OPEN.values():
+        session.close()
+    _OPEN.clear()

@@ -1,0 +1,317 @@
+"""The big-M relaxation of a network's first layers as arrays, and its duals as a certificate.
+
+This model only has to guide: whatever a solver says about it, a bound counts after
+`crown.bound_dual` has recomputed it from the duals in rounding-safe arithmetic. That is why it
+is built as arrays, without Pyomo, and why its tiny entries may be dropped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from leo_opt.bounds import Bounds, crown
+from leo_opt.domain import Box
+from leo_opt.network import FloatArray, Network
+from leo_opt.solvers import StandardForm
+from leo_opt.strategies.ledger import Direction
+
+_DROPPED = 1e-11
+"""Entries below this, in scaled units, only disturb the solver."""
+_NO_DUAL = 1e-12
+"""Duals below this say nothing about a slope."""
+
+Split = Mapping[tuple[int, int], bool]
+"""Phases that a node of the search fixes: (layer, unit) to whether the unit is active."""
+
+
+@dataclass(frozen=True, eq=False)
+class _LayerColumns:
+    """Where the units of one layer stand; -1 where a unit has no such column or row.
+
+    `pre` and `post` are columns (equal for stably active units), `phase` the column of the
+    relaxed binary, `above` the row post >= pre; `scale` is the power of two of each unit.
+    """
+
+    pre: NDArray[np.int64]
+    post: NDArray[np.int64]
+    phase: NDArray[np.int64]
+    above: NDArray[np.int64]
+    scale: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class Relaxation:
+    """Layers 0 .. layer-1 of a network as a linear program over which `layer` is maximised.
+
+    Parameters
+    ----------
+    network
+        The layers up to and including `layer`.
+    bounds
+        Intervals of layers 0 .. layer on the domain.
+    form
+        The model; columns begin with the inputs, centred and scaled to [-1, 1].
+    """
+
+    network: Network
+    domain: Box
+    layer: int
+    bounds: Bounds
+    form: StandardForm
+    columns: tuple[_LayerColumns, ...]
+    scales: FloatArray
+
+    def objective(self, direction: Direction) -> tuple[FloatArray, float]:
+        """Coefficients over the columns and constant of scale * sign * pre."""
+        factor = direction.sign * self.scales[direction.unit]
+        layer, before = self.network.layers[self.layer], self.columns[-1]
+        held = before.post >= 0
+        cost = np.zeros(self.form.column_lower.size)
+        cost[before.post[held]] = layer.weight[direction.unit, held] * factor / before.scale[held]
+        return cost, float(factor * layer.bias[direction.unit])
+
+    def inputs_of(self, point: FloatArray) -> FloatArray:
+        """The network's input at a solver's point, inside the domain."""
+        centre, reach = _centre(self.domain)
+        return self.domain.clip(centre + reach * point[: centre.size])
+
+    def fixings(self, split: Split) -> tuple[NDArray[np.int64], FloatArray]:
+        """Columns of the relaxed binaries that a split fixes, and their values."""
+        columns = [int(self.columns[layer].phase[unit]) for layer, unit in split]
+        return np.array(columns, dtype=np.int64), np.array([float(v) for v in split.values()])
+
+    def gaps(self, point: FloatArray) -> list[FloatArray]:
+        """For each layer (n_out,) how far the post-activations at a point are from max(0, pre)."""
+        gaps = []
+        for place in self.columns:
+            open_units = place.phase >= 0
+            gap = np.zeros(place.phase.size)
+            pre, post = point[place.pre[open_units]], point[place.post[open_units]]
+            gap[open_units] = np.maximum(post - np.maximum(pre, 0.0), 0.0)
+            gaps.append(gap)
+        return gaps
+
+    def certify(self, direction: Direction, split: Split, duals: FloatArray | None) -> float:
+        """Proved upper end of sign * pre, in natural units, on the inputs that a split allows.
+
+        Parameters
+        ----------
+        duals : (rows,) array or None
+            Of the linear program; None leaves the adaptive slopes.
+        """
+        return self._bound_dual(direction, split, duals, ray=False)
+
+    def refute(self, direction: Direction, split: Split, ray: FloatArray) -> bool:
+        """Whether a Farkas ray proves that no input of the domain is in a split."""
+        return self._bound_dual(direction, split, ray, ray=True) < 0.0
+
+    def _bound_dual(
+        self, direction: Direction, split: Split, duals: FloatArray | None, ray: bool
+    ) -> float:
+        layer = self.network.layers[self.layer]
+        factor = 0.0 if ray else float(direction.sign)
+        cost, _ = self.objective(direction)
+        cost = np.zeros_like(cost) if ray else cost
+        lower, upper = self._split_bounds(split)
+        scale = 1.0 if ray else float(self.scales[direction.unit])
+        shares, multipliers = self._slopes(cost, split, duals, scale)
+        bound = crown.bound_dual(
+            self.network,
+            self.domain,
+            [low[None, :] for low in lower],
+            [high[None, :] for high in upper],
+            factor * layer.weight[[direction.unit]],
+            factor * layer.bias[[direction.unit]],
+            [share[None, :] for share in shares],
+            [multiplier[None, :] for multiplier in multipliers],
+        )
+        return float(bound[0])
+
+    def _split_bounds(self, split: Split) -> tuple[list[FloatArray], list[FloatArray]]:
+        """Intervals of the layers below on the inputs that a split allows."""
+        lower = [self.bounds.lower[k].copy() for k in range(self.layer)]
+        upper = [self.bounds.upper[k].copy() for k in range(self.layer)]
+        for (layer, unit), active in split.items():
+            if active:
+                lower[layer][unit] = max(lower[layer][unit], 0.0)
+            else:
+                upper[layer][unit] = min(upper[layer][unit], 0.0)
+        return lower, upper
+
+    def _slopes(
+        self, cost: FloatArray, split: Split, duals: FloatArray | None, scale: float
+    ) -> tuple[list[FloatArray], list[FloatArray]]:
+        """Lower slopes and multipliers of the pre-activations that the duals stand for.
+
+        The lower side of a post-activation is held by post >= pre (its dual, `by_pre`) and by
+        post >= 0 (its reduced cost, `by_zero`): their shares are the slope of the lower line.
+        Where a split fixes the phase, one of them is the multiplier of pre >= 0 or pre <= 0.
+        """
+        shares = [
+            (self.bounds.upper[k] > -self.bounds.lower[k]).astype(np.float64)
+            for k in range(self.layer)
+        ]
+        multipliers = [np.zeros_like(share) for share in shares]
+        if duals is None:
+            return shares, multipliers
+        reduced = cost - self.form.matrix.T @ duals
+        for layer, place in enumerate(self.columns):
+            held = place.pre >= 0
+            multipliers[layer][held] = reduced[place.pre[held]]
+            crossing = np.flatnonzero(place.phase >= 0)
+            by_pre = np.abs(duals[place.above[crossing]])
+            by_zero = np.maximum(-reduced[place.post[crossing]], 0.0)
+            both = by_pre + by_zero
+            known = both > _NO_DUAL
+            shares[layer][crossing[known]] = by_pre[known] / both[known]
+            for position, unit in enumerate(crossing):
+                active = split.get((layer, int(unit)))
+                if active is not None:
+                    multipliers[layer][unit] += -by_zero[position] if active else by_pre[position]
+            multipliers[layer] *= place.scale / scale
+        return shares, multipliers
+
+
+def build_relaxation(network: Network, domain: Box, layer: int, bounds: Bounds) -> Relaxation:
+    """The relaxation below a layer, which is at least 1.
+
+    Parameters
+    ----------
+    bounds
+        Finite intervals of layers 0 .. layer.
+    """
+    centre, reach = _centre(domain)
+    rows = _Rows(network.input_size)
+    before, scale, offset = np.arange(network.input_size), 1.0 / np.where(reach, reach, 1.0), centre
+    lower, upper = [np.where(reach > 0.0, -1.0, 0.0)], [np.where(reach > 0.0, 1.0, 0.0)]
+    places = []
+    for index, described in enumerate(network.layers[:layer]):
+        low, high = bounds.lower[index], bounds.upper[index]
+        place = rows.add_layer(described.has_phases, low, high)
+        places.append(place)
+        rows.link(described.weight, described.bias, place, before, scale, offset)
+        rows.rectify(place, low, high)
+        columns_lower, columns_upper = _column_bounds(place, low, high)
+        lower.append(columns_lower)
+        upper.append(columns_upper)
+        before, scale, offset = place.post, place.scale, np.zeros(low.size)
+    return Relaxation(
+        network=Network(network.layers[: layer + 1]),
+        domain=domain,
+        layer=layer,
+        bounds=bounds,
+        form=rows.form(np.concatenate(lower), np.concatenate(upper)),
+        columns=tuple(places),
+        scales=_powers(bounds.lower[layer], bounds.upper[layer]),
+    )
+
+
+def _centre(domain: Box) -> tuple[FloatArray, FloatArray]:
+    """Centre and half-width of each input: x = centre + reach * column."""
+    centre = domain.centre
+    return centre, np.maximum(domain.upper - centre, centre - domain.lower)
+
+
+def _powers(low: FloatArray, high: FloatArray) -> FloatArray:
+    """Powers of two that bring intervals to a range of about 1."""
+    reach = np.maximum(np.abs(low), np.abs(high))
+    exponents = np.where(reach > 0.0, -np.round(np.log2(np.where(reach > 0.0, reach, 1.0))), 0.0)
+    return np.ldexp(1.0, exponents.astype(int))
+
+
+def _column_bounds(
+    place: _LayerColumns, low: FloatArray, high: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Bounds of the columns of a layer: pre, then post and phase of the units that cross.
+
+    A phase is free until a split fixes it: then the relaxation is exactly the triangle.
+    """
+    held, crossing = place.pre >= 0, place.phase >= 0
+    count = int(crossing.sum())
+    free = np.full(count, np.inf)
+    lower = np.concatenate([(low * place.scale)[held], np.zeros(count), -free])
+    upper = np.concatenate([(high * place.scale)[held], free, free])
+    return lower, upper
+
+
+class _Rows:
+    """Collects the rows of a relaxation as coordinates."""
+
+    def __init__(self, columns: int) -> None:
+        self._columns = columns
+        self._count = 0
+        self._entries: list[tuple[NDArray[np.int64], NDArray[np.int64], FloatArray]] = []
+        self._lower: list[FloatArray] = []
+        self._upper: list[FloatArray] = []
+
+    def add_layer(self, has_phases: bool, low: FloatArray, high: FloatArray) -> _LayerColumns:
+        """Give the units of a layer columns; stably inactive ones get none."""
+        held = (high > 0.0) if has_phases else np.ones(low.size, dtype=bool)
+        crossing = held & (low < 0.0) & has_phases
+        pre, post, phase, above = (np.full(low.size, -1, dtype=np.int64) for _ in range(4))
+        pre[held] = self._columns + np.arange(held.sum())
+        self._columns += int(held.sum())
+        post[held] = pre[held]
+        post[crossing] = self._columns + np.arange(crossing.sum())
+        self._columns += int(crossing.sum())
+        phase[crossing] = self._columns + np.arange(crossing.sum())
+        self._columns += int(crossing.sum())
+        above[crossing] = self._count + held.sum() + np.arange(crossing.sum())
+        return _LayerColumns(pre, post, phase, above, _powers(low, high))
+
+    def link(
+        self,
+        weight: FloatArray,
+        bias: FloatArray,
+        place: _LayerColumns,
+        before: NDArray[np.int64],
+        scale: FloatArray,
+        offset: FloatArray,
+    ) -> None:
+        """Rows pre - weight @ (offset + column / scale) = bias, each times its unit's scale."""
+        held, known = np.flatnonzero(place.pre >= 0), np.flatnonzero(before >= 0)
+        dense = -weight[np.ix_(held, known)] * place.scale[held, None] / scale[known]
+        constant = (weight[held] @ offset + bias[held]) * place.scale[held]
+        rows, columns = np.nonzero(np.abs(dense) > _DROPPED)
+        self._entries.append((self._count + rows, before[known][columns], dense[rows, columns]))
+        index = np.arange(held.size)
+        self._entries.append((self._count + index, place.pre[held], np.ones(held.size)))
+        self._add(constant, constant)
+
+    def rectify(self, place: _LayerColumns, low: FloatArray, high: FloatArray) -> None:
+        """Rows post >= pre, post <= pre - low (1 - phase), post <= high phase of open units."""
+        units = np.flatnonzero(place.phase >= 0)
+        pre, post, phase = place.pre[units], place.post[units], place.phase[units]
+        low, high = (low * place.scale)[units], (high * place.scale)[units]
+        one, none = np.ones(units.size), np.full(units.size, np.inf)
+        for terms, lower, upper in (
+            (((post, one), (pre, -one)), 0.0 * one, none),
+            (((post, one), (pre, -one), (phase, -low)), -none, -low),
+            (((post, one), (phase, -high)), -none, 0.0 * one),
+        ):
+            index = self._count + np.arange(units.size)
+            self._entries.extend((index, columns, values) for columns, values in terms)
+            self._add(lower, upper)
+
+    def _add(self, lower: FloatArray, upper: FloatArray) -> None:
+        self._lower.append(lower)
+        self._upper.append(upper)
+        self._count += lower.size
+
+    def form(self, lower: FloatArray, upper: FloatArray) -> StandardForm:
+        """The collected model."""
+        rows, columns, values = (np.concatenate(part) for part in zip(*self._entries, strict=True))
+        shape = (self._count, self._columns)
+        return StandardForm(
+            matrix=sparse.csr_matrix((values, (rows, columns)), shape=shape),
+            row_lower=np.concatenate(self._lower),
+            row_upper=np.concatenate(self._upper),
+            column_lower=lower,
+            column_upper=upper,
+            integer=np.zeros(self._columns, dtype=bool),
+        )

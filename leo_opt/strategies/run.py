@@ -1,0 +1,136 @@
+"""A running classification: ledger, budget, workers and record of what was found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol, TypeVar
+
+from leo_opt.domain import Box
+from leo_opt.network import Network
+from leo_opt.parallel import JobFailure, Workers
+from leo_opt.stability import Premise, Stability, Statistics, weakest
+from leo_opt.strategies.checkpoint import Checkpoint
+from leo_opt.strategies.findings import Finding
+from leo_opt.strategies.ledger import Direction, Ledger
+from leo_opt.strategies.settings import Deadline, Progress, Settings
+from leo_opt.witnesses import collect
+
+_LEAST_SHARE = 1.0
+_GENEROSITY = 4.0
+"""Several times the fair share may go to one question, since most are answered at once."""
+
+
+class Job(Protocol):
+    """A question or some, about directions of one layer."""
+
+    @property
+    def directions(self) -> tuple[Direction, ...]:
+        """What is asked, in order."""
+
+
+SomeJob = TypeVar("SomeJob", bound=Job)
+
+
+class Run:
+    """The state that the stages of a strategy share.
+
+    Work goes in rounds: the jobs of a round see what earlier rounds proved, and their findings
+    are merged in the order of the jobs, so that the verdicts do not depend on the workers.
+    """
+
+    def __init__(self, network: Network, domain: Box, settings: Settings, workers: Workers) -> None:
+        self.network = network
+        self.domain = domain
+        self.settings = settings
+        self.workers = workers
+        self.deadline = Deadline(settings.time_limit)
+        self.ledger = Ledger(network, domain)
+        self.checkpoint = Checkpoint.open(settings.checkpoint, network, domain, settings.margin)
+        self._lps = self._milps = self._nodes = 0
+
+    def announce(self, layer: int, stage: str, asked: int, settled: int = 0) -> None:
+        """Tell the caller where the run stands."""
+        if self.settings.progress is not None:
+            left = asked - settled
+            self.settings.progress(Progress(layer, stage, left, asked, self.deadline.remaining))
+
+    def time_for_one(self, count: int) -> float | None:
+        """Seconds for one of `count` open questions: most need far less than their share."""
+        limits = [self.settings.unit_time_limit] if self.settings.unit_time_limit else []
+        if self.deadline.remaining is not None:
+            share = self.deadline.remaining * self.settings.workers / max(count, 1)
+            limits.append(max(_LEAST_SHARE, _GENEROSITY * share))
+        return min(limits, default=None)
+
+    def settle(
+        self,
+        stage: str,
+        function: Callable[[SomeJob], list[Finding]],
+        make_jobs: Callable[[list[Direction]], Sequence[SomeJob]],
+        directions: list[Direction],
+    ) -> None:
+        """One round: ask about directions of one layer, and record what is found.
+
+        Parameters
+        ----------
+        make_jobs
+            Jobs for those directions whose answer is not on record from an earlier run.
+        """
+        if not directions:
+            return
+        layer = directions[0].layer
+        known = [self.checkpoint.find(stage, direction) for direction in directions]
+        found = [finding for finding in known if finding is not None]
+        asked = [d for d, finding in zip(directions, known, strict=True) if finding is None]
+        self.announce(layer, stage, len(directions), len(found))
+        jobs = make_jobs(asked) if asked else []
+        settled = 0
+        for done in self.workers.run(function, jobs):
+            if isinstance(done.outcome, JobFailure):
+                reason = done.outcome.reason
+                answers = [Finding(d, stage, anomaly=reason) for d in jobs[done.index].directions]
+            else:
+                answers = done.outcome
+            for finding in answers:
+                self.checkpoint.append(finding)
+            found += answers
+            settled += len(answers)
+            self.announce(layer, stage, len(asked), settled)
+        premise = self.ledger.premise_below(layer)
+        for finding in sorted(found, key=lambda finding: finding.direction):
+            self._record(finding, premise)
+
+    def _record(self, finding: Finding, premise: Premise) -> None:
+        """Enter one finding into the ledger."""
+        self._lps += finding.lps
+        self._milps += finding.milps
+        self._nodes += finding.nodes
+        anomaly = finding.anomaly
+        if finding.witness is not None:
+            point = finding.witness[None, :]
+            self.ledger.witnesses = collect(self.network, self.domain, point, self.ledger.witnesses)
+        if finding.bound is not None:
+            believed = weakest(finding.premise, premise)
+            if not self.ledger.tighten(finding.direction, finding.bound, finding.stage, believed):
+                anomaly = f"bound {finding.bound!r} contradicts what else is known"
+        self.ledger.note(finding.direction, finding.seconds, anomaly)
+
+    def credit(self, stage: str, before: int) -> None:
+        """Count what a stage has settled, given the open directions before it."""
+        self.ledger.credit(stage, before - self.ledger.all_open())
+
+    def close(self, strategy: str) -> Stability:
+        """The verdicts."""
+        self.checkpoint.close()
+        return self.ledger.close(
+            Statistics(
+                seconds=self.deadline.elapsed,
+                milps_solved=self._milps,
+                nodes=self._nodes,
+                lps_solved=self._lps,
+                settled=dict(self.ledger.settled),
+                strategy=strategy,
+                solver=self.settings.solver,
+                formulation=self.settings.formulation,
+            )
+        )
