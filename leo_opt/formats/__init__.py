@@ -1,0 +1,118 @@
+"""Networks and boxes to and from files. The format follows from the suffix of the name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+from leo_opt.errors import FileFormatError, InvalidInputError, UnsupportedOperatorError
+from leo_opt.formats import npz, onnx_reader, onnx_writer
+from leo_opt.formats.boxes import load_domain
+from leo_opt.formats.files import (
+    AnyPath,
+    check_readable,
+    check_writable,
+    suffix_of,
+    write_atomically,
+)
+from leo_opt.formats.storage import written
+from leo_opt.network import Network
+
+__all__ = ["FORMATS", "Format", "check_writable", "load", "load_domain", "save", "written"]
+
+
+@dataclass(frozen=True)
+class Format:
+    """A way to keep networks in files.
+
+    Parameters
+    ----------
+    name
+        What people call it.
+    read
+        From a file to a network.
+    encode
+        From a network, as `written` returns it, and an optional provenance to bytes.
+    lossless
+        Whether float64 is stored unless another dtype is asked for, instead of the dtype of the
+        signature.
+    """
+
+    name: str
+    read: Callable[[Path], Network]
+    encode: Callable[[Network, str | None], bytes]
+    lossless: bool
+
+
+FORMATS: Mapping[str, Format] = MappingProxyType(
+    {
+        ".onnx": Format("ONNX", onnx_reader.read, onnx_writer.encode, lossless=False),
+        ".npz": Format("NumPy archive", npz.read, npz.encode, lossless=True),
+    }
+)
+"""The one table of network formats, by suffix."""
+
+
+def load(path: AnyPath) -> Network:
+    """Read a network.
+
+    Parameters
+    ----------
+    path
+        A file with a suffix of `FORMATS`.
+
+    Returns
+    -------
+    Network
+        Its weights are those of the file, exactly; its signature says how the file presents
+        input and output.
+
+    Raises
+    ------
+    FileFormatError
+        If the file cannot be read or its suffix is unknown.
+    UnsupportedOperatorError
+        If an ONNX graph is not a chain of supported operators.
+    """
+    form = FORMATS[suffix_of(path, FORMATS)]
+    source = check_readable(path)
+    try:
+        return form.read(source)
+    except UnsupportedOperatorError as error:
+        raise UnsupportedOperatorError(f"{path}: {error}") from error
+    except (FileFormatError, InvalidInputError) as error:
+        raise FileFormatError(f"{path}: {error}") from error
+
+
+def save(
+    network: Network, path: AnyPath, *, dtype: str | None = None, provenance: str | None = None
+) -> None:
+    """Write a network, whole or not at all.
+
+    What is stored is `written(network, dtype)`, and reading it back gives exactly that.
+
+    Parameters
+    ----------
+    path
+        A file with a suffix of `FORMATS` in a folder that exists.
+    dtype
+        "float32" or "float64". By default ONNX files take that of the signature, so that they
+        can replace the file the network came from, and .npz files keep every bit.
+    provenance
+        Where the network comes from; an ONNX model has it as its doc string.
+
+    Raises
+    ------
+    FileFormatError
+        If the suffix is unknown.
+    OutputError
+        If the file cannot be written.
+    InvalidInputError
+        If a number does not fit `dtype` or the signature does not fit the network.
+    """
+    form = FORMATS[suffix_of(path, FORMATS)]
+    check_writable(path)
+    stored = network if dtype is None and form.lossless else written(network, dtype)
+    write_atomically(path, form.encode(stored, provenance))

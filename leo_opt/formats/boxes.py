@@ -1,0 +1,76 @@
+"""Boxes of inputs from files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+import numpy as np
+
+from leo_opt.domain import Box
+from leo_opt.errors import FileFormatError, InvalidInputError
+from leo_opt.formats import vnnlib
+from leo_opt.formats.files import AnyPath, check_readable, suffix_of
+from leo_opt.formats.npz import READ_ERRORS
+
+
+def load_domain(path: AnyPath, input_size: int | None = None) -> Box:
+    """Read a box of inputs.
+
+    Parameters
+    ----------
+    path
+        A .npz file with the arrays `lower` and `upper`, or a VNN-LIB property (.vnnlib or
+        .vnnlib.gz) whose input part is one box. Decimal bounds are rounded outward, so that the
+        box holds the decimal one.
+    input_size
+        Number of inputs of the network; scalars are spread over them.
+
+    Raises
+    ------
+    FileFormatError
+        If the file cannot be read, its suffix is unknown, or its input part is no box.
+    InvalidInputError
+        If the box has another size, is crossed or infinite.
+    """
+    read = _READERS[suffix_of(path, _READERS)]
+    source = check_readable(path)
+    try:
+        box = read(source)
+        return box if input_size is None else box.spread(input_size)
+    except FileFormatError as error:
+        raise FileFormatError(f"{path}: {error}") from error
+    except InvalidInputError as error:
+        raise InvalidInputError(f"{path}: {error}") from error
+
+
+def _read_npz(path: Path) -> Box:
+    """The box in a .npz file."""
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            sides = [_float64(archive[name]) for name in ("lower", "upper")]
+    except FileFormatError:
+        raise
+    except (*READ_ERRORS, AttributeError) as error:
+        raise FileFormatError(
+            f"this is no .npz file with the arrays lower and upper: {error}"
+        ) from error
+    return Box(*sides)
+
+
+def _float64(side: np.ndarray) -> np.ndarray:
+    """A side of a box; numbers that float64 may not hold are refused."""
+    if side.dtype.kind not in "iuf" or side.dtype.itemsize > 8:
+        raise FileFormatError(f"a side of the box has the type {side.dtype}; store it as float64")
+    return side.astype(np.float64)
+
+
+_READERS: Mapping[str, Callable[[Path], Box]] = MappingProxyType(
+    {
+        ".npz": _read_npz,
+        ".vnnlib": vnnlib.read_domain,
+        ".vnnlib.gz": vnnlib.read_domain,
+    }
+)
+"""The one table of formats of boxes, by suffix."""

@@ -1,0 +1,179 @@
+"""ONNX's reference evaluator: for constant parts of a graph, and as the judge of an import."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from leo_opt.errors import FileFormatError, UnsupportedOperatorError
+from leo_opt.formats.onnx_axes import BATCH, Array, Axes
+from leo_opt.formats.onnx_graph import EVALUATOR_ERRORS, Graph, Node, is_float
+from leo_opt.network import FloatArray, Network
+
+_RANDOM = frozenset(
+    {
+        "Bernoulli",
+        "Multinomial",
+        "RandomNormal",
+        "RandomNormalLike",
+        "RandomUniform",
+        "RandomUniformLike",
+    }
+)
+_SAMPLES = 12
+_SLACK = 1e-10
+"""Relative difference granted to two float64 evaluations; a misread weight is far above."""
+
+
+def evaluate_node(
+    node: Node, constants: Mapping[str, Array], opsets: Mapping[str, int]
+) -> dict[str, Array]:
+    """Outputs of a node whose inputs are all constant.
+
+    Raises
+    ------
+    UnsupportedOperatorError
+        If the reference evaluator does not know the operator, or its outputs are random.
+    FileFormatError
+        If it cannot be evaluated.
+    """
+    from onnx import helper
+
+    if node.operator in _RANDOM:
+        raise UnsupportedOperatorError(f"{node.label} is random; networks must not be")
+    given = {name: np.asarray(constants[name]) for name in node.inputs if name}
+    names = [name for name in node.outputs if name]
+    inputs = [
+        helper.make_tensor_value_info(
+            name, helper.np_dtype_to_tensor_dtype(array.dtype), array.shape
+        )
+        for name, array in given.items()
+    ]
+    outputs = [helper.make_empty_tensor_value_info(name) for name in names]
+    graph = helper.make_graph([node.proto], "constant", inputs, outputs)
+    values = _evaluate(graph, opsets, given, node.label)
+    return dict(zip(names, (np.asarray(value) for value in values), strict=True))
+
+
+def check_against_reference(
+    graph: Graph, network: Network, source: Axes, samples: int | None
+) -> None:
+    """Compare a network with the graph it was read from at random inputs, all in float64.
+
+    Parameters
+    ----------
+    source
+        Axes of the graph's input.
+    samples
+        The size of the batch axis, where only one is possible.
+
+    Raises
+    ------
+    FileFormatError
+        If some output differs by more than rounding explains.
+    """
+    count = samples or _SAMPLES
+    inputs = _random_inputs(max(count, _SAMPLES), network.input_size)
+    expected = []
+    proto, precise = _in_double_precision(graph)
+    for start in range(0, len(inputs), count if BATCH in source else 1):
+        block = inputs[start : start + count] if BATCH in source else inputs[start : start + 1]
+        if BATCH in source and len(block) < count:
+            break
+        shape = [len(block) if size == BATCH else size for size in source]
+        feed = {**precise, graph.input.name: block.reshape(shape)}
+        [output] = _evaluate(proto, graph.opsets, feed, "the graph")
+        expected.append(np.asarray(output, dtype=np.float64).reshape(len(block), -1))
+    reference = np.concatenate(expected)
+    actual, slack = _evaluate_with_slack(network, inputs[: len(reference)], precise)
+    if reference.shape != actual.shape or not (np.abs(reference - actual) <= slack).all():
+        worst = (
+            f"shapes are {actual.shape} and {reference.shape}"
+            if reference.shape != actual.shape
+            else f"outputs differ by {np.nanmax(np.abs(reference - actual), initial=0.0):.3g}"
+        )
+        raise FileFormatError(
+            f"what was read disagrees with ONNX's reference evaluator ({worst}); please report "
+            "this with the model"
+        )
+
+
+def _random_inputs(count: int, size: int) -> FloatArray:
+    """Inputs (count, size) of the ranges that networks are trained on: about 0, and [0, 1]."""
+    generator = np.random.default_rng(0)
+    inputs = generator.standard_normal((count, size))
+    inputs[::3] = generator.random(inputs[::3].shape)
+    inputs[1::3] *= 10.0
+    return inputs
+
+
+def _in_double_precision(graph: Graph) -> tuple[Any, dict[str, Array]]:
+    """The graph with every float32 made float64, its constants as inputs, and their values.
+
+    In float32 a comparison would need so much slack that a lost bias could hide in it.
+    """
+    from onnx import NodeProto, TensorProto, helper
+
+    dependent = graph.dependent
+    values: dict[str, Array] = dict(graph.constants)
+    protos, used = [], {graph.output.name}
+    for node in graph.nodes:
+        if not dependent.intersection(node.inputs):
+            values.update(evaluate_node(node, values, graph.opsets))
+            continue
+        used.update(node.inputs)
+        proto = NodeProto()
+        proto.CopyFrom(node.proto)
+        for attribute in proto.attribute:
+            if attribute.name == "to" and attribute.i == TensorProto.FLOAT:
+                attribute.i = TensorProto.DOUBLE
+        protos.append(proto)
+    precise = {
+        name: array.astype(np.float64) if is_float(array) else array
+        for name, array in values.items()
+        if name in used
+    }
+    names = [graph.input.name, *precise]
+    infos = [helper.make_empty_tensor_value_info(name) for name in [*names, graph.output.name]]
+    return helper.make_graph(protos, "reference", infos[:-1], infos[-1:]), precise
+
+
+def _evaluate_with_slack(
+    network: Network, inputs: FloatArray, constants: Mapping[str, Array]
+) -> tuple[FloatArray, FloatArray]:
+    """Outputs (N, m) of a network and how far another float64 evaluation may be from them."""
+    largest = max(
+        (np.abs(a).max(initial=0.0) for a in constants.values() if is_float(a)), default=0
+    )
+    post, slack = inputs, np.zeros_like(inputs)
+    for layer in network.layers:
+        magnitude = np.abs(layer.weight)
+        slack = slack @ magnitude.T + _SLACK * (np.abs(post) @ magnitude.T + np.abs(layer.bias))
+        # Constants that cancel each other are not seen in the layer that they amount to.
+        slack = slack + 1e-4 * _SLACK * largest
+        post = layer.activate(layer.affine(post))
+    return post, slack
+
+
+def _evaluate(
+    graph: Any, opsets: Mapping[str, int], feed: Mapping[str, Array], label: str
+) -> list[Any]:
+    """Run a graph in the reference evaluator."""
+    from onnx import helper
+    from onnx.reference import ReferenceEvaluator
+
+    imports = [helper.make_opsetid(domain, version) for domain, version in opsets.items()]
+    try:
+        with np.errstate(all="ignore"):
+            evaluator = ReferenceEvaluator(helper.make_model(graph, opset_imports=imports))
+            return list(evaluator.run(None, dict(feed)))
+    except NotImplementedError as error:
+        raise UnsupportedOperatorError(
+            f"{label} cannot be evaluated by ONNX's reference evaluator: {error}"
+        ) from error
+    except EVALUATOR_ERRORS as error:
+        raise FileFormatError(
+            f"{label} cannot be evaluated: {error}; export the model again"
+        ) from error

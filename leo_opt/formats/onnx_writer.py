@@ -1,0 +1,164 @@
+"""Network to ONNX file: Gemm and Relu, a drop-in replacement for the file it was read from."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from leo_opt.errors import OutputError
+from leo_opt.formats.storage import batch_axis, elementwise_steps
+from leo_opt.network import FloatArray, Network
+
+_OPSET = 17
+_IR_VERSION = 8
+_ACTIVATIONS = {"linear": (), "relu": ("Relu",)}
+"""Operators of each activation tag."""
+_LARGEST = 2**31 - 1
+"""Protocol Buffers hold no more bytes."""
+
+
+class _Builder:
+    """Nodes and initializers of a graph that is one chain."""
+
+    def __init__(self, network: Network) -> None:
+        self._signature = network.signature
+        self._count = 0
+        self.nodes: list[Any] = []
+        self.initializers: list[Any] = []
+
+    @property
+    def current(self) -> str:
+        """Name of the tensor at the end of the chain."""
+        return self.nodes[-1].output[0] if self.nodes else self._signature.input_name
+
+    def add(self, operator: str, constants: dict[str, Any], **attributes: int) -> None:
+        """Put a node at the end; `constants` are its further inputs by name."""
+        from onnx import helper, numpy_helper
+
+        names = [self._free(name) for name in constants]
+        for name, values in zip(names, constants.values(), strict=True):
+            self.initializers.append(numpy_helper.from_array(np.ascontiguousarray(values), name))
+        label = f"{operator.lower()}_{self._count}"
+        self._count += 1
+        self.nodes.append(
+            helper.make_node(
+                operator,
+                [self.current, *names],
+                [self._free(label)],
+                name=label,
+                **attributes,
+            )
+        )
+
+    def end(self) -> None:
+        """Give the last tensor the name of the output."""
+        self.nodes[-1].output[0] = self._signature.output_name
+
+    def numbers(self, values: FloatArray) -> Any:
+        """Values in the element type of the file."""
+        return values.astype(self._signature.dtype)
+
+    def _free(self, name: str) -> str:
+        """A name that neither input nor output has."""
+        while name in (self._signature.input_name, self._signature.output_name):
+            name += "_"
+        return name
+
+
+def encode(network: Network, provenance: str | None) -> bytes:
+    """The bytes of an ONNX file.
+
+    Parameters
+    ----------
+    network
+        As `written` returns it: every number is one of the signature's dtype.
+    provenance
+        Becomes the model's doc string.
+
+    Raises
+    ------
+    OutputError
+        If the model is too large for one file or ONNX's checker refuses it.
+    """
+    import onnx
+
+    model = _model(network, provenance)
+    if model.ByteSize() > _LARGEST:
+        raise OutputError(
+            f"the model has {model.ByteSize()} bytes and an .onnx file holds at most {_LARGEST}; "
+            "write float32 or .npz"
+        )
+    try:
+        onnx.checker.check_model(model, full_check=True)
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+        raise OutputError(
+            f"ONNX's checker refuses the model: {error}; choose other names in the signature"
+        ) from error
+    content: bytes = model.SerializeToString()
+    return content
+
+
+def _model(network: Network, provenance: str | None) -> Any:
+    """The network as an ONNX model."""
+    from onnx import TensorProto, helper
+
+    builder = _Builder(network)
+    _flatten_input(builder, network)
+    for index in range(len(network.layers)):
+        _add_layer(builder, network, index)
+    _shape_output(builder, network)
+    builder.end()
+    signature = network.signature
+    kind = {"float32": TensorProto.FLOAT, "float64": TensorProto.DOUBLE}[signature.dtype]
+    graph = helper.make_graph(
+        builder.nodes,
+        "network",
+        [helper.make_tensor_value_info(signature.input_name, kind, signature.input_shape)],
+        [helper.make_tensor_value_info(signature.output_name, kind, signature.output_shape)],
+        builder.initializers,
+    )
+    return helper.make_model(
+        graph,
+        opset_imports=[helper.make_opsetid("", _OPSET)],
+        ir_version=_IR_VERSION,
+        producer_name="leo_opt",
+        doc_string=provenance or "",
+    )
+
+
+def _flatten_input(builder: _Builder, network: Network) -> None:
+    """Turn the input into rows of one input each, where it is not."""
+    shape = network.signature.input_shape or ()
+    batched = batch_axis(network)
+    if len(shape) != 2 or not (batched or shape[0] == 1):
+        builder.add("Flatten", {}, axis=int(batched))
+
+
+def _add_layer(builder: _Builder, network: Network, index: int) -> None:
+    """Gemm, or elementwise operators for preprocessing; then Relu where the layer has one."""
+    layer = network.layers[index]
+    steps = elementwise_steps(network, index, network.signature.dtype)
+    if steps is not None:
+        for k, step in enumerate(steps):
+            name = f"layers.{index}.constant.{k}"
+            builder.add(step.operator, {name: builder.numbers(step.constant)})
+        return
+    constants = {
+        f"layers.{index}.weight": builder.numbers(layer.weight),
+        f"layers.{index}.bias": builder.numbers(layer.bias),
+    }
+    builder.add("Gemm", constants, transB=1)
+    for operator in _ACTIVATIONS[layer.activation]:
+        builder.add(operator, {})
+
+
+def _shape_output(builder: _Builder, network: Network) -> None:
+    """Turn rows into the shape of the original output, where that is another."""
+    shape = network.signature.output_shape or ()
+    batched = batch_axis(network)
+    if len(shape) == 2 and (batched or shape[0] == 1 or not isinstance(shape[0], int)):
+        return
+    sizes = [-1 if k == 0 and batched else size for k, size in enumerate(shape)]
+    target = [size if isinstance(size, int) else -1 for size in sizes]
+    builder.add("Reshape", {"output_shape": np.array(target, dtype=np.int64)})
