@@ -1,0 +1,214 @@
+"""Proved bounds on output differences: of rewriting, of rounding weights, of rounding inference.
+
+All three push bounds on pre-activations through the layers that follow by |W|: activations of the
+table have slopes of at most 1, so that no difference grows in them. Every bound is widened by its
+own rounding error; where no term is there at all, it is exactly 0.
+
+References
+----------
+N. J. Higham, Accuracy and Stability of Numerical Algorithms, 2nd ed., section 3.1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Protocol
+
+import numpy as np
+
+from leo_opt.domain import Box
+from leo_opt.enclosure import TINY, UNIT_ROUNDOFF, gamma, round_up
+from leo_opt.errors import InvalidInputError
+from leo_opt.network import FloatArray, Network
+
+
+@dataclass(frozen=True)
+class Precision:
+    """Unit roundoff of a floating-point format and its smallest normal number."""
+
+    roundoff: float
+    tiny: float
+
+
+class Intervals(Protocol):
+    """What this file needs of `leo_opt.bounds.Bounds`, which stands beside it in the layout."""
+
+    @property
+    def domain(self) -> Box:
+        """The box on which the intervals hold."""
+
+    @property
+    def lower(self) -> tuple[FloatArray, ...]:
+        """Lower ends of every layer's pre-activations."""
+
+    @property
+    def upper(self) -> tuple[FloatArray, ...]:
+        """Upper ends of every layer's pre-activations."""
+
+    def check(self, network: Network) -> None:
+        """Refuse another network."""
+
+
+PRECISIONS: Mapping[str, Precision] = MappingProxyType(
+    {
+        "float32": Precision(2.0**-24, 2.0**-126),
+        "float64": Precision(UNIT_ROUNDOFF, 2.0**-1022),
+    }
+)
+"""The element types in which a forward pass can be bounded."""
+
+
+def reach(matrix: FloatArray, bounds: FloatArray) -> FloatArray:
+    """Upper bounds of |matrix| @ bounds.
+
+    Parameters
+    ----------
+    matrix : (m, n) array
+    bounds : (n,) array
+        Not negative; may be infinite.
+
+    Returns
+    -------
+    (m,) array
+        Exactly 0 where every product is 0, also a product of 0 and infinity.
+    """
+    magnitude = np.abs(matrix)
+    finite = np.isfinite(bounds)
+    with np.errstate(over="ignore"):
+        total = magnitude @ np.where(finite, bounds, 0.0)
+        total = round_up((1.0 + gamma(matrix.shape[1] + 2)) * total + TINY)
+    present = magnitude != 0.0
+    total = np.where(present[:, ~finite].any(axis=1), np.inf, total)
+    return np.where((present & (bounds != 0.0)).any(axis=1), total, 0.0)
+
+
+def add_up(*terms: FloatArray) -> FloatArray:
+    """Upper bounds of a sum of arrays that are not negative; exact where all but one are 0."""
+    total = np.zeros_like(terms[0])
+    for term in terms:
+        with np.errstate(over="ignore"):
+            added = round_up(total + term)
+        total = np.where(total == 0.0, term, np.where(term == 0.0, total, added))
+    return total
+
+
+def spread_deviation(network: Network, layer: int, per_unit: FloatArray) -> tuple[FloatArray, ...]:
+    """How far a change of one layer's pre-activations can move those of all later layers.
+
+    Parameters
+    ----------
+    layer
+        Index of the layer whose pre-activations change.
+    per_unit : (n_out,) array
+        How far each of them can move.
+
+    Returns
+    -------
+    tuple of arrays
+        One bound a unit for `layer` and each later layer; the last holds for the outputs too.
+    """
+    spread = [np.asarray(per_unit, dtype=np.float64)]
+    for later in network.layers[layer + 1 :]:
+        spread.append(reach(later.weight, spread[-1]))
+    return tuple(spread)
+
+
+def propagate_deviation(network: Network, layer: int, per_unit: FloatArray) -> FloatArray:
+    """How far a change of one layer's pre-activations can move the outputs, (output_size,)."""
+    return spread_deviation(network, layer, per_unit)[-1]
+
+
+def rounding_deviation(network: Network, written: Network, bounds: Intervals) -> FloatArray:
+    """Bound on |network(x) - written(x)| over the box of the bounds, in real arithmetic.
+
+    Only entries that differ count: where all are equal the bound is 0.
+
+    Parameters
+    ----------
+    written
+        A network of the same shape, such as one whose weights were rounded to float32.
+    bounds
+        Of `network`.
+
+    Returns
+    -------
+    (output_size,) array
+
+    Raises
+    ------
+    InvalidInputError
+        If the networks differ in more than their numbers.
+    MismatchError
+        If the bounds are not of `network`.
+    """
+    bounds.check(network)
+    if _shape(network) != _shape(written):
+        raise InvalidInputError(
+            f"{written!r} has not the shape of {network!r}; compare a network with its rounded copy"
+        )
+    moved = np.zeros(network.input_size)
+    for index, (layer, other) in enumerate(zip(network.layers, written.layers, strict=True)):
+        # other @ h' - layer @ h = other @ (h' - h) + (other - layer) @ h, with h of the original.
+        moved = add_up(
+            reach(other.weight, moved),
+            reach(_difference(layer.weight, other.weight), largest_inputs(network, bounds, index)),
+            _difference(layer.bias, other.bias),
+        )
+    return moved
+
+
+def inference_error(network: Network, bounds: Intervals, dtype: str) -> FloatArray:
+    """A-priori bound on the rounding of a forward pass, whatever the order of summation.
+
+    Parameters
+    ----------
+    bounds
+        Of `network`; their box must hold the inputs, which are taken as exact.
+    dtype
+        "float32" or "float64", the type in which products and sums are rounded. Weights that are
+        not numbers of that type count separately: see `rounding_deviation`.
+
+    Returns
+    -------
+    (output_size,) array
+
+    Raises
+    ------
+    InvalidInputError
+        If the type is unknown.
+    MismatchError
+        If the bounds are not of `network`.
+    """
+    if dtype not in PRECISIONS:
+        raise InvalidInputError(f"dtype {dtype!r} is unknown; known are {', '.join(PRECISIONS)}")
+    bounds.check(network)
+    precision = PRECISIONS[dtype]
+    error = np.zeros(network.input_size)
+    for index, layer in enumerate(network.layers):
+        factor = gamma(layer.n_in + 2, precision.roundoff)
+        size = reach(layer.weight, add_up(largest_inputs(network, bounds, index), error))
+        with np.errstate(over="ignore"):
+            fresh = round_up(factor * (size + np.abs(layer.bias)) + 2 * layer.n_in * precision.tiny)
+        error = add_up(reach(layer.weight, error), fresh)
+    return error
+
+
+def largest_inputs(network: Network, bounds: Intervals, layer: int) -> FloatArray:
+    """Largest magnitude of every number that a layer reads, (n_in,)."""
+    if layer == 0:
+        box = bounds.domain.spread(network.input_size)
+        return np.maximum(np.abs(box.lower), np.abs(box.upper))
+    below = network.layers[layer - 1]
+    low, high = below.activate(bounds.lower[layer - 1]), below.activate(bounds.upper[layer - 1])
+    return np.maximum(np.abs(low), np.abs(high))
+
+
+def _shape(network: Network) -> list[tuple[int, int, str]]:
+    return [(layer.n_in, layer.n_out, layer.activation) for layer in network.layers]
+
+
+def _difference(left: FloatArray, right: FloatArray) -> FloatArray:
+    """|left - right| rounded up, exactly 0 where they are equal."""
+    return np.where(left == right, 0.0, round_up(np.abs(left - right)))
