@@ -10,14 +10,11 @@ import uuid
 from dataclasses import dataclass
 
 import numpy as np
-import pyomo.environ as pyo
 from numpy.typing import NDArray
-from pyomo.repn import generate_standard_repn
 
 from leo_opt.bounds import Bounds
 from leo_opt.domain import Box
 from leo_opt.enclosure import evaluate
-from leo_opt.formulations import formulate
 from leo_opt.network import FloatArray, Network
 from leo_opt.solvers import Answer, Session, StandardForm, compile_model
 from leo_opt.strategies.ledger import Direction
@@ -88,6 +85,12 @@ def build_layer_model(
     bounds
         Finite intervals of layers 0 .. layer.
     """
+    # Pyomo takes longer to import than most networks take to decide, so only MILPs wait for it.
+    import pyomo.environ as pyo
+    from pyomo.repn import generate_standard_repn
+
+    from leo_opt.formulations import formulate
+
     before = Network(network.layers[:layer])
     prefix = Bounds(domain, bounds.lower[:layer], bounds.upper[:layer])
     model = pyo.ConcreteModel()

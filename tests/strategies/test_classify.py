@@ -29,7 +29,9 @@ def test_the_cascade_agrees_with_brute_force(chunk: int, record_property) -> Non
         tally += count_phases(network, box, stability, MARGIN)
     record_property("phases", {str(phase): count for phase, count in tally.items()})
     print(dict(tally))
-    assert tally[Phase.STABLY_ACTIVE] and tally[Phase.STABLY_INACTIVE] and tally[Phase.UNSTABLE]
+    assert tally[Phase.STABLY_ACTIVE]
+    assert tally[Phase.STABLY_INACTIVE]
+    assert tally[Phase.UNSTABLE]
 
 
 @pytest.mark.parametrize("chunk", range(10))
@@ -89,7 +91,10 @@ def test_results_are_reproducible() -> None:
     assert first.phases == second.phases
     for name in ("lower", "upper"):
         for bounds in ("certified", "trusted"):
-            mine, theirs = getattr(getattr(first, bounds), name), getattr(getattr(second, bounds), name)
+            mine, theirs = (
+                getattr(getattr(first, bounds), name),
+                getattr(getattr(second, bounds), name),
+            )
             for left, right in zip(mine, theirs, strict=True):
                 np.testing.assert_array_equal(left, right)
 
@@ -144,5 +149,5 @@ def test_stability_refuses_strangers(tmp_path) -> None:
         stability.check(network, Box(-2, 1))
     stability.check(network, Box(-0.5, 0.5))
     (tmp_path / "text.json").write_text("{}")
-    with pytest.raises(FileFormatError, match="text.json"):
+    with pytest.raises(FileFormatError, match=r"text\.json"):
         Stability.load(tmp_path / "text.json")

@@ -1,0 +1,101 @@
+"""What is decided is on disk at once, for one network, box and margin, and survives a kill."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from leo_opt import Box, Network, classify
+from leo_opt.errors import FileFormatError, MismatchError, OutputError
+
+BOX = Box(-0.3, 0.3)
+STAGES = ["lp", "branch-and-bound", "milp"]
+
+
+def network() -> Network:
+    generator = np.random.default_rng(0)
+    widths = [16, 24, 24, 20, 2]
+    return Network.from_arrays(
+        [generator.normal(size=(b, a)) for a, b in itertools.pairwise(widths)],
+        [generator.normal(size=b) - 12.0 * (k > 0) for k, b in enumerate(widths[1:])],
+    )
+
+
+def findings(path: Path) -> list[dict]:
+    return [json.loads(line) for line in path.read_text().splitlines()[1:]]
+
+
+def test_a_second_run_asks_nothing_again(tmp_path) -> None:
+    path = tmp_path / "run.jsonl"
+    first = classify(network(), BOX, stages=STAGES, checkpoint=str(path))
+    known = path.read_bytes()
+    assert findings(path)
+    second = classify(network(), BOX, stages=STAGES, checkpoint=str(path))
+    assert second.phases == first.phases
+    assert path.read_bytes() == known
+    for bounds in ("lower", "upper"):
+        for mine, theirs in zip(
+            getattr(first.trusted, bounds), getattr(second.trusted, bounds), strict=True
+        ):
+            np.testing.assert_array_equal(mine, theirs)
+
+
+@pytest.mark.parametrize("kept", [0.3, 0.8])
+def test_a_torn_last_line_is_cut_off(tmp_path, kept: float) -> None:
+    path = tmp_path / "run.jsonl"
+    first = classify(network(), BOX, stages=STAGES, checkpoint=str(path))
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(len(whole) * kept)])
+    second = classify(network(), BOX, stages=STAGES, checkpoint=str(path))
+    assert second.phases == first.phases
+    assert all(isinstance(entry, dict) for entry in findings(path))
+
+
+def test_a_record_of_something_else_is_refused(tmp_path) -> None:
+    path = tmp_path / "run.jsonl"
+    classify(network(), BOX, checkpoint=str(path))
+    before = path.read_bytes()
+    with pytest.raises(MismatchError, match="another domain"):
+        classify(network(), Box(-1, 1), checkpoint=str(path))
+    with pytest.raises(MismatchError, match="another margin"):
+        classify(network(), BOX, margin=1e-5, checkpoint=str(path))
+    with pytest.raises(MismatchError, match="another network"):
+        classify(Network(network().layers[:2]), BOX, checkpoint=str(path))
+    assert path.read_bytes() == before
+    path.write_text("a letter to my mother\n")
+    with pytest.raises(FileFormatError, match="not a checkpoint"):
+        classify(network(), BOX, checkpoint=str(path))
+    assert path.read_text() == "a letter to my mother\n"
+    with pytest.raises(OutputError, match="name another file"):
+        classify(network(), BOX, checkpoint=str(tmp_path / "no" / "run.jsonl"))
+
+
+def test_a_killed_run_goes_on(tmp_path) -> None:
+    """SIGKILL in the middle; the rest of the run starts from what was on disk."""
+    path = tmp_path / "run.jsonl"
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1]);"
+        "from test_checkpoint import *;"
+        "classify(network(), BOX, stages=STAGES, checkpoint=sys.argv[2])"
+    )
+    here = str(Path(__file__).parent)
+    process = subprocess.Popen([sys.executable, "-c", code, here, str(path)])
+    deadline = time.monotonic() + 60
+    while process.poll() is None and time.monotonic() < deadline:
+        if path.exists() and path.read_bytes().count(b"\n") > 3:
+            process.send_signal(signal.SIGKILL)
+            break
+        time.sleep(0.001)
+    process.wait(timeout=60)
+    on_disk = path.read_bytes().rpartition(b"\n")[0]
+    resumed = classify(network(), BOX, stages=STAGES, checkpoint=str(path))
+    assert path.read_bytes().startswith(on_disk)
+    assert resumed.phases == classify(network(), BOX, stages=STAGES).phases
