@@ -40,7 +40,7 @@ _HOMES = MappingProxyType(
         "save": "formats",
     }
 )
-__all__ = list(_HOMES)  # noqa: PLE0605
+__all__ = list(_HOMES)
 __version__ = "0.1.0"
 
 

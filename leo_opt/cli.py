@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 import time
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor
+from contextlib import contextmanager
 from typing import Any, NoReturn
 
 import click
 import numpy as np
 
 from leo_opt.domain import Box
-from leo_opt.errors import InvalidInputError, LeoOptError
+from leo_opt.errors import InvalidInputError, LeoOptError, SolverNotAvailableError
 from leo_opt.network import FloatArray, Network
 
 _BAD_INPUT = 2
@@ -75,12 +75,21 @@ def _domain_options(command: Callable[..., None]) -> Callable[..., None]:
                 "--strategy",
                 default="cascade",
                 show_default=True,
-                help="cascade, or per-unit: LEO as published.",
+                help="cascade; per-unit (LEO) and joint (ISA) as published.",
             ),
             click.option(
                 "--data",
                 type=click.Path(dir_okay=False),
                 help=".npz file with inputs to try as witnesses.",
+            ),
+            click.option(
+                "--workers", type=int, default=1, show_default=True, help="Processes to use."
+            ),
+            click.option("--dask", metavar="ADDRESS", help="Dask scheduler to use instead."),
+            click.option(
+                "--checkpoint",
+                type=click.Path(),
+                help="Keep every finding in this file; a run that finds it goes on there.",
             ),
             click.option("--time-limit", type=float, metavar="SECONDS", help="For all units."),
             click.option("--unit-time-limit", type=float, metavar="SECONDS", help="For one MILP."),
@@ -111,6 +120,7 @@ def compress(
     """Rewrite NETWORK into a smaller one with the same outputs on a box."""
     from leo_opt import formats
     from leo_opt.compression import compress as rewrite
+    from leo_opt.formats.files import write_atomically
     from leo_opt.report import (
         compression_table,
         describe_compression,
@@ -132,7 +142,8 @@ def compress(
     )
     formats.save(run.compression.network, output, dtype=run.dtype, provenance=provenance(run))
     if report_file is not None:
-        _write_json(report_file, describe_compression(run))
+        text = json.dumps(describe_compression(run), indent=2) + "\n"
+        write_atomically(report_file, text.encode())
     show([stability_table(network, stability), "", compression_table(run), f"written: {output}"])
 
 
@@ -219,16 +230,55 @@ def _read_samples(path: str | None, network: Network) -> FloatArray | None:
     return network.batch(samples)
 
 
+@contextmanager
+def _executor(address: str | None) -> Iterator[Executor | None]:
+    """The executor of a Dask cluster, or None where none is asked for."""
+    if address is None:
+        yield None
+        return
+    try:
+        from dask.distributed import Client
+    except ImportError as error:
+        raise SolverNotAvailableError("--dask needs dask: pip install 'leo-opt[dask]'") from error
+    try:
+        client = Client(address, timeout=10)
+    except (OSError, ValueError) as error:
+        raise InvalidInputError(f"no Dask scheduler answers at {address}: {error}") from error
+    with client:
+        yield client.get_executor()
+
+
+@contextmanager
+def _hint_at(checkpoint: str | None) -> Iterator[None]:
+    """On Ctrl-C say what was kept and how to go on."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if checkpoint is None:
+            kept = "nothing was kept; with --checkpoint FILE a run can be continued"
+        else:
+            kept = f"all findings are in {checkpoint}; run the same command again to go on"
+        click.echo(f"Interrupted: {kept}.", err=True)
+        sys.exit(_INTERRUPTED)
+
+
 def _classify(network: Network, domain: Box, options: dict[str, Any]) -> Any:
     """Run the classification that the options describe, with progress on standard error."""
     from leo_opt.progress import progress_display
     from leo_opt.strategies import classify as decide
 
     samples = _read_samples(options["data"], network)
-    with progress_display(options["quiet"]) as progress:
+    with (
+        progress_display(options["quiet"]) as progress,
+        _executor(options["dask"]) as executor,
+        _hint_at(options["checkpoint"]),
+    ):
         return decide(
             network,
             domain,
+            workers=options["workers"],
+            executor=executor,
+            checkpoint=options["checkpoint"],
             strategy=options["strategy"],
             solver=options["solver"],
             formulation=options["formulation"],
@@ -239,14 +289,3 @@ def _classify(network: Network, domain: Box, options: dict[str, Any]) -> Any:
             seed=options["seed"],
             progress=progress,
         )
-
-
-def _write_json(path: str, tree: dict[str, Any]) -> None:
-    """Write under a temporary name in the same folder, then rename."""
-    target = Path(path)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_text(json.dumps(tree, indent=2) + "\n", encoding="utf-8")
-        os.replace(temporary, target)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -31,7 +31,7 @@ def _read_side(values: ArrayLike, side: str) -> FloatArray:
     return array
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, init=False)
 class Box:
     """All x with lower <= x <= upper, in real numbers.
 
@@ -49,21 +49,21 @@ class Box:
     lower: FloatArray
     upper: FloatArray
 
-    def __post_init__(self) -> None:
-        lower, upper = _read_side(self.lower, "lower"), _read_side(self.upper, "upper")
-        if lower.ndim and upper.ndim and lower.shape != upper.shape:
+    def __init__(self, lower: ArrayLike, upper: ArrayLike) -> None:
+        low, high = _read_side(lower, "lower"), _read_side(upper, "upper")
+        if low.ndim and high.ndim and low.shape != high.shape:
             raise InvalidInputError(
-                f"lower has {lower.size} entries and upper has {upper.size}; they must agree"
+                f"lower has {low.size} entries and upper has {high.size}; they must agree"
             )
-        lower, upper = (np.array(side) for side in np.broadcast_arrays(lower, upper))
-        crossed = np.flatnonzero(np.atleast_1d(lower > upper))
+        low, high = (np.array(side) for side in np.broadcast_arrays(low, high))
+        crossed = np.flatnonzero(np.atleast_1d(low > high))
         if crossed.size:
             k = int(crossed[0])
             raise InvalidInputError(
-                f"lower {np.atleast_1d(lower)[k]} exceeds upper {np.atleast_1d(upper)[k]} at "
+                f"lower {np.atleast_1d(low)[k]} exceeds upper {np.atleast_1d(high)[k]} at "
                 f"input {k}; swap them or correct the file"
             )
-        for name, side in (("lower", lower), ("upper", upper)):
+        for name, side in (("lower", low), ("upper", high)):
             side.setflags(write=False)
             object.__setattr__(self, name, side)
 

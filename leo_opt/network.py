@@ -113,7 +113,7 @@ def _freeze(values: ArrayLike, ndim: int, what: str) -> FloatArray:
     return array
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, init=False)
 class Layer:
     """One affine map followed by an activation: post = activation(weight @ h + bias).
 
@@ -134,9 +134,10 @@ class Layer:
     bias: FloatArray
     activation: str = "linear"
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "weight", _freeze(self.weight, 2, "weight"))
-        object.__setattr__(self, "bias", _freeze(self.bias, 1, "bias"))
+    def __init__(self, weight: ArrayLike, bias: ArrayLike, activation: str = "linear") -> None:
+        object.__setattr__(self, "weight", _freeze(weight, 2, "weight"))
+        object.__setattr__(self, "bias", _freeze(bias, 1, "bias"))
+        object.__setattr__(self, "activation", activation)
         if self.bias.shape[0] != self.weight.shape[0]:
             raise InvalidInputError(
                 f"bias has {self.bias.shape[0]} entries and weight has {self.weight.shape[0]} "

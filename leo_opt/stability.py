@@ -17,6 +17,7 @@ import numpy as np
 from leo_opt.bounds import Bounds
 from leo_opt.domain import Box
 from leo_opt.errors import FileFormatError, InvalidInputError, MismatchError
+from leo_opt.formats.files import write_atomically
 from leo_opt.network import FloatArray, Network
 
 FORMAT = "leo_opt stability 1"
@@ -226,14 +227,14 @@ class Stability:
             )
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write everything to a JSON file, numbers without loss."""
-        target = Path(path)
-        temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-        try:
-            temporary.write_text(json.dumps(self.to_json(), allow_nan=False), encoding="utf-8")
-            os.replace(temporary, target)
-        finally:
-            temporary.unlink(missing_ok=True)
+        """Write everything to a JSON file, numbers without loss, whole or not at all.
+
+        Raises
+        ------
+        OutputError
+            If the file cannot be written.
+        """
+        write_atomically(path, json.dumps(self.to_json(), allow_nan=False).encode())
 
     @classmethod
     def load(

@@ -15,7 +15,7 @@ from leo_opt.network import Network
 from leo_opt.parallel import Workers
 from leo_opt.solvers import find as find_solver
 from leo_opt.stability import Stability
-from leo_opt.strategies import cascade, per_unit
+from leo_opt.strategies import cascade, joint, per_unit
 from leo_opt.strategies.jobs import close_sessions
 from leo_opt.strategies.run import Run
 from leo_opt.strategies.settings import STAGES, Progress, Settings
@@ -23,7 +23,7 @@ from leo_opt.strategies.settings import STAGES, Progress, Settings
 __all__ = ["STAGES", "STRATEGIES", "Progress", "Settings", "classify"]
 
 STRATEGIES: Mapping[str, Callable[[Run], None]] = MappingProxyType(
-    {"cascade": cascade.classify, "per-unit": per_unit.classify}
+    {"cascade": cascade.classify, "per-unit": per_unit.classify, "joint": joint.classify}
 )
 """The strategies by name."""
 
@@ -56,7 +56,7 @@ def classify(
     Parameters
     ----------
     strategy
-        "cascade", or "per-unit": LEO as published, kept as a baseline.
+        "cascade"; or, kept as baselines, "per-unit" (LEO as published) and "joint" (ISA).
     solver, formulation
         Names, as in `leo_opt.solvers` and `leo_opt.formulations`.
     samples : (N, n_in) array or None
@@ -104,6 +104,8 @@ def classify(
     References
     ----------
     T. Serra, A. Kumar, S. Ramalingam, Lossless Compression of Deep Neural Networks, CPAIOR 2020.
+    T. Serra, X. Yu, A. Kumar, S. Ramalingam, Scaling Up Exact Neural Network Compression by ReLU
+    Stability, NeurIPS 2021.
     """
     if strategy not in STRATEGIES:
         raise InvalidInputError(

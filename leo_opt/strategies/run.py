@@ -8,6 +8,7 @@ from typing import Protocol, TypeVar
 from leo_opt.domain import Box
 from leo_opt.network import Network
 from leo_opt.parallel import JobFailure, Workers
+from leo_opt.solvers import Answer
 from leo_opt.stability import Premise, Stability, Statistics, weakest
 from leo_opt.strategies.checkpoint import Checkpoint
 from leo_opt.strategies.findings import Finding
@@ -99,6 +100,16 @@ class Run:
         premise = self.ledger.premise_below(layer)
         for finding in sorted(found, key=lambda finding: finding.direction):
             self._record(finding, premise)
+
+    def enter(self, finding: Finding) -> None:
+        """Keep a finding that no round brought, and enter it into the ledger."""
+        self.checkpoint.append(finding)
+        self._record(finding, self.ledger.premise_below(finding.direction.layer))
+
+    def count(self, answer: Answer) -> None:
+        """Count a MILP whose cost is not that of one direction."""
+        self._milps += 1
+        self._nodes += answer.nodes
 
     def _record(self, finding: Finding, premise: Premise) -> None:
         """Enter one finding into the ledger."""
