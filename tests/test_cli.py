@@ -1,0 +1,206 @@
+"""The command line: the main job, and one line with the cure for everything that is wrong."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from click.testing import CliRunner, Result
+
+from leo_opt import Box, Network, Stability, load, save
+from leo_opt.cli import main
+
+DATA = Path(__file__).parent.parent / "leo_opt" / "data"
+SMALL = DATA / "mnist_25-25_l1_0.001_s0.onnx"
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def tiny_network() -> Network:
+    generator = np.random.default_rng(0)
+    return Network.from_arrays(
+        [generator.normal(size=(6, 3)), generator.normal(size=(2, 6))],
+        [generator.normal(size=6) * 2, generator.normal(size=2)],
+    )
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> Path:
+    path = tmp_path / "tiny.onnx"
+    save(tiny_network(), path)
+    return path
+
+
+def test_compress_writes_a_drop_in_replacement_and_a_report(tmp_path: Path) -> None:
+    small, report = tmp_path / "small.onnx", tmp_path / "report.json"
+    done = run("compress", SMALL, "--box", 0, 1, "-o", small, "--report", report, "-q")
+    assert done.exit_code == 0, done.output
+    tree = json.loads(report.read_text())
+    original, compressed = load(SMALL), load(small)
+    assert tree["original"] == {"units": [25, 25], "parameters": original.parameters}
+    assert tree["compressed"]["units"] == list(compressed.hidden_widths)
+    assert tree["stability"]["undecided"] == [0, 0]
+    assert tree["solver"] == "highs"
+    assert tree["formulation"] == "big-m"
+    before, after = sum(original.hidden_widths), sum(compressed.hidden_widths)
+    assert tree["compression_percent"] == pytest.approx(100 * (before - after) / before)
+    assert after < before
+    inputs = np.random.default_rng(0).random((50, 784), dtype=np.float32)
+    outputs = []
+    for path in (SMALL, small):
+        model = onnx.load(path)
+        name = model.graph.input[0].name
+        assert name == original.signature.input_name
+        session = onnxruntime.InferenceSession(path)
+        outputs.append(session.run(None, {name: inputs})[0])
+    assert np.abs(outputs[0] - outputs[1]).max() <= tree["max_deviation_written"] + 1e-4
+    gap = np.abs(compressed(inputs) - original(inputs)).max()
+    assert gap <= tree["max_deviation_written"] + 1e-12
+    assert tree["max_deviation"] < 1e-9
+
+
+def test_classify_keeps_what_it_decides(tiny: Path, tmp_path: Path) -> None:
+    kept = tmp_path / "stability.json"
+    done = run("classify", tiny, "--box", -1, 1, "--json", kept)
+    assert done.exit_code == 0, done.output
+    stability = Stability.load(kept, load(tiny), Box(-1, 1))
+    assert len(stability.phases[0]) == 6
+    assert "stably active" in done.output
+
+
+def test_info_shows_what_is_there(tiny: Path) -> None:
+    done = run("info", tiny)
+    assert done.exit_code == 0
+    assert "6 hidden units" in done.output
+    assert str(tiny_network().parameters) in done.output
+
+
+def test_solvers_lists_highs() -> None:
+    done = run("solvers")
+    assert done.exit_code == 0
+    assert "highs" in done.output
+
+
+def test_demo_runs_and_keeps_its_network(tmp_path: Path) -> None:
+    target = tmp_path / "small.onnx"
+    done = run("demo", "-o", target)
+    assert done.exit_code == 0, done.output
+    assert "0 predictions changed" in done.output
+    assert sum(load(target).hidden_widths) <= 92
+
+
+def test_a_domain_file_and_samples_are_read(tiny: Path, tmp_path: Path) -> None:
+    box, samples = tmp_path / "box.npz", tmp_path / "samples.npz"
+    np.savez(box, lower=-np.ones(3), upper=np.ones(3))
+    np.savez(samples, inputs=np.zeros((4, 3)))
+    done = run("classify", tiny, "--domain", box, "--data", samples, "-q")
+    assert done.exit_code == 0, done.output
+    np.savez(samples, inputs=np.zeros((4, 5)))
+    done = run("classify", tiny, "--domain", box, "--data", samples, "-q")
+    assert done.exit_code == 2
+    assert "(3,)" in done.output
+
+
+def write_nonsense(folder: Path) -> dict[str, Path]:
+    """Files that are not what they claim to be."""
+    paths = {
+        name: folder / f"{name}.onnx"
+        for name in ("truncated", "text", "empty", "nan", "operator", "missing")
+    }
+    whole = SMALL.read_bytes()
+    paths["truncated"].write_bytes(whole[: len(whole) // 2])
+    paths["text"].write_text("Dear Sir or Madam\n")
+    paths["empty"].write_bytes(b"")
+    model = onnx.load(SMALL)
+    weights = onnx.numpy_helper.to_array(model.graph.initializer[0]).copy()
+    weights.flat[3] = np.nan
+    model.graph.initializer[0].CopyFrom(
+        onnx.numpy_helper.from_array(weights, model.graph.initializer[0].name)
+    )
+    onnx.save(model, paths["nan"])
+    model = onnx.load(SMALL)
+    next(node for node in model.graph.node if node.op_type == "Relu").op_type = "Tanh"
+    onnx.save(model, paths["operator"])
+    paths["folder"] = folder / "folder.onnx"
+    paths["folder"].mkdir()
+    return paths
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("truncated", "truncated"),
+        ("text", "text"),
+        ("empty", "empty"),
+        ("nan", "nan"),
+        ("operator", "Tanh"),
+        ("missing", "missing"),
+        ("folder", "folder"),
+    ],
+)
+def test_wrong_networks_are_one_line_and_write_nothing(
+    tmp_path: Path, name: str, words: str
+) -> None:
+    path = write_nonsense(tmp_path)[name]
+    before = sorted(tmp_path.iterdir())
+    done = run("compress", path, "--box", 0, 1, "-o", tmp_path / "out.onnx")
+    assert_one_line(done, words)
+    assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--box", 1, 0], "exceeds"),
+        (["--box", 0, "inf"], "finite"),
+        (["--box", "nan", 1], "finite"),
+        ([], "--box"),
+        (["--box", 0, 1, "--domain", "x.npz"], "--box"),
+        (["--domain", "absent.npz"], "absent.npz"),
+        (["--box", 0, 1, "--solver", "abacus"], "abacus"),
+        (["--box", 0, 1, "--formulation", "tiny-m"], "tiny-m"),
+        (["--box", 0, 1, "--strategy", "magic"], "magic"),
+        (["--box", 0, 1, "--time-limit", -1], "time_limit is -1"),
+        (["--box", 0, 1, "--workers", 0], "workers is 0"),
+        (["--box", 0, 1, "--data", "absent.npz"], "absent.npz"),
+        (["--box", 0, 1, "--checkpoint", "no/such/run.jsonl"], "run.jsonl"),
+        (["--box", 0, 1, "--report", "no/such/report.json"], "report.json"),
+    ],
+)
+def test_wrong_options_are_one_line_and_write_nothing(
+    tiny: Path, tmp_path: Path, arguments: list, words: str, monkeypatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = run("compress", tiny, "-o", tmp_path / "out.onnx", *arguments)
+    assert_one_line(done, words)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["tiny.onnx"]
+
+
+def test_a_box_of_the_wrong_size_is_refused(tiny: Path, tmp_path: Path) -> None:
+    np.savez(tmp_path / "box.npz", lower=np.zeros(4), upper=np.ones(4))
+    out = tmp_path / "out.onnx"
+    done = run("compress", tiny, "--domain", tmp_path / "box.npz", "-o", out)
+    assert_one_line(done, "4")
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("target", ["no/such/folder/out.onnx", "out.pdf", "."])
+def test_outputs_are_checked_before_the_work(tiny: Path, tmp_path: Path, target: str) -> None:
+    done = run("compress", tiny, "--box", 0, 1, "-o", tmp_path / target)
+    assert_one_line(done, "")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["tiny.onnx"]
+
+
+def assert_one_line(done: Result, words: str) -> None:
+    """Exit code 2, one line that names the value, no traceback."""
+    assert done.exit_code == 2, done.output
+    lines = done.output.strip().splitlines()
+    assert len(lines) == 1, lines
+    assert lines[0].startswith("Error: ")
+    assert words in lines[0]

@@ -1,0 +1,103 @@
+"""The direction of imports, and what `import leo_opt` costs."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import leo_opt
+
+PACKAGE = Path(leo_opt.__file__).parent
+ROWS = (
+    ("errors",),
+    ("network", "domain", "parallel"),
+    ("enclosure", "connectivity", "formats"),
+    ("bounds", "witnesses", "deviation", "solvers"),
+    ("stability", "formulations"),
+    ("rewrites", "strategies"),
+    ("compression", "equivalence", "separation"),
+    ("report", "progress", "testing", "demo", "cli"),
+)
+ROW = {name: row for row, names in enumerate(ROWS) for name in names}
+FORBIDDEN = {
+    "solvers": {"network", "domain", "bounds", "enclosure"},
+    "formulations": {"solvers"},
+    "rewrites": {"solvers", "strategies"},
+    "compression": {"solvers", "strategies"},
+}
+PEERS = {"progress", "report", "demo", "cli", "network", "domain", "bounds", "witnesses"}
+SLOW = ("pyomo", "highspy", "onnx", "scipy", "networkx", "click", "rich", "torch", "gurobipy")
+
+
+def modules() -> list[Path]:
+    return sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
+
+
+def imports_of(path: Path) -> set[str]:
+    """Second parts of the names `leo_opt.x` that a file imports, wherever in the file."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("leo_opt"):
+            parts = (node.module or "").split(".")
+            names |= {parts[1]} if len(parts) > 1 else {alias.name for alias in node.names}
+        elif isinstance(node, ast.Import):
+            names |= {a.name.split(".")[1] for a in node.names if a.name.startswith("leo_opt.")}
+    return names
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_module_imports_only_from_the_rows_above(path: Path) -> None:
+    place = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+    assert place in ROW, f"{place} has no row in this table; say where it belongs"
+    for name in imports_of(path) - {place}:
+        assert name in ROW, (path, name)
+        same_row = ROW[name] == ROW[place] and {name, place} <= PEERS
+        assert ROW[name] < ROW[place] or same_row, f"{place} must not import {name}"
+        assert name not in FORBIDDEN.get(place, set()), f"{place} must not import {name}"
+
+
+def test_peers_of_a_row_import_in_one_direction_only() -> None:
+    edges = {
+        (path.relative_to(PACKAGE).parts[0].removesuffix(".py"), name)
+        for path in modules()
+        for name in imports_of(path)
+    }
+    both = {(a, b) for a, b in edges if a != b and (b, a) in edges}
+    assert not both
+
+
+def test_import_is_quick() -> None:
+    code = (
+        "import sys, leo_opt; leo_opt.Network; leo_opt.Box;"
+        f"print([name for name in {SLOW!r} if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("name", leo_opt.__all__)
+def test_every_public_name_is_there_and_documented(name: str) -> None:
+    assert getattr(leo_opt, name).__doc__
+
+
+def test_public_names_are_typed_where_they_are_listed() -> None:
+    source = (PACKAGE / "__init__.py").read_text(encoding="utf-8")
+    block = re.search(r"if TYPE_CHECKING:\n(.*?)\n\n", source, re.S)
+    assert block
+    typed = {
+        alias.name
+        for node in ast.walk(ast.parse("if True:\n" + block[1]))
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    assert typed == set(leo_opt.__all__)
+
+
+def test_unknown_names_are_attribute_errors() -> None:
+    with pytest.raises(AttributeError, match="nonsense"):
+        _ = leo_opt.nonsense
