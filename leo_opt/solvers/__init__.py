@@ -2,41 +2,40 @@
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Mapping
-from types import MappingProxyType
-
-from leo_opt.errors import InvalidInputError
-from leo_opt.solvers.base import Answer, Feature, Session, Solver, SolverOptions
-from leo_opt.solvers.standard_form import Compiled, StandardForm, compile_model
+from leo_opt.solvers.base import Solver
+from leo_opt.solvers.catalogue import SOLVERS, find, names, survey
+from leo_opt.solvers.compilation import Compiled, compile_model
+from leo_opt.solvers.licences import Licence
+from leo_opt.solvers.questions import (
+    Answer,
+    Feature,
+    Question,
+    Rows,
+    SolverOptions,
+    Termination,
+)
+from leo_opt.solvers.session import Session
+from leo_opt.solvers.standard_form import IndicatorRow, SosSet, StandardForm
+from leo_opt.solvers.state import RowHandle
 
 __all__ = [
     "SOLVERS",
     "Answer",
     "Compiled",
     "Feature",
+    "IndicatorRow",
+    "Licence",
+    "Question",
+    "RowHandle",
+    "Rows",
     "Session",
     "Solver",
     "SolverOptions",
+    "SosSet",
     "StandardForm",
+    "Termination",
     "compile_model",
     "find",
+    "names",
+    "survey",
 ]
-
-SOLVERS: Mapping[str, str] = MappingProxyType({"highs": "leo_opt.solvers.highs:Highs"})
-"""The backends by name."""
-
-
-def find(name: str) -> Solver:
-    """The backend of a name.
-
-    Raises
-    ------
-    InvalidInputError
-        If no backend has that name.
-    """
-    if name not in SOLVERS:
-        raise InvalidInputError(f"solver {name!r} is unknown; known are {', '.join(SOLVERS)}")
-    module, _, attribute = SOLVERS[name].partition(":")
-    solver: Solver = getattr(importlib.import_module(module), attribute)()
-    return solver

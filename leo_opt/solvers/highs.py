@@ -1,300 +1,388 @@
-"""HiGHS through highspy: the built-in solver."""
+"""HiGHS through highspy: the embedded default.
+
+Branch and bound starts afresh with every question, so that its answer does not depend on those
+before; linear relaxations live in a second instance and start from the last basis. All stops go
+through one callback. `objective_bound` is never set: as a cutoff of a MILP it gives wrong bounds.
+
+References
+----------
+Q. Huangfu, J. A. J. Hall, Parallelizing the dual revised simplex method, Math. Program. Comp. 10,
+2018; https://highs.dev
+"""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+import math
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy import sparse
 
-from leo_opt.errors import SolverError, SolverNotAvailableError
-from leo_opt.solvers.base import Answer, Feature, FloatArray, Session, Solver, SolverOptions
-from leo_opt.solvers.standard_form import StandardForm
+from leo_opt.errors import InvalidInputError, SolverError
+from leo_opt.solvers.base import Solver
+from leo_opt.solvers.interrupts import InterruptGuard
+from leo_opt.solvers.licences import OPEN_SOURCE, Licence
+from leo_opt.solvers.questions import Answer, Feature, Question, Rows, SolverOptions, Termination
+from leo_opt.solvers.session import Session
+from leo_opt.solvers.standard_form import FloatArray, IntArray
+from leo_opt.solvers.state import ModelState
+from leo_opt.solvers.watch import Watch
 
-_SMALLEST_ENTRY = 1e-12
-"""The least matrix entry that HiGHS keeps; below, the formulation has to speak for it."""
+_ROWWISE, _MAXIMIZE = 2, -1
+_FEASIBLE = 2
+"""HiGHS's code for a solution that is feasible."""
 
+_REFUSED = MappingProxyType(
+    {
+        "objective_bound": "as a cutoff it makes bounds of MILPs wrong",
+        "small_matrix_value": "small entries are left out by hand and their rows widened",
+        "objective_target": "use stop_above",
+    }
+)
+"""Options that may not be passed through, and why."""
 
-def _import_highspy() -> Any:
-    try:
-        import highspy
-    except ImportError as error:
-        raise SolverNotAvailableError("HiGHS needs highspy: pip install highspy") from error
-    return highspy
+_TERMINATION = MappingProxyType(
+    {
+        "kOptimal": Termination.OPTIMAL,
+        "kModelEmpty": Termination.OPTIMAL,
+        "kInfeasible": Termination.INFEASIBLE,
+        "kUnbounded": Termination.UNBOUNDED,
+        "kUnboundedOrInfeasible": Termination.INFEASIBLE_OR_UNBOUNDED,
+        "kTimeLimit": Termination.TIME_LIMIT,
+        "kIterationLimit": Termination.ITERATION_LIMIT,
+        "kSolutionLimit": Termination.NODE_LIMIT,
+        "kObjectiveBound": Termination.OBJECTIVE_LIMIT,
+        "kObjectiveTarget": Termination.OBJECTIVE_LIMIT,
+        "kInterrupt": Termination.INTERRUPTED,
+        "kHighsInterrupt": Termination.INTERRUPTED,
+        "kMemoryLimit": Termination.ERROR,
+        "kLoadError": Termination.ERROR,
+        "kModelError": Termination.ERROR,
+        "kPresolveError": Termination.ERROR,
+        "kSolveError": Termination.ERROR,
+        "kPostsolveError": Termination.ERROR,
+    }
+)
+"""Words for HiGHS's model status; what is missing is unknown."""
+
+_TOLERANCES = (
+    "mip_feasibility_tolerance",
+    "primal_feasibility_tolerance",
+    "dual_feasibility_tolerance",
+    "mip_abs_gap",
+    "mip_rel_gap",
+)
 
 
 class Highs(Solver):
     """The HiGHS backend."""
 
     name = "highs"
+    package = "highspy"
+    install = "pip install highspy"
     features = frozenset(
         {
             Feature.STOP_ON_BOUND,
             Feature.STOP_ON_INCUMBENT,
             Feature.CONFIRM_INCUMBENT,
+            Feature.NODE_LIMIT,
+            Feature.MIP_START,
             Feature.WARM_START,
+            Feature.DUALS,
             Feature.RAYS,
+            Feature.DUAL_BOUND,
         }
     )
+    smallest_entry = 1e-12
 
     def version(self) -> str:
         """Version of the HiGHS library."""
-        return str(_import_highspy().Highs().version())
+        import highspy
 
-    def available(self) -> bool:
-        """HiGHS is a required dependency; still it is looked for."""
-        from importlib.util import find_spec
+        return str(highspy.Highs().version())
 
-        return find_spec("highspy") is not None
+    def licence(self, probe: bool = False) -> Licence:  # noqa: ARG002
+        """MIT."""
+        return OPEN_SOURCE
 
-    def open(self, form: StandardForm, options: SolverOptions = SolverOptions()) -> Session:  # noqa: B008
-        """Load a compiled model with one call."""
-        return HighsSession(form, options)
-
-
-@dataclass
-class _Watch:
-    """What the callbacks of one solve look for and what they found."""
-
-    stop_above: float | None
-    stop_below: float | None
-    confirm: Callable[[FloatArray], bool] | None
-    sign: float
-    confirmed: bool = False
-    stopped_by: str | None = None
+    def _open(self, state: ModelState, options: SolverOptions) -> Session:
+        return HighsSession(self, state, options)
 
 
 class HighsSession(Session):
-    """A model in one HiGHS instance."""
+    """A model in one HiGHS instance for MILPs and one for linear relaxations."""
 
-    def __init__(self, form: StandardForm, options: SolverOptions) -> None:
-        highspy = _import_highspy()
+    def __init__(self, solver: Solver, state: ModelState, options: SolverOptions) -> None:
+        super().__init__(solver, state, options)
+        # Most sessions are asked only one kind of question, so instances are made when needed.
+        self._instances: dict[bool, _Instance] = {}
+
+    def _instance(self, relaxation: bool) -> _Instance:
+        if relaxation not in self._instances:
+            self._instances[relaxation] = _Instance(self.state, self.options, relaxation)
+        return self._instances[relaxation]
+
+    @property
+    def tolerances(self) -> Mapping[str, float]:
+        """HiGHS's own names.
+
+        Branch and bound drops nodes that would improve the incumbent by no more than
+        mip_feasibility_tolerance, so an objective bound may be short by that much.
+        """
+        return self._instance(not self.form.integer.any()).tolerances
+
+    def _solve(self, question: Question, guard: InterruptGuard) -> Answer:
+        return self._instance(question.relaxation).solve(question, guard)
+
+    def _set_bounds(self, columns: IntArray, lower: FloatArray, upper: FloatArray) -> None:
+        for instance in self._instances.values():
+            instance.set_bounds(columns, lower, upper)
+
+    def _add_rows(self, rows: Rows) -> None:
+        for instance in self._instances.values():
+            instance.add_rows(rows)
+
+    def _remove_rows(self, first: int, count: int) -> None:
+        for instance in self._instances.values():
+            instance.remove_rows(first, count)
+
+    def forget(self) -> None:
+        """Drop the basis of the linear relaxation."""
+        for instance in self._instances.values():
+            instance.forget()
+
+    def _close(self) -> None:
+        self._instances.clear()
+
+
+class _Instance:
+    """One HiGHS object with the model as it is now."""
+
+    def __init__(self, state: ModelState, options: SolverOptions, relaxation: bool) -> None:
+        import highspy
+
         self._highspy = highspy
-        self._form = form
-        self._options = options
         self._highs = highspy.Highs()
-        self._watch: _Watch | None = None
-        self._relaxed = False
-        self._set_options()
-        self._pass_model()
-        self._highs.cbMipInterrupt += self._on_interrupt
-        self._highs.cbMipImprovingSolution += self._on_solution
+        self._threads = options.threads
+        self._relaxation = relaxation
+        # The callback must not refer to the HiGHS object that holds it: such a cycle is never
+        # collected.
+        self._callback = _Callback()
+        self._set_options(options)
+        self._pass_model(state)
+        self._checked(self._highs.setCallback(self._callback, None), "a callback")
+        kinds = highspy.cb.HighsCallbackType
+        for kind in (
+            (kinds.kCallbackSimplexInterrupt, kinds.kCallbackIpmInterrupt)
+            if relaxation
+            else (kinds.kCallbackMipInterrupt, kinds.kCallbackMipImprovingSolution)
+        ):
+            self._checked(self._highs.startCallback(kind), "a callback")
 
-    def _set_options(self) -> None:
-        options = self._options
+    def _checked(self, status: Any, what: str) -> None:
+        if status == self._highspy.HighsStatus.kError:
+            raise SolverError(f"HiGHS refuses {what}; check the model for extreme numbers")
+
+    def _set_options(self, options: SolverOptions) -> None:
+        for name in options.extra:
+            if name in _REFUSED:
+                raise InvalidInputError(f"HiGHS option {name} is not taken: {_REFUSED[name]}")
         settings: dict[str, object] = {
             "output_flag": options.log_file is not None,
             "log_to_console": False,
             "log_file": options.log_file or "",
             "threads": options.threads,
             "random_seed": options.seed,
-            "mip_rel_gap": options.relative_gap,
-            "mip_abs_gap": options.absolute_gap,
+            "mip_rel_gap": float(options.relative_gap),
+            "mip_abs_gap": float(options.absolute_gap),
             "primal_feasibility_tolerance": options.feasibility_tolerance,
             "dual_feasibility_tolerance": options.feasibility_tolerance,
             "mip_feasibility_tolerance": options.integrality_tolerance,
-            "small_matrix_value": _SMALLEST_ENTRY,
+            "small_matrix_value": Highs.smallest_entry,
             **options.extra,
         }
         for name, value in settings.items():
+            if value is None:
+                continue
             if self._highs.setOptionValue(name, value) != self._highspy.HighsStatus.kOk:
-                raise SolverError(f"HiGHS refuses option {name} = {value!r}; see its manual")
+                raise InvalidInputError(
+                    f"HiGHS refuses option {name} = {value!r}; see the list of its options"
+                )
 
-    def _pass_model(self) -> None:
-        form, highspy = self._form, self._highspy
-        entries = np.abs(form.matrix.data)
-        small = entries[(entries > 0.0) & (entries <= _SMALLEST_ENTRY)]
-        if small.size:
-            raise SolverError(
-                f"the model has an entry of {small[0]:g}, which HiGHS would drop silently; "
-                "scale the model, or leave the entry out and widen its row"
-            )
-        lp = highspy.HighsLp()
-        lp.num_col_, lp.num_row_ = len(form.column_lower), len(form.row_lower)
-        lp.col_cost_ = np.zeros(lp.num_col_)
-        lp.col_lower_, lp.col_upper_ = form.column_lower, form.column_upper
-        lp.row_lower_, lp.row_upper_ = form.row_lower, form.row_upper
-        lp.sense_ = highspy.ObjSense.kMaximize
-        matrix = sparse.csr_matrix(form.matrix)
-        matrix.eliminate_zeros()
-        lp.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
-        lp.a_matrix_.start_ = matrix.indptr
-        lp.a_matrix_.index_ = matrix.indices
-        lp.a_matrix_.value_ = matrix.data
-        lp.integrality_ = self._integrality(relaxed=False)
-        if self._highs.passModel(lp) == highspy.HighsStatus.kError:
-            raise SolverError("HiGHS refuses the model; check it for infinite or NaN entries")
-
-    def _integrality(self, relaxed: bool) -> list[Any]:
-        kinds = self._highspy.HighsVarType
-        return [
-            kinds.kInteger if integer and not relaxed else kinds.kContinuous
-            for integer in self._form.integer
-        ]
+    def _pass_model(self, state: ModelState) -> None:
+        matrix, row_lower, row_upper = state.rows()
+        form = state.form
+        integer = np.zeros(form.columns) if self._relaxation else form.integer
+        status = self._highs.passModel(
+            form.columns,
+            matrix.shape[0],
+            matrix.nnz,
+            _ROWWISE,
+            _MAXIMIZE,
+            0.0,
+            np.zeros(form.columns),
+            state.lower,
+            state.upper,
+            row_lower,
+            row_upper,
+            matrix.indptr.astype(np.int32),
+            matrix.indices.astype(np.int32),
+            matrix.data,
+            integer.astype(np.int32),
+        )
+        self._checked(status, "the model")
+        self._columns = np.arange(form.columns, dtype=np.int32)
 
     @property
-    def tolerances(self) -> Mapping[str, float]:
-        """HiGHS's own names."""
-        names = (
-            "mip_feasibility_tolerance",
-            "primal_feasibility_tolerance",
-            "dual_feasibility_tolerance",
-        )
-        return {name: float(self._highs.getOptionValue(name)[1]) for name in names}
+    def tolerances(self) -> dict[str, float]:
+        """Names and values in force."""
+        options = self._highs.getOptions()
+        return {name: float(getattr(options, name)) for name in _TOLERANCES}
 
-    def maximize(
-        self,
-        objective: FloatArray,
-        *,
-        constant: float = 0.0,
-        relaxation: bool = False,
-        stop_above: float | None = None,
-        stop_below: float | None = None,
-        confirm: Callable[[FloatArray], bool] | None = None,
-        start: FloatArray | None = None,
-        time_limit: float | None = None,
-        node_limit: int | None = None,
-    ) -> Answer:
-        """See `Session.maximize`."""
-        self._watch = _Watch(stop_above, stop_below, confirm, 1.0)
-        return self._solve(objective, constant, relaxation, True, time_limit, node_limit)
+    def set_bounds(self, columns: IntArray, lower: FloatArray, upper: FloatArray) -> None:
+        """Change column bounds."""
+        where = columns.astype(np.int32)
+        status = self._highs.changeColsBounds(where.size, where, lower, upper)
+        self._checked(status, "column bounds")
 
-    def _solve(
-        self,
-        objective: FloatArray,
-        constant: float,
-        relaxation: bool,
-        maximize: bool,
-        time_limit: float | None,
-        node_limit: int | None,
-    ) -> Answer:
-        highs = self._highs
-        columns = np.arange(len(objective), dtype=np.int32)
-        highs.changeColsCost(len(objective), columns, np.asarray(objective, dtype=np.float64))
-        highs.changeObjectiveOffset(constant)
-        self._relax(relaxation)
-        if not relaxation:
-            highs.clearSolver()
-        limit = time_limit if time_limit is not None else self._options.time_limit
-        highs.setOptionValue("time_limit", float("inf") if limit is None else float(limit))
-        nodes = node_limit if node_limit is not None else self._options.node_limit
-        most = self._highspy.kHighsIInf if nodes is None else int(nodes)
-        highs.setOptionValue("mip_max_nodes", most)
-        begin = time.monotonic()
-        highs.run()
-        return self._read(relaxation, time.monotonic() - begin)
-
-    def _relax(self, relaxed: bool) -> None:
-        if relaxed != self._relaxed and self._form.integer.any():
-            columns = np.arange(len(self._form.integer), dtype=np.int32)
-            kinds = np.array([int(kind) for kind in self._integrality(relaxed)], dtype=np.uint8)
-            self._highs.changeColsIntegrality(len(columns), columns, kinds)
-        self._relaxed = relaxed
-
-    def _read(self, relaxation: bool, seconds: float) -> Answer:
-        highs, info, watch = self._highs, self._highs.getInfo(), self._watch
-        assert watch is not None
-        status = str(highs.getModelStatus()).rpartition(".")[2]
-        word, stopped_by = _STATUS.get(status, ("unknown", None))
-        if watch.stopped_by is not None and status in ("kInterrupt", "kObjectiveTarget"):
-            word, stopped_by = "objectiveLimit", watch.stopped_by
-        has_point = info.primal_solution_status == 2
-        mip = bool(self._form.integer.any()) and not relaxation
-        point = np.array(highs.getSolution().col_value) if has_point else None
-        value = float(info.objective_function_value) if has_point else None
-        bound: float | None
-        if mip:
-            bound = float(info.mip_dual_bound)
-        else:
-            bound = value if word == "optimal" else None
-        if word in ("infeasible", "unbounded", "infeasibleOrUnbounded", "error"):
-            bound = None
-        if bound is not None and not np.isfinite(bound):
-            bound = None
-        duals = np.array(highs.getSolution().row_dual) if not mip and has_point else None
-        return Answer(
-            incumbent_objective=value,
-            objective_bound=bound,
-            termination_condition=word,
-            stopped_by=stopped_by,
-            point=point,
-            row_duals=duals,
-            ray=None,
-            nodes=max(0, int(info.mip_node_count)) if mip else 0,
-            seconds=seconds,
-            message=status,
-        )
-
-    def _on_solution(self, event: Any) -> None:
-        """Ask whether an improving point is the one that was looked for."""
-        watch = self._watch
-        if watch is None or watch.stop_above is None or watch.confirmed:
-            return
-        if float(event.data_out.objective_function_value) > watch.stop_above:
-            point = np.array(event.data_out.mip_solution, dtype=np.float64)
-            watch.confirmed = watch.confirm is None or watch.confirm(point)
-
-    def _on_interrupt(self, event: Any) -> None:
-        """Say at every limit check whether to stop; the flag is sticky, so it is always set."""
-        watch = self._watch
-        stop = False
-        if watch is not None:
-            bound = float(event.data_out.mip_dual_bound)
-            if watch.confirmed:
-                stop, watch.stopped_by = True, "incumbent"
-            elif watch.stop_below is not None and bound < watch.stop_below:
-                # -inf is what HiGHS reports for "infeasible", which is no bound.
-                if np.isfinite(bound):
-                    stop, watch.stopped_by = True, "bound"
-        event.interrupt(stop)
-
-    def set_bounds(self, columns: NDArray[np.int64], lower: FloatArray, upper: FloatArray) -> None:
-        """Change column bounds for the questions to come."""
-        self._highs.changeColsBounds(len(columns), columns.astype(np.int32), lower, upper)
-
-    def reset_bounds(self, columns: NDArray[np.int64]) -> None:
-        """Give columns the bounds of the compiled model again."""
-        form = self._form
-        self.set_bounds(columns, form.column_lower[columns], form.column_upper[columns])
-
-    def add_rows(self, matrix: sparse.csr_matrix, lower: FloatArray, upper: FloatArray) -> None:
+    def add_rows(self, rows: Rows) -> None:
         """Append rows."""
-        rows = sparse.csr_matrix(matrix)
-        self._highs.addRows(
-            rows.shape[0],
-            lower,
-            upper,
-            rows.nnz,
-            rows.indptr[:-1].astype(np.int32),
-            rows.indices.astype(np.int32),
-            rows.data,
+        matrix = rows.matrix
+        status = self._highs.addRows(
+            matrix.shape[0],
+            rows.lower,
+            rows.upper,
+            matrix.nnz,
+            matrix.indptr[:-1].astype(np.int32),
+            matrix.indices.astype(np.int32),
+            matrix.data,
+        )
+        self._checked(status, "added rows")
+
+    def remove_rows(self, first: int, count: int) -> None:
+        """Delete rows."""
+        where = np.arange(first, first + count, dtype=np.int32)
+        self._checked(self._highs.deleteRows(count, where), "the removal of rows")
+
+    def forget(self) -> None:
+        """Drop basis and solution."""
+        self._highs.clearSolver()
+
+    def solve(self, question: Question, guard: InterruptGuard) -> Answer:
+        """Answer one question."""
+        highs = self._highs
+        status = highs.changeColsCost(self._columns.size, self._columns, question.objective)
+        self._checked(status, "the objective")
+        highs.changeObjectiveOffset(question.constant)
+        limit = math.inf if question.time_limit is None else max(0.0, float(question.time_limit))
+        highs.setOptionValue("time_limit", limit)
+        most_nodes = question.node_limit
+        most = self._highspy.kHighsIInf if most_nodes is None else int(most_nodes)
+        highs.setOptionValue("mip_max_nodes", most)
+        if not self._relaxation:
+            highs.clearSolver()
+            if question.start is not None:
+                known = np.flatnonzero(~np.isnan(question.start)).astype(np.int32)
+                highs.setSolution(known.size, known, question.start[known])
+        watch = Watch(question, guard)
+        self._run(watch)
+        if self._relaxation and self._status() in _WORTH_ANOTHER_TRY and not guard.hit:
+            highs.clearSolver()
+            self._run(watch)
+        return self._read_relaxation(watch) if self._relaxation else self._read(watch)
+
+    def _run(self, watch: Watch) -> None:
+        _use_threads(self._threads)
+        self._callback.watch = watch
+        try:
+            self._highs.run()
+        finally:
+            self._callback.watch = None
+
+    def _status(self) -> str:
+        return str(self._highs.getModelStatus().name)
+
+    def _read_relaxation(self, watch: Watch) -> Answer:
+        """The answer of a linear program, with duals or a ray."""
+        highs, info, name = self._highs, self._highs.getInfo(), self._status()
+        condition = _condition(name, watch)
+        solution = highs.getSolution()
+        solved = condition == Termination.OPTIMAL
+        ray = None
+        if condition == Termination.INFEASIBLE:
+            _, known, values = highs.getDualRay()
+            ray = np.array(values) if known else None
+        feasible = info.primal_solution_status == _FEASIBLE
+        return Answer(
+            termination_condition=condition,
+            objective_bound=info.objective_function_value if solved else None,
+            point=np.array(solution.col_value) if feasible else None,
+            row_duals=np.array(solution.row_dual) if solved else None,
+            ray=ray,
+            iterations=max(0, int(info.simplex_iteration_count)),
+            message=name,
         )
 
-    def close(self) -> None:
-        """Free the instance."""
-        self._highs.clear()
+    def _read(self, watch: Watch) -> Answer:
+        """The answer of branch and bound."""
+        info, name = self._highs.getInfo(), self._status()
+        point = watch.confirmed
+        if point is None and info.primal_solution_status == _FEASIBLE:
+            point = np.array(self._highs.getSolution().col_value)
+        condition = _condition(name, watch)
+        stopped = condition == Termination.OBJECTIVE_LIMIT
+        return Answer(
+            termination_condition=condition,
+            objective_bound=info.mip_dual_bound,
+            stopped_by=watch.stopped_by if stopped else None,
+            point=point,
+            nodes=max(0, int(info.mip_node_count)),
+            iterations=max(0, int(info.simplex_iteration_count)),
+            message=name,
+        )
 
 
-_STATUS: dict[str, tuple[str, str | None]] = {
-    "kOptimal": ("optimal", None),
-    "kInfeasible": ("infeasible", None),
-    "kUnbounded": ("unbounded", None),
-    "kUnboundedOrInfeasible": ("infeasibleOrUnbounded", None),
-    "kTimeLimit": ("maxTimeLimit", "limit"),
-    "kIterationLimit": ("iterationLimit", "limit"),
-    "kSolutionLimit": ("nodeLimit", "limit"),
-    "kObjectiveBound": ("objectiveLimit", "bound"),
-    "kObjectiveTarget": ("objectiveLimit", "incumbent"),
-    "kInterrupt": ("interrupted", "limit"),
-    "kModelEmpty": ("optimal", None),
-    "kSolveError": ("error", None),
-    "kLoadError": ("error", None),
-    "kModelError": ("error", None),
-    "kPresolveError": ("error", None),
-    "kPostsolveError": ("error", None),
-    "kMemoryLimit": ("error", None),
-}
+def _condition(name: str, watch: Watch) -> Termination:
+    """A model status in Pyomo's words; an interrupt has the reason that the watch gave."""
+    condition = _TERMINATION.get(name, Termination.UNKNOWN)
+    return watch.condition if condition == Termination.INTERRUPTED else condition
+
+
+_WORTH_ANOTHER_TRY = frozenset({"kUnknown", "kSolveError"})
+"""Ends of a linear program, perhaps of a bad basis, after which it is solved from scratch."""
+
+
+class _Callback:
+    """Tells the watch of one solve after another what HiGHS reports."""
+
+    def __init__(self) -> None:
+        self.watch: Watch | None = None
+
+    def __call__(self, kind: Any, _message: str, out: Any, answer: Any, _data: object) -> None:
+        """HiGHS calls this at limit checks and for improving solutions, never for sub-MIPs."""
+        if self.watch is None:
+            return
+        if int(kind) == _IMPROVING_SOLUTION:
+            self.watch.see_incumbent(np.asarray(out.mip_solution))
+        elif int(kind) == _MIP_INTERRUPT:
+            self.watch.see_bound(float(out.mip_dual_bound))
+        # The flag is sticky: it has to be set in every call, or later solves stop at once.
+        answer.user_interrupt = self.watch.should_stop()
+
+
+_MIP_INTERRUPT, _IMPROVING_SOLUTION = 6, 4
+"""HiGHS's codes for its callbacks; a test compares them with highspy's."""
+
+_scheduler_threads = 0
+"""Threads of HiGHS's global scheduler in this process; 0 before it is started."""
+
+
+def _use_threads(threads: int) -> None:
+    """Restart the scheduler if it has another number of threads, which HiGHS calls an error."""
+    global _scheduler_threads  # noqa: PLW0603
+    if threads != _scheduler_threads:
+        import highspy
+
+        highspy.Highs.resetGlobalScheduler(True)
+        _scheduler_threads = threads

@@ -1,0 +1,112 @@
+"""The solvers by name: ours in one literal table, others through entry points."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+from types import MappingProxyType
+from typing import Any
+
+from leo_opt.errors import InvalidInputError
+from leo_opt.solvers.base import Solver
+from leo_opt.solvers.licences import Licence
+
+GROUP = "leo_opt.solvers"
+"""Entry-point group in which other packages name their `Solver` classes."""
+
+SOLVERS: Mapping[str, str] = MappingProxyType({"highs": "leo_opt.solvers.highs:Highs"})
+"""The backends of this package by name."""
+
+
+def names() -> list[str]:
+    """Names that `find` takes: ours, then those of other packages."""
+    return [*SOLVERS, *sorted(set(_plugins()) - set(SOLVERS))]
+
+
+def find(name: str | Solver) -> Solver:
+    """The solver of that name.
+
+    Parameters
+    ----------
+    name
+        A key of `SOLVERS` or the name of an entry point. A `Solver` is given back as it is.
+
+    Raises
+    ------
+    InvalidInputError
+        If no solver has that name.
+    """
+    if isinstance(name, Solver):
+        return name
+    if name in SOLVERS:
+        module, _, attribute = SOLVERS[name].partition(":")
+        return _made(getattr(importlib.import_module(module), attribute), name)
+    plugins = _plugins()
+    if name in plugins:
+        return _made(plugins[name].load(), name)
+    raise InvalidInputError(f"solver {name!r} is unknown; known are {', '.join(names())}")
+
+
+def _made(factory: Any, name: str) -> Solver:
+    solver = factory()
+    if not isinstance(solver, Solver):
+        raise InvalidInputError(
+            f"solver {name!r} is {factory!r}, which does not make a leo_opt.solvers.Solver"
+        )
+    return solver
+
+
+def _plugins() -> dict[str, EntryPoint]:
+    return {entry.name: entry for entry in entry_points(group=GROUP)}
+
+
+@dataclass(frozen=True)
+class SolverRecord:
+    """What is known of a solver, for `leo-opt solvers`.
+
+    Parameters
+    ----------
+    installed
+        Whether its package is.
+    version
+        "" where it is not installed.
+    install
+        The command that installs it.
+    features
+        Words of `Feature`, sorted.
+    """
+
+    name: str
+    installed: bool
+    version: str
+    install: str
+    licence: Licence
+    features: tuple[str, ...]
+
+
+def survey(probe: bool = False) -> list[SolverRecord]:
+    """What is known of every solver.
+
+    Parameters
+    ----------
+    probe
+        Start each solver to find out its licence, which may take a token. Without it licences
+        are inferred from files and environment.
+    """
+    records = []
+    for name in names():
+        solver = find(name)
+        installed = solver.available()
+        records.append(
+            SolverRecord(
+                name=name,
+                installed=installed,
+                version=solver.version() if installed else "",
+                install=solver.install,
+                licence=solver.licence(probe) if installed else Licence("unknown"),
+                features=tuple(sorted(solver.features)),
+            )
+        )
+    return records

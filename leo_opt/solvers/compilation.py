@@ -1,0 +1,377 @@
+"""From a Pyomo model to a `StandardForm`, by Pyomo's own standard-form compiler.
+
+That compiler drops variables that stand in no row, folds fixed ones into the right-hand side,
+splits a row with two sides into two, and refuses SOS sets and disjuncts. Here every variable of
+the model has a column, fixed ones too, a row is one row, and SOS sets and the rows of disjuncts
+are collected beside the matrix. The user's model is as before when the function returns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy import sparse
+
+from leo_opt.errors import InvalidInputError
+from leo_opt.solvers.standard_form import (
+    FloatArray,
+    IndicatorRow,
+    IntArray,
+    SosSet,
+    StandardForm,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+@dataclass(frozen=True, eq=False)
+class Compiled:
+    """A `StandardForm` and where the variables of the Pyomo model stand in it.
+
+    Parameters
+    ----------
+    form
+        The arrays; unlike this object, picklable.
+    variables
+        The Pyomo variable of each column, in order.
+    """
+
+    form: StandardForm
+    variables: tuple[Any, ...]
+    _columns: dict[int, int]
+
+    def column_of(self, variable: Any) -> int:
+        """Index of the column of a Pyomo variable.
+
+        Raises
+        ------
+        InvalidInputError
+            If the variable is not one of the compiled model.
+        """
+        column = self._columns.get(id(variable))
+        if column is None:
+            raise InvalidInputError(
+                f"{variable} is no variable of the compiled model; compile the model that holds it"
+            )
+        return column
+
+    def columns_of(self, variables: Iterable[Any]) -> IntArray:
+        """Indices of the columns of several Pyomo variables."""
+        return np.array([self.column_of(variable) for variable in variables], dtype=np.int64)
+
+    def linear(self, expression: Any) -> tuple[FloatArray, float]:
+        """A linear Pyomo expression as coefficients over the columns (n,) and a constant.
+
+        Fixed variables count as variables, as they do in the form.
+
+        Raises
+        ------
+        InvalidInputError
+            If it is not linear or names a variable of another model.
+        """
+        from pyomo.core.expr import identify_variables
+        from pyomo.repn import generate_standard_repn
+
+        with _unfixed(identify_variables(expression, include_fixed=True)):
+            repn = generate_standard_repn(expression)
+        if not repn.is_linear():
+            raise InvalidInputError(
+                f"{expression} is not linear; fixed variables stay variables here, so a fixed "
+                "factor has to be a number"
+            )
+        coefficients = np.zeros(self.form.columns)
+        for variable, coefficient in zip(repn.linear_vars, repn.linear_coefs, strict=True):
+            coefficients[self.column_of(variable)] += coefficient
+        return coefficients, float(repn.constant)
+
+
+@contextmanager
+def _unfixed(variables: Iterable[Any]) -> Iterator[None]:
+    """Variables that nothing fixes, put back as they were at the end."""
+    fixed = [(variable, variable.value, variable.stale) for variable in variables if variable.fixed]
+    for variable, _, _ in fixed:
+        variable.unfix()
+    try:
+        yield
+    finally:
+        for variable, value, stale in fixed:
+            variable.set_value(value, skip_validation=True)
+            variable.fix()
+            variable.stale = stale
+
+
+def compile_model(model: Any) -> Compiled:
+    """Compile a Pyomo model or block once, for any number of questions.
+
+    Parameters
+    ----------
+    model
+        A `ConcreteModel` or block with linear constraints, at most one active objective, SOS
+        sets, disjuncts (each row of which holds where the indicator is true) and disjunctions.
+
+    Raises
+    ------
+    InvalidInputError
+        If something in it is not linear, is of no known kind, or is false whatever the
+        variables are.
+    """
+    from pyomo.common.errors import (
+        InfeasibleConstraintException,
+        InvalidConstraintError,
+        InvalidExpressionError,
+    )
+    from pyomo.repn.plugins.standard_form import LinearStandardFormCompiler
+
+    extras = _Extras.of(model)
+    variables = list(_all_variables(model))
+    with _plain(extras, variables):
+        try:
+            info = LinearStandardFormCompiler().write(
+                model, mixed_form=True, set_sense=None, column_order=variables
+            )
+            rows = [_LinearRow.of(row, binary) for row, binary in extras.rows]
+        except (InvalidConstraintError, InvalidExpressionError) as error:
+            raise InvalidInputError(
+                f"{error} Fixed variables stay variables here: replace a fixed factor by a number"
+            ) from error
+        except InfeasibleConstraintException as error:
+            raise InvalidInputError(f"{error}: correct or deactivate it") from error
+        except ValueError as error:
+            raise InvalidInputError(f"the model cannot be compiled: {error}") from error
+    # A block may use variables that live elsewhere.
+    known = {id(variable) for variable in variables}
+    for variable in (*info.columns, *extras.members, *(v for row in rows for v in row.variables)):
+        if id(variable) not in known:
+            known.add(id(variable))
+            variables.append(variable)
+    columns = {id(variable): column for column, variable in enumerate(variables)}
+    form = _assemble(info, extras, rows, variables, columns)
+    return Compiled(form, tuple(variables), columns)
+
+
+def _all_variables(model: Any) -> Iterator[Any]:
+    from pyomo.environ import Block, Var
+    from pyomo.gdp import Disjunct
+
+    yield from model.component_data_objects(Var, descend_into=(Block, Disjunct))
+
+
+@dataclass(frozen=True)
+class _Extras:
+    """What Pyomo's compiler refuses, collected beside it."""
+
+    sos: list[Any]
+    disjuncts: list[Any]
+    disjunctions: list[Any]
+    containers: list[Any]
+    rows: list[tuple[Any, Any]]
+
+    @classmethod
+    def of(cls, model: Any) -> _Extras:
+        from pyomo.environ import Block, Constraint, SOSConstraint
+        from pyomo.gdp import Disjunct, Disjunction
+
+        inside = (Block, Disjunct)
+        disjuncts = list(model.component_data_objects(Disjunct, active=True, descend_into=inside))
+        return cls(
+            sos=list(model.component_data_objects(SOSConstraint, active=True)),
+            disjuncts=disjuncts,
+            disjunctions=list(
+                model.component_data_objects(Disjunction, active=True, descend_into=inside)
+            ),
+            containers=[
+                component
+                for kind in (SOSConstraint, Disjunction, Disjunct)
+                for component in model.component_objects(kind, active=True, descend_into=inside)
+            ],
+            rows=[
+                (row, disjunct.binary_indicator_var)
+                for disjunct in disjuncts
+                for row in disjunct.component_data_objects(Constraint, active=True)
+            ],
+        )
+
+    @property
+    def members(self) -> list[Any]:
+        """Variables that stand in SOS sets and disjunctions."""
+        binaries = [disjunct.binary_indicator_var for disjunct in self.disjuncts]
+        return [variable for group in self.sos for variable in group.variables] + binaries
+
+
+@contextmanager
+def _plain(extras: _Extras, variables: list[Any]) -> Iterator[None]:
+    """A model without fixed variables, SOS sets and disjuncts, put back as it was at the end."""
+    data = [datum for container in extras.containers for datum in container.values()]
+    was_active = [datum.active for datum in data]
+    indicators = [disjunct.indicator_var for disjunct in extras.disjuncts]
+    states = [(v, v.fixed, v.value, v.stale) for v in (*variables, *indicators)]
+    try:
+        for container in extras.containers:
+            container.deactivate()
+        for variable in variables:
+            if variable.fixed:
+                variable.unfix()
+        yield
+    finally:
+        for container in extras.containers:
+            container.activate()
+        for datum, active in zip(data, was_active, strict=True):
+            if not active:
+                datum.deactivate()
+        for variable, fixed, value, stale in states:
+            if variable.value != value:
+                variable.set_value(value, skip_validation=True)
+            if variable.fixed != fixed:
+                variable.fix() if fixed else variable.unfix()
+            variable.stale = stale
+
+
+@dataclass(frozen=True)
+class _LinearRow:
+    """A row of a disjunct, with Pyomo variables."""
+
+    name: str
+    binary: Any
+    variables: tuple[Any, ...]
+    coefficients: tuple[float, ...]
+    lower: float
+    upper: float
+
+    @classmethod
+    def of(cls, row: Any, binary: Any) -> _LinearRow:
+        from pyomo.environ import value
+        from pyomo.repn import generate_standard_repn
+
+        repn = generate_standard_repn(row.body)
+        if not repn.is_linear():
+            raise InvalidInputError(f"constraint {row.name} is not linear; only linear ones work")
+        lower = -np.inf if row.lower is None else value(row.lower) - repn.constant
+        upper = np.inf if row.upper is None else value(row.upper) - repn.constant
+        coefficients = tuple(float(coefficient) for coefficient in repn.linear_coefs)
+        return cls(row.name, binary, tuple(repn.linear_vars), coefficients, lower, upper)
+
+
+def _assemble(
+    info: Any,
+    extras: _Extras,
+    rows: list[_LinearRow],
+    variables: list[Any],
+    columns: dict[int, int],
+) -> StandardForm:
+    """The arrays of a compiled model."""
+    matrix, row_lower, row_upper, row_names = _join_sides(info)
+    place = np.array([columns[id(variable)] for variable in info.columns], dtype=np.int64)
+    matrix = _spread(matrix, place, len(variables))
+    for disjunction in extras.disjunctions:
+        binaries = [columns[id(d.binary_indicator_var)] for d in disjunction.disjuncts]
+        entries = (np.ones(len(binaries)), (np.zeros(len(binaries), dtype=int), binaries))
+        choice = sparse.csr_array(entries, shape=(1, len(variables)))
+        matrix = sparse.vstack([matrix, choice], format="csr")
+        row_lower = np.append(row_lower, 1.0)
+        row_upper = np.append(row_upper, 1.0 if disjunction.xor else np.inf)
+        row_names = [*row_names, disjunction.name]
+    objective, constant, maximize = _own_objective(info, place, len(variables))
+    bounds = [variable.bounds for variable in variables]
+    fixed = [k for k, variable in enumerate(variables) if variable.fixed]
+    return StandardForm(
+        matrix=matrix,
+        row_lower=row_lower,
+        row_upper=row_upper,
+        column_lower=np.array([-np.inf if low is None else low for low, _ in bounds], dtype=float),
+        column_upper=np.array([np.inf if up is None else up for _, up in bounds], dtype=float),
+        integer=_integrality(variables),
+        column_names=tuple(variable.name for variable in variables),
+        row_names=tuple(row_names),
+        objective=objective,
+        constant=constant,
+        maximize=maximize,
+        fixed_columns=np.array(fixed, dtype=np.int64),
+        fixed_values=np.array([_fixed_value(variables[k]) for k in fixed], dtype=float),
+        sos=tuple(_sos_set(group, columns) for group in extras.sos),
+        indicators=tuple(_indicator_row(row, columns) for row in rows),
+    )
+
+
+def _join_sides(info: Any) -> tuple[Any, FloatArray, FloatArray, list[str]]:
+    """One row for each constraint, where the compiler writes one for each of its sides."""
+    count = len(info.rows)
+    sides = np.fromiter((entry.bound_type for entry in info.rows), dtype=np.int8, count=count)
+    rhs = np.asarray(info.rhs, dtype=np.float64)
+    lower = np.where(sides <= 0, rhs, -np.inf)
+    upper = np.where(sides >= 0, rhs, np.inf)
+    # A constraint with two sides is written as its upper side (1) and then its lower side (-1).
+    second = np.zeros(count, dtype=np.bool_)
+    for k in np.flatnonzero((sides[1:] == -1) & (sides[:-1] == 1)) + 1:
+        second[k] = info.rows[k].constraint is info.rows[k - 1].constraint
+    where = np.flatnonzero(second)
+    lower[where - 1] = lower[where]
+    names = [
+        entry.constraint.name for entry, gone in zip(info.rows, second, strict=True) if not gone
+    ]
+    matrix = info.A.tocsr()
+    return (matrix[~second] if second.any() else matrix), lower[~second], upper[~second], names
+
+
+def _spread(matrix: Any, place: IntArray, columns: int) -> Any:
+    """The same rows with column k moved to place[k]."""
+    return sparse.csr_array(
+        (matrix.data, place[matrix.indices], matrix.indptr), shape=(matrix.shape[0], columns)
+    )
+
+
+def _own_objective(info: Any, place: IntArray, columns: int) -> tuple[FloatArray, float, bool]:
+    """Coefficients, constant and sense of the model's own objective."""
+    if len(info.objectives) > 1:
+        names = ", ".join(objective.name for objective in info.objectives)
+        raise InvalidInputError(f"the model has the objectives {names}; deactivate all but one")
+    objective = np.zeros(columns)
+    if not info.objectives:
+        return objective, 0.0, False
+    objective[place] = info.c.toarray()[0]
+    return objective, float(info.c_offset[0]), info.objectives[0].sense == -1
+
+
+def _integrality(variables: list[Any]) -> Any:
+    """Which variables are integral; anything between integral and continuous is refused."""
+    integer = np.array([not variable.is_continuous() for variable in variables], dtype=np.bool_)
+    for k in np.flatnonzero(integer):
+        if not variables[k].is_integer():
+            raise InvalidInputError(
+                f"variable {variables[k].name} has the domain {variables[k].domain}; only real, "
+                "integer and binary ones are taken"
+            )
+    return integer
+
+
+def _fixed_value(variable: Any) -> float:
+    if variable.value is None:
+        raise InvalidInputError(f"variable {variable.name} is fixed without a value; give it one")
+    return float(variable.value)
+
+
+def _sos_set(group: Any, columns: dict[int, int]) -> SosSet:
+    from pyomo.environ import value
+
+    items = [
+        (columns[id(variable)], float(value(weight))) for variable, weight in group.get_items()
+    ]
+    return SosSet(
+        group.level, np.array([c for c, _ in items]), np.array([weight for _, weight in items])
+    )
+
+
+def _indicator_row(row: _LinearRow, columns: dict[int, int]) -> IndicatorRow:
+    return IndicatorRow(
+        binary=columns[id(row.binary)],
+        active_value=True,
+        columns=np.array([columns[id(v)] for v in row.variables], dtype=np.int64),
+        coefficients=np.array(row.coefficients),
+        lower=row.lower,
+        upper=row.upper,
+        name=row.name,
+    )

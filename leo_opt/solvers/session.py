@@ -1,0 +1,325 @@
+"""A model loaded in a solver: questions in, answers out.
+
+What is common to all solvers happens here: checks of what is asked, minimisation, the bounds and
+rows in force, time, Ctrl-C, and doubts about what came back.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from types import MappingProxyType, TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from leo_opt.errors import InvalidInputError, SolverError
+from leo_opt.solvers.doubts import doubt
+from leo_opt.solvers.interrupts import InterruptGuard
+from leo_opt.solvers.questions import Answer, Feature, Question, Rows, Separator, SolverOptions
+from leo_opt.solvers.standard_form import FloatArray, IntArray
+from leo_opt.solvers.state import ModelState, RowHandle
+
+if TYPE_CHECKING:
+    from leo_opt.solvers.base import Solver
+
+
+class Session(ABC):
+    """One model loaded in one solver: many questions, one process, one thread.
+
+    Use it as a context manager, or call `close`.
+
+    Attributes
+    ----------
+    solver
+        The solver behind it; with `solver="auto"` the one that was chosen.
+    form
+        The model as the solver holds it.
+    """
+
+    def __init__(self, solver: Solver, state: ModelState, options: SolverOptions) -> None:
+        self.solver = solver
+        self.state = state
+        self.form = state.form
+        self.options = options
+        self._process = os.getpid()
+        self._closed = False
+        self._version = solver.version()
+
+    # What a backend writes.
+
+    @property
+    @abstractmethod
+    def tolerances(self) -> Mapping[str, float]:
+        """Names and values of the solver's tolerances in force."""
+
+    @abstractmethod
+    def _solve(self, question: Question, guard: InterruptGuard) -> Answer:
+        """Answer a question; incumbent_objective, seconds, tolerances and solver are filled in.
+
+        `guard.hit` becomes True at Ctrl-C: then the solve should end soon.
+        """
+
+    @abstractmethod
+    def _set_bounds(self, columns: IntArray, lower: FloatArray, upper: FloatArray) -> None:
+        """Change column bounds."""
+
+    @abstractmethod
+    def _add_rows(self, rows: Rows) -> None:
+        """Append rows, whose matrix is in compressed rows."""
+
+    @abstractmethod
+    def _remove_rows(self, first: int, count: int) -> None:
+        """Delete `count` rows from row `first` on; later rows move up."""
+
+    @abstractmethod
+    def _close(self) -> None:
+        """Give memory and licence back; called once."""
+
+    def forget(self) -> None:  # noqa: B027
+        """Drop what earlier questions left behind, such as the basis.
+
+        After it the same question has the same answer as in a new session.
+        """
+
+    # What everybody uses.
+
+    def maximize(
+        self,
+        objective: ArrayLike,
+        *,
+        constant: float = 0.0,
+        relaxation: bool = False,
+        stop_above: float | None = None,
+        stop_below: float | None = None,
+        confirm: Callable[[FloatArray], bool] | None = None,
+        separate: Separator | None = None,
+        lazy: Separator | None = None,
+        start: ArrayLike | None = None,
+        time_limit: float | None = None,
+        node_limit: int | None = None,
+    ) -> Answer:
+        """Maximise objective @ x + constant.
+
+        Parameters
+        ----------
+        objective : (n,) array
+        relaxation
+            Leave out integrality, SOS sets and indicators; the answer carries duals or a ray,
+            and the solve starts from the basis of the one before.
+        stop_above
+            Stop at an incumbent whose objective is greater. With `confirm`, which is given the
+            incumbent's point, only where that returns True. A solver that cannot stop goes on to
+            the end, and one that cannot ask is asked again without the stop.
+        stop_below
+            Stop as soon as the dual bound is less.
+        separate, lazy
+            Functions from a point to `Rows` that it violates, or None: user cuts, which only
+            tighten, and lazy rows, which every incumbent must satisfy.
+        start : (n,) array or None
+            A point to start from; NaN where unknown.
+        time_limit, node_limit
+            Seconds and nodes for this question, instead of those of the session's options.
+
+        Raises
+        ------
+        InvalidInputError
+            If an array has the wrong size or is not finite.
+        SolverError
+            If the session is closed or belongs to another process, or the solver lacks what the
+            question needs.
+        KeyboardInterrupt
+            After Ctrl-C, once the solver has stopped; the session can be used on.
+        """
+        question = Question(
+            objective=self._array(objective, "objective"),
+            constant=float(constant),
+            relaxation=relaxation or not self.form.discrete,
+            stop_above=stop_above,
+            stop_below=stop_below,
+            confirm=confirm,
+            separate=separate,
+            lazy=lazy,
+            start=None if start is None else self._array(start, "start", missing=True),
+            time_limit=self.options.time_limit if time_limit is None else time_limit,
+            node_limit=self.options.node_limit if node_limit is None else node_limit,
+        )
+        return self._ask(question)
+
+    def minimize(
+        self,
+        objective: ArrayLike,
+        *,
+        constant: float = 0.0,
+        relaxation: bool = False,
+        stop_above: float | None = None,
+        stop_below: float | None = None,
+        confirm: Callable[[FloatArray], bool] | None = None,
+        separate: Separator | None = None,
+        lazy: Separator | None = None,
+        start: ArrayLike | None = None,
+        time_limit: float | None = None,
+        node_limit: int | None = None,
+    ) -> Answer:
+        """Minimise objective @ x + constant; see `maximize`.
+
+        Here an incumbent stops the solve where its objective is less than `stop_below`, and the
+        dual bound where it is greater than `stop_above`.
+        """
+        return self.maximize(
+            -self._array(objective, "objective"),
+            constant=-constant,
+            relaxation=relaxation,
+            stop_above=None if stop_below is None else -stop_below,
+            stop_below=None if stop_above is None else -stop_above,
+            confirm=confirm,
+            separate=separate,
+            lazy=lazy,
+            start=start,
+            time_limit=time_limit,
+            node_limit=node_limit,
+        ).negated()
+
+    def solve(self) -> Answer:
+        """Answer the model's own objective, in its own sense."""
+        ask = self.maximize if self.form.maximize else self.minimize
+        return ask(self.form.objective, constant=self.form.constant)
+
+    def set_bounds(self, columns: ArrayLike, lower: ArrayLike, upper: ArrayLike) -> None:
+        """Change column bounds for the questions to come.
+
+        Parameters
+        ----------
+        columns : (k,) integer array
+        lower, upper : (k,) arrays or floats
+
+        Raises
+        ------
+        InvalidInputError
+            If bounds are crossed, or wider than the model's own where a coefficient was too
+            small for the solver.
+        """
+        self._check_open()
+        where, low, high = self.state.set_bounds(columns, lower, upper)
+        if where.size:
+            self._set_bounds(where, low, high)
+
+    def fix(self, columns: ArrayLike, values: ArrayLike) -> None:
+        """Fix columns at values for the questions to come."""
+        self.set_bounds(columns, values, values)
+
+    def free(self, columns: ArrayLike | None = None) -> None:
+        """Give columns (all by default) the bounds of the model again."""
+        every = range(self.form.columns) if columns is None else columns
+        where = np.atleast_1d(np.asarray(every, dtype=np.int64))
+        self.set_bounds(where, self.form.column_lower[where], self.form.column_upper[where])
+
+    def add_rows(self, matrix: Any, lower: ArrayLike, upper: ArrayLike) -> RowHandle:
+        """Append rows lower <= matrix @ x <= upper for the questions to come.
+
+        Parameters
+        ----------
+        matrix : (k, n) sparse or dense array
+        lower, upper : (k,) arrays
+
+        Returns
+        -------
+        RowHandle
+            What `remove` takes.
+        """
+        self._check_open()
+        rows = self.state.prepare_rows(Rows(matrix, np.asarray(lower), np.asarray(upper)))
+        if rows.lower.size:
+            self._add_rows(rows)
+        return self.state.note_rows(rows)
+
+    def remove(self, handle: RowHandle) -> None:
+        """Delete rows that `add_rows` added.
+
+        Raises
+        ------
+        InvalidInputError
+            If the rows are not in the session.
+        """
+        self._check_open()
+        first, count = self.state.drop_rows(handle)
+        if count:
+            self._remove_rows(first, count)
+
+    def close(self) -> None:
+        """Give the solver's memory and licence back; may be called twice."""
+        if not self._closed:
+            self._closed = True
+            # A child process of a fork must not free what its parent holds.
+            if os.getpid() == self._process:
+                self._close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    # How a question is answered.
+
+    def _ask(self, question: Question) -> Answer:
+        """Ask, once more without the stop if the solver stopped at an unconfirmed incumbent."""
+        self._check_open()
+        lacks = question.needs - self.solver.features
+        if lacks:
+            raise SolverError(
+                f"the question needs {', '.join(sorted(lacks))}, which {self.solver.name} lacks"
+            )
+        begin = time.monotonic()
+        with InterruptGuard() as guard:
+            answer = self._solve(question, guard)
+            if self._stopped_too_early(question, answer):
+                left = question.time_limit
+                if left is not None:
+                    left = max(0.0, left - (time.monotonic() - begin))
+                again = replace(question, stop_above=None, confirm=None, time_limit=left)
+                second = self._solve(again, guard)
+                answer = replace(second, nodes=second.nodes + answer.nodes)
+        answer = replace(
+            answer,
+            seconds=time.monotonic() - begin,
+            tolerances=MappingProxyType(dict(self.tolerances)),
+            solver=f"{self.solver.name} {self._version}",
+        )
+        has_bounds = question.relaxation or Feature.DUAL_BOUND in self.solver.features
+        return doubt(answer, question, self.state, has_bounds)
+
+    def _stopped_too_early(self, question: Question, answer: Answer) -> bool:
+        return (
+            answer.stopped_by == "incumbent"
+            and question.confirm is not None
+            and Feature.CONFIRM_INCUMBENT not in self.solver.features
+            and (answer.point is None or not question.confirm(answer.point))
+        )
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise SolverError("the session is closed; open another one")
+        if os.getpid() != self._process:
+            raise SolverError(
+                "the session belongs to another process; send the form and open a session there"
+            )
+
+    def _array(self, values: ArrayLike, name: str, missing: bool = False) -> FloatArray:
+        array = np.array(values, dtype=np.float64)
+        if array.shape != (self.form.columns,):
+            raise InvalidInputError(
+                f"{name} has shape {array.shape}; the model has {self.form.columns} columns"
+            )
+        if np.isinf(array).any() or (np.isnan(array).any() and not missing):
+            raise InvalidInputError(f"{name} holds a number that is not finite")
+        return array
