@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +14,8 @@ import numpy as np
 from leo_opt.errors import FileFormatError, UnsupportedOperatorError
 from leo_opt.formats.onnx_axes import Array
 
-OLDEST_OPSET = 7
-"""The first opset with NumPy's broadcasting; older files are converted to it."""
+OLDEST_OPSET = 9
+"""Older files are converted to it: they broadcast otherwise, and ask for training otherwise."""
 
 EVALUATOR_ERRORS = (
     ArithmeticError,
@@ -129,11 +130,13 @@ def read_graph(path: Path) -> Graph:
 def _parse(path: Path) -> Any:
     """The model in a file, with its external data, and with local functions inlined."""
     import onnx
-    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+
+    # Named at run time: Protocol Buffers come with ONNX, type stubs for them do not.
+    damaged = importlib.import_module("google.protobuf.message").DecodeError
 
     try:
         model = onnx.load(path, format="protobuf")
-    except DecodeError as error:
+    except damaged as error:
         raise FileFormatError("this is no ONNX model, or a truncated one; export it again") from (
             error
         )
@@ -151,7 +154,7 @@ def _parse(path: Path) -> Any:
 
 
 def _upgrade(model: Any) -> Any:
-    """A model of an old opset, converted to the first one with today's broadcasting."""
+    """A model of an old opset, converted to `OLDEST_OPSET`."""
     import onnx
     import onnx.version_converter
 

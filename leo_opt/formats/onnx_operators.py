@@ -161,8 +161,9 @@ def _divide(stream: Stream, step: Step) -> None:
 
 def _normalise(stream: Stream, step: Step) -> None:
     """scale * (x - mean) / sqrt(variance + epsilon) + shift, one of each a channel (axis 1)."""
-    if step.integer("training_mode", 0) or not step.integer("spatial", 1):
-        raise LayoutError("is not a batch normalisation for inference, one factor a channel")
+    # Before opset 14, further outputs are what asks for training.
+    if step.integer("training_mode", 0) or sum(map(bool, step.node.outputs)) > 1:
+        raise LayoutError("is in training mode")
     if step.position != 0 or len(stream.axes) < 2 or stream.axes[1] == BATCH:
         raise LayoutError(f"needs channels on axis 1 of {onnx_axes.describe(stream.axes)}")
     shape = (-1,) + (1,) * (len(stream.axes) - 2)

@@ -114,7 +114,7 @@ def _in_double_precision(graph: Graph) -> tuple[Any, dict[str, Array]]:
 
     In float32 a comparison would need so much slack that a lost bias could hide in it.
     """
-    from onnx import NodeProto, TensorProto, helper
+    from onnx import helper
 
     dependent = graph.dependent
     values: dict[str, Array] = dict(graph.constants)
@@ -124,12 +124,7 @@ def _in_double_precision(graph: Graph) -> tuple[Any, dict[str, Array]]:
             values.update(evaluate_node(node, values, graph.opsets))
             continue
         used.update(node.inputs)
-        proto = NodeProto()
-        proto.CopyFrom(node.proto)
-        for attribute in proto.attribute:
-            if attribute.name == "to" and attribute.i == TensorProto.FLOAT:
-                attribute.i = TensorProto.DOUBLE
-        protos.append(proto)
+        protos.append(_precise_node(node))
     precise = {
         name: array.astype(np.float64) if is_float(array) else array
         for name, array in values.items()
@@ -138,6 +133,24 @@ def _in_double_precision(graph: Graph) -> tuple[Any, dict[str, Array]]:
     names = [graph.input.name, *precise]
     infos = [helper.make_empty_tensor_value_info(name) for name in [*names, graph.output.name]]
     return helper.make_graph(protos, "reference", infos[:-1], infos[-1:]), precise
+
+
+def _precise_node(node: Node) -> Any:
+    """The node as the reference evaluator has to see it."""
+    from onnx import NodeProto, TensorProto, helper
+
+    proto = NodeProto()
+    proto.CopyFrom(node.proto)
+    for attribute in proto.attribute:
+        if attribute.name == "to" and attribute.i == TensorProto.FLOAT:
+            attribute.i = TensorProto.DOUBLE
+    if node.operator == "BatchNormalization":
+        # Below opset 14 the evaluator mixes the statistics of the batch into those of the file,
+        # with the weight 1 - momentum, although only training should (onnx/onnx#8442).
+        kept = [attribute for attribute in proto.attribute if attribute.name != "momentum"]
+        del proto.attribute[:]
+        proto.attribute.extend([*kept, helper.make_attribute("momentum", 1.0)])
+    return proto
 
 
 def _evaluate_with_slack(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -40,19 +42,23 @@ def from_torch(module: Any) -> Network:
     SolverNotAvailableError
         If PyTorch is not installed.
     """
-    steps = _steps(_torch())
-    parts = list(_flatten(module, "module", steps))
-    width = next((_width(part) for _, part in parts if _width(part) is not None), None)
-    if width is None:
+    torch = _torch()
+    kinds = _kinds(torch)
+    parts = list(_flatten(module, "module", kinds, torch.nn.Sequential))
+    sized = [(part, kinds[type(part)]) for _, part in parts if kinds[type(part)].width]
+    if not sized:
         raise InvalidInputError("the module has no Linear layer; its number of inputs is unknown")
-    dtype = "float64" if "float64" in {_dtype(part) for _, part in parts} else "float32"
-    chain = Chain(width, dtype)
+    double = any(str(part.weight.dtype) == "torch.float64" for part, kind in sized if kind.weighted)
+    dtype = "float64" if double else "float32"
+    chain = Chain(getattr(sized[0][0], sized[0][1].width), dtype)
     for name, part in parts:
-        if _width(part) not in (None, chain.width):
+        kind = kinds[type(part)]
+        if kind.width and getattr(part, kind.width) != chain.width:
             raise InvalidInputError(
-                f"{name} takes {_width(part)} inputs and is given {chain.width}; correct the module"
+                f"{name} takes {getattr(part, kind.width)} inputs and is given {chain.width}; "
+                "correct the module"
             )
-        steps[type(part)](chain, part, name)
+        kind.step(chain, part, name)
     return Network(chain.layers(), Signature(dtype=dtype))
 
 
@@ -79,9 +85,9 @@ def to_torch(network: Network, dtype: str | None = None) -> Any:
     for layer in stored.layers:
         linear = torch.nn.Linear(layer.n_in, layer.n_out, dtype=kind)
         with torch.no_grad():
-            # The arrays of a layer are read-only; PyTorch wants its own.
-            linear.weight.copy_(torch.tensor(layer.weight.tolist(), dtype=kind))
-            linear.bias.copy_(torch.tensor(layer.bias.tolist(), dtype=kind))
+            # The arrays of a layer are read-only; `astype` gives PyTorch its own.
+            linear.weight.copy_(torch.from_numpy(layer.weight.astype(stored.signature.dtype)))
+            linear.bias.copy_(torch.from_numpy(layer.bias.astype(stored.signature.dtype)))
         parts.append(linear)
         parts.extend(activation() for activation in activations[layer.activation])
     return torch.nn.Sequential(*parts).eval()
@@ -90,55 +96,63 @@ def to_torch(network: Network, dtype: str | None = None) -> Any:
 def _torch() -> Any:
     """PyTorch, if it is installed."""
     try:
-        import torch
+        # Named at run time: type checkers need not find an optional package.
+        return importlib.import_module("torch")
     except ImportError as error:
         raise SolverNotAvailableError(
             "PyTorch modules need torch: pip install 'leo-opt[torch]'"
         ) from error
-    return torch
 
 
-_Step = Callable[[Chain, Any, str], None]
+@dataclass(frozen=True)
+class _Kind:
+    """What a type of module does to a chain.
+
+    Parameters
+    ----------
+    step
+        Applies a module, given with its name, to a chain.
+    width
+        Name of the attribute that states the number of inputs; empty where none does.
+    weighted
+        Whether `weight` is always there.
+    """
+
+    step: Callable[[Chain, Any, str], None]
+    width: str = ""
+    weighted: bool = False
 
 
-def _steps(torch: Any) -> dict[type, _Step]:
+def _kinds(torch: Any) -> dict[type, _Kind]:
     """The one table of modules."""
     nn = torch.nn
     return {
-        nn.BatchNorm1d: _normalise,
-        nn.Dropout: _drop_out,
-        nn.Flatten: _flatten_axes,
-        nn.Identity: lambda chain, part, name: None,
-        nn.Linear: _apply,
-        nn.ReLU: lambda chain, part, name: chain.rectify(),
+        nn.BatchNorm1d: _Kind(_normalise, "num_features"),
+        nn.Dropout: _Kind(_drop_out),
+        nn.Flatten: _Kind(_flatten_axes),
+        nn.Identity: _Kind(lambda chain, part, name: None),
+        nn.Linear: _Kind(_apply, "in_features", weighted=True),
+        nn.ReLU: _Kind(lambda chain, part, name: chain.rectify()),
     }
 
 
-def _flatten(module: Any, name: str, steps: dict[type, _Step]) -> Iterator[tuple[str, Any]]:
+def _flatten(
+    module: Any, name: str, kinds: dict[type, _Kind], sequential: type
+) -> Iterator[tuple[str, Any]]:
     """The modules that do the work, in order, with the names of messages."""
-    if type(module).__name__ == "Sequential" and type(module) not in steps:
+    # A subclass may compute something else, so that only the types themselves count.
+    is_container = type(module) is sequential
+    if is_container:
         for child, part in module.named_children():
-            yield from _flatten(part, f"{name}.{child}", steps)
-    elif type(module) in steps:
+            yield from _flatten(part, f"{name}.{child}", kinds, sequential)
+    elif type(module) in kinds:
         yield name, module
     else:
-        known = ", ".join(["Sequential", *(kind.__name__ for kind in steps)])
+        known = ", ".join(["Sequential", *(kind.__name__ for kind in kinds)])
         raise UnsupportedOperatorError(
             f"{name} is a {type(module).__name__}; supported are {known}: export other modules "
             "to ONNX"
         )
-
-
-def _width(part: Any) -> int | None:
-    """Number of inputs that a module states."""
-    stated = getattr(part, "in_features", getattr(part, "num_features", None))
-    return None if stated is None else int(stated)
-
-
-def _dtype(part: Any) -> str | None:
-    """Element type of a module's weights."""
-    weight = getattr(part, "weight", None)
-    return None if weight is None else str(weight.dtype).removeprefix("torch.")
 
 
 def _numbers(tensor: Any, name: str) -> FloatArray:

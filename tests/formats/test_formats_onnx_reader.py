@@ -1,0 +1,385 @@
+"""`load` on ONNX files, against onnxruntime and ONNX's reference evaluator."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from formats.random_onnx import KINDS, random_inputs, random_model
+from networks import find_network, network_folder
+from onnx import TensorProto, helper, numpy_helper
+from onnx.reference import ReferenceEvaluator
+
+from leo_opt.errors import FileFormatError, LeoOptError, UnsupportedOperatorError
+from leo_opt.formats import load, onnx_operators
+from leo_opt.network import Network
+
+TOLERANCE = {"float32": 2e-4, "float64": 1e-11}
+
+
+def store(model: Any, folder: Path) -> Path:
+    """A file with a model."""
+    path = folder / "model.onnx"
+    onnx.save(model, path)
+    return path
+
+
+def session(model: Any) -> onnxruntime.InferenceSession:
+    """An onnxruntime session that is quiet and uses one thread."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.log_severity_level = 4
+    return onnxruntime.InferenceSession(
+        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
+
+
+def assert_agree(network: Network, inputs: np.ndarray, outputs: np.ndarray) -> None:
+    """Outputs of another evaluation must be those of the network, to the rounding of its dtype."""
+    rows = inputs.reshape(-1, network.input_size).astype(np.float64)
+    actual, expected = network(rows), outputs.reshape(-1, network.output_size)
+    scale = 1.0 + max(np.abs(pre).max() for pre in network.pre_activations(rows))
+    assert actual.shape == expected.shape
+    assert np.abs(actual - expected).max() <= TOLERANCE[network.signature.dtype] * scale
+
+
+@pytest.mark.parametrize("seed", range(150))
+def test_random_chains_compute_what_runtime_and_reference_compute(seed: int, tmp_path: Path):
+    generator = np.random.default_rng(seed)
+    model = random_model(generator)
+    network = load(store(model, tmp_path))
+    signature = network.signature
+    inputs = random_inputs(generator, signature.input_shape, signature.dtype)
+    assert_agree(network, inputs, session(model).run(None, {"input": inputs})[0])
+    assert_agree(network, inputs, ReferenceEvaluator(model).run(None, {"input": inputs})[0])
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_order_and_names_of_nodes_do_not_matter(seed: int, tmp_path: Path):
+    generator = np.random.default_rng(1000 + seed)
+    model = random_model(generator)
+    before = load(store(model, tmp_path))
+    graph = model.graph
+    nodes = [graph.node[k] for k in generator.permutation(len(graph.node))]
+    names = {name for node in nodes for name in (*node.input, *node.output)} - {"input", "output"}
+    labels = generator.permutation(len(names))
+    new = {name: f"x{labels[k]}" for k, name in enumerate(sorted(names))}
+    for node in nodes:
+        node.name = f"{generator.integers(3)}"  # Names of nodes need not even be unique.
+        node.input[:] = [new.get(name, name) for name in node.input]
+        node.output[:] = [new.get(name, name) for name in node.output]
+    for value in (*graph.initializer, *graph.input):
+        value.name = new.get(value.name, value.name)
+    del graph.node[:]
+    graph.node.extend(nodes)
+    after = load(store(model, tmp_path))
+    assert after == before
+    assert after.signature == before.signature
+
+
+def chain(*nodes: Any, shape: Any = ("N", 2), out: Any = ("N", 2), opset: int = 13, **given: Any):
+    """A model of the nodes, with initializers by keyword; x goes in and y comes out."""
+    arrays = {"w": np.array([[1.0, -2.0], [3.0, 4.0]], np.float32), **given}
+    graph = helper.make_graph(
+        list(nodes),
+        "chain",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, out)],
+        [numpy_helper.from_array(array, name) for name, array in arrays.items()],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
+
+
+def node(operator: str, inputs: str, outputs: str, **attributes: Any) -> Any:
+    """A node named after its operator, with blank-separated tensor names."""
+    return helper.make_node(
+        operator, inputs.split(), outputs.split(), name=f"my{operator}", **attributes
+    )
+
+
+UNSUPPORTED = {
+    "operator": ([node("Sigmoid", "x", "y")], "Sigmoid 'mySigmoid' is not supported"),
+    "domain": ([node("Relu", "x", "y", domain="ai.test")], "ai.test.Relu"),
+    "residual": ([node("MatMul", "x w", "a"), node("Add", "a x", "y")], "branches or joins"),
+    "square": ([node("Mul", "x x", "y")], "branches or joins"),
+    "inverse": ([node("Div", "w x", "y")], "divides a constant"),
+    "integers": ([node("Cast", "x", "y", to=TensorProto.INT32)], "casts"),
+    "half": ([node("Cast", "x", "y", to=TensorProto.FLOAT16)], "casts"),
+    "permutation": (
+        [
+            node("Unsqueeze", "x axes", "a"),
+            node("Concat", "a", "b", axis=1),
+            node("Transpose", "b", "y", perm=[0, 2, 1]),
+        ],
+        "Concat",
+    ),
+    "random": ([node("RandomNormal", "", "r", shape=[2, 2]), node("MatMul", "x r", "y")], "random"),
+    "training": (
+        [node("Identity", "true", "t"), node("Dropout", "x half t", "y")],
+        "training mode",
+    ),
+    "statistics": (
+        [node("BatchNormalization", "x one one one one", "y m v", training_mode=1)],
+        "training mode",
+    ),
+    "old statistics": (
+        [node("BatchNormalization", "x one one one one", "y m v sm sv")],
+        "training mode",
+    ),
+    "batch": ([node("Reshape", "x mixed", "y")], "batch axis"),
+    "repeat": ([node("Add", "x cube", "y")], "does not spread"),
+    "output constant": ([node("Identity", "w", "y")], "not the end of the chain"),
+}
+
+
+@pytest.mark.parametrize("case", UNSUPPORTED)
+def test_what_is_no_chain_is_refused_by_name(case: str, tmp_path: Path):
+    nodes, words = UNSUPPORTED[case]
+    model = chain(
+        *nodes,
+        axes=np.array([1]),
+        true=np.array(True),
+        half=np.array(0.5, np.float32),
+        mixed=np.array([2, -1]),
+        one=np.ones(2, np.float32),
+        cube=np.ones((3, 1, 2), np.float32),
+    )
+    with pytest.raises(UnsupportedOperatorError, match=words) as caught:
+        load(store(model, tmp_path))
+    assert "\n" not in str(caught.value)
+
+
+def test_reordering_transpose_is_refused(tmp_path: Path):
+    model = chain(node("Transpose", "x", "y", perm=[0, 2, 1]), shape=("N", 2, 3), out=("N", 3, 2))
+    with pytest.raises(UnsupportedOperatorError, match="reorders the values"):
+        load(store(model, tmp_path))
+
+
+@pytest.mark.parametrize("side", ["input", "output"])
+def test_several_inputs_or_outputs_are_refused_by_name(side: str, tmp_path: Path):
+    model = chain(node("MatMul", "x w", "y"), node("Relu", "y", "z"))
+    extra = helper.make_tensor_value_info("z", TensorProto.FLOAT, ("N", 2))
+    getattr(model.graph, side).append(extra)
+    with pytest.raises(UnsupportedOperatorError, match=f"2 {side}s .*'z'"):
+        load(store(model, tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("array", "words"),
+    [
+        (np.array([[1, np.nan], [0, 0]], np.float32), "nan"),
+        (np.array([[1, np.inf], [0, 0]], np.float32), "inf"),
+        (np.ones((2, 2), np.float16), "float16"),
+        (np.ones((2, 2), np.int64), "int64"),
+    ],
+)
+def test_weights_must_be_finite_floats(array: np.ndarray, words: str, tmp_path: Path):
+    model = chain(node("MatMul", "x v", "y"), v=array)
+    with pytest.raises(FileFormatError, match=f"MatMul 'myMatMul' has .*{words}"):
+        load(store(model, tmp_path))
+
+
+def test_inputs_must_be_floats_of_known_size(tmp_path: Path):
+    model = chain(node("MatMul", "x w", "y"))
+    model.graph.input[0].type.tensor_type.elem_type = TensorProto.UINT8
+    with pytest.raises(UnsupportedOperatorError, match="'x' has elements of type uint8"):
+        load(store(model, tmp_path))
+    model = chain(node("MatMul", "x w", "y"), shape=("N", "M"))
+    with pytest.raises(UnsupportedOperatorError, match="only the first axis"):
+        load(store(model, tmp_path))
+
+
+BROKEN = {
+    "missing": ([node("MatMul", "x v", "y")], "nothing computes the tensor 'v'"),
+    "twice": ([node("MatMul", "x w", "y"), node("Relu", "x", "y")], "several nodes compute"),
+    "cycle": ([node("Add", "x a", "b"), node("Relu", "b", "a"), node("Relu", "b", "y")], "cycle"),
+    "zero": ([node("Div", "x nought", "y")], "divides by 0"),
+    "shape": ([node("Reshape", "x w", "y")], "Reshape"),
+    "overflow": ([node("Mul", "x huge", "a"), node("Mul", "a huge", "y")], None),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_contradictions_are_errors_of_one_line(case: str, tmp_path: Path):
+    nodes, words = BROKEN[case]
+    nought, huge = np.zeros(1, np.float32), np.full(1, 1e38, np.float32)
+    path = store(chain(*nodes, nought=nought, huge=huge), tmp_path)
+    if words is None:
+        assert load(path).layers[0].weight[0, 0] == pytest.approx(1e76)
+        return
+    with pytest.raises(LeoOptError, match=words) as caught:
+        load(path)
+    assert "\n" not in str(caught.value)
+    assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.01, 0.5, 0.99])
+def test_truncated_files_are_refused(share: float, tmp_path: Path):
+    path = store(chain(node("MatMul", "x w", "y")), tmp_path)
+    content = path.read_bytes()
+    path.write_bytes(content[: int(share * len(content))])
+    with pytest.raises(FileFormatError, match=r"model\.onnx: ") as caught:
+        load(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_text_folders_missing_files_and_unknown_suffixes_are_refused(tmp_path: Path):
+    text = tmp_path / "text.onnx"
+    text.write_text("This is not a network.\n" * 20)
+    folder = tmp_path / "folder.onnx"
+    folder.mkdir()
+    for path, words in (
+        (text, "no ONNX model"),
+        (folder, "is a folder"),
+        (tmp_path / "none.onnx", "does not exist"),
+        (tmp_path / "net.h5", r"known are \.onnx, \.npz"),
+        (tmp_path / "net", r"known are \.onnx, \.npz"),
+    ):
+        with pytest.raises(FileFormatError, match=words):
+            load(path)
+
+
+def test_external_data_is_read_and_missed(tmp_path: Path):
+    weight = np.arange(64 * 64, dtype=np.float32).reshape(64, 64)
+    model = chain(node("MatMul", "x v", "y"), shape=("N", 64), out=("N", 64), v=weight)
+    path = tmp_path / "model.onnx"
+    onnx.save(model, path, save_as_external_data=True, location="weights.bin", size_threshold=0)
+    assert np.array_equal(load(path).layers[0].weight, weight.T)
+    (tmp_path / "weights.bin").unlink()
+    with pytest.raises(FileFormatError, match="external data"):
+        load(path)
+
+
+@pytest.mark.parametrize("opset", [1, 6])
+def test_opsets_without_broadcasting_are_converted(opset: int, tmp_path: Path):
+    bias = np.array([0.5, -0.5], np.float32)
+    nodes = [
+        node("MatMul", "x w", "a"),
+        node("Add", "a b", "c", broadcast=1, axis=1),
+        node("Relu", "c", "y"),
+    ]
+    network = load(store(chain(*nodes, shape=(1, 2), out=(1, 2), opset=opset, b=bias), tmp_path))
+    assert np.array_equal(network.layers[0].bias, bias)
+    assert np.array_equal(network([1.0, 1.0]), [4.5, 1.5])
+
+
+def test_local_functions_are_inlined(tmp_path: Path):
+    model = chain(helper.make_node("Dense", ["x", "w"], ["y"], domain="local"))
+    body = [node("MatMul", "a b", "c"), node("Relu", "c", "d")]
+    opsets = [helper.make_opsetid("", 13), helper.make_opsetid("local", 1)]
+    model.functions.append(
+        helper.make_function("local", "Dense", ["a", "b"], ["d"], body, opsets[:1])
+    )
+    model.opset_import.append(opsets[1])
+    assert load(store(model, tmp_path))([1.0, 1.0]).tolist() == [4.0, 2.0]
+
+
+@pytest.mark.parametrize("opset", [7, 8, 9, 13, 14, 15, 19])
+def test_batch_normalisation_is_folded_into_the_layer_before_it(opset: int, tmp_path: Path):
+    generator = np.random.default_rng(opset)
+    names = ("scale", "shift", "mean", "variance")
+    values = {name: generator.random(2).astype(np.float32) for name in names}
+    nodes = [node("MatMul", "x w", "a"), node("BatchNormalization", f"a {' '.join(names)}", "y")]
+    model = chain(*nodes, opset=opset, **values)
+    network = load(store(model, tmp_path))
+    assert len(network.layers) == 1
+    inputs = generator.standard_normal((5, 2)).astype(np.float32)
+    assert_agree(network, inputs, session(model).run(None, {"x": inputs})[0])
+
+
+def test_batch_normalisation_of_channels_in_front(tmp_path: Path):
+    generator = np.random.default_rng(0)
+    names = ("scale", "shift", "mean", "variance")
+    values = {name: generator.random(2).astype(np.float32) for name in names}
+    nodes = [node("BatchNormalization", f"x {' '.join(names)}", "a"), node("Flatten", "a", "y")]
+    model = chain(*nodes, shape=("N", 2, 3), out=("N", 6), **values)
+    inputs = generator.standard_normal((5, 2, 3)).astype(np.float32)
+    assert_agree(load(store(model, tmp_path)), inputs, session(model).run(None, {"x": inputs})[0])
+
+
+def test_an_import_that_computes_something_else_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    table = dict(onnx_operators.OPERATORS)
+    table["Add"] = lambda stream, step: None
+    monkeypatch.setattr("leo_opt.formats.onnx_reader.OPERATORS", table)
+    tiny = np.array([0.0, 1e-6], np.float32)
+    path = store(chain(node("MatMul", "x w", "a"), node("Add", "a b", "y"), b=tiny), tmp_path)
+    with pytest.raises(FileFormatError, match="disagrees with ONNX's reference evaluator"):
+        load(path)
+
+
+def test_preprocessing_is_a_layer_and_no_weight_is_rounded(tmp_path: Path):
+    generator = np.random.default_rng(5)
+    mean, deviation, weight, bias = (
+        generator.standard_normal(shape).astype(np.float32) for shape in (2, 2, (2, 2), 2)
+    )
+    model = chain(
+        node("Sub", "x mean", "a"),
+        node("Div", "a deviation", "b"),
+        node("MatMul", "b v", "c"),
+        node("Add", "bias c", "y"),
+        mean=mean,
+        deviation=deviation,
+        v=weight,
+        bias=bias,
+    )
+    first, second = load(store(model, tmp_path)).layers
+    assert first.activation == "linear"
+    assert np.array_equal(first.weight, np.diag(1.0 / deviation.astype(np.float64)))
+    assert np.array_equal(second.weight, weight.T)
+    assert np.array_equal(second.bias, bias)
+
+
+def test_rectifiers_are_idempotent_and_may_come_last(tmp_path: Path):
+    nodes = [node("Relu", "x", "a"), node("Relu", "a", "b"), node("MatMul", "b w", "c")]
+    nodes += [node("Relu", "c", "d"), node("Identity", "d", "e"), node("Relu", "e", "y")]
+    network = load(store(chain(*nodes), tmp_path))
+    assert [layer.activation for layer in network.layers] == ["relu", "relu"]
+
+
+def test_steps_that_change_nothing_leave_no_layer(tmp_path: Path):
+    zero, one = np.zeros(2, np.float32), np.ones(2, np.float32)
+    nodes = [node("Sub", "x zero", "a"), node("Div", "a one", "b"), node("MatMul", "b w", "y")]
+    assert len(load(store(chain(*nodes, zero=zero, one=one), tmp_path)).layers) == 1
+
+
+def test_a_free_batch_that_a_reshape_fixes_is_one(tmp_path: Path):
+    model = chain(node("Reshape", "x one", "a"), node("MatMul", "a w", "y"), one=np.array([1, 2]))
+    assert load(store(model, tmp_path)).signature.input_shape == (1, 2)
+
+
+def test_every_network_of_the_folder_is_read(tmp_path: Path):
+    paths = sorted(network_folder().rglob("*.onnx"))
+    assert paths
+    for path in paths:
+        model = onnx.load(path)
+        network = load(path)
+        matrices = [numpy_helper.to_array(w) for w in model.graph.initializer if len(w.dims) == 2]
+        assert len(matrices) == len(network.layers)
+        runner = session(model)
+        [source], [target] = runner.get_inputs(), runner.get_outputs()
+        signature = network.signature
+        assert (source.name, target.name) == (signature.input_name, signature.output_name)
+        assert tuple(source.shape) == signature.input_shape
+        assert tuple(target.shape) == signature.output_shape
+        generator = np.random.default_rng(0)
+        inputs = random_inputs(generator, signature.input_shape, "float32")
+        assert_agree(network, inputs, runner.run(None, {source.name: inputs})[0])
+
+
+def test_weights_of_a_trained_network_are_exact():
+    path = find_network("acasxu/ACASXU_run2a_1_1_batch_2000.onnx")
+    stored = {w.name: numpy_helper.to_array(w) for w in onnx.load(path).graph.initializer}
+    network = load(path)
+    for index, name in enumerate([f"Operation_{k}" for k in range(1, 7)] + ["linear_7"]):
+        assert np.array_equal(network.layers[index].weight, stored[f"{name}_MatMul_W"].T)
+        assert np.array_equal(network.layers[index].bias, stored[f"{name}_Add_B"])
+
+
+def test_the_kinds_are_onnx_numbers():
+    assert (KINDS["float32"], KINDS["float64"]) == (onnx_operators._FLOAT, onnx_operators._DOUBLE)
