@@ -20,10 +20,13 @@ import numpy as np
 
 from leo_opt.enclosure import evaluate
 from leo_opt.network import FloatArray
-from leo_opt.solvers import Session
+from leo_opt.solvers import Answer, Session
 from leo_opt.strategies.ledger import Direction
 from leo_opt.strategies.relaxation import Relaxation, Split
 from leo_opt.strategies.settings import Deadline
+
+_NO_GAP = 1e-12
+"""Below this a linear program's point is one of the network, as far as the solver can tell."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +104,7 @@ def search(
                 open_bounds = max((left.bound for left in stack), default=-np.inf)
                 proved = max(closed, bound, open_bounds)
                 return Search(proved, inputs, lps, deadline.elapsed - start)
-        branch = None if answer.point is None else _choose(relaxation, node.split, answer.point)
+        branch = _choose(relaxation, node.split, answer)
         if bound <= 0.0 or branch is None:
             closed = max(closed, bound)
             continue
@@ -122,10 +125,12 @@ def shows_sign(relaxation: Relaxation, direction: Direction, inputs: FloatArray)
     return bool(value > radius[0, direction.unit])
 
 
-def _choose(relaxation: Relaxation, split: Split, point: FloatArray) -> tuple[int, int] | None:
-    """The unit whose relaxation is farthest from its rectifier at a point, or None."""
-    best, widest = None, 1e-9
-    for layer, gap in enumerate(relaxation.gaps(point)):
+def _choose(relaxation: Relaxation, split: Split, answer: Answer) -> tuple[int, int] | None:
+    """The unit whose relaxation adds most to the objective of a linear program, or None."""
+    if answer.point is None or answer.row_duals is None:
+        return None
+    best, widest = None, _NO_GAP
+    for layer, gap in enumerate(relaxation.gaps(answer.point, answer.row_duals)):
         for unit in np.argsort(-gap)[: len(split) + 1]:
             if gap[unit] > widest and (layer, int(unit)) not in split:
                 best, widest = (layer, int(unit)), float(gap[unit])

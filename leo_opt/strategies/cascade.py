@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from leo_opt.bounds import Bounds
 from leo_opt.strategies.jobs import MilpJob, SearchJob, run_milp, run_search
 from leo_opt.strategies.layer_model import build_layer_model
 from leo_opt.strategies.ledger import Direction
@@ -40,6 +41,8 @@ def classify(run: Run) -> None:
         ledger.bound_layer(layer)
         if network.layers[layer].has_phases and ledger.open(layer):
             _settle_layer(run, layer)
+        if any(ledger.open(later) for later in phased if later > layer > 0):
+            _tighten(run, layer)
 
 
 def _split(run: Run) -> None:
@@ -63,10 +66,8 @@ def _settle_layer(run: Run, layer: int) -> None:
     run.announce(layer, "witness", len(ledger.open(layer)))
     ascend_open(ledger, layer, run.settings)
     run.credit("witness", before)
-    # Interval arithmetic is exact in layer 0, so nothing can add to it; intervals that
-    # overflowed cannot be modelled, and their units stay undecided.
-    bounds = ledger.bounds(layer + 1)
-    if layer == 0 or not all(np.isfinite(s).all() for s in (*bounds.lower, *bounds.upper)):
+    # Interval arithmetic is exact in layer 0, so nothing can add to it.
+    if layer == 0 or not _finite(ledger.bounds(layer + 1)):
         return
     budget = run.settings.search_nodes
     for stage, batch, nodes in (("lp", LP_BATCH, 1), ("branch-and-bound", 1, budget)):
@@ -79,6 +80,27 @@ def _settle_layer(run: Run, layer: int) -> None:
         before = ledger.all_open()
         ask_milps(run, ledger.open(layer))
         run.credit("milp", before)
+
+
+def _tighten(run: Run, layer: int) -> None:
+    """Linear programs for both ends of every unit of a layer that can still change phase.
+
+    They settle nothing here, but the layers above start from tighter intervals.
+    """
+    if "lp" not in run.settings.stages or not run.network.layers[layer].has_phases:
+        return
+    bounds = run.ledger.bounds(layer + 1)
+    crossing = (bounds.lower[layer] < 0.0) & (bounds.upper[layer] > 0.0)
+    directions = [
+        Direction(layer, int(unit), sign) for unit in np.flatnonzero(crossing) for sign in (-1, +1)
+    ]
+    if directions and not run.deadline.passed and _finite(bounds):
+        _search(run, layer, directions, "tighten", LP_BATCH, 1)
+
+
+def _finite(bounds: Bounds) -> bool:
+    """Whether intervals can be modelled; those that overflowed leave their units undecided."""
+    return all(np.isfinite(side).all() for side in (*bounds.lower, *bounds.upper))
 
 
 def _search(

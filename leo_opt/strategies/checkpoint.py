@@ -75,7 +75,7 @@ class Checkpoint:
         if finding is None or finding.settles:
             return finding
         # A limit or a lost worker may have been in the way of what did not get settled.
-        return finding if stage == "lp" and not finding.anomaly else None
+        return finding if stage in ("lp", "tighten") and not finding.anomaly else None
 
     def append(self, finding: Finding) -> None:
         """Put a finding on the disk."""

@@ -34,13 +34,16 @@ class _LayerColumns:
     """Where the units of one layer stand; -1 where a unit has no such column or row.
 
     `pre` and `post` are columns (equal for stably active units), `phase` the column of the
-    relaxed binary, `above` the row post >= pre; `scale` is the power of two of each unit.
+    relaxed binary; `above` is the row post >= pre, `below_pre` and `below_zero` are the rows that
+    hold post from above; `scale` is the power of two of each unit.
     """
 
     pre: NDArray[np.int64]
     post: NDArray[np.int64]
     phase: NDArray[np.int64]
     above: NDArray[np.int64]
+    below_pre: NDArray[np.int64]
+    below_zero: NDArray[np.int64]
     scale: FloatArray
 
 
@@ -85,14 +88,19 @@ class Relaxation:
         columns = [int(self.columns[layer].phase[unit]) for layer, unit in split]
         return np.array(columns, dtype=np.int64), np.array([float(v) for v in split.values()])
 
-    def gaps(self, point: FloatArray) -> list[FloatArray]:
-        """For each layer (n_out,) how far the post-activations at a point are from max(0, pre)."""
+    def gaps(self, point: FloatArray, duals: FloatArray) -> list[FloatArray]:
+        """For each layer (n_out,) what the relaxation of each unit adds to the objective.
+
+        That is how far its post-activation at the point is above max(0, pre), times how much
+        the objective gains from it, which is the dual of the rows that hold it from above.
+        """
         gaps = []
         for place in self.columns:
-            open_units = place.phase >= 0
+            units = np.flatnonzero(place.phase >= 0)
             gap = np.zeros(place.phase.size)
-            pre, post = point[place.pre[open_units]], point[place.post[open_units]]
-            gap[open_units] = np.maximum(post - np.maximum(pre, 0.0), 0.0)
+            pre, post = point[place.pre[units]], point[place.post[units]]
+            price = np.abs(duals[place.below_pre[units]]) + np.abs(duals[place.below_zero[units]])
+            gap[units] = np.maximum(post - np.maximum(pre, 0.0), 0.0) * price
             gaps.append(gap)
         return gaps
 
@@ -253,16 +261,19 @@ class _Rows:
         """Give the units of a layer columns; stably inactive ones get none."""
         held = (high > 0.0) if has_phases else np.ones(low.size, dtype=bool)
         crossing = held & (low < 0.0) & has_phases
+        count = int(crossing.sum())
         pre, post, phase, above = (np.full(low.size, -1, dtype=np.int64) for _ in range(4))
         pre[held] = self._columns + np.arange(held.sum())
         self._columns += int(held.sum())
         post[held] = pre[held]
-        post[crossing] = self._columns + np.arange(crossing.sum())
-        self._columns += int(crossing.sum())
-        phase[crossing] = self._columns + np.arange(crossing.sum())
-        self._columns += int(crossing.sum())
-        above[crossing] = self._count + held.sum() + np.arange(crossing.sum())
-        return _LayerColumns(pre, post, phase, above, _powers(low, high))
+        post[crossing] = self._columns + np.arange(count)
+        self._columns += count
+        phase[crossing] = self._columns + np.arange(count)
+        self._columns += count
+        above[crossing] = self._count + held.sum() + np.arange(count)
+        return _LayerColumns(
+            pre, post, phase, above, above + count, above + 2 * count, _powers(low, high)
+        )
 
     def link(
         self,

@@ -1,0 +1,162 @@
+"""ISA as published: one MILP asks for all candidates at once which can still change phase.
+
+A candidate is a direction that no sample has shown. For each there is a binary: p = 1 implies
+pre >= -margin for those not seen active, q = 1 implies pre <= margin for those not seen inactive,
+in scaled units. Maximising their sum, an incumbent shows some; a bound under 1 proves that none
+of the rest can be shown. Solvers that take lazy constraints cut a shown candidate off inside one
+tree; here each incumbent ends a solve, removes all candidates that the network shows at it, and
+the next solve goes on, which needs no callback that adds rows.
+
+References
+----------
+T. Serra, X. Yu, A. Kumar, S. Ramalingam, Scaling Up Exact Neural Network Compression by ReLU
+Stability, NeurIPS 2021, arXiv 2102.07804, section 4.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from leo_opt.bounds import Bounds
+from leo_opt.enclosure import evaluate
+from leo_opt.network import FloatArray, Network
+from leo_opt.solvers import Answer, Session, SolverOptions, StandardForm, find
+from leo_opt.stability import Premise
+from leo_opt.strategies.findings import Finding
+from leo_opt.strategies.ledger import Direction
+from leo_opt.strategies.run import Run
+from leo_opt.strategies.search import sweep
+
+_HALF = 0.5
+"""Between 0 and 1: an objective above it shows a candidate, a bound below 1 proves the rest."""
+
+
+@dataclass(frozen=True, eq=False)
+class _JointModel:
+    """The compiled MILP and the columns of its inputs and candidates."""
+
+    network: Network
+    form: StandardForm
+    inputs: np.ndarray[tuple[int, ...], np.dtype[np.int64]]
+    candidates: dict[Direction, int]
+
+    def objective(self, open_directions: list[Direction]) -> FloatArray:
+        cost = np.zeros(self.form.column_lower.size)
+        cost[[self.candidates[direction] for direction in open_directions]] = 1.0
+        return cost
+
+
+def classify(run: Run) -> None:
+    """Decide every unit by intervals, samples and a loop of solves of one MILP."""
+    network, ledger = run.network, run.ledger
+    for layer in range(len(network.layers)):
+        ledger.bound_layer(layer, methods=("interval",))
+    before = ledger.all_open()
+    sweep(ledger, run.settings)
+    run.credit("witness", before)
+    # Interval arithmetic is exact in layer 0, so nothing can add to it.
+    directions = [d for k in network.phased_layers if k > 0 for d in ledger.open(k)]
+    bounds = ledger.bounds(len(network.layers))
+    finite = all(np.isfinite(side).all() for side in (*bounds.lower, *bounds.upper))
+    if not directions or not finite:
+        return
+    before = ledger.all_open()
+    model = _build(run, directions, bounds)
+    with find(run.settings.solver).open(
+        model.form, SolverOptions(seed=run.settings.seed)
+    ) as session:
+        _loop(run, model, session, directions)
+    run.credit("joint", before)
+
+
+def _build(run: Run, directions: list[Direction], bounds: Bounds) -> _JointModel:
+    """Formulate the network up to the last candidate's layer and add the candidates' binaries."""
+    import pyomo.environ as pyo
+
+    from leo_opt.formulations import formulate
+    from leo_opt.solvers import compile_model
+
+    depth = directions[-1].layer + 1
+    network = Network(run.network.layers[:depth])
+    prefix = Bounds(run.domain, bounds.lower[:depth], bounds.upper[:depth])
+    model = pyo.ConcreteModel()
+    model.net = formulate(network, run.domain, formulation=run.settings.formulation, bounds=prefix)
+    model.shown = pyo.Var(range(len(directions)), domain=pyo.Binary)
+    model.implied = pyo.ConstraintList()
+    for k, (layer, unit, sign) in enumerate(directions):
+        pre = model.net.scaled_pre[layer, unit]
+        scale = float(model.net.scale[layer, unit])
+        end = bounds.lower if sign > 0 else bounds.upper
+        least = sign * float(end[layer][unit]) * scale  # the lower end of sign * pre
+        margin = run.settings.margin
+        model.implied.add(sign * pre + (least + margin) * model.shown[k] >= least)
+    compiled = compile_model(model)
+    return _JointModel(
+        network=network,
+        form=compiled.form,
+        inputs=np.array(
+            [compiled.column_of(model.net.inputs[k]) for k in range(network.input_size)]
+        ),
+        candidates={d: compiled.column_of(model.shown[k]) for k, d in enumerate(directions)},
+    )
+
+
+def _loop(run: Run, model: _JointModel, session: Session, directions: list[Direction]) -> None:
+    """Solve, remove what the incumbent shows or claims, until the bound proves the rest."""
+    left = list(directions)
+    columns = np.array(list(model.candidates.values()), dtype=np.int64)
+    while left and not run.deadline.passed:
+        kept = [model.candidates[direction] for direction in left]
+        gone = np.setdiff1d(columns, kept)
+        session.fix(gone, np.zeros(gone.size))
+        run.announce(left[0].layer, "joint", len(directions), len(directions) - len(left))
+        answer = session.maximize(
+            model.objective(left),
+            stop_above=_HALF,
+            stop_below=1.0 - run.settings.margin,
+            time_limit=run.time_for_one(1),
+            node_limit=run.settings.node_limit,
+        )
+        removed = _removed(run, model, answer, left)
+        bound = answer.objective_bound
+        proved = (
+            not removed
+            and bound is not None
+            and bound < 1.0
+            and answer.termination_condition in ("optimal", "objectiveLimit", "interrupted")
+        )
+        for direction in left:
+            if proved:
+                premise = _premise(run, session)
+                run.enter(Finding(direction, "joint", bound=0.0, premise=premise))
+        run.count(answer)
+        left = [direction for direction in left if direction not in removed]
+        if proved or not removed:
+            return
+
+
+def _removed(run: Run, model: _JointModel, answer: Answer, left: list[Direction]) -> set[Direction]:
+    """Candidates that the network shows at the incumbent, or that the incumbent claims."""
+    if answer.point is None:
+        return set()
+    inputs = run.domain.clip(answer.point[model.inputs])[None, :]
+    enclosures = evaluate(model.network, inputs)
+    removed = set()
+    for direction in left:
+        pre, radius = enclosures[direction.layer]
+        value = direction.sign * pre[0, direction.unit]
+        if value > radius[0, direction.unit]:
+            run.enter(Finding(direction, "joint", witness=inputs[0]))
+            removed.add(direction)
+        elif answer.point[model.candidates[direction]] > _HALF:
+            # The solver claims what the network does not show: within the margin of zero.
+            removed.add(direction)
+    return removed
+
+
+def _premise(run: Run, session: Session) -> Premise:
+    solver = find(run.settings.solver)
+    tolerances = tuple(sorted(session.tolerances.items()))
+    return Premise(solver.name, solver.version(), run.settings.margin, tolerances)
