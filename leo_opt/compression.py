@@ -1,0 +1,157 @@
+"""`compress`: the plan that orders the rewrites, and its result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from leo_opt.domain import Box
+from leo_opt.network import FloatArray, Network
+from leo_opt.rewrites import (
+    Draft,
+    Step,
+    delete_dead,
+    delete_inactive,
+    fold_constants,
+    fold_layer,
+    fold_outputs,
+    merge_dependent,
+    merge_duplicates,
+    reduce_rank,
+)
+from leo_opt.stability import Stability
+
+Rewrite = Callable[[Draft, int], Draft]
+
+DELETIONS: tuple[Rewrite, ...] = (delete_inactive, fold_constants, delete_dead, merge_duplicates)
+"""The rewrites that make no new unit, in the order in which they are tried on a layer."""
+
+
+@dataclass(frozen=True, eq=False)
+class Compression:
+    """A smaller network with the same outputs on a box, and how it came about.
+
+    Parameters
+    ----------
+    network
+        The rewritten network.
+    domain
+        The box on which it equals the original.
+    steps
+        What was done, in order.
+    kept
+        For each layer of the original network the indices of the units that are left, in the
+        order of the rewritten network, -1 for new ones; empty for layers that are gone.
+    max_deviation : (output_size,) array
+        Proved bound, per output, on the difference anywhere on the domain, in real arithmetic.
+        Exactly 0 where no number had to be rounded.
+    original_hash
+        `Network.content_hash` of the original.
+    """
+
+    network: Network
+    domain: Box
+    steps: tuple[Step, ...]
+    kept: tuple[tuple[int, ...], ...]
+    max_deviation: FloatArray
+    original_hash: str
+
+    @property
+    def exact(self) -> bool:
+        """Whether the networks are equal on the domain in real arithmetic, without any rounding."""
+        return not self.max_deviation.any()
+
+
+def compress(
+    network: Network, stability: Stability, *, certified_only: bool = False
+) -> Compression:
+    """Rewrite a network into a smaller one with the same outputs on the domain of its stability.
+
+    Units that are inactive, constant, dead or multiples of others are deleted; the stably active
+    units of a layer are merged or replaced by as few as the next layer needs, the last hidden
+    layer first, since a layer needs the fewer units the fewer the next one has; a layer that is
+    stably active throughout is folded where that saves parameters; all this until nothing
+    changes any more. Undecided units are kept.
+
+    Parameters
+    ----------
+    stability
+        Of this network; the result equals the network on `stability.domain` and nowhere else.
+    certified_only
+        Believe only phases that arithmetic alone proves, not those that rest on a solver.
+
+    Raises
+    ------
+    MismatchError
+        If the stability is of another network.
+
+    References
+    ----------
+    T. Serra, A. Kumar, S. Ramalingam, Lossless Compression of Deep Neural Networks, CPAIOR 2020.
+
+    Examples
+    --------
+    >>> from leo_opt import Box, Network, classify, compress
+    >>> net = Network.from_arrays([[[1.0], [-1.0]], [[2.0, 3.0]]], [[1.0, -1.0], [0.0]])
+    >>> compress(net, classify(net, Box(0, 1))).network
+    Network(1 -> 1 linear; 2 parameters)
+    """
+    stability.check(network)
+    draft = Draft.begin(network, stability, certified_only)
+    while True:
+        done = len(draft.steps)
+        draft = reduce_layers(delete_units(draft))
+        if len(draft.steps) == done:
+            return _result(draft, network)
+
+
+def delete_units(draft: Draft) -> Draft:
+    """Apply the deletions to all hidden layers until none finds anything."""
+    while True:
+        done = len(draft.steps)
+        draft = fold_outputs(draft)
+        for rewrite in DELETIONS:
+            for layer in range(draft.last):
+                # A deletion can make the network constant, which leaves no hidden layer.
+                if layer < draft.last:
+                    draft = rewrite(draft, layer)
+        if len(draft.steps) == done:
+            return draft
+
+
+def reduce_layers(draft: Draft) -> Draft:
+    """Reduce the stably active units of each hidden layer, the last layer first."""
+    for layer in range(draft.last - 1, -1, -1):
+        draft = reduce_layer(draft, layer)
+    return draft
+
+
+def reduce_layer(draft: Draft, layer: int) -> Draft:
+    """The smallest of what merging, rank reduction and folding make of one hidden layer.
+
+    Merging makes no new rows, and so wins where it leaves as few units as rank reduction.
+    Folding wins where it needs no more parameters than the others.
+    """
+    candidates = merge_dependent(draft, layer), reduce_rank(draft, layer)
+    best = min(candidates, key=lambda candidate: candidate.network.layers[layer].n_out)
+    folded = fold_layer(draft, layer)
+    if folded is not draft and folded.network.parameters <= best.network.parameters:
+        return folded
+    return best
+
+
+def _result(draft: Draft, original: Network) -> Compression:
+    """What the user gets of a finished draft."""
+    places = {origin: layer for layer, origin in enumerate(draft.origin)}
+    kept = tuple(
+        tuple(draft.units[places[layer]].index.tolist()) if layer in places else ()
+        for layer in range(len(original.layers))
+    )
+    return Compression(
+        network=draft.network,
+        domain=draft.domain,
+        steps=draft.steps,
+        kept=kept,
+        max_deviation=draft.deviation,
+        original_hash=original.content_hash,
+    )

@@ -1,0 +1,30 @@
+"""Exact rewrites of a network, one a file, each with its law.
+
+A rewrite takes a `Draft` and the index of a hidden layer and returns a new draft, or the same
+one where there is nothing to do. What it changes is written down as a `Step` with a proved bound
+on what it can move, and every unit carries a bound on how far it has moved so far.
+"""
+
+from leo_opt.rewrites.constant import fold_constants, fold_outputs
+from leo_opt.rewrites.dead import delete_dead
+from leo_opt.rewrites.dependent import merge_dependent
+from leo_opt.rewrites.draft import NEW_UNIT, Draft, Step, Units
+from leo_opt.rewrites.duplicate import merge_duplicates
+from leo_opt.rewrites.fold import fold_layer
+from leo_opt.rewrites.inactive import delete_inactive
+from leo_opt.rewrites.product_rank import reduce_rank
+
+__all__ = [
+    "NEW_UNIT",
+    "Draft",
+    "Step",
+    "Units",
+    "delete_dead",
+    "delete_inactive",
+    "fold_constants",
+    "fold_layer",
+    "fold_outputs",
+    "merge_dependent",
+    "merge_duplicates",
+    "reduce_rank",
+]

@@ -1,0 +1,192 @@
+"""What the next layer sees of the stably active units of a layer: one affine map.
+
+Stably active units pass their input on, so that the next layer reads
+outgoing @ (weight @ h + bias) + next_bias, where h is what the layer reads. Several rewrites put
+other numbers in the place of these; this file proves how far that moves the result.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from leo_opt.deviation import add_up, reach
+from leo_opt.enclosure import TINY, affine_image, gamma, round_up
+from leo_opt.network import FloatArray
+from leo_opt.rewrites.draft import BoolArray, Draft, IntArray
+from leo_opt.rewrites.sums import exact_dots
+
+SLACK = 4.0
+"""How far beyond the rounding of the plainly stored product a factorisation may go."""
+
+
+@dataclass(frozen=True, eq=False)
+class Replacement:
+    """Units t = weight @ h + bias that take the place of a block, and what the next layer reads:
+    outgoing @ t + next_bias.
+
+    Parameters
+    ----------
+    outgoing : (p, r) array
+    weight : (r, m) array
+    bias : (r,) array
+    next_bias : (p,) array
+    error : (p,) array
+        How far the next layer's pre-activations can move, in real arithmetic, if every t passes
+        its input on.
+    """
+
+    outgoing: FloatArray
+    weight: FloatArray
+    bias: FloatArray
+    next_bias: FloatArray
+    error: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """The stably active units of a layer between the layers around them.
+
+    Parameters
+    ----------
+    outgoing : (p, s) array
+        What the p units of the next layer read of them.
+    weight : (s, m) array
+    bias : (s,) array
+    next_bias : (p,) array
+    lower, upper : (m,) arrays
+        Certified interval of what the layer reads.
+    """
+
+    outgoing: FloatArray
+    weight: FloatArray
+    bias: FloatArray
+    next_bias: FloatArray
+    lower: FloatArray
+    upper: FloatArray
+
+    @classmethod
+    def of(cls, draft: Draft, layer: int) -> Block:
+        """The stably active units of a hidden layer; of a linear layer, all."""
+        mask = passing_units(draft, layer)
+        current, following = draft.network.layers[layer : layer + 2]
+        return cls(
+            following.weight[:, mask],
+            current.weight[mask],
+            current.bias[mask],
+            following.bias,
+            *draft.inputs_of(layer),
+        )
+
+    @property
+    def bounded(self) -> bool:
+        """Whether all inputs are known to be finite, without which nothing can be proved."""
+        return bool(np.isfinite(self.lower).all() and np.isfinite(self.upper).all())
+
+    @cached_property
+    def middle(self) -> FloatArray:
+        """A point about the middle of the inputs."""
+        return np.clip(self.lower + 0.5 * (self.upper - self.lower), self.lower, self.upper)
+
+    @cached_property
+    def radius(self) -> FloatArray:
+        """Every input lies within this of the middle; 0 where it cannot vary."""
+        farthest = np.maximum(self.upper - self.middle, self.middle - self.lower)
+        return np.where(farthest == 0.0, 0.0, round_up(farthest))
+
+    @cached_property
+    def product(self) -> FloatArray:
+        """outgoing @ weight, (p, m), rounded."""
+        return self.outgoing @ self.weight
+
+    @cached_property
+    def offset(self) -> tuple[FloatArray, FloatArray]:
+        """weight @ middle + bias, (s,), and how far rounding moved it."""
+        return exact_dots(self.weight, self.middle, self.bias)
+
+    @cached_property
+    def spread(self) -> FloatArray:
+        """|outgoing| @ (|weight| @ radius), (p,), rounded."""
+        return np.abs(self.outgoing) @ (np.abs(self.weight) @ self.radius)
+
+    @cached_property
+    def level(self) -> FloatArray:
+        """What storing the product costs: the error of one unit for each row of it, (p,)."""
+        return self.replace(np.eye(len(self.outgoing)), self.product).error
+
+    def shift(self, weight: FloatArray) -> FloatArray:
+        """A bias with which weight @ h + bias is certainly not negative on the inputs."""
+        bias = -affine_image(weight, np.zeros(len(weight)), self.lower, self.upper)[0]
+        bias = np.maximum(bias, 0.0)
+        while (short := affine_image(weight, bias, self.lower, self.upper)[0] < 0.0).any():
+            bias = np.where(short, round_up(bias * (1.0 + 2.0**-50) + TINY), bias)
+        return bias
+
+    def replace(
+        self, outgoing: FloatArray, weight: FloatArray, bias: FloatArray | None = None
+    ) -> Replacement:
+        """Units weight @ h + bias, read by `outgoing`, in the place of this block.
+
+        The law: with h = middle + d the block and its replacement differ by E d plus a constant,
+        where E = self.outgoing @ self.weight - outgoing @ weight. The constant goes into the
+        next bias; what is left is |E| @ radius and the rounding of the constant. E itself is
+        computed, and its rounding is part of the bound.
+
+        Parameters
+        ----------
+        outgoing : (p, r) array
+        weight : (r, m) array
+        bias : (r,) array
+            By default a `shift`.
+        """
+        if bias is None:
+            bias = self.shift(weight)
+        terms = len(self.weight) + len(weight) + 4
+        inner = np.abs(weight) @ self.radius
+        residual = np.abs(self.product - outgoing @ weight) @ self.radius
+        residual += gamma(terms) * (self.spread + np.abs(outgoing) @ inner)
+        constant, rounding = exact_dots(weight, self.middle, bias)
+        next_bias, final = exact_dots(
+            np.hstack([self.outgoing, -outgoing]),
+            np.append(self.offset[0], constant),
+            self.next_bias,
+        )
+        error = add_up(
+            round_up((1.0 + gamma(terms + weight.shape[1])) * residual + TINY),
+            reach(self.outgoing, self.offset[1]),
+            reach(outgoing, rounding),
+            final,
+        )
+        untouched = ~(self.outgoing != 0.0).any(axis=1) & ~(outgoing != 0.0).any(axis=1)
+        return Replacement(
+            outgoing,
+            weight,
+            bias,
+            np.where(untouched, self.next_bias, next_bias),
+            np.where(untouched, 0.0, error),
+        )
+
+
+def passing_units(draft: Draft, layer: int) -> BoolArray:
+    """The units of a layer that pass their input on: stably active ones, or all of a linear one."""
+    if draft.network.layers[layer].has_phases:
+        return draft.units[layer].active
+    return np.ones(draft.units[layer].index.size, dtype=bool)
+
+
+def block_loss(draft: Draft, layer: int, kept: IntArray, outgoing: FloatArray) -> FloatArray:
+    """What drift costs where a layer's passing units are taken for linear.
+
+    Parameters
+    ----------
+    kept
+        Those of the units that stay as they are.
+    outgoing : (p, len(kept)) array
+        What the next layer now reads of them.
+    """
+    if not draft.network.layers[layer].has_phases:
+        return np.zeros(draft.network.layers[layer + 1].n_out)
+    drift = draft.units[layer].drift[kept]
+    return add_up(draft.lost(layer, passing_units(draft, layer)), reach(outgoing, drift))

@@ -1,0 +1,185 @@
+"""Units, outputs and networks that do not vary on the domain become numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from fractions import Fraction
+
+import numpy as np
+
+from leo_opt.deviation import add_up
+from leo_opt.network import FloatArray, Layer, Network
+from leo_opt.rewrites.draft import BoolArray, Draft, Units
+from leo_opt.rewrites.rational import activate, affine, dot, round_nearest, to_fractions
+
+
+def fold_constants(draft: Draft, layer: int) -> Draft:
+    """Fold the units of a hidden layer that do not vary on the domain into the next bias.
+
+    The law: a unit that always has the value v adds v times its outgoing column. The bias that
+    takes it up is summed in rationals and rounded once; the deviation is that rounding.
+    """
+    values, bare = constant_values(draft, layer)
+    mask = np.zeros(bare.size, dtype=bool)
+    mask[list(values)] = True
+    return absorb(draft, layer, mask, "constant", values=values, drifts=mask & ~bare)
+
+
+def constant_values(draft: Draft, layer: int) -> tuple[dict[int, Fraction], BoolArray]:
+    """What is certain not to vary on the domain among the units of a layer.
+
+    A unit does not vary if it has no weights but on inputs that cannot vary, or if both ends of
+    its certified interval were equal.
+
+    Returns
+    -------
+    values
+        The post-activation of each such unit.
+    bare : (n_out,) array
+        Whether that is known from the weights as they are now.
+    """
+    current, units = draft.network.layers[layer], draft.units[layer]
+    stuck = np.zeros(current.n_in, dtype=bool)
+    if layer == 0:
+        stuck = draft.domain.lower == draft.domain.upper
+    bare = ~(current.weight[:, ~stuck] != 0.0).any(axis=1)
+    inputs = to_fractions(np.where(stuck, draft.inputs_of(layer)[0], 0.0)) if bare.any() else []
+    values = {}
+    for unit in np.flatnonzero(bare | (units.lower == units.upper)).tolist():
+        if bare[unit]:
+            pre = Fraction(float(current.bias[unit])) + dot(current.weight[unit], inputs)
+        else:
+            pre = Fraction(float(units.lower[unit]))
+        values[unit] = activate(current.activation, pre)
+    return values, bare
+
+
+def absorb(
+    draft: Draft,
+    layer: int,
+    mask: BoolArray,
+    rewrite: str,
+    *,
+    values: Mapping[int, Fraction],
+    drifts: BoolArray,
+) -> Draft:
+    """Delete units of a hidden layer whose post-activations are known numbers.
+
+    Parameters
+    ----------
+    mask : (n_out,) array
+        The units to delete.
+    rewrite
+        Name for the step.
+    values
+        Their post-activations where these are not 0.
+    drifts : (n_out,) array
+        Those that had the value at first and may have moved by their drift since.
+    """
+    if not mask.any():
+        return draft
+    current, following = draft.network.layers[layer : layer + 2]
+    try:
+        bias, rounding = _bias_with(following, values)
+    except OverflowError:
+        return draft
+    error = add_up(draft.lost(layer, drifts), rounding)
+    record = (rewrite, draft.units[layer].index[mask], 0)
+    if mask.all():
+        return _make_constant(draft, layer, bias, error, rewrite)
+    keep = ~mask
+    pair = (
+        Layer(current.weight[keep], current.bias[keep], current.activation),
+        Layer(following.weight[:, keep], bias, following.activation),
+    )
+    return draft.replace_pair(layer, pair, draft.units[layer].take(keep), error, record)
+
+
+def _bias_with(following: Layer, values: Mapping[int, Fraction]) -> tuple[FloatArray, FloatArray]:
+    """Bias of a layer that has taken up constant inputs, and how far rounding moved it."""
+    bias, error = following.bias.copy(), np.zeros(following.n_out)
+    columns = [unit for unit, value in values.items() if value]
+    constants = [values[unit] for unit in columns]
+    for row in np.flatnonzero((following.weight[:, columns] != 0.0).any(axis=1)):
+        exact = Fraction(float(bias[row])) + dot(following.weight[row, columns], constants)
+        (bias[row],), (error[row],) = round_nearest([exact])
+    return bias, error
+
+
+def _make_constant(
+    draft: Draft, layer: int, bias: FloatArray, error: FloatArray, rewrite: str
+) -> Draft:
+    """A network that has lost all units of a layer: a linear layer without weights.
+
+    Parameters
+    ----------
+    bias, error : (n_out of the next layer,) arrays
+        Pre-activations of the next layer, and how far they can be from what they were.
+    """
+    later = draft.network.layers[layer + 1 :]
+    values = [activate(later[0].activation, pre) for pre in to_fractions(bias)]
+    for current in later[1:]:
+        values = [activate(current.activation, pre) for pre in affine(current, values)]
+    try:
+        outputs, rounding = round_nearest(values)
+    except OverflowError:
+        return draft
+    record = (rewrite, draft.units[layer].index, 0)
+    noted = draft.note(layer + 1, error, draft.origin[layer], record)
+    return _replace_all(noted, outputs, rounding)
+
+
+def fold_outputs(draft: Draft) -> Draft:
+    """Turn outputs that do not vary on the domain into rows without weights.
+
+    The law: such an output is its value. Where no output varies, the network becomes one linear
+    layer. Outputs are never deleted.
+    """
+    last, current, units = draft.last, draft.network.layers[-1], draft.units[-1]
+    values = dict.fromkeys(np.flatnonzero(units.inactive).tolist(), Fraction(0))
+    values |= constant_values(draft, last)[0]
+    bare = ~(current.weight != 0.0).any(axis=1)
+    values = {unit: value for unit, value in values.items() if not bare[unit]}
+    if values:
+        draft = _bare_outputs(draft, values)
+        bare[list(values)] = True
+    current = draft.network.layers[-1]
+    simple = last == 0 and current.activation == "linear"
+    if not bare.all() or simple:
+        return draft
+    record = ("constant", np.empty(0, dtype=np.int64), 0)
+    nothing = np.zeros(current.n_out)
+    noted = draft.note(last, nothing, draft.origin[last], record)
+    return _replace_all(noted, current.activate(current.bias), nothing)
+
+
+def _bare_outputs(draft: Draft, values: Mapping[int, Fraction]) -> Draft:
+    """Some outputs replaced by numbers that they equal but for their drift."""
+    last, current, units = draft.last, draft.network.layers[-1], draft.units[-1]
+    rows = list(values)
+    weight, bias, rounding = current.weight.copy(), current.bias.copy(), np.zeros(current.n_out)
+    weight[rows] = 0.0
+    bias[rows], rounding[rows] = round_nearest(values[row] for row in rows)
+    layers = (*draft.network.layers[:-1], Layer(weight, bias, current.activation))
+    changed = replace(draft, network=Network(layers, draft.network.signature))
+    error = add_up(rounding, np.where(np.isin(np.arange(current.n_out), rows), units.drift, 0.0))
+    record = ("constant", np.empty(0, dtype=np.int64), 0)
+    return changed.note(last, error, draft.origin[last], record)
+
+
+def _replace_all(draft: Draft, outputs: FloatArray, rounding: FloatArray) -> Draft:
+    """The constant network with these outputs, which rounding has moved."""
+    layer = Layer(np.zeros((outputs.size, draft.network.input_size)), outputs, "linear")
+    old = draft.units[-1].move(rounding)
+    none = np.zeros(outputs.size, dtype=bool)
+    units = Units(old.index, none, none, outputs, outputs, old.drift)
+    *earlier, step = draft.steps
+    step = replace(step, deviation=add_up(step.deviation, rounding))
+    return replace(
+        draft,
+        network=Network((layer,), draft.network.signature),
+        units=(units,),
+        origin=(draft.origin[-1],),
+        steps=(*earlier, step),
+    )

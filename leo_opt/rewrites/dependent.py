@@ -1,0 +1,81 @@
+"""LEO's merge of linearly dependent stably active units."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from leo_opt.deviation import add_up
+from leo_opt.enclosure import UNIT_ROUNDOFF
+from leo_opt.network import FloatArray, Layer
+from leo_opt.rewrites.block import SLACK, Block, block_loss, passing_units
+from leo_opt.rewrites.draft import Draft, IntArray
+
+
+def merge_dependent(draft: Draft, layer: int) -> Draft:
+    """Merge the stably active units of a hidden layer that depend linearly on the others.
+
+    The law: where weight[i] = sum of a_k weight[k] on the domain, unit i equals the sum of
+    a_k post[k] plus a constant, as long as all of these pass their input on; unit k then carries
+    a_k times the outgoing column of unit i besides its own, and the next bias the constant. Rows
+    count as dependent where the proved error stays within a small factor of the rounding that
+    storing the product of both layers would cause.
+
+    References
+    ----------
+    T. Serra, A. Kumar, S. Ramalingam, Lossless Compression of Deep Neural Networks, CPAIOR 2020,
+    Algorithm 1.
+    """
+    mask = passing_units(draft, layer)
+    block = Block.of(draft, layer)
+    if not (draft.network.layers[layer].has_phases and mask.sum() > 1 and block.bounded):
+        return draft
+    basis, coefficients = independent_rows(block.weight * block.radius)
+    members = np.flatnonzero(mask)
+    gone = np.delete(members, basis)
+    if not 0 < gone.size < mask.size:
+        return draft
+    dependent = np.delete(block.outgoing, basis, axis=1)
+    outgoing = block.outgoing[:, basis] + dependent @ coefficients
+    merged = block.replace(outgoing, block.weight[basis], block.bias[basis])
+    if not (merged.error <= SLACK * block.level).all():
+        return draft
+    current, following = draft.network.layers[layer : layer + 2]
+    columns = following.weight.copy()
+    columns[:, members[basis]] = outgoing
+    keep = ~np.isin(np.arange(mask.size), gone)
+    pair = (
+        Layer(current.weight[keep], current.bias[keep], current.activation),
+        Layer(columns[:, keep], merged.next_bias, following.activation),
+    )
+    error = add_up(merged.error, block_loss(draft, layer, members[basis], outgoing))
+    record = ("dependent", draft.units[layer].index[gone], 0)
+    return draft.replace_pair(layer, pair, draft.units[layer].take(keep), error, record)
+
+
+def independent_rows(rows: FloatArray) -> tuple[IntArray, FloatArray]:
+    """Rows that are numerically independent, and the others as combinations of them.
+
+    Parameters
+    ----------
+    rows : (s, m) array
+
+    Returns
+    -------
+    basis : (r,) array
+        Ascending.
+    coefficients : (s - r, r) array
+        The rows left out, in ascending order, are about coefficients @ rows[basis].
+    """
+    from scipy.linalg import qr, solve_triangular
+
+    size = np.abs(rows).max(axis=1, initial=0.0)
+    scale = np.where(size > 0.0, size, 1.0)
+    _, triangle, order = qr((rows / scale[:, None]).T, mode="economic", pivoting=True)
+    diagonal = np.abs(np.diag(triangle))
+    rank = int((diagonal > max(rows.shape) * 2.0 * UNIT_ROUNDOFF * diagonal[0]).sum())
+    basis, rest = order[:rank], order[rank:]
+    coefficients = np.zeros((rest.size, rank))
+    if rank:
+        inner = np.asarray(solve_triangular(triangle[:rank, :rank], triangle[:rank, rank:]).T)
+        coefficients = scale[rest][:, None] * inner / scale[basis]
+    return np.sort(basis), coefficients[np.argsort(rest)][:, np.argsort(basis)]

@@ -1,0 +1,228 @@
+"""A network while it is being rewritten, with what is known of its units."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from leo_opt.deviation import add_up, reach, spread_deviation
+from leo_opt.domain import Box
+from leo_opt.enclosure import round_down
+from leo_opt.network import FloatArray, Layer, Network
+from leo_opt.stability import Phase, Stability
+
+BoolArray = NDArray[np.bool_]
+IntArray = NDArray[np.int64]
+
+NEW_UNIT = -1
+"""Stands for a unit that the original network does not have."""
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """One rewrite that was made.
+
+    Parameters
+    ----------
+    rewrite
+        Its name, such as "inactive" or "product-rank".
+    layer
+        Index of the layer in the original network.
+    removed
+        Original indices of the units that went; -1 for one that an earlier step had made.
+    added
+        Number of new units.
+    deviation : (output_size,) array
+        Proved bound, per output, on what this step changes anywhere on the domain, in real
+        arithmetic.
+    """
+
+    rewrite: str
+    layer: int
+    removed: tuple[int, ...]
+    added: int
+    deviation: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class Units:
+    """What is known of the units of one layer, all arrays (n_out,).
+
+    Phases and intervals are those that a unit had when it came into the draft; since then its
+    pre-activation has moved by at most `drift`.
+
+    Parameters
+    ----------
+    index
+        Index in the original layer, or -1.
+    active, inactive
+        Whether the unit is stably active, stably inactive; never both.
+    lower, upper
+        Certified interval of the pre-activation.
+    drift
+        Exactly 0 where only exact rewrites were made.
+    """
+
+    index: IntArray
+    active: BoolArray
+    inactive: BoolArray
+    lower: FloatArray
+    upper: FloatArray
+    drift: FloatArray
+
+    def take(self, keep: BoolArray) -> Units:
+        """Those units for which `keep` holds."""
+        return Units(
+            self.index[keep],
+            self.active[keep],
+            self.inactive[keep],
+            self.lower[keep],
+            self.upper[keep],
+            self.drift[keep],
+        )
+
+    def append_active(self, lower: FloatArray, upper: FloatArray) -> Units:
+        """With new stably active units after these."""
+        count = lower.size
+        return Units(
+            np.append(self.index, np.full(count, NEW_UNIT)),
+            np.append(self.active, np.ones(count, dtype=bool)),
+            np.append(self.inactive, np.zeros(count, dtype=bool)),
+            np.append(self.lower, lower),
+            np.append(self.upper, upper),
+            np.append(self.drift, np.zeros(count)),
+        )
+
+    def move(self, further: FloatArray) -> Units:
+        """After every pre-activation moved by at most `further` (n_out,)."""
+        return replace(self, drift=add_up(self.drift, further))
+
+    @property
+    def interval(self) -> tuple[FloatArray, FloatArray]:
+        """Certified interval of the pre-activations as they are now."""
+        lower = np.where(self.drift == 0.0, self.lower, round_down(self.lower - self.drift))
+        return lower, -np.where(
+            self.drift == 0.0, -self.upper, round_down(-self.upper - self.drift)
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Draft:
+    """A network that is being rewritten.
+
+    Parameters
+    ----------
+    network
+        As it is now.
+    domain
+        The box on which it equals the original but for the drift.
+    units
+        One `Units` a layer of `network`.
+    origin
+        For each layer of `network` its index in the original.
+    steps
+        What was done so far.
+    """
+
+    network: Network
+    domain: Box
+    units: tuple[Units, ...]
+    origin: tuple[int, ...]
+    steps: tuple[Step, ...] = ()
+
+    @classmethod
+    def begin(cls, network: Network, stability: Stability, certified_only: bool = False) -> Draft:
+        """The draft before the first rewrite.
+
+        Parameters
+        ----------
+        certified_only
+            Believe only phases that arithmetic alone proves.
+        """
+        units = []
+        for layer, (low, high) in enumerate(
+            zip(stability.certified.lower, stability.certified.upper, strict=True)
+        ):
+            phased = network.layers[layer].has_phases
+            if certified_only:
+                inactive = phased & (high <= 0.0)
+                active = phased & (low >= 0.0) & ~inactive
+            else:
+                phases = stability.phases[layer] if phased else (None,) * low.size
+                inactive = np.array([phase is Phase.STABLY_INACTIVE for phase in phases])
+                active = np.array([phase is Phase.STABLY_ACTIVE for phase in phases])
+            units.append(
+                Units(np.arange(low.size), active, inactive, low, high, np.zeros(low.size))
+            )
+        domain = stability.domain.spread(network.input_size)
+        return cls(network, domain, tuple(units), tuple(range(len(network.layers))))
+
+    @property
+    def last(self) -> int:
+        """Index of the output layer."""
+        return len(self.network.layers) - 1
+
+    @property
+    def deviation(self) -> FloatArray:
+        """Proved bound on the difference from the original, per output."""
+        return self.units[-1].drift
+
+    def inputs_of(self, layer: int) -> tuple[FloatArray, FloatArray]:
+        """Certified interval of everything a layer reads."""
+        if layer == 0:
+            return self.domain.lower, self.domain.upper
+        lower, upper = self.units[layer - 1].interval
+        below = self.network.layers[layer - 1]
+        return below.activate(lower), below.activate(upper)
+
+    def replace_pair(
+        self,
+        layer: int,
+        pair: tuple[Layer, Layer],
+        units: Units,
+        error: FloatArray,
+        record: tuple[str, IntArray, int],
+    ) -> Draft:
+        """A layer and the next rewritten together.
+
+        Parameters
+        ----------
+        pair, units
+            The new layers, and what is known of the units of the first.
+        error : (n_out of the next layer,) array
+            How far the pre-activations of the next layer can have moved.
+        record
+            Name of the rewrite, `index` of the units that went, number of new units.
+        """
+        layers = (*self.network.layers[:layer], *pair, *self.network.layers[layer + 2 :])
+        known = (*self.units[:layer], units, *self.units[layer + 1 :])
+        changed = replace(self, network=Network(layers, self.network.signature), units=known)
+        return changed.note(layer + 1, error, self.origin[layer], record)
+
+    def note(
+        self, layer: int, error: FloatArray, origin: int, record: tuple[str, IntArray, int]
+    ) -> Draft:
+        """This draft with a step written down that moved the pre-activations of a layer.
+
+        Parameters
+        ----------
+        error : (n_out of the layer,) array
+            How far they can have moved.
+        origin
+            Index in the original of the layer that the step is about.
+        record
+            As in `replace_pair`.
+        """
+        rewrite, removed, added = record
+        spread = spread_deviation(self.network, layer, error)
+        units = tuple(map(Units.move, self.units[layer:], spread))
+        step = Step(rewrite, origin, tuple(removed.tolist()), added, spread[-1])
+        return replace(self, units=(*self.units[:layer], *units), steps=(*self.steps, step))
+
+    def lost(self, layer: int, mask: BoolArray) -> FloatArray:
+        """How far the next layer's pre-activations move where each unit of the mask is taken for
+        what its phase or value was at first, (n_out of the next layer,)."""
+        outgoing = self.network.layers[layer + 1].weight[:, mask]
+        return reach(outgoing, self.units[layer].drift[mask])

@@ -1,0 +1,46 @@
+"""Stability of small networks from the oracle: the best verdicts that there are."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+from oracle import exact_ranges
+
+from leo_opt.bounds import Bounds, propagate
+from leo_opt.domain import Box
+from leo_opt.enclosure import fraction_up
+from leo_opt.network import Network
+from leo_opt.stability import Evidence, Stability
+
+
+def exact_stability(network: Network, box: Box, *, loose: bool = False) -> Stability:
+    """Stability with exact ranges as trusted intervals.
+
+    Parameters
+    ----------
+    loose
+        Certify only what interval and CROWN bounds prove, as where a MILP settled the rest;
+        otherwise the exact ranges are certified as well.
+    """
+    box = box.spread(network.input_size)
+    ranges = exact_ranges(network, box)
+    lower = tuple(np.array([-fraction_up(-low) for low, _ in units]) for units in ranges)
+    upper = tuple(np.array([fraction_up(high) for _, high in units]) for units in ranges)
+    trusted = Bounds(box, lower, upper)
+    evidence = tuple((Evidence(),) * layer.n_out for layer in network.layers)
+    return Stability(
+        network_hash=network.content_hash,
+        domain=box,
+        has_phases=tuple(layer.has_phases for layer in network.layers),
+        certified=propagate(network, box) if loose else trusted,
+        trusted=trusted,
+        lower_evidence=evidence,
+        upper_evidence=evidence,
+        witnesses=np.empty((0, network.input_size)),
+    )
+
+
+def as_fractions(values: np.ndarray) -> list[Fraction]:
+    """Float64 numbers as rationals."""
+    return [Fraction(value) for value in values.tolist()]
