@@ -1,0 +1,92 @@
+"""Networks in .npz files."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from leo_opt.errors import FileFormatError
+from leo_opt.formats import load, save, written
+from leo_opt.network import Network, Signature
+
+
+def some_network() -> Network:
+    """A network whose weights need all bits of float64."""
+    generator = np.random.default_rng(0)
+    weights = [generator.standard_normal(s) * 1e-30 for s in ((3, 2), (4, 3))]
+    biases = [generator.standard_normal(3), [np.pi, 5e-324, 1.7e308, -1 / 3]]
+    network = Network.from_arrays(weights, biases, ["relu", "relu"])
+    return Network(network.layers, Signature("a", "b", (None, 2), ("N", 2, 2), "float32"))
+
+
+def test_every_bit_and_the_signature_come_back(tmp_path: Path):
+    network = some_network()
+    save(network, tmp_path / "net.npz", provenance="from a test")
+    back = load(tmp_path / "net.npz")
+    assert back == network
+    assert back.content_hash == network.content_hash
+    assert back.signature == network.signature
+    with np.load(tmp_path / "net.npz", allow_pickle=False) as archive:
+        assert str(archive["provenance"]) == "from a test"
+
+
+def test_an_unknown_shape_stays_unknown(tmp_path: Path):
+    save(Network.from_arrays([[[1.0]]], [None]), tmp_path / "net.npz")
+    assert load(tmp_path / "net.npz").signature == Signature()
+
+
+def test_a_dtype_that_is_asked_for_is_kept(tmp_path: Path):
+    network = Network.from_arrays([[[np.pi]]], [None])
+    save(network, tmp_path / "net.npz", dtype="float32")
+    assert load(tmp_path / "net.npz") == written(network, "float32") != network
+
+
+def test_what_is_no_network_is_refused(tmp_path: Path):
+    path = tmp_path / "net.npz"
+    save(some_network(), path)
+    whole = path.read_bytes()
+    stream = io.BytesIO()
+    np.savez(stream, lower=np.zeros(2), upper=np.ones(2))
+    objects = io.BytesIO()
+    np.savez(objects, format=np.array([{}], dtype=object))
+    single = io.BytesIO()
+    np.save(single, np.zeros(3))
+    for content in (
+        b"",
+        b"text\n",
+        whole[:100],
+        whole[: len(whole) // 2],
+        whole[:-5],
+        stream.getvalue(),
+        objects.getvalue(),
+        single.getvalue(),
+    ):
+        path.write_bytes(content)
+        with pytest.raises(FileFormatError, match=r"net\.npz") as caught:
+            load(path)
+        assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"weight_0": np.full((3, 2), np.nan)}, "weight holds nan"),
+        ({"weight_1": np.ones((4, 2))}, "widths must chain"),
+        ({"activations": np.array(["relu", "tanh"])}, "'tanh' is unknown"),
+        ({"activations": np.array(["relu"] * 3)}, "weight_2"),
+        ({"signature": np.array("[]")}, "signature"),
+        ({"signature": np.array("{}")}, "input_shape"),
+        ({"format": np.array("leo_opt network 2")}, "leo_opt network 2"),
+    ],
+)
+def test_damaged_contents_are_named(change: dict[str, np.ndarray], words: str, tmp_path: Path):
+    path = tmp_path / "net.npz"
+    save(some_network(), path)
+    with np.load(path) as archive:
+        arrays = {**archive, **change}
+    np.savez(path, **arrays)
+    with pytest.raises(FileFormatError, match=words):
+        load(path)
