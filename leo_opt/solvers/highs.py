@@ -115,8 +115,10 @@ class HighsSession(Session):
 
     def __init__(self, solver: Solver, state: ModelState, options: SolverOptions) -> None:
         super().__init__(solver, state, options)
-        # Most sessions are asked only one kind of question, so instances are made when needed.
+        # Most sessions are asked only one kind of question, so the second instance waits for its
+        # first one.
         self._instances: dict[bool, _Instance] = {}
+        self._instance(relaxation=not state.form.discrete)
 
     def _instance(self, relaxation: bool) -> _Instance:
         if relaxation not in self._instances:
@@ -130,7 +132,7 @@ class HighsSession(Session):
         Branch and bound drops nodes that would improve the incumbent by no more than
         mip_feasibility_tolerance, so an objective bound may be short by that much.
         """
-        return self._instance(not self.form.integer.any()).tolerances
+        return self._instance(not self.form.discrete).tolerances
 
     def _solve(self, question: Question, guard: InterruptGuard) -> Answer:
         return self._instance(question.relaxation).solve(question, guard)
