@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
+
 from leo_opt.domain import Box
 from leo_opt.network import FloatArray, Network
 from leo_opt.rewrites import (
@@ -109,12 +111,12 @@ def delete_units(draft: Draft) -> Draft:
     """Apply the deletions to all hidden layers until none finds anything."""
     while True:
         done = len(draft.steps)
-        draft = fold_outputs(draft)
+        draft = _accept(draft, fold_outputs(draft))
         for rewrite in DELETIONS:
             for layer in range(draft.last):
                 # A deletion can make the network constant, which leaves no hidden layer.
                 if layer < draft.last:
-                    draft = rewrite(draft, layer)
+                    draft = _accept(draft, rewrite(draft, layer))
         if len(draft.steps) == done:
             return draft
 
@@ -122,7 +124,7 @@ def delete_units(draft: Draft) -> Draft:
 def reduce_layers(draft: Draft) -> Draft:
     """Reduce the stably active units of each hidden layer, the last layer first."""
     for layer in range(draft.last - 1, -1, -1):
-        draft = reduce_layer(draft, layer)
+        draft = _accept(draft, reduce_layer(draft, layer))
     return draft
 
 
@@ -138,6 +140,11 @@ def reduce_layer(draft: Draft, layer: int) -> Draft:
     if folded is not draft and folded.network.parameters <= best.network.parameters:
         return folded
     return best
+
+
+def _accept(before: Draft, after: Draft) -> Draft:
+    """A rewrite, unless numbers so large occur that nothing finite is proved of it."""
+    return after if np.isfinite(after.deviation).all() else before
 
 
 def _result(draft: Draft, original: Network) -> Compression:

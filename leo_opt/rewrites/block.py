@@ -21,6 +21,9 @@ from leo_opt.rewrites.sums import exact_dots
 SLACK = 4.0
 """How far beyond the rounding of the plainly stored product a factorisation may go."""
 
+_ROOM = 2.0**-22
+"""Room above zero for new units, relative to the size of their terms."""
+
 
 @dataclass(frozen=True, eq=False)
 class Replacement:
@@ -117,12 +120,18 @@ class Block:
         return self.replace(np.eye(len(self.outgoing)), self.product).error
 
     def shift(self, weight: FloatArray) -> FloatArray:
-        """A bias with which weight @ h + bias is certainly not negative on the inputs."""
-        bias = -affine_image(weight, np.zeros(len(weight)), self.lower, self.upper)[0]
-        bias = np.maximum(bias, 0.0)
-        while (short := affine_image(weight, bias, self.lower, self.upper)[0] < 0.0).any():
-            bias = np.where(short, round_up(bias * (1.0 + 2.0**-50) + TINY), bias)
-        return bias
+        """A bias with which weight @ h + bias is certainly not negative on the inputs.
+
+        It leaves some room, so that the units stay active where later rewrites move their inputs
+        a little or a file rounds their weights to float32.
+        """
+        farthest = np.maximum(np.abs(self.lower), np.abs(self.upper))
+        room = _ROOM * reach(weight, farthest)
+        # Two-dimensional, since single boxes have close calls decided in rationals, which costs.
+        lowest = affine_image(weight, np.zeros(len(weight)), self.lower[None], self.upper[None])[0]
+        positive = (weight > 0.0) & (self.lower >= 0.0) | (weight < 0.0) & (self.upper <= 0.0)
+        harmless = (positive | (weight == 0.0)).all(axis=1)
+        return np.where(harmless, 0.0, np.maximum(room - lowest[0], 0.0))
 
     def replace(
         self, outgoing: FloatArray, weight: FloatArray, bias: FloatArray | None = None
@@ -141,8 +150,12 @@ class Block:
         bias : (r,) array
             By default a `shift`.
         """
-        if bias is None:
-            bias = self.shift(weight)
+        bias = self.shift(weight) if bias is None else bias
+        with np.errstate(over="ignore", invalid="ignore"):
+            return self._replace(outgoing, weight, bias)
+
+    def _replace(self, outgoing: FloatArray, weight: FloatArray, bias: FloatArray) -> Replacement:
+        """`replace`; what overflows ends as an error that is not finite."""
         terms = len(self.weight) + len(weight) + 4
         inner = np.abs(weight) @ self.radius
         residual = np.abs(self.product - outgoing @ weight) @ self.radius

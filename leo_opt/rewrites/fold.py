@@ -28,13 +28,13 @@ def fold_layer(draft: Draft, layer: int) -> Draft:
         return draft
     product = block.product
     folded = block.replace(np.eye(len(product)), product, np.zeros(len(product)))
+    if not np.isfinite(folded.error).all():
+        return draft
     layers = (
         *draft.network.layers[:layer],
         Layer(product, folded.next_bias, following.activation),
         *draft.network.layers[layer + 2 :],
     )
-    if not np.isfinite(folded.error).all():
-        return draft
     nothing = np.empty(0, dtype=np.int64)
     error = add_up(folded.error, block_loss(draft, layer, nothing, following.weight[:, nothing]))
     changed = replace(

@@ -70,8 +70,9 @@ def smallest_factors(block: Block, least: int = 0) -> Iterator[Replacement]:
     # Scaled so that an entry of 1 is as large as the error that is accepted in its row.
     present = accepted > 0.0
     scale = np.where(present, 1.0 / np.where(present, accepted, 1.0), 0.0)
-    scaled = scale[:, None] * block.product * block.radius
-    if not np.isfinite(scaled).all():
+    with np.errstate(over="ignore", invalid="ignore"):
+        scaled = scale[:, None] * block.product * block.radius
+    if not (np.isfinite(scaled).all() and np.isfinite(accepted).all()):
         return
     order, triangle = _pivoted(scaled)
     for rank in range(max(_least_rank(triangle), least), min(len(block.bias) - 1, p, m) + 1):
