@@ -60,6 +60,13 @@ def test_no_weight_is_rounded_behind_a_matrix(dtype: str):
     assert 50 < folded < 350
 
 
+def test_products_that_underflow_are_not_folded():
+    chain = Chain(1, "float64")
+    chain.apply(np.array([[1.1e-160]]))
+    chain.multiply(np.array([1.3e-160]))
+    assert len(chain.layers()) == 2
+
+
 def test_a_division_is_folded_only_by_powers_of_two():
     for values, layers in (([2.0, 0.25], 1), ([3.0, 1.0], 2), ([0.1, 0.1], 2)):
         chain = Chain(2, "float64")

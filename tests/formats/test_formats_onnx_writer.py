@@ -124,6 +124,11 @@ def test_preprocessing_is_written_as_it_was_read(tmp_path: Path):
     assert load(tmp_path / "net.onnx") == network
 
 
+def test_a_layer_of_one_unit_is_no_preprocessing(tmp_path: Path):
+    save(Network.from_arrays([[[0.5]], [[1.0]]], [None, None], ["linear"] * 2), tmp_path / "n.onnx")
+    assert [n.op_type for n in onnx.load(tmp_path / "n.onnx").graph.node] == ["Gemm", "Gemm"]
+
+
 def test_a_model_beyond_the_limit_of_the_format_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

@@ -129,11 +129,12 @@ def test_output_constraints_are_kept_exactly_by_case():
 
 def test_boxes_of_cases_may_differ():
     halves = "(assert (or (and (<= X_0 0.5) (<= Y_0 1)) (and (>= X_0 0.5) (<= Y_1 1))))"
-    found = parse_property(declare() + UNIT + halves)
+    found = parse_property(declare() + UNIT + "(assert (<= Y_0 Y_1))" + halves)
     assert [case.domain for case in found.cases] == [
         Box([0.0, 0.0], [0.5, 1.0]),
         Box([0.5, 0.0], [1.0, 1.0]),
     ]
+    assert [len(case.outputs) for case in found.cases] == [2, 2]
 
 
 def test_files_plain_and_compressed(tmp_path: Path):
