@@ -58,6 +58,10 @@ class Solver(ABC):
             Start the solver to find out.
         """
 
+    def size(self, form: StandardForm) -> tuple[int, int]:
+        """Rows and columns of a model as the solver's licence counts them."""
+        return form.rows + len(form.indicators) + len(form.sos), form.columns
+
     @abstractmethod
     def _open(self, state: ModelState, options: SolverOptions) -> Session:
         """A session on `state.form`, which has no entries up to `smallest_entry`."""
@@ -85,7 +89,8 @@ class Solver(ABC):
                 f"the model needs {', '.join(sorted(lacks))}, which {self.name} lacks; take "
                 "another formulation or solver (`leo-opt solvers` shows what each offers)"
             )
-        self.licence().check(self.name, form)
+        rows, columns = self.size(form)
+        self.licence().check(self.name, rows, columns)
         kept, touched = form.without_small_entries(self.smallest_entry)
         state = ModelState(kept, self.smallest_entry, touched)
         session = self._open(state, options or SolverOptions())

@@ -16,7 +16,12 @@ from leo_opt.solvers.licences import Licence
 GROUP = "leo_opt.solvers"
 """Entry-point group in which other packages name their `Solver` classes."""
 
-SOLVERS: Mapping[str, str] = MappingProxyType({"highs": "leo_opt.solvers.highs:Highs"})
+SOLVERS: Mapping[str, str] = MappingProxyType(
+    {
+        "highs": "leo_opt.solvers.highs:Highs",
+        "gurobi": "leo_opt.solvers.gurobi:Gurobi",
+    }
+)
 """The backends of this package by name."""
 
 

@@ -13,7 +13,6 @@ Q. Huangfu, J. A. J. Hall, Parallelizing the dual revised simplex method, Math. 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -21,6 +20,7 @@ import numpy as np
 
 from leo_opt.errors import InvalidInputError, SolverError
 from leo_opt.solvers.base import Solver
+from leo_opt.solvers.instances import Instance, PairSession
 from leo_opt.solvers.interrupts import InterruptGuard
 from leo_opt.solvers.licences import OPEN_SOURCE, Licence
 from leo_opt.solvers.questions import Answer, Feature, Question, Rows, SolverOptions, Termination
@@ -107,58 +107,10 @@ class Highs(Solver):
         return OPEN_SOURCE
 
     def _open(self, state: ModelState, options: SolverOptions) -> Session:
-        return HighsSession(self, state, options)
+        return PairSession(self, state, options, lambda kind: _Instance(state, options, kind))
 
 
-class HighsSession(Session):
-    """A model in one HiGHS instance for MILPs and one for linear relaxations."""
-
-    def __init__(self, solver: Solver, state: ModelState, options: SolverOptions) -> None:
-        super().__init__(solver, state, options)
-        # Most sessions are asked only one kind of question, so the second instance waits for its
-        # first one.
-        self._instances: dict[bool, _Instance] = {}
-        self._instance(relaxation=not state.form.discrete)
-
-    def _instance(self, relaxation: bool) -> _Instance:
-        if relaxation not in self._instances:
-            self._instances[relaxation] = _Instance(self.state, self.options, relaxation)
-        return self._instances[relaxation]
-
-    @property
-    def tolerances(self) -> Mapping[str, float]:
-        """HiGHS's own names.
-
-        Branch and bound drops nodes that would improve the incumbent by no more than
-        mip_feasibility_tolerance, so an objective bound may be short by that much.
-        """
-        return self._instance(not self.form.discrete).tolerances
-
-    def _solve(self, question: Question, guard: InterruptGuard) -> Answer:
-        return self._instance(question.relaxation).solve(question, guard)
-
-    def _set_bounds(self, columns: IntArray, lower: FloatArray, upper: FloatArray) -> None:
-        for instance in self._instances.values():
-            instance.set_bounds(columns, lower, upper)
-
-    def _add_rows(self, rows: Rows) -> None:
-        for instance in self._instances.values():
-            instance.add_rows(rows)
-
-    def _remove_rows(self, first: int, count: int) -> None:
-        for instance in self._instances.values():
-            instance.remove_rows(first, count)
-
-    def forget(self) -> None:
-        """Drop the basis of the linear relaxation."""
-        for instance in self._instances.values():
-            instance.forget()
-
-    def _close(self) -> None:
-        self._instances.clear()
-
-
-class _Instance:
+class _Instance(Instance):
     """One HiGHS object with the model as it is now."""
 
     def __init__(self, state: ModelState, options: SolverOptions, relaxation: bool) -> None:
@@ -238,7 +190,11 @@ class _Instance:
 
     @property
     def tolerances(self) -> dict[str, float]:
-        """Names and values in force."""
+        """HiGHS's own names.
+
+        Branch and bound drops nodes that would improve the incumbent by no more than
+        mip_feasibility_tolerance, so an objective bound may be short by that much.
+        """
         options = self._highs.getOptions()
         return {name: float(getattr(options, name)) for name in _TOLERANCES}
 
@@ -270,6 +226,11 @@ class _Instance:
     def forget(self) -> None:
         """Drop basis and solution."""
         self._highs.clearSolver()
+
+    def close(self) -> None:
+        """Free the model; HiGHS frees the rest with the object."""
+        self._highs.setCallback(None, None)
+        self._highs.clear()
 
     def solve(self, question: Question, guard: InterruptGuard) -> Answer:
         """Answer one question."""
@@ -348,7 +309,7 @@ class _Instance:
 def _condition(name: str, watch: Watch) -> Termination:
     """A model status in Pyomo's words; an interrupt has the reason that the watch gave."""
     condition = _TERMINATION.get(name, Termination.UNKNOWN)
-    return watch.condition if condition == Termination.INTERRUPTED else condition
+    return watch.interrupted() if condition == Termination.INTERRUPTED else condition
 
 
 _WORTH_ANOTHER_TRY = frozenset({"kUnknown", "kSolveError"})

@@ -57,6 +57,11 @@ class InterruptGuard:
             signal.signal(signal.SIGINT, signal.SIG_DFL)
             signal.raise_signal(signal.SIGINT)
 
+    def solver_was_interrupted(self) -> None:
+        """Note that the solver's own handler has caught a Ctrl-C."""
+        self.hit = True
+        self._count += 1
+
     def call(self, function: Callable[..., Result], *arguments: Any) -> Result | None:
         """function(*arguments), or None where it raised; then `hit`, and the error comes later."""
         if self._error is not None:

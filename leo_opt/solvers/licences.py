@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from leo_opt.errors import SolverError
-from leo_opt.solvers.standard_form import StandardForm
 
 
 @dataclass(frozen=True)
@@ -27,14 +26,13 @@ class Licence:
     max_columns: int | None = None
     detail: str = ""
 
-    def fits(self, form: StandardForm) -> bool:
-        """Whether a model is within the limits."""
-        rows, columns = counted_rows(form), form.columns
+    def fits(self, rows: int, columns: int) -> bool:
+        """Whether a model of that size is within the limits."""
         return (self.max_rows is None or rows <= self.max_rows) and (
             self.max_columns is None or columns <= self.max_columns
         )
 
-    def check(self, solver: str, form: StandardForm) -> None:
+    def check(self, solver: str, rows: int, columns: int) -> None:
         """Refuse a model that is too large.
 
         Raises
@@ -42,11 +40,11 @@ class Licence:
         SolverError
             Naming both sizes.
         """
-        if not self.fits(form):
+        if not self.fits(rows, columns):
             raise SolverError(
-                f"the model has {counted_rows(form)} rows and {form.columns} columns, and the "
-                f"{self.kind} licence of {solver} takes {self.max_rows} and {self.max_columns}; "
-                "install a full licence or take another solver"
+                f"the model has {rows} rows and {columns} columns, and the {self.kind} licence of "
+                f"{solver} takes {self.max_rows} and {self.max_columns}; install a full licence "
+                "or take another solver"
             )
 
     def __str__(self) -> str:
@@ -56,8 +54,3 @@ class Licence:
 
 
 OPEN_SOURCE = Licence("open source")
-
-
-def counted_rows(form: StandardForm) -> int:
-    """Rows as licences count them: indicators and SOS sets are constraints too."""
-    return form.rows + len(form.indicators) + len(form.sos)

@@ -142,8 +142,8 @@ class Session(ABC):
             stop_above=stop_above,
             stop_below=stop_below,
             confirm=confirm,
-            separate=separate,
-            lazy=lazy,
+            separate=self._prepared(separate),
+            lazy=self._prepared(lazy),
             start=None if start is None else self._array(start, "start", missing=True),
             time_limit=self.options.time_limit if time_limit is None else time_limit,
             node_limit=self.options.node_limit if node_limit is None else node_limit,
@@ -305,6 +305,17 @@ class Session(ABC):
             and Feature.CONFIRM_INCUMBENT not in self.solver.features
             and (answer.point is None or not question.confirm(answer.point))
         )
+
+    def _prepared(self, separator: Separator | None) -> Separator | None:
+        """A separator whose rows are as backends take them."""
+        if separator is None:
+            return None
+
+        def separate(point: FloatArray) -> Rows | None:
+            rows = separator(point)
+            return None if rows is None else self.state.prepare_rows(rows)
+
+        return separate
 
     def _check_open(self) -> None:
         if self._closed:

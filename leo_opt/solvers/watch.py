@@ -8,7 +8,7 @@ import time
 import numpy as np
 
 from leo_opt.solvers.interrupts import InterruptGuard
-from leo_opt.solvers.questions import Question, Termination
+from leo_opt.solvers.questions import Question, Rows, Separator, Termination
 from leo_opt.solvers.standard_form import FloatArray
 
 
@@ -54,6 +54,13 @@ class Watch:
         if below is not None and self.stopped_by is None and -1e20 < bound < below:
             self.stopped_by = "bound"
 
+    def rows_from(self, separator: Separator | None, point: FloatArray) -> Rows | None:
+        """Rows that a separator has at a point; None where it has none or raised."""
+        if separator is None:
+            return None
+        rows = self._guard.call(separator, np.array(point, dtype=np.float64))
+        return None if rows is None or rows.lower.size == 0 else rows
+
     def should_stop(self) -> bool:
         """Whether the solve has found what it was for, is out of time, or was interrupted."""
         if self._guard.hit:
@@ -62,10 +69,12 @@ class Watch:
             self.stopped_by = "limit"
         return self.stopped_by is not None
 
-    @property
-    def condition(self) -> Termination:
-        """What an interrupt of the solver by this watch means."""
+    def interrupted(self) -> Termination:
+        """What it means that the solver was interrupted: by this watch, or else by Ctrl-C."""
         if self._guard.hit or self.stopped_by is None:
+            # Some solvers catch Ctrl-C by themselves, before Python sees it.
+            if not self._guard.hit:
+                self._guard.solver_was_interrupted()
             return Termination.INTERRUPTED
         stopped_by_time = self.stopped_by == "limit"
         return Termination.TIME_LIMIT if stopped_by_time else Termination.OBJECTIVE_LIMIT

@@ -1,0 +1,346 @@
+"""One Gurobi model of a session.
+
+All sessions of a process share one environment, so that a process takes one token of a floating
+licence; it is given back with the last session.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from leo_opt.errors import InvalidInputError, SolverError
+from leo_opt.solvers.instances import Instance
+from leo_opt.solvers.interrupts import InterruptGuard
+from leo_opt.solvers.questions import (
+    Answer,
+    Question,
+    Rows,
+    Separator,
+    SolverOptions,
+    Termination,
+)
+from leo_opt.solvers.standard_form import FloatArray, IntArray, StandardForm
+from leo_opt.solvers.state import ModelState
+from leo_opt.solvers.watch import Watch
+
+TOO_LARGE = 10010
+"""Gurobi's error code for a model beyond a size-limited licence."""
+
+_OPTIMAL = 2
+"""Gurobi's code for an optimal model, or node relaxation."""
+
+_TERMINATION = MappingProxyType(
+    {
+        2: Termination.OPTIMAL,
+        3: Termination.INFEASIBLE,
+        4: Termination.INFEASIBLE_OR_UNBOUNDED,
+        5: Termination.UNBOUNDED,
+        6: Termination.OBJECTIVE_LIMIT,
+        7: Termination.ITERATION_LIMIT,
+        8: Termination.NODE_LIMIT,
+        9: Termination.TIME_LIMIT,
+        11: Termination.INTERRUPTED,
+        12: Termination.ERROR,
+        15: Termination.OBJECTIVE_LIMIT,
+    }
+)
+"""Words for Gurobi's status codes; what is missing is unknown."""
+
+_TOLERANCES = ("FeasibilityTol", "IntFeasTol", "OptimalityTol", "MIPGap", "MIPGapAbs")
+
+
+class Environment:
+    """The environment of this process, started with the first user and freed with the last."""
+
+    _shared: Any = None
+    _process = 0
+    _users = 0
+
+    def __enter__(self) -> Any:
+        import gurobipy
+
+        cls = type(self)
+        if cls._process != os.getpid():
+            cls._shared, cls._users, cls._process = None, 0, os.getpid()
+        if cls._shared is None:
+            environment = gurobipy.Env(empty=True)
+            environment.setParam("OutputFlag", 0)
+            environment.start()
+            cls._shared = environment
+        cls._users += 1
+        return cls._shared
+
+    def __exit__(self, *_error: object) -> None:
+        cls = type(self)
+        cls._users -= 1
+        if cls._users == 0 and cls._shared is not None:
+            cls._shared.dispose()
+            cls._shared = None
+
+
+@dataclass(frozen=True)
+class _Sides:
+    """Rows as Gurobi has them: with one side each, or equal."""
+
+    rows: IntArray
+    senses: Any
+    values: FloatArray
+
+
+def _sides(lower: FloatArray, upper: FloatArray) -> _Sides:
+    """Which of the rows' sides become rows of Gurobi; rows without sides become none."""
+    equal = lower == upper
+    parts = (
+        (equal, "=", upper),
+        (np.isfinite(upper) & ~equal, "<", upper),
+        (np.isfinite(lower) & ~equal, ">", lower),
+    )
+    rows = np.concatenate([np.flatnonzero(where) for where, _, _ in parts])
+    senses = np.concatenate([np.full(int(where.sum()), sense) for where, sense, _ in parts])
+    values = np.concatenate([side[where] for where, _, side in parts])
+    return _Sides(rows, senses, values)
+
+
+class GurobiInstance(Instance):
+    """One Gurobi model."""
+
+    def __init__(self, state: ModelState, options: SolverOptions, relaxation: bool) -> None:
+        import gurobipy
+
+        self._gurobipy: Any = gurobipy
+        self._relaxation = relaxation
+        self._environment = Environment()
+        try:
+            self._model: Any = gurobipy.Model(env=self._environment.__enter__())
+        except gurobipy.GurobiError as error:
+            raise SolverError(f"Gurobi does not start: {error}") from error
+        self._columns = state.form.columns
+        self._set_options(options)
+        matrix, row_lower, row_upper = state.rows()
+        kinds = np.where(state.form.integer & (not relaxation), "I", "C")
+        self._x: Any = self._model.addMVar(
+            self._columns, lb=state.lower, ub=state.upper, vtype=kinds
+        )
+        self._model.ModelSense = gurobipy.GRB.MAXIMIZE
+        # Row k of the model is owned by the Gurobi rows at which _owners is k.
+        self._row_count = 0
+        self._owners = np.zeros(0, dtype=np.int64)
+        self._constraints: list[Any] = []
+        self.add_rows(Rows(matrix, row_lower, row_upper))
+        if not relaxation:
+            self._add_logic(state.form)
+
+    def _set_options(self, options: SolverOptions) -> None:
+        settings: dict[str, object] = {
+            "LogToConsole": 0,
+            "OutputFlag": int(options.log_file is not None),
+            "LogFile": options.log_file or "",
+            "Threads": options.threads,
+            "Seed": options.seed,
+            "MIPGap": options.relative_gap,
+            "MIPGapAbs": options.absolute_gap,
+            "FeasibilityTol": options.feasibility_tolerance,
+            "OptimalityTol": options.feasibility_tolerance,
+            "IntFeasTol": options.integrality_tolerance,
+            # Without these a model is "infeasible or unbounded", and there is no ray.
+            "DualReductions": 0 if self._relaxation else None,
+            "InfUnbdInfo": 1 if self._relaxation else None,
+            **options.extra,
+        }
+        for name, value in settings.items():
+            if value is None:
+                continue
+            try:
+                self._model.setParam(name, value)
+            except (self._gurobipy.GurobiError, TypeError, ValueError) as error:
+                raise InvalidInputError(
+                    f"Gurobi refuses parameter {name} = {value!r}: {error}"
+                ) from error
+
+    def _add_logic(self, form: StandardForm) -> None:
+        """SOS sets and indicators."""
+        variables = self._x.tolist()
+        for group in form.sos:
+            members = [variables[k] for k in group.columns]
+            self._model.addSOS(group.kind, members, group.weights.tolist())
+        for row in form.indicators:
+            body = self._gurobipy.LinExpr(
+                row.coefficients.tolist(), [variables[k] for k in row.columns]
+            )
+            sides = _sides(np.array([row.lower]), np.array([row.upper]))
+            for sense, value in zip(sides.senses, sides.values, strict=True):
+                self._model.addGenConstrIndicator(
+                    variables[row.binary], row.active_value, body, str(sense), float(value)
+                )
+
+    @property
+    def tolerances(self) -> dict[str, float]:
+        """Gurobi's own names."""
+        return {name: float(getattr(self._model.Params, name)) for name in _TOLERANCES}
+
+    def set_bounds(self, columns: IntArray, lower: FloatArray, upper: FloatArray) -> None:
+        """Change column bounds."""
+        chosen = self._x[columns]
+        chosen.LB, chosen.UB = lower, upper
+
+    def add_rows(self, rows: Rows) -> None:
+        """Append rows."""
+        sides = _sides(rows.lower, rows.upper)
+        if sides.rows.size:
+            added = self._model.addMConstr(
+                rows.matrix[sides.rows], self._x, sides.senses, sides.values
+            )
+            self._constraints += added.tolist()
+        self._owners = np.append(self._owners, self._row_count + sides.rows)
+        self._row_count += rows.lower.size
+
+    def remove_rows(self, first: int, count: int) -> None:
+        """Delete rows."""
+        gone = (self._owners >= first) & (self._owners < first + count)
+        for k in np.flatnonzero(gone):
+            self._model.remove(self._constraints[k])
+        self._constraints = [
+            row for row, out in zip(self._constraints, gone, strict=True) if not out
+        ]
+        owners = self._owners[~gone]
+        self._owners = np.where(owners >= first + count, owners - count, owners)
+        self._row_count -= count
+        # Duals are read by position, so the removal must not wait for the next solve.
+        self._model.update()
+
+    def forget(self) -> None:
+        """Drop basis and solution."""
+        self._model.reset(1)
+
+    def close(self) -> None:
+        """Free the model, and with the last one the environment."""
+        self._model.dispose()
+        self._environment.__exit__()
+
+    def solve(self, question: Question, guard: InterruptGuard) -> Answer:
+        """Answer one question."""
+        model, grb = self._model, self._gurobipy.GRB
+        if not self._relaxation:
+            model.reset(1)
+        self._x.Obj = question.objective
+        model.ObjCon = question.constant
+        model.Params.TimeLimit = (
+            grb.INFINITY if question.time_limit is None else question.time_limit
+        )
+        model.Params.NodeLimit = (
+            grb.INFINITY if question.node_limit is None else question.node_limit
+        )
+        model.Params.LazyConstraints = int(question.lazy is not None)
+        model.Params.PreCrush = int(question.separate is not None)
+        if question.start is not None and not self._relaxation:
+            self._x.Start = np.where(np.isnan(question.start), grb.UNDEFINED, question.start)
+        watch = Watch(question, guard)
+        try:
+            model.optimize(_Callback(watch, question, self._x))
+        except self._gurobipy.GurobiError as error:
+            if error.errno == TOO_LARGE:
+                raise SolverError(
+                    f"the model has {model.NumConstrs} rows and {self._columns} columns, more than "
+                    "the licence of gurobi takes; install a full licence or take another solver"
+                ) from error
+            return Answer(Termination.ERROR, message=str(error))
+        return self._read_relaxation(watch) if self._relaxation else self._read(watch)
+
+    def _read_relaxation(self, watch: Watch) -> Answer:
+        """The answer of a linear program, with duals or a ray."""
+        model = self._model
+        condition = _condition(model.Status, watch)
+        solved = condition == Termination.OPTIMAL
+        infeasible = condition == Termination.INFEASIBLE
+        return Answer(
+            termination_condition=condition,
+            objective_bound=model.ObjVal if solved else None,
+            point=np.array(self._x.X) if solved else None,
+            row_duals=self._by_row("Pi") if solved else None,
+            ray=self._by_row("FarkasDual") if infeasible else None,
+            iterations=int(model.IterCount),
+            message=f"status {model.Status}",
+        )
+
+    def _by_row(self, attribute: str) -> FloatArray | None:
+        """An attribute of Gurobi's rows, summed over the two sides of a row."""
+        try:
+            values = self._model.getAttr(attribute, self._constraints)
+        except (AttributeError, self._gurobipy.GurobiError):
+            return None
+        result = np.zeros(self._row_count)
+        np.add.at(result, self._owners, np.array(values))
+        return result
+
+    def _read(self, watch: Watch) -> Answer:
+        """The answer of branch and bound."""
+        model = self._model
+        condition = _condition(model.Status, watch)
+        point = watch.confirmed
+        if point is None and model.SolCount > 0:
+            point = np.array(self._x.X)
+        stopped = condition == Termination.OBJECTIVE_LIMIT
+        return Answer(
+            termination_condition=condition,
+            objective_bound=model.ObjBound if self._has_bound(condition) else None,
+            stopped_by=watch.stopped_by if stopped else None,
+            point=point,
+            nodes=int(model.NodeCount),
+            iterations=int(model.IterCount),
+            message=f"status {model.Status}",
+        )
+
+    def _has_bound(self, condition: Termination) -> bool:
+        return condition not in (Termination.INFEASIBLE, Termination.UNBOUNDED, Termination.ERROR)
+
+
+class _Callback:
+    """What Gurobi calls; it must not raise."""
+
+    def __init__(self, watch: Watch, question: Question, x: Any) -> None:
+        import gurobipy
+
+        self._codes = gurobipy.GRB.Callback
+        self._watch = watch
+        self._question = question
+        self._x = x
+
+    def __call__(self, model: Any, where: int) -> None:
+        codes, watch = self._codes, self._watch
+        if where == codes.MIP:
+            watch.see_bound(model.cbGet(codes.MIP_OBJBND))
+        elif where == codes.MIPSOL:
+            point = np.asarray(model.cbGetSolution(self._x))
+            if not self._add(model.cbLazy, self._question.lazy, point):
+                watch.see_incumbent(point)
+        elif where == codes.MIPNODE:
+            watch.see_bound(model.cbGet(codes.MIPNODE_OBJBND))
+            separate = self._question.separate
+            if separate is not None and model.cbGet(codes.MIPNODE_STATUS) == _OPTIMAL:
+                self._add(model.cbCut, separate, np.asarray(model.cbGetNodeRel(self._x)))
+        if watch.should_stop():
+            model.terminate()
+
+    def _add(self, add: Callable[..., None], separator: Separator | None, point: Any) -> bool:
+        """Add the rows that a separator has at a point; whether there are any."""
+        rows = self._watch.rows_from(separator, point)
+        if rows is None:
+            return False
+        sides = _sides(rows.lower, rows.upper)
+        for row, sense, value in zip(sides.rows, sides.senses, sides.values, strict=True):
+            entries = rows.matrix[[row]]
+            body = self._x[entries.indices] @ entries.data
+            add(body, str(sense), float(value))
+        return True
+
+
+def _condition(status: int, watch: Watch) -> Termination:
+    """A status in Pyomo's words; an interrupt has the reason that the watch gave."""
+    condition = _TERMINATION.get(status, Termination.UNKNOWN)
+    return watch.interrupted() if condition == Termination.INTERRUPTED else condition
