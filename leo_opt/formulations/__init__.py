@@ -1,0 +1,166 @@
+"""MILP formulations of rectifier networks by name, as Pyomo blocks."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from importlib.metadata import entry_points
+from types import MappingProxyType
+from typing import Any
+
+from leo_opt.bounds import Bounds, propagate
+from leo_opt.domain import Box
+from leo_opt.errors import InvalidInputError
+from leo_opt.formulations.base import Formulation, Unit
+from leo_opt.formulations.big_m import BigM
+from leo_opt.formulations.complement import Complement
+from leo_opt.formulations.embedding import check_activations, check_finite, embed
+from leo_opt.formulations.inputs import check_reach, domain_of, read_inputs
+from leo_opt.formulations.triangle import Triangle
+from leo_opt.network import Network
+
+__all__ = [
+    "FORMULATIONS",
+    "BigM",
+    "Complement",
+    "Formulation",
+    "Triangle",
+    "Unit",
+    "find",
+    "formulate",
+    "names",
+]
+
+FORMULATIONS: Mapping[str, type[Formulation]] = MappingProxyType(
+    {
+        "big-m": BigM,
+        "complement": Complement,
+        "triangle": Triangle,
+    }
+)
+"""The formulations of this package by name; packages add theirs as entry points."""
+
+ENTRY_POINTS = "leo_opt.formulations"
+
+
+def names() -> list[str]:
+    """Names of all formulations, those of installed plug-ins included."""
+    return [*FORMULATIONS, *(point.name for point in entry_points(group=ENTRY_POINTS))]
+
+
+def find(name: str) -> Formulation:
+    """The formulation of a name, with its default options.
+
+    Raises
+    ------
+    InvalidInputError
+        If no formulation has that name, or a plug-in of that name is none.
+    """
+    if name in FORMULATIONS:
+        return FORMULATIONS[name]()
+    for point in entry_points(group=ENTRY_POINTS):
+        if point.name == name:
+            module = importlib.import_module(point.module)
+            formulation = getattr(module, point.attr)()
+            if isinstance(formulation, Formulation):
+                return formulation
+            raise InvalidInputError(
+                f"the plug-in {point.value} of formulation {name!r} makes a "
+                f"{type(formulation).__name__}; it must be a subclass of Formulation"
+            )
+    raise InvalidInputError(f"formulation {name!r} is unknown; known are {', '.join(names())}")
+
+
+def formulate(
+    network: Network,
+    domain: Box | None = None,
+    *,
+    inputs: Any = None,
+    formulation: str | Formulation = "big-m",
+    bounds: Bounds | None = None,
+    restrict: bool = False,
+) -> Any:
+    """A network as a Pyomo block, to stand by itself or in a model of the user's.
+
+    The block's own variables are scaled by powers of two to a range of about 1; what is in
+    natural units are `inputs`, `outputs`, `pre` and `post`. A stably active unit is one variable
+    and one row, a stably inactive one is nothing. This is valid on the domain only, so that the
+    block always keeps its inputs in the domain.
+
+    Parameters
+    ----------
+    network
+        Layers of rectifiers and linear layers.
+    domain
+        The box of inputs. By default the bounds of the user's variables, or the box of `bounds`.
+    inputs
+        The network's inputs: an indexed Pyomo variable, a list of variables and expressions, or
+        the `inputs` of another block. By default the block has its own variables.
+    formulation
+        A name (see `names`) or a formulation.
+    bounds
+        Intervals of all pre-activations on a box that contains the domain; by default those of
+        `propagate`. The model keeps every pre-activation that has a variable inside.
+    restrict
+        Allow variables whose own bounds reach beyond the domain; the block then restricts them.
+
+    Returns
+    -------
+    pyomo.environ.Block
+        With, for unit u of layer l of `network.layers`, both from 0:
+
+        - `inputs[i]`, `outputs[k]`: variables or expressions;
+        - `pre[l, u]`, `post[l, u]`: expressions; post is 0 where the unit is stably inactive;
+        - `is_active[l, u]`: 1 exactly when the unit passes its input; a binary variable where
+          lower < 0 < upper in a layer with phases, absent elsewhere and in relaxations (the
+          name `active` belongs to Pyomo);
+        - `scaled_pre[l, u]`: variable, `scale[l, u]` times the pre-activation, for units that are
+          not stably inactive; `scale` is a dictionary of powers of two;
+        - `scaled_post[l, u]`: variable, `scale[l, u]` times the post-activation, where unstable;
+        - `affine[l, u]`: the row that defines `scaled_pre[l, u]`;
+        - `units`: the unstable units as the formulation saw them.
+
+    Raises
+    ------
+    InvalidInputError
+        If there is no domain, a bound is infinite, the inputs are too few or too many, or may
+        leave the domain.
+    MismatchError
+        If the bounds are of another network or box, or sampled inputs violate them.
+    UnsupportedOperatorError
+        If a layer is neither linear nor of rectifiers.
+
+    Examples
+    --------
+    >>> import pyomo.environ as pyo
+    >>> from leo_opt import Box, Network, formulate
+    >>> network = Network.from_arrays([[[1.0], [-1.0]], [[1.0, 1.0]]], [[0.0, 0.0], [0.0]])
+    >>> model = pyo.ConcreteModel()
+    >>> model.net = formulate(network, Box(-1, 2))
+    >>> model.largest = pyo.Objective(expr=model.net.outputs[0], sense=pyo.maximize)
+    """
+    check_activations(network)
+    entries = read_inputs(inputs, network.input_size)
+    box = _choose_domain(domain, entries, bounds).spread(network.input_size)
+    if entries is not None and not restrict:
+        check_reach(entries, box)
+    if bounds is None:
+        bounds = propagate(network, box)
+    else:
+        bounds.check(network, box)
+    check_finite(bounds)
+    chosen = find(formulation) if isinstance(formulation, str) else formulation
+    return embed(network, box, entries, chosen, bounds)
+
+
+def _choose_domain(domain: Box | None, inputs: list[Any] | None, bounds: Bounds | None) -> Box:
+    """The domain given, else that of the user's variables, else that of the bounds."""
+    if domain is not None:
+        return domain
+    if inputs is not None:
+        return domain_of(inputs)
+    if bounds is not None:
+        return bounds.domain
+    raise InvalidInputError(
+        "formulate was given neither a domain nor inputs nor bounds; give a Box of inputs"
+    )

@@ -1,0 +1,245 @@
+"""A network as a Pyomo block, whatever the formulation of its unstable units."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyomo.environ as pyo
+from numpy.typing import NDArray
+
+from leo_opt.bounds import Bounds
+from leo_opt.domain import Box
+from leo_opt.errors import InvalidInputError, UnsupportedOperatorError
+from leo_opt.formulations.base import Formulation, Unit
+from leo_opt.formulations.columns import Columns, IntArray, scale_rows, unit_exponents
+from leo_opt.formulations.inputs import add_inputs
+from leo_opt.formulations.rows import Row, add_expressions, add_rows, add_variables, linear
+from leo_opt.network import ACTIVATIONS, FloatArray, Layer, LinearPiece, Network
+
+_RECTIFIER = (LinearPiece(-np.inf, 0.0, 0.0), LinearPiece(0.0, np.inf, 1.0))
+
+Address = tuple[int, int]
+
+
+def check_activations(network: Network) -> None:
+    """Refuse activations that the formulations cannot write.
+
+    Raises
+    ------
+    UnsupportedOperatorError
+        With the layer and its tag.
+    """
+    for index, layer in enumerate(network.layers):
+        pieces = ACTIVATIONS[layer.activation].pieces
+        if pieces != _RECTIFIER and [piece.slope for piece in pieces] != [1.0]:
+            raise UnsupportedOperatorError(
+                f"layer {index} has the activation {layer.activation!r}; "
+                "formulations write rectifiers and linear layers only"
+            )
+
+
+def check_finite(bounds: Bounds) -> None:
+    """Refuse a missing bound: there is no default for it.
+
+    Raises
+    ------
+    InvalidInputError
+        With the unit whose bound is infinite.
+    """
+    for layer, (lower, upper) in enumerate(zip(bounds.lower, bounds.upper, strict=True)):
+        wrong = np.flatnonzero(~(np.isfinite(lower) & np.isfinite(upper)))
+        if wrong.size:
+            unit = int(wrong[0])
+            raise InvalidInputError(
+                f"bounds of unit ({layer}, {unit}) are [{lower[unit]}, {upper[unit]}]; a model "
+                "needs finite bounds: give them, or shrink the domain"
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class _Plan:
+    """What the bounds say about one layer, in scaled units.
+
+    Parameters
+    ----------
+    held, fixed : (k,), (n - k,) integer arrays
+        Units that have a variable, and those that are stably inactive.
+    unstable : (n,) boolean array
+    exponent : (n,) integer array
+        Scaled pre-activation = 2**exponent * pre-activation.
+    lower, upper : (n,) arrays
+        Bounds of the scaled pre-activations.
+    """
+
+    held: IntArray
+    fixed: IntArray
+    unstable: NDArray[np.bool_]
+    exponent: IntArray
+    lower: FloatArray
+    upper: FloatArray
+
+
+def _plan_layer(layer: Layer, lower: FloatArray, upper: FloatArray) -> _Plan:
+    inactive = layer.has_phases & (upper <= 0.0)
+    exponent = np.where(inactive, 0, unit_exponents(lower, upper))
+    return _Plan(
+        held=np.flatnonzero(~inactive),
+        fixed=np.flatnonzero(inactive),
+        unstable=layer.has_phases & (lower < 0.0) & (upper > 0.0),
+        exponent=exponent,
+        lower=np.ldexp(lower, exponent),
+        upper=np.ldexp(upper, exponent),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Variables:
+    """Scaled variables of all units by address; a stably active unit's post is its pre."""
+
+    pre: dict[Address, Any]
+    post: dict[Address, Any]
+    active: dict[Address, Any]
+
+
+def _add_unit_variables(block: Any, plans: list[_Plan], exact: bool) -> _Variables:
+    """Add `scaled_pre`, `scaled_post` and `is_active`, empty ones too."""
+    low: dict[Any, float] = {}
+    high: dict[Any, float] = {}
+    unstable: dict[Any, float] = {}
+    for index, plan in enumerate(plans):
+        lower, upper, both = plan.lower.tolist(), plan.upper.tolist(), plan.unstable.tolist()
+        for unit in plan.held.tolist():
+            low[index, unit], high[index, unit] = lower[unit], upper[unit]
+            if both[unit]:
+                unstable[index, unit] = upper[unit]
+    pre = add_variables(block, "scaled_pre", low, high)
+    post = add_variables(block, "scaled_post", dict.fromkeys(unstable, 0.0), unstable)
+    block.is_active = pyo.Var(list(unstable) if exact else [], within=pyo.Binary)
+    pre_of = {address: pre[address] for address in low}
+    post_of = {address: post[address] for address in unstable}
+    return _Variables(pre_of, pre_of | post_of, dict(block.is_active.items()))
+
+
+@dataclass(frozen=True, eq=False)
+class _Rows:
+    """What the layers add up to, filled layer by layer."""
+
+    affine: dict[Any, Row]
+    pre: dict[Any, Any]
+    post: dict[Any, Any]
+    scale: dict[Address, float]
+    units: list[Unit]
+
+
+def _add_layer(
+    index: int, layer: Layer, plan: _Plan, columns: Columns, variables: _Variables, rows: _Rows
+) -> Columns:
+    """Write the rows of one layer, and return what the next layer reads."""
+    scaled = scale_rows(layer, columns, plan.held, plan.exponent[plan.held])
+    for k, unit in enumerate(plan.held.tolist()):
+        address = index, unit
+        constant, slack = float(scaled.constant[k]), float(scaled.slack[k])
+        rows.affine[address] = _affine_row(
+            variables.pre[address], scaled.coefficients[k], columns, constant, slack
+        )
+        scale = float(np.ldexp(1.0, plan.exponent[unit]))
+        rows.scale[address] = scale
+        rows.pre[address] = variables.pre[address] / scale
+        rows.post[address] = variables.post[address] / scale
+        if plan.unstable[unit]:
+            rows.units.append(
+                Unit(
+                    *address,
+                    pre=variables.pre[address],
+                    post=variables.post[address],
+                    active=variables.active.get(address),
+                    lower=float(plan.lower[unit]),
+                    upper=float(plan.upper[unit]),
+                    columns=columns,
+                    coefficients=scaled.coefficients[k],
+                    constant=constant,
+                    slack=slack,
+                )
+            )
+    _add_inactive(index, layer, plan.fixed, columns, rows)
+    return _columns_of(index, layer, plan, variables)
+
+
+def _affine_row(
+    pre: Any, coefficients: FloatArray, columns: Columns, constant: float, slack: float
+) -> Row:
+    """The row pre - coefficients @ variables = constant, to within the slack."""
+    nonzero = np.flatnonzero(coefficients).tolist()
+    expression = linear(
+        [1.0, *(-coefficients[nonzero]).tolist()],
+        [pre, *(columns.variables[i] for i in nonzero)],
+    )
+    return constant - slack, expression, constant + slack
+
+
+def _add_inactive(index: int, layer: Layer, units: IntArray, columns: Columns, rows: _Rows) -> None:
+    """Stably inactive units have neither variable nor row; only `pre` knows them."""
+    constants = layer.bias[units] + layer.weight[units] @ columns.shift
+    coefficients = np.ldexp(layer.weight[np.ix_(units, columns.kept)], -columns.exponent)
+    for k, unit in enumerate(units.tolist()):
+        rows.pre[index, unit] = linear(
+            coefficients[k].tolist(), columns.variables, float(constants[k])
+        )
+        rows.post[index, unit] = 0.0
+        rows.scale[index, unit] = 1.0
+
+
+def _columns_of(index: int, layer: Layer, plan: _Plan, variables: _Variables) -> Columns:
+    """The posts of a layer, as the next layer reads them."""
+    held = plan.held
+    lower, upper = plan.lower[held], plan.upper[held]
+    return Columns(
+        shift=np.zeros(layer.n_out),
+        kept=held,
+        exponent=plan.exponent[held],
+        variables=[variables.post[index, unit] for unit in held.tolist()],
+        lower=layer.activate(lower),
+        upper=layer.activate(upper),
+    )
+
+
+def embed(
+    network: Network,
+    domain: Box,
+    inputs: list[Any] | None,
+    formulation: Formulation,
+    bounds: Bounds,
+) -> Any:
+    """Build the block that `formulate` describes.
+
+    Parameters
+    ----------
+    domain
+        Of the network's input size.
+    inputs
+        The user's variables and expressions, or None for variables of the block.
+    bounds
+        Finite, on a box that contains the domain.
+    """
+    block = pyo.Block(concrete=True)
+    columns = add_inputs(block, inputs, domain)
+    plans = [
+        _plan_layer(layer, lower, upper)
+        for layer, lower, upper in zip(network.layers, bounds.lower, bounds.upper, strict=True)
+    ]
+    variables = _add_unit_variables(block, plans, formulation.exact)
+    rows = _Rows({}, {}, {}, {}, [])
+    for index, (layer, plan) in enumerate(zip(network.layers, plans, strict=True)):
+        columns = _add_layer(index, layer, plan, columns, variables, rows)
+    add_rows(block, "affine", rows.affine)
+    formulation.add_units(block, rows.units)
+    last = len(plans) - 1
+    add_expressions(block, "pre", rows.pre)
+    add_expressions(block, "post", rows.post)
+    outputs: dict[Any, Any] = {k: rows.post[last, k] for k in range(network.output_size)}
+    add_expressions(block, "outputs", outputs)
+    block.scale = rows.scale
+    block.units = tuple(rows.units)
+    return block

@@ -1,0 +1,71 @@
+"""Rows and variables of Pyomo, added without rules and without tiny coefficients."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
+
+import pyomo.environ as pyo
+from pyomo.core.expr import LinearExpression
+
+SMALLEST_COEFFICIENT = 1e-9
+"""Solvers drop entries of this size without a word. Rows of this package leave them out by hand
+and widen the row by what they could have contributed, so that the network stays feasible."""
+
+Row = tuple[float | None, Any, float | None]
+"""Lower side, linear expression, upper side, as Pyomo takes a constraint."""
+
+
+def linear(coefficients: Sequence[float], variables: Sequence[Any], constant: float = 0.0) -> Any:
+    """A linear expression from lists, without Pyomo's cost of adding term by term."""
+    return LinearExpression(
+        constant=constant, linear_coefs=list(coefficients), linear_vars=list(variables)
+    )
+
+
+def at_most(terms: Sequence[tuple[float, Any]], upper: float) -> Row:
+    """The row sum(coefficient * variable) <= upper, in bounded variables.
+
+    Terms too small for a solver are left out at their least value, so that the row stays valid.
+    """
+    kept = [term for term in terms if abs(term[0]) > SMALLEST_COEFFICIENT]
+    for coefficient, variable in terms:
+        if abs(coefficient) <= SMALLEST_COEFFICIENT:
+            upper -= min(coefficient * variable.lb, coefficient * variable.ub)
+    return None, linear([c for c, _ in kept], [v for _, v in kept]), upper
+
+
+def add_rows(block: Any, name: str, rows: Mapping[Hashable, Row]) -> None:
+    """Add an indexed constraint; without any row, add nothing."""
+    if not rows:
+        return
+    constraint = pyo.Constraint(list(rows))
+    block.add_component(name, constraint)
+    for index, row in rows.items():
+        constraint[index] = row
+
+
+def add_variables(
+    block: Any,
+    name: str,
+    lower: Mapping[Hashable, float],
+    upper: Mapping[Hashable, float],
+    within: Any = pyo.Reals,
+) -> Any:
+    """Add an indexed variable with a finite lower and upper bound at each index."""
+    variable = pyo.Var(list(lower), within=within)
+    block.add_component(name, variable)
+    for index, low in lower.items():
+        data = variable[index]
+        data.setlb(low)
+        data.setub(upper[index])
+    return variable
+
+
+def add_expressions(block: Any, name: str, expressions: Mapping[Hashable, Any]) -> Any:
+    """Add an indexed named expression."""
+    component = pyo.Expression(list(expressions))
+    block.add_component(name, component)
+    for index, expression in expressions.items():
+        component[index].set_value(expression)
+    return component
