@@ -16,19 +16,26 @@ from leo_opt.network import FloatArray, Layer
 IntArray = NDArray[np.int64]
 
 
+_LARGEST_EXPONENT = 20
+"""Rows of units that are small only by cancellation are scaled no further than to entries of
+2**20: more would drown them in the rounding of the solver."""
+
+_EXPONENT_RANGE = 1000
+"""Powers of two beyond are no float64."""
+
+
 @dataclass(frozen=True, eq=False)
-class Columns:
-    """Values that a layer reads: shift + 2**-exponent * variable where kept, else shift.
+class Scaling:
+    """How values are held by variables: shift + 2**-exponent * variable if kept, else shift.
 
     Parameters
     ----------
     shift : (n,) array
         In natural units; all there is of a value that cannot vary on the domain.
     kept : (k,) integer array
-        Which of the n values vary.
+        Which of the n values have a variable.
     exponent : (k,) integer array
         The powers of two that give the variables a range of about 1.
-    variables : k Pyomo variables
     lower, upper : (k,) arrays
         Intervals of the variables.
     """
@@ -36,9 +43,16 @@ class Columns:
     shift: FloatArray
     kept: IntArray
     exponent: IntArray
-    variables: Sequence[Any]
     lower: FloatArray
     upper: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class Columns:
+    """What a layer reads: its scaling, and the Pyomo variable of each value kept."""
+
+    scaling: Scaling
+    variables: Sequence[Any]
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,23 +74,41 @@ class ScaledRows:
     slack: FloatArray
 
 
-def unit_exponents(lower: FloatArray, upper: FloatArray) -> IntArray:
-    """Exponents e with 2**e * max(|lower|, |upper|) about 1, and 0 where that is 0.
+def unit_exponents(layer: Layer, inputs: Scaling, lower: FloatArray, upper: FloatArray) -> IntArray:
+    """Exponents e with 2**e * max(|lower|, |upper|) about 1, limited by the entries of the row.
 
     Parameters
     ----------
-    lower, upper : (n,) arrays
-        Finite.
+    inputs
+        Scaling of what the layer reads.
+    lower, upper : (n_out,) arrays
+        Finite bounds of its pre-activations.
     """
     reach = np.maximum(np.abs(lower), np.abs(upper))
-    return -np.rint(np.log2(np.where(reach > 0.0, reach, 1.0))).astype(np.int64)
+    wanted = -np.rint(np.log2(np.where(reach > 0.0, reach, 1.0)))
+    span = np.maximum(1.0, np.maximum(np.abs(inputs.lower), np.abs(inputs.upper)))
+    with np.errstate(over="ignore", under="ignore"):
+        entries = np.abs(layer.weight[:, inputs.kept]) * np.ldexp(span, -inputs.exponent)
+        largest = np.maximum(entries.max(axis=1, initial=0.0), np.abs(natural_bias(layer, inputs)))
+        limit = _LARGEST_EXPONENT - np.ceil(np.log2(np.where(largest > 0.0, largest, 1.0)))
+    limited = np.where(largest > 0.0, np.minimum(wanted, limit), wanted)
+    return np.clip(limited, -_EXPONENT_RANGE, _EXPONENT_RANGE).astype(np.int64)
 
 
-def scale_rows(layer: Layer, columns: Columns, units: IntArray, exponent: IntArray) -> ScaledRows:
-    """Rows of some units of a layer over scaled columns.
+def natural_bias(layer: Layer, inputs: Scaling) -> FloatArray:
+    """Bias plus the contribution of the shifts, in natural units, (n_out,)."""
+    if not inputs.shift.any():
+        return layer.bias
+    return layer.bias + layer.weight @ inputs.shift
+
+
+def scale_rows(layer: Layer, inputs: Scaling, units: IntArray, exponent: IntArray) -> ScaledRows:
+    """Rows of some units of a layer over scaled variables.
 
     Parameters
     ----------
+    inputs
+        Scaling of what the layer reads.
     units, exponent : (m,) integer arrays
         The units, and the powers of two that multiply their pre-activations.
 
@@ -85,33 +117,29 @@ def scale_rows(layer: Layer, columns: Columns, units: IntArray, exponent: IntArr
     InvalidInputError
         If a scaled number overflows.
     """
-    weight, natural = layer.weight[units], layer.bias[units]
-    if columns.shift.any():
-        natural = natural + weight @ columns.shift
+    weight = layer.weight[np.ix_(units, inputs.kept)]
     with np.errstate(over="ignore", under="ignore"):
-        constant = np.ldexp(natural, exponent)
+        constant = np.ldexp(natural_bias(layer, inputs)[units], exponent)
         # Powers of two are exact in binary: nothing is rounded here.
-        powers = exponent[:, None] - columns.exponent[None, :]
-        coefficients = np.ldexp(weight[:, columns.kept], powers)
+        powers = exponent[:, None] - inputs.exponent[None, :]
+        coefficients = np.ldexp(weight, powers)
     if not (np.isfinite(coefficients).all() and np.isfinite(constant).all()):
         raise InvalidInputError(
-            f"a scaled weight overflows: it reaches {np.abs(weight).max():g} and is multiplied by "
-            f"up to 2**{int(powers.max(initial=0))}; rescale the weights of neighbouring layers"
+            f"a scaled weight overflows: it is up to {np.abs(weight).max():g} and is multiplied "
+            f"by up to 2**{int(powers.max(initial=0))}; rescale the weights of the layers"
         )
-    return _leave_out_small(coefficients, constant, columns)
+    return _leave_out_small(coefficients, constant, inputs)
 
 
-def _leave_out_small(
-    coefficients: FloatArray, constant: FloatArray, columns: Columns
-) -> ScaledRows:
+def _leave_out_small(coefficients: FloatArray, constant: FloatArray, inputs: Scaling) -> ScaledRows:
     """Replace entries too small for a solver by the interval of what they contribute."""
     small = (np.abs(coefficients) <= SMALLEST_COEFFICIENT) & (coefficients != 0.0)
     if not small.any():
         return ScaledRows(coefficients, constant, np.zeros(constant.size))
     dropped = np.where(small, coefficients, 0.0)
     positive, negative = np.maximum(dropped, 0.0), np.minimum(dropped, 0.0)
-    least = positive @ columns.lower + negative @ columns.upper
-    most = positive @ columns.upper + negative @ columns.lower
+    least = positive @ inputs.lower + negative @ inputs.upper
+    most = positive @ inputs.upper + negative @ inputs.lower
     middle = 0.5 * (least + most)
     # The factor and the addend cover the rounding of these sums.
     slack = (1.0 + 2.0**-20) * 0.5 * (most - least) + 2.0**-40 * np.abs(middle)

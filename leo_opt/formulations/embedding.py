@@ -13,7 +13,14 @@ from leo_opt.bounds import Bounds
 from leo_opt.domain import Box
 from leo_opt.errors import InvalidInputError, UnsupportedOperatorError
 from leo_opt.formulations.base import Formulation, Unit
-from leo_opt.formulations.columns import Columns, IntArray, scale_rows, unit_exponents
+from leo_opt.formulations.columns import (
+    Columns,
+    IntArray,
+    Scaling,
+    natural_bias,
+    scale_rows,
+    unit_exponents,
+)
 from leo_opt.formulations.inputs import add_inputs
 from leo_opt.formulations.rows import Row, add_expressions, add_rows, add_variables, linear
 from leo_opt.network import ACTIVATIONS, FloatArray, Layer, LinearPiece, Network
@@ -71,6 +78,8 @@ class _Plan:
         Scaled pre-activation = 2**exponent * pre-activation.
     lower, upper : (n,) arrays
         Bounds of the scaled pre-activations.
+    outputs
+        How the next layer reads the post-activations.
     """
 
     held: IntArray
@@ -79,19 +88,36 @@ class _Plan:
     exponent: IntArray
     lower: FloatArray
     upper: FloatArray
+    outputs: Scaling
 
 
-def _plan_layer(layer: Layer, lower: FloatArray, upper: FloatArray) -> _Plan:
-    inactive = layer.has_phases & (upper <= 0.0)
-    exponent = np.where(inactive, 0, unit_exponents(lower, upper))
-    return _Plan(
-        held=np.flatnonzero(~inactive),
-        fixed=np.flatnonzero(inactive),
-        unstable=layer.has_phases & (lower < 0.0) & (upper > 0.0),
-        exponent=exponent,
-        lower=np.ldexp(lower, exponent),
-        upper=np.ldexp(upper, exponent),
-    )
+def _plan_layers(network: Network, inputs: Scaling, bounds: Bounds) -> list[_Plan]:
+    """Phases and scaling of all layers, one after the other."""
+    plans = []
+    for layer, lower, upper in zip(network.layers, bounds.lower, bounds.upper, strict=True):
+        inactive = layer.has_phases & (upper <= 0.0)
+        exponent = np.where(inactive, 0, unit_exponents(layer, inputs, lower, upper))
+        held = np.flatnonzero(~inactive)
+        low, high = np.ldexp(lower, exponent), np.ldexp(upper, exponent)
+        plans.append(
+            _Plan(
+                held=held,
+                fixed=np.flatnonzero(inactive),
+                unstable=layer.has_phases & (lower < 0.0) & (upper > 0.0),
+                exponent=exponent,
+                lower=low,
+                upper=high,
+                outputs=Scaling(
+                    shift=np.zeros(layer.n_out),
+                    kept=held,
+                    exponent=exponent[held],
+                    lower=layer.activate(low[held]),
+                    upper=layer.activate(high[held]),
+                ),
+            )
+        )
+        inputs = plans[-1].outputs
+    return plans
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,7 +163,7 @@ def _add_layer(
     index: int, layer: Layer, plan: _Plan, columns: Columns, variables: _Variables, rows: _Rows
 ) -> Columns:
     """Write the rows of one layer, and return what the next layer reads."""
-    scaled = scale_rows(layer, columns, plan.held, plan.exponent[plan.held])
+    scaled = scale_rows(layer, columns.scaling, plan.held, plan.exponent[plan.held])
     for k, unit in enumerate(plan.held.tolist()):
         address = index, unit
         constant, slack = float(scaled.constant[k]), float(scaled.slack[k])
@@ -164,7 +190,8 @@ def _add_layer(
                 )
             )
     _add_inactive(index, layer, plan.fixed, columns, rows)
-    return _columns_of(index, layer, plan, variables)
+    posts = [variables.post[index, unit] for unit in plan.held.tolist()]
+    return Columns(plan.outputs, posts)
 
 
 def _affine_row(
@@ -181,28 +208,15 @@ def _affine_row(
 
 def _add_inactive(index: int, layer: Layer, units: IntArray, columns: Columns, rows: _Rows) -> None:
     """Stably inactive units have neither variable nor row; only `pre` knows them."""
-    constants = layer.bias[units] + layer.weight[units] @ columns.shift
-    coefficients = np.ldexp(layer.weight[np.ix_(units, columns.kept)], -columns.exponent)
+    constants = natural_bias(layer, columns.scaling)[units]
+    weight = layer.weight[np.ix_(units, columns.scaling.kept)]
+    coefficients = np.ldexp(weight, -columns.scaling.exponent)
     for k, unit in enumerate(units.tolist()):
         rows.pre[index, unit] = linear(
             coefficients[k].tolist(), columns.variables, float(constants[k])
         )
         rows.post[index, unit] = 0.0
         rows.scale[index, unit] = 1.0
-
-
-def _columns_of(index: int, layer: Layer, plan: _Plan, variables: _Variables) -> Columns:
-    """The posts of a layer, as the next layer reads them."""
-    held = plan.held
-    lower, upper = plan.lower[held], plan.upper[held]
-    return Columns(
-        shift=np.zeros(layer.n_out),
-        kept=held,
-        exponent=plan.exponent[held],
-        variables=[variables.post[index, unit] for unit in held.tolist()],
-        lower=layer.activate(lower),
-        upper=layer.activate(upper),
-    )
 
 
 def embed(
@@ -225,10 +239,7 @@ def embed(
     """
     block = pyo.Block(concrete=True)
     columns = add_inputs(block, inputs, domain)
-    plans = [
-        _plan_layer(layer, lower, upper)
-        for layer, lower, upper in zip(network.layers, bounds.lower, bounds.upper, strict=True)
-    ]
+    plans = _plan_layers(network, columns.scaling, bounds)
     variables = _add_unit_variables(block, plans, formulation.exact)
     rows = _Rows({}, {}, {}, {}, [])
     for index, (layer, plan) in enumerate(zip(network.layers, plans, strict=True)):

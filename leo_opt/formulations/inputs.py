@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from leo_opt.domain import Box
 from leo_opt.errors import InvalidInputError
-from leo_opt.formulations.columns import Columns
+from leo_opt.formulations.columns import Columns, Scaling
 from leo_opt.formulations.rows import SMALLEST_COEFFICIENT, add_expressions, add_variables, linear
 
 _USUAL_WIDTH = (0.125, 8.0)
@@ -193,14 +193,8 @@ def _add_scaled(
             rows[k] = _scaling_row(entries[k], own[k], float(centre[k]), int(exponent[k]))
             variables[k] = own[k]
     kept = np.flatnonzero(direct | scaled)
-    return Columns(
-        shift=shift,
-        kept=kept,
-        exponent=exponent[kept],
-        variables=[variables[k] for k in kept.tolist()],
-        lower=lower[kept],
-        upper=upper[kept],
-    )
+    scaling = Scaling(shift, kept, exponent[kept], lower[kept], upper[kept])
+    return Columns(scaling, [variables[k] for k in kept.tolist()])
 
 
 def _scaling_row(entry: Any, variable: Any, centre: float, exponent: int) -> Any:
