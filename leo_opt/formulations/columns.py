@@ -88,18 +88,25 @@ def unit_exponents(layer: Layer, inputs: Scaling, lower: FloatArray, upper: Floa
     wanted = -np.rint(np.log2(np.where(reach > 0.0, reach, 1.0)))
     span = np.maximum(1.0, np.maximum(np.abs(inputs.lower), np.abs(inputs.upper)))
     with np.errstate(over="ignore", under="ignore"):
-        entries = np.abs(layer.weight[:, inputs.kept]) * np.ldexp(span, -inputs.exponent)
-        largest = np.maximum(entries.max(axis=1, initial=0.0), np.abs(natural_bias(layer, inputs)))
+        size = np.abs(inputs.shift)
+        size[inputs.kept] += np.ldexp(span, -inputs.exponent)
+        entries = np.abs(layer.weight) * size
+        largest = np.maximum(entries.max(axis=1), np.abs(layer.bias))
         limit = _LARGEST_EXPONENT - np.ceil(np.log2(np.where(largest > 0.0, largest, 1.0)))
     limited = np.where(largest > 0.0, np.minimum(wanted, limit), wanted)
     return np.clip(limited, -_EXPONENT_RANGE, _EXPONENT_RANGE).astype(np.int64)
 
 
 def natural_bias(layer: Layer, inputs: Scaling) -> FloatArray:
-    """Bias plus the contribution of the shifts, in natural units, (n_out,)."""
-    if not inputs.shift.any():
+    """Bias plus the contribution of the shifts, in natural units, (n_out,).
+
+    Summed in extended precision where there is one, since the terms may cancel.
+    """
+    where = np.flatnonzero(inputs.shift)
+    if not where.size:
         return layer.bias
-    return layer.bias + layer.weight @ inputs.shift
+    terms = layer.weight[:, where].astype(np.longdouble) * inputs.shift[where]
+    return np.asarray(terms.sum(axis=1) + layer.bias, dtype=np.float64)
 
 
 def scale_rows(layer: Layer, inputs: Scaling, units: IntArray, exponent: IntArray) -> ScaledRows:
