@@ -25,8 +25,10 @@ from leo_opt.stability import Stability
 
 Rewrite = Callable[[Draft, int], Draft]
 
-DELETIONS: tuple[Rewrite, ...] = (delete_inactive, fold_constants, delete_dead, merge_duplicates)
-"""The rewrites that make no new unit, in the order in which they are tried on a layer."""
+FORWARD: tuple[Rewrite, ...] = (delete_inactive, fold_constants)
+"""Deletions that can make units of later layers constant: the first layer goes first."""
+BACKWARD: tuple[Rewrite, ...] = (delete_dead, merge_duplicates)
+"""Deletions that can leave units of earlier layers unread: the last layer goes first."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,11 +114,12 @@ def delete_units(draft: Draft) -> Draft:
     while True:
         done = len(draft.steps)
         draft = _accept(draft, fold_outputs(draft))
-        for rewrite in DELETIONS:
-            for layer in range(draft.last):
-                # A deletion can make the network constant, which leaves no hidden layer.
-                if layer < draft.last:
-                    draft = _accept(draft, rewrite(draft, layer))
+        for rewrites, direction in ((FORWARD, 1), (BACKWARD, -1)):
+            for layer in range(draft.last)[::direction]:
+                for rewrite in rewrites:
+                    # A deletion can make the network constant, which leaves no hidden layer.
+                    if layer < draft.last:
+                        draft = _accept(draft, rewrite(draft, layer))
         if len(draft.steps) == done:
             return draft
 

@@ -13,13 +13,13 @@ from functools import cached_property
 import numpy as np
 
 from leo_opt.deviation import add_up, reach
-from leo_opt.enclosure import TINY, affine_image, gamma, round_up
+from leo_opt.enclosure import affine_image, gamma, round_up
 from leo_opt.network import FloatArray
 from leo_opt.rewrites.draft import BoolArray, Draft, IntArray
-from leo_opt.rewrites.sums import exact_dots
+from leo_opt.rewrites.sums import exact_dots, product_size
 
 SLACK = 4.0
-"""How far beyond the rounding of the plainly stored product a factorisation may go."""
+"""How far beyond the rounding of a plainly computed product a factorisation may go."""
 
 _ROOM = 2.0**-22
 """Room above zero for new units, relative to the size of their terms."""
@@ -116,8 +116,10 @@ class Block:
 
     @cached_property
     def level(self) -> FloatArray:
-        """What storing the product costs: the error of one unit for each row of it, (p,)."""
-        return self.replace(np.eye(len(self.outgoing)), self.product).error
+        """What rounding can do to the next layer where the product is plainly computed and
+        stored, (p,): below this level nothing is a fact about the network."""
+        plain = self.replace(np.eye(len(self.outgoing)), self.product).error
+        return gamma(len(self.weight)) * self.spread + plain
 
     def shift(self, weight: FloatArray) -> FloatArray:
         """A bias with which weight @ h + bias is certainly not negative on the inputs.
@@ -140,8 +142,7 @@ class Block:
 
         The law: with h = middle + d the block and its replacement differ by E d plus a constant,
         where E = self.outgoing @ self.weight - outgoing @ weight. The constant goes into the
-        next bias; what is left is |E| @ radius and the rounding of the constant. E itself is
-        computed, and its rounding is part of the bound.
+        next bias; what is left is |E| @ radius and the rounding of the constant.
 
         Parameters
         ----------
@@ -156,18 +157,11 @@ class Block:
 
     def _replace(self, outgoing: FloatArray, weight: FloatArray, bias: FloatArray) -> Replacement:
         """`replace`; what overflows ends as an error that is not finite."""
-        terms = len(self.weight) + len(weight) + 4
-        inner = np.abs(weight) @ self.radius
-        residual = np.abs(self.product - outgoing @ weight) @ self.radius
-        residual += gamma(terms) * (self.spread + np.abs(outgoing) @ inner)
+        both = np.hstack([self.outgoing, -outgoing])
         constant, rounding = exact_dots(weight, self.middle, bias)
-        next_bias, final = exact_dots(
-            np.hstack([self.outgoing, -outgoing]),
-            np.append(self.offset[0], constant),
-            self.next_bias,
-        )
+        next_bias, final = exact_dots(both, np.append(self.offset[0], constant), self.next_bias)
         error = add_up(
-            round_up((1.0 + gamma(terms + weight.shape[1])) * residual + TINY),
+            reach(product_size(both, np.vstack([self.weight, weight])), self.radius),
             reach(self.outgoing, self.offset[1]),
             reach(outgoing, rounding),
             final,

@@ -133,20 +133,17 @@ def _make_constant(
 def fold_outputs(draft: Draft) -> Draft:
     """Turn outputs that do not vary on the domain into rows without weights.
 
-    The law: such an output is its value. Where no output varies, the network becomes one linear
-    layer. Outputs are never deleted.
+    The law: such an output is its value. Where no output has weights any more, the network
+    becomes one linear layer. Outputs are never deleted.
     """
     last, current, units = draft.last, draft.network.layers[-1], draft.units[-1]
+    bare = ~(current.weight != 0.0).any(axis=1)
     values = dict.fromkeys(np.flatnonzero(units.inactive).tolist(), Fraction(0))
     values |= constant_values(draft, last)[0]
-    bare = ~(current.weight != 0.0).any(axis=1)
     values = {unit: value for unit, value in values.items() if not bare[unit]}
     if values:
-        draft = _bare_outputs(draft, values)
-        bare[list(values)] = True
-    current = draft.network.layers[-1]
-    simple = last == 0 and current.activation == "linear"
-    if not bare.all() or simple:
+        return _bare_outputs(draft, values)
+    if not bare.all() or (last == 0 and current.activation == "linear"):
         return draft
     record = ("constant", np.empty(0, dtype=np.int64), 0)
     nothing = np.zeros(current.n_out)
@@ -162,8 +159,20 @@ def _bare_outputs(draft: Draft, values: Mapping[int, Fraction]) -> Draft:
     weight[rows] = 0.0
     bias[rows], rounding[rows] = round_nearest(values[row] for row in rows)
     layers = (*draft.network.layers[:-1], Layer(weight, bias, current.activation))
-    changed = replace(draft, network=Network(layers, draft.network.signature))
-    error = add_up(rounding, np.where(np.isin(np.arange(current.n_out), rows), units.drift, 0.0))
+    replaced = np.isin(np.arange(current.n_out), rows)
+    known = replace(
+        units,
+        lower=np.where(replaced, bias, units.lower),
+        upper=np.where(replaced, bias, units.upper),
+        active=units.active & ~replaced,
+        inactive=units.inactive & ~replaced,
+    )
+    changed = replace(
+        draft,
+        network=Network(layers, draft.network.signature),
+        units=(*draft.units[:-1], known),
+    )
+    error = add_up(rounding, np.where(replaced, units.drift, 0.0))
     record = ("constant", np.empty(0, dtype=np.int64), 0)
     return changed.note(last, error, draft.origin[last], record)
 

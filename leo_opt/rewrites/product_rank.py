@@ -80,6 +80,8 @@ def smallest_factors(block: Block, least: int = 0) -> Iterator[Replacement]:
             candidate = block.replace(np.eye(p), block.product)
         elif rank == m:
             candidate = block.replace(block.product, np.eye(m))
+        elif rank and triangle[rank - 1, rank - 1] == 0.0:
+            continue
         else:
             outgoing = _interpolation(triangle, order, rank, np.where(present, accepted, 0.0))
             candidate = block.replace(outgoing, block.product[order[:rank]])

@@ -1,4 +1,4 @@
-"""Dot products that are rounded only once."""
+"""Dot products that are rounded only once, and products of matrices that nearly cancel."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from math import fsum
 
 import numpy as np
 
-from leo_opt.enclosure import TINY, UNIT_ROUNDOFF, round_up
+from leo_opt.enclosure import TINY, UNIT_ROUNDOFF, gamma, round_up
 from leo_opt.network import FloatArray
 
 _SPLITTER = 2.0**27 + 1.0
-_LARGEST = 2.0**900
-"""Factors beyond this could overflow while they are split."""
+_LARGEST = 2.0**500
+"""Factors beyond this could overflow while they are split or multiplied."""
 
 
 def exact_dots(
@@ -41,8 +41,7 @@ def exact_dots(
         left_low, right_low = matrix - left_high, vector - right_high
         rest = left_high * right_high - products
         rest = left_low * right_low + (rest + left_high * right_low + left_low * right_high)
-    largest = max(np.abs(matrix).max(initial=0.0), np.abs(vector).max(initial=0.0))
-    if not largest * np.abs(vector).max(initial=1.0) < _LARGEST or not largest < _LARGEST:
+    if max(np.abs(matrix).max(initial=0.0), np.abs(vector).max(initial=0.0)) > _LARGEST:
         return matrix @ vector + start, np.full(len(matrix), np.inf)
     terms = np.column_stack([products, rest, start])
     sums = np.array([fsum(row) for row in terms.tolist()])
@@ -50,6 +49,42 @@ def exact_dots(
     return sums, np.where(
         (terms != 0.0).sum(axis=1) <= 1, 0.0, round_up(2.0 * UNIT_ROUNDOFF * np.abs(sums) + TINY)
     )
+
+
+def product_size(left: FloatArray, right: FloatArray) -> FloatArray:
+    """Bounds of |left @ right| that stay tight where the sums cancel, (m, p).
+
+    Each factor is split into leading bits, few enough that the product of the leading parts is
+    exact in float64 whatever the order of summation, and a rest some 2**-22 as large.
+
+    Parameters
+    ----------
+    left : (m, n) array
+    right : (n, p) array
+
+    References
+    ----------
+    K. Ozaki, T. Ogita, S. Oishi, S. M. Rump, Error-free transformations of matrix multiplication
+    by using fast routines of matrix multiplication and its applications, 2012.
+    """
+    terms = left.shape[1]
+    if max(np.abs(left).max(initial=0.0), np.abs(right).max(initial=0.0)) > _LARGEST:
+        return np.full((len(left), right.shape[1]), np.inf)
+    bits = (53 - max(terms, 2).bit_length()) // 2
+    left_lead = _leading_bits(left, bits)
+    right_lead = _leading_bits(right.T, bits).T
+    left_rest, right_rest = left - left_lead, right - right_lead
+    small = left_lead @ right_rest + left_rest @ right
+    error = np.abs(left_lead) @ np.abs(right_rest) + np.abs(left_rest) @ np.abs(right)
+    size = np.abs(left_lead @ right_lead + small)
+    return round_up((1.0 + gamma(4)) * (size + gamma(terms + 4) * error) + TINY)
+
+
+def _leading_bits(rows: FloatArray, bits: int) -> FloatArray:
+    """Each entry rounded to a multiple of 2**-bits times the power of two above its row."""
+    _, exponent = np.frexp(np.abs(rows).max(axis=1, initial=0.0))
+    anchor: FloatArray = np.ldexp(1.0, exponent + 53 - bits)[:, None]
+    return (rows + anchor) - anchor
 
 
 def _high_half(values: FloatArray) -> FloatArray:

@@ -1,0 +1,47 @@
+"""The laws of rewriting, checked in exact arithmetic over the whole box."""
+
+from __future__ import annotations
+
+import numpy as np
+from exact_stability import as_fractions
+from oracle import exact_deviation, exact_ranges
+
+from leo_opt.network import Network
+from leo_opt.rewrites import Draft
+
+
+def check_step(before: Draft, after: Draft) -> None:
+    """A rewrite moves no output by more than its step says, and only ever removes."""
+    assert len(after.steps) == len(before.steps) + 1
+    assert after.steps[:-1] == before.steps
+    step = after.steps[-1]
+    worst = exact_deviation(before.network, after.network, before.domain)
+    allowed = as_fractions(step.deviation)
+    assert all(a <= b for a, b in zip(worst, allowed, strict=True)), (step, worst)
+    assert sum(after.network.hidden_widths) <= sum(before.network.hidden_widths)
+    assert len(after.network.layers) <= len(before.network.layers)
+    assert after.network.signature == before.network.signature
+    assert (after.deviation >= before.deviation).all()
+
+
+def check_draft(original: Network, draft: Draft) -> None:
+    """All that a draft claims of its network and of each unit is true."""
+    worst = exact_deviation(original, draft.network, draft.domain)
+    allowed = as_fractions(draft.deviation)
+    assert all(a <= b for a, b in zip(worst, allowed, strict=True)), draft.steps
+    widths = [layer.n_out for layer in draft.network.layers]
+    assert [units.index.size for units in draft.units] == widths
+    assert len(draft.origin) == len(widths)
+    for units, ranges in zip(draft.units, exact_ranges(draft.network, draft.domain), strict=True):
+        lows, highs = (as_fractions(side) for side in units.interval)
+        drifts = as_fractions(units.drift)
+        assert not (units.active & units.inactive).any()
+        for unit, (low, high) in enumerate(ranges):
+            assert lows[unit] <= low <= high <= highs[unit], unit
+            assert not units.active[unit] or low >= -drifts[unit], unit
+            assert not units.inactive[unit] or high <= drifts[unit], unit
+
+
+def same(left: np.ndarray, right: np.ndarray) -> bool:
+    """Whether two arrays hold the same numbers."""
+    return bool(np.array_equal(left, right))

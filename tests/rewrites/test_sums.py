@@ -1,0 +1,58 @@
+"""Dot products that are rounded once."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from exact_stability import as_fractions
+
+from leo_opt.rewrites.sums import exact_dots, product_size
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_sums_are_within_their_error_and_that_is_one_rounding(seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    matrix = generator.normal(size=(6, 40)) * 10.0 ** generator.integers(-9, 9, size=(6, 40))
+    vector = generator.normal(size=40) * 10.0 ** generator.integers(-9, 9, size=40)
+    start = generator.normal(size=6)
+    # Most sums cancel almost to nothing.
+    matrix[:4, 20:], vector[20:] = -matrix[:4, :20], vector[:20]
+    matrix[5] *= generator.random(40) < 0.1
+    sums, error = exact_dots(matrix, vector, start)
+    for row, found, bound, first in zip(matrix, sums, error, start, strict=True):
+        pairs = zip(as_fractions(row), as_fractions(vector), strict=True)
+        exact = sum((a * b for a, b in pairs), Fraction(float(first)))
+        assert abs(Fraction(float(found)) - exact) <= Fraction(float(bound))
+        assert bound <= 2.0**-51 * abs(found) + 1e-280
+
+
+def test_a_single_term_is_exact_and_huge_factors_prove_nothing() -> None:
+    sums, error = exact_dots(np.array([[0.0, 0.0], [0.0, 3.0]]), np.array([1.0, 0.0]), np.ones(2))
+    assert sums.tolist() == [1.0, 1.0]
+    assert error.tolist() == [0.0, 0.0]
+    assert np.isinf(exact_dots(np.array([[1e300]]), np.ones(1), np.zeros(1))[1]).all()
+    assert np.isinf(exact_dots(np.ones((1, 1)), np.array([1e300]), np.zeros(1))[1]).all()
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_sizes_of_products_hold_and_are_tight_where_sums_cancel(seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    outgoing = generator.normal(size=(4, 7)) * 10.0 ** generator.integers(-9, 9, size=(4, 7))
+    weight = generator.normal(size=(7, 5)) * 10.0 ** generator.integers(-9, 9, size=(7, 5))
+    left = np.hstack([outgoing, -np.eye(4)])
+    right = np.vstack([weight, outgoing @ weight])
+    sizes = product_size(left, right)
+    magnitude = np.abs(left) @ np.abs(right)
+    for i, k in np.ndindex(sizes.shape):
+        pairs = zip(as_fractions(left[i]), as_fractions(right[:, k]), strict=True)
+        exact = abs(sum(a * b for a, b in pairs))
+        assert exact <= Fraction(float(sizes[i, k]))
+        roof = np.abs(left[i]).max() * np.abs(right[:, k]).max()
+        assert sizes[i, k] <= 1.001 * float(exact) + 1e-19 * (roof + magnitude[i, k])
+
+
+def test_sizes_of_products_of_huge_factors_are_unknown() -> None:
+    assert np.isinf(product_size(np.array([[1e300]]), np.ones((1, 2)))).all()
+    assert product_size(np.zeros((2, 0)), np.zeros((0, 3))).max() < 1e-280
