@@ -20,6 +20,7 @@ SOLVERS: Mapping[str, str] = MappingProxyType(
     {
         "highs": "leo_opt.solvers.highs:Highs",
         "gurobi": "leo_opt.solvers.gurobi:Gurobi",
+        "scip": "leo_opt.solvers.scip:Scip",
     }
 )
 """The backends of this package by name."""

@@ -77,13 +77,19 @@ def _probe() -> Licence:
     import gurobipy
 
     try:
-        with Environment() as environment, gurobipy.Model(env=environment) as model:
+        environment = Environment.acquire()
+    except gurobipy.GurobiError as error:
+        return Licence("unknown", detail=f"Gurobi does not start: {error}")
+    try:
+        with gurobipy.Model(env=environment) as model:
             model.addMVar(2001)
             model.optimize()
     except gurobipy.GurobiError as error:
         if error.errno == TOO_LARGE:
             return Licence("restricted", 2000, 2000, "found out by starting it")
-        return Licence("unknown", detail=f"Gurobi does not start: {error}")
+        return Licence("unknown", detail=f"Gurobi does not solve: {error}")
+    finally:
+        Environment.release()
     return Licence("full", detail="found out by starting it")
 
 

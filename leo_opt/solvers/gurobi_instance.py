@@ -10,11 +10,11 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
-from leo_opt.errors import InvalidInputError, SolverError
+from leo_opt.errors import InvalidInputError, LeoOptError, SolverError
 from leo_opt.solvers.instances import Instance
 from leo_opt.solvers.interrupts import InterruptGuard
 from leo_opt.solvers.questions import (
@@ -58,14 +58,15 @@ _TOLERANCES = ("FeasibilityTol", "IntFeasTol", "OptimalityTol", "MIPGap", "MIPGa
 class Environment:
     """The environment of this process, started with the first user and freed with the last."""
 
-    _shared: Any = None
-    _process = 0
-    _users = 0
+    _shared: ClassVar[Any] = None
+    _process: ClassVar[int] = 0
+    _users: ClassVar[int] = 0
 
-    def __enter__(self) -> Any:
+    @classmethod
+    def acquire(cls) -> Any:
+        """Become a user of it."""
         import gurobipy
 
-        cls = type(self)
         if cls._process != os.getpid():
             cls._shared, cls._users, cls._process = None, 0, os.getpid()
         if cls._shared is None:
@@ -76,10 +77,11 @@ class Environment:
         cls._users += 1
         return cls._shared
 
-    def __exit__(self, *_error: object) -> None:
-        cls = type(self)
+    @classmethod
+    def release(cls) -> None:
+        """Be no user of it any more."""
         cls._users -= 1
-        if cls._users == 0 and cls._shared is not None:
+        if cls._users == 0:
             cls._shared.dispose()
             cls._shared = None
 
@@ -115,11 +117,19 @@ class GurobiInstance(Instance):
 
         self._gurobipy: Any = gurobipy
         self._relaxation = relaxation
-        self._environment = Environment()
         try:
-            self._model: Any = gurobipy.Model(env=self._environment.__enter__())
+            self._model: Any = gurobipy.Model(env=Environment.acquire())
         except gurobipy.GurobiError as error:
             raise SolverError(f"Gurobi does not start: {error}") from error
+        try:
+            self._load(state, options)
+        except (LeoOptError, gurobipy.GurobiError):
+            self.close()
+            raise
+
+    def _load(self, state: ModelState, options: SolverOptions) -> None:
+        """Set options, columns and rows."""
+        relaxation = self._relaxation
         self._columns = state.form.columns
         self._set_options(options)
         matrix, row_lower, row_upper = state.rows()
@@ -127,7 +137,7 @@ class GurobiInstance(Instance):
         self._x: Any = self._model.addMVar(
             self._columns, lb=state.lower, ub=state.upper, vtype=kinds
         )
-        self._model.ModelSense = gurobipy.GRB.MAXIMIZE
+        self._model.ModelSense = self._gurobipy.GRB.MAXIMIZE
         # Row k of the model is owned by the Gurobi rows at which _owners is k.
         self._row_count = 0
         self._owners = np.zeros(0, dtype=np.int64)
@@ -221,7 +231,7 @@ class GurobiInstance(Instance):
     def close(self) -> None:
         """Free the model, and with the last one the environment."""
         self._model.dispose()
-        self._environment.__exit__()
+        Environment.release()
 
     def solve(self, question: Question, guard: InterruptGuard) -> Answer:
         """Answer one question."""

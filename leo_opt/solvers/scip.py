@@ -1,0 +1,44 @@
+"""SCIP through PySCIPOpt: what it is.
+
+References
+----------
+S. Bolusani et al., The SCIP Optimization Suite 9.0, 2024; https://scipopt.org
+"""
+
+from __future__ import annotations
+
+from leo_opt.solvers.base import Solver
+from leo_opt.solvers.instances import Instance, PairSession
+from leo_opt.solvers.licences import OPEN_SOURCE, Licence
+from leo_opt.solvers.questions import Feature, SolverOptions
+from leo_opt.solvers.scip_branching import ScipBranchAndBound
+from leo_opt.solvers.scip_relaxation import ScipRelaxation
+from leo_opt.solvers.session import Session
+from leo_opt.solvers.state import ModelState
+
+
+class Scip(Solver):
+    """The SCIP backend; it uses one thread whatever `SolverOptions.threads` says."""
+
+    name = "scip"
+    package = "pyscipopt"
+    install = "pip install 'leo-opt[scip]'"
+    features = frozenset(Feature)
+    smallest_entry = 1e-9
+
+    def version(self) -> str:
+        """Version of the SCIP library."""
+        from pyscipopt import Model
+
+        model = Model()
+        return f"{model.getMajorVersion()}.{model.getMinorVersion()}.{model.getTechVersion()}"
+
+    def licence(self, probe: bool = False) -> Licence:  # noqa: ARG002
+        """Apache 2.0."""
+        return OPEN_SOURCE
+
+    def _open(self, state: ModelState, options: SolverOptions) -> Session:
+        def make(relaxation: bool) -> Instance:
+            return (ScipRelaxation if relaxation else ScipBranchAndBound)(state, options)
+
+        return PairSession(self, state, options, make)
