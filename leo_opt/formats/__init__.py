@@ -81,9 +81,9 @@ def load(path: AnyPath) -> Network:
     try:
         return form.read(source)
     except UnsupportedOperatorError as error:
-        raise UnsupportedOperatorError(f"{path}: {error}") from error
+        raise UnsupportedOperatorError(_in_one_line(path, error)) from error
     except (FileFormatError, InvalidInputError) as error:
-        raise FileFormatError(f"{path}: {error}") from error
+        raise FileFormatError(_in_one_line(path, error)) from error
 
 
 def save(
@@ -116,3 +116,8 @@ def save(
     check_writable(path)
     stored = network if dtype is None and form.lossless else written(network, dtype)
     write_atomically(path, form.encode(stored, provenance))
+
+
+def _in_one_line(path: AnyPath, error: Exception) -> str:
+    """The message of an error with the file's name in front; ONNX's own span several lines."""
+    return f"{path}: {' '.join(str(error).split())}"

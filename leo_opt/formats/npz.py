@@ -19,8 +19,8 @@ _FORMAT = "leo_opt network 1"
 READ_ERRORS = (
     EOFError,
     KeyError,
-    NotImplementedError,
     OSError,
+    RuntimeError,
     TypeError,
     ValueError,
     zipfile.BadZipFile,

@@ -128,7 +128,7 @@ def read_graph(path: Path) -> Graph:
 
 
 def _parse(path: Path) -> Any:
-    """The model in a file, with its external data, and with local functions inlined."""
+    """The model in a file, with its external data and without local functions."""
     import onnx
 
     # Named at run time: Protocol Buffers come with ONNX, type stubs for them do not.
@@ -146,11 +146,20 @@ def _parse(path: Path) -> Any:
         ) from error
     if not model.graph.output:
         raise FileFormatError("this holds no ONNX graph with an output; export the model again")
-    if model.functions:
-        import onnx.inliner
+    return _inline(model) if model.functions else model
 
-        model = onnx.inliner.inline_local_functions(model)
-    return model
+
+def _inline(model: Any) -> Any:
+    """The model without local functions, which some exporters make of every layer."""
+    import onnx
+    import onnx.inliner
+
+    try:
+        return onnx.inliner.inline_local_functions(model)
+    except (*EVALUATOR_ERRORS, onnx.checker.ValidationError) as error:
+        raise FileFormatError(
+            f"ONNX cannot inline the model's functions: {error}; export it without functions"
+        ) from error
 
 
 def _upgrade(model: Any) -> Any:
@@ -163,7 +172,7 @@ def _upgrade(model: Any) -> Any:
         return model
     try:
         return onnx.version_converter.convert_version(model, OLDEST_OPSET)
-    except (*EVALUATOR_ERRORS, onnx.checker.ValidationError) as error:
+    except (*EVALUATOR_ERRORS, onnx.version_converter.ConvertError) as error:
         raise FileFormatError(
             f"ONNX cannot convert opset {versions[0]} to {OLDEST_OPSET}: {error}; export the model "
             "with a newer opset"

@@ -93,7 +93,8 @@ def encode(network: Network, provenance: str | None) -> bytes:
         onnx.checker.check_model(model, full_check=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
         raise OutputError(
-            f"ONNX's checker refuses the model: {error}; choose other names in the signature"
+            f"ONNX's checker refuses the model: {' '.join(str(error).split())}; choose other names "
+            "in the signature"
         ) from error
     content: bytes = model.SerializeToString()
     return content

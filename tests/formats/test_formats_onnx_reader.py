@@ -383,3 +383,29 @@ def test_weights_of_a_trained_network_are_exact():
 
 def test_the_kinds_are_onnx_numbers():
     assert (KINDS["float32"], KINDS["float64"]) == (onnx_operators._FLOAT, onnx_operators._DOUBLE)
+
+
+def test_networks_that_overflow_are_refused(tmp_path: Path):
+    huge = np.full((2, 2), 1e200)
+    nodes = [node("MatMul", "x v", "a"), node("MatMul", "a v", "y")]
+    model = chain(*nodes, v=huge)
+    for value in (*model.graph.input, *model.graph.output):
+        value.type.tensor_type.elem_type = TensorProto.DOUBLE
+    with pytest.raises(FileFormatError, match="overflows"):
+        load(store(model, tmp_path))
+
+
+def test_damaged_bytes_give_errors_of_one_line_or_a_network(tmp_path: Path):
+    generator = np.random.default_rng(0)
+    path = tmp_path / "model.onnx"
+    for _ in range(40):
+        whole = random_model(generator).SerializeToString()
+        for _ in range(5):
+            content = bytearray(whole)
+            for position in generator.integers(len(content), size=3):
+                content[position] = generator.integers(256)
+            path.write_bytes(content)
+            try:
+                load(path)
+            except LeoOptError as error:
+                assert "\n" not in str(error)
