@@ -6,12 +6,14 @@ from math import fsum
 
 import numpy as np
 
-from leo_opt.enclosure import TINY, UNIT_ROUNDOFF, gamma, round_up
+from leo_opt.enclosure import TINY, gamma, round_up
 from leo_opt.network import FloatArray
 
 _SPLITTER = 2.0**27 + 1.0
 _LARGEST = 2.0**500
 """Factors beyond this could overflow while they are split or multiplied."""
+_SMALLEST = 2.0**-400
+"""Products of factors above this, and the rests of these products, do not underflow."""
 
 
 def exact_dots(
@@ -41,14 +43,14 @@ def exact_dots(
         left_low, right_low = matrix - left_high, vector - right_high
         rest = left_high * right_high - products
         rest = left_low * right_low + (rest + left_high * right_low + left_low * right_high)
-    if max(np.abs(matrix).max(initial=0.0), np.abs(vector).max(initial=0.0)) > _LARGEST:
+    if _largest(matrix, vector) > _LARGEST:
         return matrix @ vector + start, np.full(len(matrix), np.inf)
-    terms = np.column_stack([products, rest, start])
-    sums = np.array([fsum(row) for row in terms.tolist()])
-    # The rests are exact but for underflow, which TINY covers.
-    return sums, np.where(
-        (terms != 0.0).sum(axis=1) <= 1, 0.0, round_up(2.0 * UNIT_ROUNDOFF * np.abs(sums) + TINY)
-    )
+    terms = np.column_stack([products, rest, start]).tolist()
+    sums = [fsum(row) for row in terms]
+    missed = np.array([abs(fsum([*row, -total])) for row, total in zip(terms, sums, strict=True)])
+    error = np.where(missed == 0.0, 0.0, round_up(missed))
+    # The rests are exact but for underflow.
+    return np.array(sums), error if _smallest(matrix, vector) > _SMALLEST else error + TINY
 
 
 def product_size(left: FloatArray, right: FloatArray) -> FloatArray:
@@ -68,7 +70,7 @@ def product_size(left: FloatArray, right: FloatArray) -> FloatArray:
     by using fast routines of matrix multiplication and its applications, 2012.
     """
     terms = left.shape[1]
-    if max(np.abs(left).max(initial=0.0), np.abs(right).max(initial=0.0)) > _LARGEST:
+    if _largest(left, right) > _LARGEST:
         return np.full((len(left), right.shape[1]), np.inf)
     bits = (53 - max(terms, 2).bit_length()) // 2
     left_lead = _leading_bits(left, bits)
@@ -77,6 +79,8 @@ def product_size(left: FloatArray, right: FloatArray) -> FloatArray:
     small = left_lead @ right_rest + left_rest @ right
     error = np.abs(left_lead) @ np.abs(right_rest) + np.abs(left_rest) @ np.abs(right)
     size = np.abs(left_lead @ right_lead + small)
+    if not (left_rest.any() or right_rest.any()) and _smallest(left, right) > _SMALLEST:
+        return size
     return round_up((1.0 + gamma(4)) * (size + gamma(terms + 4) * error) + TINY)
 
 
@@ -91,3 +95,14 @@ def _high_half(values: FloatArray) -> FloatArray:
     """The leading 26 bits of each number (Veltkamp)."""
     scaled = _SPLITTER * values
     return scaled - (scaled - values)
+
+
+def _largest(left: FloatArray, right: FloatArray) -> float:
+    """The largest magnitude in two arrays."""
+    return max(float(np.abs(values).max(initial=0.0)) for values in (left, right))
+
+
+def _smallest(left: FloatArray, right: FloatArray) -> float:
+    """The smallest magnitude in two arrays but for zeros."""
+    sizes = np.abs(left), np.abs(right)
+    return min(float(size.min(initial=np.inf, where=size > 0.0)) for size in sizes)
