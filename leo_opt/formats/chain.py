@@ -3,8 +3,8 @@
 No weight is rounded that need not be. A matrix and the bias behind it are one layer. Elementwise
 steps behind a matrix are folded into it only where the numbers stay exact in the element type of
 the file; otherwise, and in front of the first matrix, they make up a diagonal layer of their own.
-Only what has no exact float64 image is rounded, once, to the nearest float64: quotients, and the
-factors of a batch normalisation.
+Rounded to float64 are only quotients, sums of several elementwise steps in a row, and the factors
+of a batch normalisation.
 """
 
 from __future__ import annotations

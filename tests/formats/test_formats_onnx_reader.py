@@ -47,13 +47,13 @@ def test_order_and_names_of_nodes_do_not_matter(seed: int, tmp_path: Path):
     before = load(store(model, tmp_path))
     graph = model.graph
     nodes = [graph.node[k] for k in generator.permutation(len(graph.node))]
-    names = {name for node in nodes for name in (*node.input, *node.output)} - {"input", "output"}
+    names = {name for entry in nodes for name in (*entry.input, *entry.output)} - {"input", "output"}
     labels = generator.permutation(len(names))
     new = {name: f"x{labels[k]}" for k, name in enumerate(sorted(names))}
-    for node in nodes:
-        node.name = f"{generator.integers(3)}"  # Names of nodes need not even be unique.
-        node.input[:] = [new.get(name, name) for name in node.input]
-        node.output[:] = [new.get(name, name) for name in node.output]
+    for entry in nodes:
+        entry.name = f"{generator.integers(3)}"  # Names of nodes need not even be unique.
+        entry.input[:] = [new.get(name, name) for name in entry.input]
+        entry.output[:] = [new.get(name, name) for name in entry.output]
     for value in (*graph.initializer, *graph.input):
         value.name = new.get(value.name, value.name)
     del graph.node[:]
