@@ -20,7 +20,16 @@ from leo_opt.formats.files import (
 from leo_opt.formats.storage import written
 from leo_opt.network import Network
 
-__all__ = ["FORMATS", "Format", "check_writable", "load", "load_domain", "save", "written"]
+__all__ = [
+    "FORMATS",
+    "Format",
+    "check_writable",
+    "default_dtype",
+    "load",
+    "load_domain",
+    "save",
+    "written",
+]
 
 
 @dataclass(frozen=True)
@@ -116,6 +125,18 @@ def save(
     check_writable(path)
     stored = network if dtype is None and form.lossless else written(network, dtype)
     write_atomically(path, form.encode(stored, provenance))
+
+
+def default_dtype(network: Network, path: AnyPath) -> str:
+    """The dtype that `save` takes for a file where none is asked for.
+
+    Raises
+    ------
+    FileFormatError
+        If the suffix is unknown.
+    """
+    lossless = FORMATS[suffix_of(path, FORMATS)].lossless
+    return "float64" if lossless else network.signature.dtype
 
 
 def _in_one_line(path: AnyPath, error: Exception) -> str:

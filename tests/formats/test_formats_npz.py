@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from leo_opt.errors import FileFormatError
-from leo_opt.formats import load, save, written
+from leo_opt.formats import default_dtype, load, save, written
 from leo_opt.network import Network, Signature
 
 
@@ -42,6 +42,12 @@ def test_a_dtype_that_is_asked_for_is_kept(tmp_path: Path):
     network = Network.from_arrays([[[np.pi]]], [None])
     save(network, tmp_path / "net.npz", dtype="float32")
     assert load(tmp_path / "net.npz") == written(network, "float32") != network
+
+
+def test_only_archives_take_float64_by_default():
+    network = some_network()
+    assert default_dtype(network, "net.npz") == "float64"
+    assert default_dtype(network, "net.onnx") == "float32"
 
 
 def test_what_is_no_network_is_refused(tmp_path: Path):

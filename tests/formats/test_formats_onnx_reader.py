@@ -47,7 +47,8 @@ def test_order_and_names_of_nodes_do_not_matter(seed: int, tmp_path: Path):
     before = load(store(model, tmp_path))
     graph = model.graph
     nodes = [graph.node[k] for k in generator.permutation(len(graph.node))]
-    names = {name for entry in nodes for name in (*entry.input, *entry.output)} - {"input", "output"}
+    names = {name for entry in nodes for name in (*entry.input, *entry.output)}
+    names -= {"input", "output"}
     labels = generator.permutation(len(names))
     new = {name: f"x{labels[k]}" for k, name in enumerate(sorted(names))}
     for entry in nodes:
