@@ -20,6 +20,7 @@ SOLVERS: Mapping[str, str] = MappingProxyType(
     {
         "highs": "leo_opt.solvers.highs:Highs",
         "gurobi": "leo_opt.solvers.gurobi:Gurobi",
+        "cplex": "leo_opt.solvers.cplex:Cplex",
         "scip": "leo_opt.solvers.scip:Scip",
     }
 )
