@@ -11,7 +11,7 @@ from typing import Any
 from leo_opt.bounds import Bounds, propagate
 from leo_opt.domain import Box
 from leo_opt.errors import InvalidInputError
-from leo_opt.formulations.base import Formulation, Unit
+from leo_opt.formulations.base import Cut, Formulation, Unit, UnitRow
 from leo_opt.formulations.big_m import BigM
 from leo_opt.formulations.complement import Complement
 from leo_opt.formulations.embedding import check_activations, check_finite, embed
@@ -23,9 +23,11 @@ __all__ = [
     "FORMULATIONS",
     "BigM",
     "Complement",
+    "Cut",
     "Formulation",
     "Triangle",
     "Unit",
+    "UnitRow",
     "find",
     "formulate",
     "names",
@@ -118,7 +120,7 @@ def formulate(
           not stably inactive; `scale` is a dictionary of powers of two;
         - `scaled_post[l, u]`: variable, `scale[l, u]` times the post-activation, where unstable;
         - `affine[l, u]`: the row that defines `scaled_pre[l, u]`;
-        - `units`: the unstable units as the formulation saw them.
+        - `units`, `formulation`: the unstable units as the formulation saw them, and itself.
 
     Raises
     ------

@@ -7,45 +7,102 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from leo_opt.formulations.columns import Columns
+import pyomo.environ as pyo
+
 from leo_opt.network import FloatArray
 
 
 @dataclass(frozen=True, eq=False)
-class Unit:
-    """One unit that the bounds leave unstable, in scaled variables of range about 1.
+class UnitRow:
+    """The numbers of one unit that the bounds leave unstable, scaled to ranges of about 1.
+
+    pre = coefficients @ inputs + constant, to within `slack`; post = max(0, pre).
 
     Parameters
     ----------
     layer, unit
         Its address.
-    pre, post
-        Pyomo variables of its scaled pre-activation, in [lower, upper], and of its scaled
-        post-activation, in [0, upper]; lower < 0 < upper.
-    active
-        Its binary variable; None in a formulation that is not exact.
-    columns
-        What the unit reads: pre = coefficients @ columns.variables + constant, to within `slack`.
     coefficients : (k,) array
-        One for each of `columns.variables`.
+    constant
+    slack
+        Most that coefficients too small for a solver contribute; mostly 0.
+    inputs_lower, inputs_upper : (k,) arrays
+        Intervals of what the unit reads.
+    lower, upper
+        Bounds of pre; lower < 0 < upper.
     """
 
     layer: int
     unit: int
-    pre: Any
-    post: Any
-    active: Any
-    lower: float
-    upper: float
-    columns: Columns
     coefficients: FloatArray
     constant: float
     slack: float
+    inputs_lower: FloatArray
+    inputs_upper: FloatArray
+    lower: float
+    upper: float
 
     @property
     def address(self) -> tuple[int, int]:
         """(layer, unit)."""
         return self.layer, self.unit
+
+
+@dataclass(frozen=True, eq=False)
+class Unit:
+    """An unstable unit in a Pyomo block: its numbers and its variables.
+
+    Parameters
+    ----------
+    row
+        The numbers.
+    inputs : k Pyomo variables
+        What the unit reads.
+    pre, post
+        Variables in [lower, upper] and [0, upper].
+    active
+        Binary variable, or None in a formulation that is not exact.
+    """
+
+    row: UnitRow
+    inputs: Sequence[Any]
+    pre: Any
+    post: Any
+    active: Any
+
+    @property
+    def address(self) -> tuple[int, int]:
+        """(layer, unit)."""
+        return self.row.address
+
+    @property
+    def lower(self) -> float:
+        """Lower bound of pre, negative."""
+        return self.row.lower
+
+    @property
+    def upper(self) -> float:
+        """Upper bound of pre, positive."""
+        return self.row.upper
+
+
+@dataclass(frozen=True, eq=False)
+class Cut:
+    """A row inputs @ x + pre * g + post * h + active * z <= upper that the network satisfies.
+
+    x, g, h and z are what a unit reads, its pre- and post-activation and its binary, scaled as in
+    `UnitRow`.
+
+    Parameters
+    ----------
+    inputs : (k,) array
+    """
+
+    inputs: FloatArray
+    pre: float
+    post: float
+    active: float
+    upper: float
 
 
 class Formulation(ABC):
@@ -64,11 +121,19 @@ class Formulation(ABC):
     exact
         Whether its points are those of the network; otherwise it is a relaxation, and has no
         binary variables.
+    writes_affine
+        Whether `add_units` itself adds rows that define `pre` of unstable units.
     """
 
     name: ClassVar[str]
     needs: ClassVar[frozenset[str]] = frozenset()
     exact: ClassVar[bool] = True
+    writes_affine: ClassVar[bool] = False
+
+    def add_binaries(self, block: Any, addresses: Sequence[tuple[int, int]]) -> Any:
+        """Add `is_active`, indexed by the addresses of the unstable units, and return it."""
+        block.is_active = pyo.Var(addresses, within=pyo.Binary)
+        return block.is_active
 
     @abstractmethod
     def add_units(self, block: Any, units: Sequence[Unit]) -> None:
@@ -76,3 +141,25 @@ class Formulation(ABC):
 
         The names of components must differ from those that `formulate` gives the block.
         """
+
+    def violated_rows(
+        self,
+        row: UnitRow,  # noqa: ARG002
+        inputs: FloatArray,  # noqa: ARG002
+        pre: float,  # noqa: ARG002
+        post: float,  # noqa: ARG002
+        active: float,  # noqa: ARG002
+    ) -> Sequence[Cut]:
+        """Rows of the formulation that `add_units` left out and that a point violates.
+
+        Parameters
+        ----------
+        inputs : (k,) array
+            With the other numbers, the part of the point that belongs to the unit.
+
+        Returns
+        -------
+        sequence of Cut
+            Empty in formulations that `add_units` writes whole.
+        """
+        return ()

@@ -43,26 +43,31 @@ class BigM(Formulation):
 
     def add_units(self, block: Any, units: Sequence[Unit]) -> None:
         """See `Formulation.add_units`."""
-        add_rows(
-            block,
-            "post_above_pre",
-            {unit.address: at_most([(1.0, unit.pre), (-1.0, unit.post)], 0.0) for unit in units},
+        add_post_above_pre(block, units)
+        add_bound_rows(block, units)
+
+
+def add_post_above_pre(block: Any, units: Sequence[Unit]) -> None:
+    """Add the rows post >= pre."""
+    rows = {unit.address: at_most([(1.0, unit.pre), (-1.0, unit.post)], 0.0) for unit in units}
+    add_rows(block, "post_above_pre", rows)
+
+
+def add_post_below_upper(block: Any, units: Sequence[Unit]) -> None:
+    """Add the rows post <= u z."""
+    rows = {
+        unit.address: at_most([(1.0, unit.post), (-unit.upper, unit.active)], 0.0) for unit in units
+    }
+    add_rows(block, "post_below_upper", rows)
+
+
+def add_bound_rows(block: Any, units: Sequence[Unit]) -> None:
+    """Add what the bounds of pre say about each phase: post <= pre - l (1 - z), post <= u z."""
+    rows = {
+        unit.address: at_most(
+            [(1.0, unit.post), (-1.0, unit.pre), (-unit.lower, unit.active)], -unit.lower
         )
-        add_rows(
-            block,
-            "post_below_pre",
-            {
-                unit.address: at_most(
-                    [(1.0, unit.post), (-1.0, unit.pre), (-unit.lower, unit.active)], -unit.lower
-                )
-                for unit in units
-            },
-        )
-        add_rows(
-            block,
-            "post_below_upper",
-            {
-                unit.address: at_most([(1.0, unit.post), (-unit.upper, unit.active)], 0.0)
-                for unit in units
-            },
-        )
+        for unit in units
+    }
+    add_rows(block, "post_below_pre", rows)
+    add_post_below_upper(block, units)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 from leo_opt.formulations.base import Formulation, Unit
+from leo_opt.formulations.big_m import add_post_below_upper
 from leo_opt.formulations.rows import add_rows, add_variables, at_most, linear
 
 
@@ -45,39 +46,32 @@ class Complement(Formulation):
 
     def add_units(self, block: Any, units: Sequence[Unit]) -> None:
         """See `Formulation.add_units`."""
-        complement = add_variables(
-            block,
-            "complement",
-            {unit.address: 0.0 for unit in units},
-            {unit.address: -unit.lower for unit in units},
+        complement = add_complements(block, units)
+        add_post_below_upper(block, units)
+        rows = {
+            unit.address: at_most(
+                [(1.0, complement[unit.address]), (-unit.lower, unit.active)], -unit.lower
+            )
+            for unit in units
+        }
+        add_rows(block, "complement_below_lower", rows)
+
+
+def add_complements(block: Any, units: Sequence[Unit]) -> Mapping[Hashable, Any]:
+    """Add the variables `complement` in [0, -l] and the rows pre = post - complement."""
+    complement: Mapping[Hashable, Any] = add_variables(
+        block,
+        "complement",
+        {unit.address: 0.0 for unit in units},
+        {unit.address: -unit.lower for unit in units},
+    )
+    rows = {
+        unit.address: (
+            0.0,
+            linear([1.0, -1.0, 1.0], [unit.pre, unit.post, complement[unit.address]]),
+            0.0,
         )
-        add_rows(
-            block,
-            "difference",
-            {
-                unit.address: (
-                    0.0,
-                    linear([1.0, -1.0, 1.0], [unit.pre, unit.post, complement[unit.address]]),
-                    0.0,
-                )
-                for unit in units
-            },
-        )
-        add_rows(
-            block,
-            "post_below_upper",
-            {
-                unit.address: at_most([(1.0, unit.post), (-unit.upper, unit.active)], 0.0)
-                for unit in units
-            },
-        )
-        add_rows(
-            block,
-            "complement_below_lower",
-            {
-                unit.address: at_most(
-                    [(1.0, complement[unit.address]), (-unit.lower, unit.active)], -unit.lower
-                )
-                for unit in units
-            },
-        )
+        for unit in units
+    }
+    add_rows(block, "difference", rows)
+    return complement

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from leo_opt.bounds import Bounds
 from leo_opt.domain import Box
 from leo_opt.errors import InvalidInputError, UnsupportedOperatorError
-from leo_opt.formulations.base import Formulation, Unit
+from leo_opt.formulations.base import Formulation, Unit, UnitRow
 from leo_opt.formulations.columns import (
     Columns,
     IntArray,
@@ -129,7 +130,7 @@ class _Variables:
     active: dict[Address, Any]
 
 
-def _add_unit_variables(block: Any, plans: list[_Plan], exact: bool) -> _Variables:
+def _add_unit_variables(block: Any, plans: list[_Plan], formulation: Formulation) -> _Variables:
     """Add `scaled_pre`, `scaled_post` and `is_active`, empty ones too."""
     low: dict[Any, float] = {}
     high: dict[Any, float] = {}
@@ -142,15 +143,23 @@ def _add_unit_variables(block: Any, plans: list[_Plan], exact: bool) -> _Variabl
                 unstable[index, unit] = upper[unit]
     pre = add_variables(block, "scaled_pre", low, high)
     post = add_variables(block, "scaled_post", dict.fromkeys(unstable, 0.0), unstable)
-    block.is_active = pyo.Var(list(unstable) if exact else [], within=pyo.Binary)
+    active = formulation.add_binaries(block, list(unstable) if formulation.exact else [])
     pre_of = {address: pre[address] for address in low}
     post_of = {address: post[address] for address in unstable}
-    return _Variables(pre_of, pre_of | post_of, dict(block.is_active.items()))
+    return _Variables(pre_of, pre_of | post_of, dict(active.items()))
 
 
 @dataclass(frozen=True, eq=False)
 class _Rows:
-    """What the layers add up to, filled layer by layer."""
+    """What the layers add up to, filled layer by layer.
+
+    Parameters
+    ----------
+    skips_unstable
+        Whether the formulation writes the affine rows of unstable units.
+    """
+
+    skips_unstable: bool
 
     affine: dict[Any, Row]
     pre: dict[Any, Any]
@@ -166,44 +175,37 @@ def _add_layer(
     scaled = scale_rows(layer, columns.scaling, plan.held, plan.exponent[plan.held])
     for k, unit in enumerate(plan.held.tolist()):
         address = index, unit
-        constant, slack = float(scaled.constant[k]), float(scaled.slack[k])
-        rows.affine[address] = _affine_row(
-            variables.pre[address], scaled.coefficients[k], columns, constant, slack
-        )
+        pre, post = variables.pre[address], variables.post[address]
         scale = float(np.ldexp(1.0, plan.exponent[unit]))
         rows.scale[address] = scale
-        rows.pre[address] = variables.pre[address] / scale
-        rows.post[address] = variables.post[address] / scale
+        rows.pre[address], rows.post[address] = pre / scale, post / scale
+        row = UnitRow(
+            *address,
+            coefficients=scaled.coefficients[k],
+            constant=float(scaled.constant[k]),
+            slack=float(scaled.slack[k]),
+            inputs_lower=columns.scaling.lower,
+            inputs_upper=columns.scaling.upper,
+            lower=float(plan.lower[unit]),
+            upper=float(plan.upper[unit]),
+        )
         if plan.unstable[unit]:
-            rows.units.append(
-                Unit(
-                    *address,
-                    pre=variables.pre[address],
-                    post=variables.post[address],
-                    active=variables.active.get(address),
-                    lower=float(plan.lower[unit]),
-                    upper=float(plan.upper[unit]),
-                    columns=columns,
-                    coefficients=scaled.coefficients[k],
-                    constant=constant,
-                    slack=slack,
-                )
-            )
+            active = variables.active.get(address)
+            rows.units.append(Unit(row, columns.variables, pre, post, active))
+        if not (plan.unstable[unit] and rows.skips_unstable):
+            rows.affine[address] = _affine_row(pre, row, columns.variables)
     _add_inactive(index, layer, plan.fixed, columns, rows)
     posts = [variables.post[index, unit] for unit in plan.held.tolist()]
     return Columns(plan.outputs, posts)
 
 
-def _affine_row(
-    pre: Any, coefficients: FloatArray, columns: Columns, constant: float, slack: float
-) -> Row:
-    """The row pre - coefficients @ variables = constant, to within the slack."""
-    nonzero = np.flatnonzero(coefficients).tolist()
+def _affine_row(pre: Any, row: UnitRow, inputs: Sequence[Any]) -> Row:
+    """The row pre - coefficients @ inputs = constant, to within the slack."""
+    nonzero = np.flatnonzero(row.coefficients).tolist()
     expression = linear(
-        [1.0, *(-coefficients[nonzero]).tolist()],
-        [pre, *(columns.variables[i] for i in nonzero)],
+        [1.0, *(-row.coefficients[nonzero]).tolist()], [pre, *(inputs[i] for i in nonzero)]
     )
-    return constant - slack, expression, constant + slack
+    return row.constant - row.slack, expression, row.constant + row.slack
 
 
 def _add_inactive(index: int, layer: Layer, units: IntArray, columns: Columns, rows: _Rows) -> None:
@@ -240,8 +242,8 @@ def embed(
     block = pyo.Block(concrete=True)
     columns = add_inputs(block, inputs, domain)
     plans = _plan_layers(network, columns.scaling, bounds)
-    variables = _add_unit_variables(block, plans, formulation.exact)
-    rows = _Rows({}, {}, {}, {}, [])
+    variables = _add_unit_variables(block, plans, formulation)
+    rows = _Rows(formulation.writes_affine, {}, {}, {}, {}, [])
     for index, (layer, plan) in enumerate(zip(network.layers, plans, strict=True)):
         columns = _add_layer(index, layer, plan, columns, variables, rows)
     add_rows(block, "affine", rows.affine)
@@ -253,4 +255,5 @@ def embed(
     add_expressions(block, "outputs", outputs)
     block.scale = rows.scale
     block.units = tuple(rows.units)
+    block.formulation = formulation
     return block

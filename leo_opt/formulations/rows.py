@@ -23,16 +23,29 @@ def linear(coefficients: Sequence[float], variables: Sequence[Any], constant: fl
     )
 
 
-def at_most(terms: Sequence[tuple[float, Any]], upper: float) -> Row:
-    """The row sum(coefficient * variable) <= upper, in bounded variables.
+def between(terms: Sequence[tuple[float, Any]], lower: float | None, upper: float | None) -> Row:
+    """The row lower <= sum(coefficient * variable) <= upper, in bounded variables.
 
-    Terms too small for a solver are left out at their least value, so that the row stays valid.
+    Terms too small for a solver are left out, and the row is widened by what they could have
+    contributed, so that it stays valid.
     """
-    kept = [term for term in terms if abs(term[0]) > SMALLEST_COEFFICIENT]
+    kept, least, most = [], 0.0, 0.0
     for coefficient, variable in terms:
-        if abs(coefficient) <= SMALLEST_COEFFICIENT:
-            upper -= min(coefficient * variable.lb, coefficient * variable.ub)
-    return None, linear([c for c, _ in kept], [v for _, v in kept]), upper
+        if abs(coefficient) > SMALLEST_COEFFICIENT:
+            kept.append((coefficient, variable))
+        elif coefficient != 0.0:
+            ends = coefficient * variable.lb, coefficient * variable.ub
+            least, most = least + min(ends), most + max(ends)
+    return (
+        None if lower is None else lower - most,
+        linear([c for c, _ in kept], [v for _, v in kept]),
+        None if upper is None else upper - least,
+    )
+
+
+def at_most(terms: Sequence[tuple[float, Any]], upper: float) -> Row:
+    """The row sum(coefficient * variable) <= upper; see `between`."""
+    return between(terms, None, upper)
 
 
 def add_rows(block: Any, name: str, rows: Mapping[Hashable, Row]) -> None:
@@ -41,8 +54,9 @@ def add_rows(block: Any, name: str, rows: Mapping[Hashable, Row]) -> None:
         return
     constraint = pyo.Constraint(list(rows))
     block.add_component(name, constraint)
-    for index, row in rows.items():
-        constraint[index] = row
+    for index, (lower, expression, upper) in rows.items():
+        equal = lower == upper
+        constraint[index] = (expression, upper) if equal else (lower, expression, upper)
 
 
 def add_variables(

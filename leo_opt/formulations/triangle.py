@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from leo_opt.formulations.base import Formulation, Unit
+from leo_opt.formulations.big_m import add_post_above_pre
 from leo_opt.formulations.rows import add_rows, at_most
 
 
@@ -42,19 +43,12 @@ class Triangle(Formulation):
 
     def add_units(self, block: Any, units: Sequence[Unit]) -> None:
         """See `Formulation.add_units`."""
-        add_rows(
-            block,
-            "post_above_pre",
-            {unit.address: at_most([(1.0, unit.pre), (-1.0, unit.post)], 0.0) for unit in units},
-        )
-        add_rows(
-            block,
-            "post_below_chord",
-            {
-                unit.address: at_most(
-                    [(unit.upper - unit.lower, unit.post), (-unit.upper, unit.pre)],
-                    -unit.upper * unit.lower,
-                )
-                for unit in units
-            },
-        )
+        add_post_above_pre(block, units)
+        rows = {
+            unit.address: at_most(
+                [(unit.upper - unit.lower, unit.post), (-unit.upper, unit.pre)],
+                -unit.upper * unit.lower,
+            )
+            for unit in units
+        }
+        add_rows(block, "post_below_chord", rows)
