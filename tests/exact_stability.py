@@ -7,9 +7,9 @@ from fractions import Fraction
 import numpy as np
 from oracle import exact_ranges
 
+from leo_opt import enclosure
 from leo_opt.bounds import Bounds, propagate
 from leo_opt.domain import Box
-from leo_opt.enclosure import fraction_up
 from leo_opt.network import Network
 from leo_opt.stability import Evidence, Stability
 
@@ -25,8 +25,8 @@ def exact_stability(network: Network, box: Box, *, loose: bool = False) -> Stabi
     """
     box = box.spread(network.input_size)
     ranges = exact_ranges(network, box)
-    lower = tuple(np.array([-fraction_up(-low) for low, _ in units]) for units in ranges)
-    upper = tuple(np.array([fraction_up(high) for _, high in units]) for units in ranges)
+    lower = tuple(np.array([-_up(-low) for low, _ in units]) for units in ranges)
+    upper = tuple(np.array([_up(high) for _, high in units]) for units in ranges)
     trusted = Bounds(box, lower, upper)
     evidence = tuple((Evidence(),) * layer.n_out for layer in network.layers)
     return Stability(
@@ -44,3 +44,11 @@ def exact_stability(network: Network, box: Box, *, loose: bool = False) -> Stabi
 def as_fractions(values: np.ndarray) -> list[Fraction]:
     """Float64 numbers as rationals."""
     return [Fraction(value) for value in values.tolist()]
+
+
+def _up(value: Fraction) -> float:
+    """The smallest float64 that is not below a rational number, perhaps infinite."""
+    try:
+        return enclosure.fraction_up(value)
+    except OverflowError:
+        return np.inf

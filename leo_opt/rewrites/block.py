@@ -18,9 +18,8 @@ from leo_opt.network import FloatArray
 from leo_opt.rewrites.draft import BoolArray, Draft, IntArray
 from leo_opt.rewrites.sums import exact_dots, product_size
 
-SLACK = 4.0
-"""How far beyond the rounding of a plainly computed product a factorisation may go."""
-
+_SLACK = 4.0
+"""Room for the coefficients of a factorisation, which pass on the rounding of the chosen rows."""
 _ROOM = 2.0**-22
 """Room above zero for new units, relative to the size of their terms."""
 
@@ -102,7 +101,8 @@ class Block:
     @cached_property
     def product(self) -> FloatArray:
         """outgoing @ weight, (p, m), rounded."""
-        return self.outgoing @ self.weight
+        with np.errstate(over="ignore", invalid="ignore"):
+            return self.outgoing @ self.weight
 
     @cached_property
     def offset(self) -> tuple[FloatArray, FloatArray]:
@@ -116,10 +116,15 @@ class Block:
 
     @cached_property
     def level(self) -> FloatArray:
-        """What rounding can do to the next layer where the product is plainly computed and
-        stored, (p,): below this level nothing is a fact about the network."""
-        plain = self.replace(np.eye(len(self.outgoing)), self.product).error
-        return gamma(len(self.weight)) * self.spread + plain
+        """The level of rounding, (p,): a small multiple of the a-priori bound on what rounding does
+        to the next layer's pre-activations where the product and its constant are computed plainly
+        in float64."""
+        s, m = self.weight.shape
+        with np.errstate(over="ignore", invalid="ignore"):
+            inner = np.abs(self.weight) @ np.abs(self.middle) + np.abs(self.bias)
+            size = np.abs(self.outgoing) @ inner + np.abs(self.next_bias)
+            level: FloatArray = _SLACK * (gamma(s) * self.spread + gamma(s + m) * size)
+        return np.where((self.outgoing != 0.0).any(axis=1), level, 0.0)
 
     def shift(self, weight: FloatArray) -> FloatArray:
         """A bias with which weight @ h + bias is certainly not negative on the inputs.

@@ -7,7 +7,7 @@ import numpy as np
 from leo_opt.deviation import add_up
 from leo_opt.enclosure import UNIT_ROUNDOFF
 from leo_opt.network import FloatArray, Layer
-from leo_opt.rewrites.block import SLACK, Block, block_loss, passing_units
+from leo_opt.rewrites.block import Block, block_loss, passing_units
 from leo_opt.rewrites.draft import Draft, IntArray
 
 
@@ -17,8 +17,7 @@ def merge_dependent(draft: Draft, layer: int) -> Draft:
     The law: where weight[i] = sum of a_k weight[k] on the domain, unit i equals the sum of
     a_k post[k] plus a constant, as long as all of these pass their input on; unit k then carries
     a_k times the outgoing column of unit i besides its own, and the next bias the constant. Rows
-    count as dependent where the proved error stays within a small factor of the rounding that
-    storing the product of both layers would cause.
+    count as dependent where the proved error stays at the level of rounding (`Block.level`).
 
     References
     ----------
@@ -37,7 +36,7 @@ def merge_dependent(draft: Draft, layer: int) -> Draft:
     dependent = np.delete(block.outgoing, basis, axis=1)
     outgoing = block.outgoing[:, basis] + dependent @ coefficients
     merged = block.replace(outgoing, block.weight[basis], block.bias[basis])
-    if not (merged.error <= SLACK * block.level).all():
+    if not (merged.error <= block.level).all():
         return draft
     current, following = draft.network.layers[layer : layer + 2]
     columns = following.weight.copy()

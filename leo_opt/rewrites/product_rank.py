@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 
 from leo_opt.deviation import add_up
 from leo_opt.enclosure import affine_image
 from leo_opt.network import FloatArray, Layer
-from leo_opt.rewrites.block import SLACK, Block, Replacement, block_loss, passing_units
+from leo_opt.rewrites.block import Block, Replacement, block_loss, passing_units
 from leo_opt.rewrites.draft import Draft, IntArray
 
 
@@ -20,8 +18,8 @@ def reduce_rank(draft: Draft, layer: int) -> Draft:
     M = outgoing @ weight and a constant. With M = A B, units B h + beta, shifted so that they are
     never negative on the domain, do the same work, and there need be no more of them than the
     rank of M: at most as many as the next layer has units, or this layer has inputs. A rank
-    counts as reached where the proved error stays within a small factor of the rounding that
-    storing M itself causes. The new units are stably active by construction.
+    counts as reached where the proved error stays at the level of rounding (`Block.level`). The
+    new units are stably active by construction.
     """
     if not draft.network.layers[layer].has_phases:
         return draft
@@ -32,7 +30,7 @@ def reduce_rank(draft: Draft, layer: int) -> Draft:
     if not block.bounded:
         return draft
     # A layer keeps at least one unit.
-    found = next(smallest_factors(block, least=int(mask.all())), None)
+    found = smallest_factors(block, least=int(mask.all()))
     if found is None:
         return draft
     current, following = draft.network.layers[layer : layer + 2]
@@ -57,36 +55,60 @@ def reduce_rank(draft: Draft, layer: int) -> Draft:
     return draft.replace_pair(layer, pair, known, add_up(found.error, loss), record)
 
 
-def smallest_factors(block: Block, least: int = 0) -> Iterator[Replacement]:
-    """Replacements of a block by fewer units, at rounding level, the smallest first.
+def smallest_factors(block: Block, least: int = 0) -> Replacement | None:
+    """The replacement of a block by the fewest units that stays at the level of rounding.
 
     Parameters
     ----------
     least
         Number of units that must remain.
+
+    Returns
+    -------
+    Replacement or None
+        None where no smaller block stays at that level.
     """
-    p, m = block.product.shape
-    accepted = SLACK * block.level
+    present = block.level > 0.0
     # Scaled so that an entry of 1 is as large as the error that is accepted in its row.
-    present = accepted > 0.0
-    scale = np.where(present, 1.0 / np.where(present, accepted, 1.0), 0.0)
+    scale = np.where(present, 1.0 / np.where(present, block.level, 1.0), 0.0)
     with np.errstate(over="ignore", invalid="ignore"):
         scaled = scale[:, None] * block.product * block.radius
-    if not (np.isfinite(scaled).all() and np.isfinite(accepted).all()):
-        return
+    if not (np.isfinite(scaled).all() and np.isfinite(block.level).all()):
+        return None
     order, triangle = _pivoted(scaled)
-    for rank in range(max(_least_rank(triangle), least), min(len(block.bias) - 1, p, m) + 1):
-        if rank == p:
-            candidate = block.replace(np.eye(p), block.product)
-        elif rank == m:
-            candidate = block.replace(block.product, np.eye(m))
-        elif rank and triangle[rank - 1, rank - 1] == 0.0:
-            continue
+    best = None
+    low = max(_least_rank(triangle), least)
+    high = min(len(block.bias) - 1, *block.product.shape)
+    # Errors fall with the rank but for rounding, so that the first good rank can be bisected.
+    rank = high
+    while low <= high:
+        found = factorise(block, order, triangle, rank)
+        if (found.error <= block.level).all():
+            best, high = found, found.bias.size - 1
+        elif rank == high and best is None:
+            return None
         else:
-            outgoing = _interpolation(triangle, order, rank, np.where(present, accepted, 0.0))
-            candidate = block.replace(outgoing, block.product[order[:rank]])
-        if (candidate.error <= accepted).all():
-            yield candidate
+            low = rank + 1
+        rank = (low + high) // 2
+    return best
+
+
+def factorise(block: Block, order: IntArray, triangle: FloatArray, rank: int) -> Replacement | None:
+    """A replacement of a block by `rank` units, good or bad; None where there is none.
+
+    Parameters
+    ----------
+    order, triangle
+        Pivoted QR of the rows of the product, each divided by its level.
+    """
+    p, m = block.product.shape
+    if rank == p:
+        return block.replace(np.eye(p), block.product)
+    if rank == m:
+        return block.replace(block.product, np.eye(m))
+    rank = min(rank, int((np.diag(triangle) != 0.0).sum()))
+    outgoing = _interpolation(triangle, order, rank, block.level)
+    return block.replace(outgoing, block.product[order[:rank]])
 
 
 def _pivoted(rows: FloatArray) -> tuple[IntArray, FloatArray]:

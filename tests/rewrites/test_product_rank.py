@@ -28,7 +28,7 @@ def block_of_rank(
 @pytest.mark.parametrize("seed", range(5))
 def test_the_rank_of_the_product_is_found(rank: int, seed: int) -> None:
     generator = np.random.default_rng(seed)
-    found = next(smallest_factors(block_of_rank(generator, rank)))
+    found = smallest_factors(block_of_rank(generator, rank))
     assert found.bias.size == rank
     assert found.error.max() < 1e-12
 
@@ -43,7 +43,7 @@ def test_rows_of_any_scale_count_alike(seed: int) -> None:
         scale[:, None] * block.outgoing, block.weight, block.bias, scale * block.next_bias,
         block.lower, block.upper,
     )  # fmt: skip
-    found, expected = next(smallest_factors(scaled)), next(smallest_factors(block))
+    found, expected = smallest_factors(scaled), smallest_factors(block)
     assert found.bias.size == expected.bias.size == 6
     assert (found.error <= 1e-13 * scaled.spread).all()
 
@@ -53,7 +53,7 @@ def test_directions_above_rounding_level_are_kept(size: float) -> None:
     generator = np.random.default_rng(3)
     block = block_of_rank(generator, 4)
     block.outgoing[5] += size * generator.normal(size=14)
-    assert next(smallest_factors(block)).bias.size == 5
+    assert smallest_factors(block).bias.size == 5
 
 
 def test_inputs_that_cannot_vary_do_not_count() -> None:
@@ -61,13 +61,13 @@ def test_inputs_that_cannot_vary_do_not_count() -> None:
     block = block_of_rank(generator, 8)
     lower = np.where(np.arange(20) < 3, 0.0, 1.0)
     narrow = Block(block.outgoing, block.weight, block.bias, block.next_bias, lower, np.ones(20))
-    assert next(smallest_factors(narrow)).bias.size == 3
+    assert smallest_factors(narrow).bias.size == 3
 
 
 @pytest.mark.parametrize(("sizes", "expected"), [((3, 9, 8), 3), ((8, 9, 3), 3), ((9, 9, 9), None)])
 def test_at_most_as_many_as_the_next_layer_has_units_or_this_one_inputs(sizes, expected) -> None:
     block = block_of_rank(np.random.default_rng(5), sizes[1], sizes)
-    found = next(smallest_factors(block), None)
+    found = smallest_factors(block)
     assert (found and found.bias.size) == expected
 
 

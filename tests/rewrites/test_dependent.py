@@ -1,0 +1,60 @@
+"""Which stably active units LEO's merge removes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from exact_stability import exact_stability
+from laws import check_draft, check_step
+
+from leo_opt import Box, Network
+from leo_opt.rewrites import Draft, merge_dependent
+from leo_opt.rewrites.dependent import independent_rows
+
+
+def draft_of(first: np.ndarray, generator: np.random.Generator) -> tuple[Network, Draft]:
+    """A network whose first layer has these rows and is stably active on [-1, 1]."""
+    bias = 1.25 * np.abs(first).sum(axis=1)
+    network = Network.from_arrays([first, generator.normal(size=(8, len(first)))], [bias, None])
+    return network, Draft.begin(network, exact_stability(network, Box(-1, 1)))
+
+
+@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("style", ["integer", "real", "tiny and huge"])
+def test_dependent_rows_go_and_no_others(seed: int, style: str) -> None:
+    generator = np.random.default_rng(seed)
+    rank, extra = 3, int(generator.integers(1, 4))
+    base = generator.integers(-4, 5, size=(rank, 3)) + 9.0 * np.eye(rank)
+    if style != "integer":
+        base = base + generator.normal(size=base.shape)
+    rows = np.vstack([base, generator.choice([-2.0, -1.0, 1.0, 2.0], size=(extra, rank)) @ base])
+    if style == "tiny and huge":
+        rows *= 2.0 ** generator.integers(-20, 21, size=(len(rows), 1))
+    rows = rows[generator.permutation(len(rows))]
+    network, draft = draft_of(rows, generator)
+    merged = merge_dependent(draft, 0)
+    check_step(draft, merged)
+    check_draft(network, merged)
+    assert merged.network.layers[0].n_out == rank
+    # What stays has its old numbers.
+    kept = merged.units[0].index
+    np.testing.assert_array_equal(merged.network.layers[0].weight, network.layers[0].weight[kept])
+    np.testing.assert_array_equal(merged.network.layers[0].bias, network.layers[0].bias[kept])
+    assert merged.steps[-1].added == 0
+    assert sorted([*kept, *merged.steps[-1].removed]) == list(range(len(rows)))
+
+
+@pytest.mark.parametrize("size", [1e-3, 1e-7, 1e-10])
+def test_nearly_dependent_rows_stay(size: float) -> None:
+    generator = np.random.default_rng(7)
+    rows = generator.normal(size=(3, 4))
+    rows[2] = rows[0] + rows[1] + size * generator.normal(size=4)
+    _, draft = draft_of(rows, generator)
+    assert merge_dependent(draft, 0) is draft
+
+
+def test_constant_rows_need_no_basis() -> None:
+    assert independent_rows(np.zeros((2, 3)))[0].size == 0
+    basis, coefficients = independent_rows(np.array([[0.0, 0.0], [1.0, 2.0]]))
+    assert basis.tolist() == [1]
+    assert coefficients.tolist() == [[0.0]]

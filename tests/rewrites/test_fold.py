@@ -1,0 +1,50 @@
+"""Which layers may be folded."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from exact_stability import exact_stability
+from laws import check_draft
+
+from leo_opt import Box, Network
+from leo_opt.rewrites import Draft, fold_layer
+
+
+@pytest.mark.parametrize(
+    ("activations", "layer", "folds"),
+    [
+        (["relu", "relu", "linear"], 0, True),
+        (["relu", "linear", "linear"], 0, True),
+        (["relu", "linear", "linear"], 1, True),
+        (["linear", "relu", "linear"], 1, True),
+        # Preprocessing is not rounded into the weights of a layer with phases.
+        (["linear", "relu", "linear"], 0, False),
+        # The second layer is unstable.
+        (["relu", "relu", "linear"], 1, False),
+    ],
+)
+def test_layers_that_pass_everything_on_fold(activations, layer: int, folds: bool) -> None:
+    unstable = activations == ["relu", "relu", "linear"]
+    network = Network.from_arrays(
+        [[[1.0, 0.25], [0.5, -1.0]], [[1.0, -1.0], [0.5, 2.0]], [[1.0, 1.0]]],
+        [[2.0, 2.0], [-1.0 if unstable else 9.0, 9.0], [0.0]],
+        activations,
+    )
+    draft = Draft.begin(network, exact_stability(network, Box(-1, 1)))
+    folded = fold_layer(draft, layer)
+    assert (folded is not draft) == folds
+    check_draft(network, folded)
+    if folds:
+        assert len(folded.network.layers) == 2
+        assert folded.origin == tuple(k for k in range(3) if k != layer)
+        # All numbers are small multiples of 1/8, so that nothing is rounded.
+        assert folded.deviation.tolist() == [0.0]
+
+
+def test_a_fold_that_overflows_is_left_alone() -> None:
+    network = Network.from_arrays([[[1e200]], [[1e200]]], [[1e201], [0.0]])
+    draft = Draft.begin(network, exact_stability(network, Box(-1, 1)))
+    assert draft.units[0].active.all()
+    assert fold_layer(draft, 0) is draft
+    assert np.isfinite(draft.deviation).all()
