@@ -76,16 +76,15 @@ def smallest_factors(block: Block, least: int = 0) -> Replacement | None:
     if not (np.isfinite(scaled).all() and np.isfinite(block.level).all()):
         return None
     order, triangle = _pivoted(scaled)
-    best = None
     low = max(_least_rank(triangle), least)
     high = min(len(block.bias) - 1, *block.product.shape)
     # Errors fall with the rank but for rounding, so that the first good rank can be bisected.
-    rank = high
+    best, rank = None, high
     while low <= high:
         found = factorise(block, order, triangle, rank)
-        if (found.error <= block.level).all():
+        if (found.error <= block.level).all() and found.bias.size >= least:
             best, high = found, found.bias.size - 1
-        elif rank == high and best is None:
+        elif best is None:
             return None
         else:
             low = rank + 1
@@ -93,8 +92,8 @@ def smallest_factors(block: Block, least: int = 0) -> Replacement | None:
     return best
 
 
-def factorise(block: Block, order: IntArray, triangle: FloatArray, rank: int) -> Replacement | None:
-    """A replacement of a block by `rank` units, good or bad; None where there is none.
+def factorise(block: Block, order: IntArray, triangle: FloatArray, rank: int) -> Replacement:
+    """A replacement of a block by `rank` units, or by fewer where fewer do as well; good or bad.
 
     Parameters
     ----------
