@@ -130,7 +130,7 @@ def compress(
         stability_table,
     )
 
-    formats.check_writable(output)
+    formats.check_writable(output, formats.FORMATS)
     if report_file is not None:
         formats.check_writable(report_file)
     start = time.monotonic()
@@ -138,7 +138,11 @@ def compress(
     domain = _read_domain(network, options)
     stability = _classify(network, domain, options)
     run = measure(
-        network, stability, rewrite(network, stability), dtype or network.signature.dtype, start
+        network,
+        stability,
+        rewrite(network, stability),
+        dtype or formats.default_dtype(network, output),
+        start,
     )
     formats.save(run.compression.network, output, dtype=run.dtype, provenance=provenance(run))
     if report_file is not None:

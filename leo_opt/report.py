@@ -20,6 +20,7 @@ from leo_opt.compression import Compression
 from leo_opt.deviation import inference_error, rounding_deviation
 from leo_opt.formats import written
 from leo_opt.network import Network
+from leo_opt.solvers.catalogue import SolverRecord
 from leo_opt.stability import Phase, Stability
 
 _PACKAGES = ("leo-opt", "numpy", "scipy", "pyomo", "highspy", "onnx")
@@ -224,6 +225,20 @@ def compression_table(run: CompressionRun) -> RenderableType:
 def units_after(run: CompressionRun, layer: int) -> int:
     """Units that are left of a layer of the original; 0 where the layer is gone."""
     return len(run.compression.kept[layer])
+
+
+def solver_table(records: Sequence[SolverRecord]) -> RenderableType:
+    """Solvers with their licences and features, or the command that installs them."""
+    table = Table(box=None, pad_edge=False)
+    for heading in ("solver", "version", "licence", "features"):
+        table.add_column(heading, overflow="fold")
+    for record in records:
+        if record.installed:
+            cells = (record.version, str(record.licence), ", ".join(record.features))
+        else:
+            cells = ("not installed", "", record.install)
+        table.add_row(record.name, *cells)
+    return table
 
 
 def network_table(network: Network) -> RenderableType:

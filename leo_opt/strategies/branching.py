@@ -129,9 +129,12 @@ def _choose(relaxation: Relaxation, split: Split, answer: Answer) -> tuple[int, 
     """The unit whose relaxation adds most to the objective of a linear program, or None."""
     if answer.point is None or answer.row_duals is None:
         return None
-    best, widest = None, _NO_GAP
-    for layer, gap in enumerate(relaxation.gaps(answer.point, answer.row_duals)):
-        for unit in np.argsort(-gap)[: len(split) + 1]:
-            if gap[unit] > widest and (layer, int(unit)) not in split:
-                best, widest = (layer, int(unit)), float(gap[unit])
-    return best
+    for priced in (True, False):
+        best, widest = None, _NO_GAP
+        for layer, gap in enumerate(relaxation.gaps(answer.point, answer.row_duals, priced)):
+            for unit in np.argsort(-gap)[: len(split) + 1]:
+                if gap[unit] > widest and (layer, int(unit)) not in split:
+                    best, widest = (layer, int(unit)), float(gap[unit])
+        if best is not None:
+            return best
+    return None

@@ -34,8 +34,11 @@ def classify(run: Run) -> None:
     ledger.credit("bounds", sum(2 * network.layers[k].n_out for k in phased) - ledger.all_open())
     before = ledger.all_open()
     sweep(ledger, run.settings)
+    for layer in phased:
+        if ledger.open(layer):
+            ascend_open(ledger, layer, run.settings)
     run.credit("witness", before)
-    if "splitting" in stages and network.input_size <= MOST_INPUTS:
+    if "splitting" in stages and network.input_size <= MOST_INPUTS and ledger.all_open():
         _split(run)
     for layer in range(len(network.layers)):
         ledger.bound_layer(layer)
@@ -46,26 +49,16 @@ def classify(run: Run) -> None:
 
 
 def _split(run: Run) -> None:
-    """Settle what input splitting can, after the cheap search for witnesses."""
-    for layer in run.network.phased_layers:
-        if run.ledger.open(layer):
-            before = run.ledger.all_open()
-            ascend_open(run.ledger, layer, run.settings)
-            run.credit("witness", before)
+    """Settle what input splitting can, in all layers at once."""
     before = run.ledger.all_open()
-    if before:
-        run.announce(run.network.phased_layers[-1], "splitting", before)
-        split_inputs(run.ledger, run.deadline, run.settings.splitting_budget)
-        run.credit("splitting", before)
+    run.announce(run.network.phased_layers[-1], "splitting", before)
+    split_inputs(run.ledger, run.deadline, run.settings.splitting_budget)
+    run.credit("splitting", before)
 
 
 def _settle_layer(run: Run, layer: int) -> None:
     """Answer the open directions of one layer, all earlier layers being done."""
     ledger = run.ledger
-    before = ledger.all_open()
-    run.announce(layer, "witness", len(ledger.open(layer)))
-    ascend_open(ledger, layer, run.settings)
-    run.credit("witness", before)
     # Interval arithmetic is exact in layer 0, so nothing can add to it.
     if layer == 0 or not _finite(ledger.bounds(layer + 1)):
         return

@@ -30,6 +30,7 @@ class Checkpoint:
     def __init__(self, stream: BinaryIO | None, findings: list[Finding]) -> None:
         self._stream = stream
         self._known = {(f.stage, f.direction): f for f in findings}
+        self._settled = {f.direction for f in findings if f.settles}
 
     @classmethod
     def open(cls, path: str | None, network: Network, domain: Box, margin: float) -> Checkpoint:
@@ -72,7 +73,7 @@ class Checkpoint:
     def find(self, stage: str, direction: Direction) -> Finding | None:
         """What an earlier run found, unless it is worth another try."""
         finding = self._known.get((stage, direction))
-        if finding is None or finding.settles:
+        if finding is None or direction in self._settled:
             return finding
         # A limit or a lost worker may have been in the way of what did not get settled.
         return finding if stage in ("lp", "tighten") and not finding.anomaly else None

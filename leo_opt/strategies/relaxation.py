@@ -88,11 +88,16 @@ class Relaxation:
         columns = [int(self.columns[layer].phase[unit]) for layer, unit in split]
         return np.array(columns, dtype=np.int64), np.array([float(v) for v in split.values()])
 
-    def gaps(self, point: FloatArray, duals: FloatArray) -> list[FloatArray]:
+    def gaps(self, point: FloatArray, duals: FloatArray, priced: bool) -> list[FloatArray]:
         """For each layer (n_out,) what the relaxation of each unit adds to the objective.
 
         That is how far its post-activation at the point is above max(0, pre), times how much
         the objective gains from it, which is the dual of the rows that hold it from above.
+
+        Parameters
+        ----------
+        priced
+            Whether to count that gain; duals of degenerate programs may hide it.
         """
         gaps = []
         for place in self.columns:
@@ -100,7 +105,7 @@ class Relaxation:
             gap = np.zeros(place.phase.size)
             pre, post = point[place.pre[units]], point[place.post[units]]
             price = np.abs(duals[place.below_pre[units]]) + np.abs(duals[place.below_zero[units]])
-            gap[units] = np.maximum(post - np.maximum(pre, 0.0), 0.0) * price
+            gap[units] = np.maximum(post - np.maximum(pre, 0.0), 0.0) * (price if priced else 1.0)
             gaps.append(gap)
         return gaps
 
@@ -229,7 +234,8 @@ def _powers(low: FloatArray, high: FloatArray) -> FloatArray:
     """Powers of two that bring intervals to a range of about 1."""
     reach = np.maximum(np.abs(low), np.abs(high))
     exponents = np.where(reach > 0.0, -np.round(np.log2(np.where(reach > 0.0, reach, 1.0))), 0.0)
-    return np.ldexp(1.0, exponents.astype(int))
+    powers: FloatArray = np.ldexp(1.0, exponents.astype(int))
+    return powers
 
 
 def _column_bounds(

@@ -17,7 +17,7 @@ from leo_opt import Box, Network, classify
 from leo_opt.errors import FileFormatError, MismatchError, OutputError
 
 BOX = Box(-0.3, 0.3)
-STAGES = ["lp", "branch-and-bound", "milp"]
+STAGES = ["lp", "branch-and-bound"]
 
 
 def network() -> Network:
