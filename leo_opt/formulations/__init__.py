@@ -14,17 +14,27 @@ from leo_opt.errors import InvalidInputError
 from leo_opt.formulations.base import Cut, Formulation, Unit, UnitRow
 from leo_opt.formulations.big_m import BigM
 from leo_opt.formulations.complement import Complement
+from leo_opt.formulations.convex_hull import ConvexHull
 from leo_opt.formulations.embedding import check_activations, check_finite, embed
+from leo_opt.formulations.ideal import Ideal
+from leo_opt.formulations.indicator import Indicator
 from leo_opt.formulations.inputs import check_reach, domain_of, read_inputs
+from leo_opt.formulations.partition import Partition
+from leo_opt.formulations.sos1 import SOS1
 from leo_opt.formulations.triangle import Triangle
 from leo_opt.network import Network
 
 __all__ = [
     "FORMULATIONS",
+    "SOS1",
     "BigM",
     "Complement",
+    "ConvexHull",
     "Cut",
     "Formulation",
+    "Ideal",
+    "Indicator",
+    "Partition",
     "Triangle",
     "Unit",
     "UnitRow",
@@ -37,6 +47,11 @@ FORMULATIONS: Mapping[str, type[Formulation]] = MappingProxyType(
     {
         "big-m": BigM,
         "complement": Complement,
+        "convex-hull": ConvexHull,
+        "partition": Partition,
+        "ideal": Ideal,
+        "indicator": Indicator,
+        "sos1": SOS1,
         "triangle": Triangle,
     }
 )

@@ -146,7 +146,6 @@ class Formulation(ABC):
         self,
         row: UnitRow,  # noqa: ARG002
         inputs: FloatArray,  # noqa: ARG002
-        pre: float,  # noqa: ARG002
         post: float,  # noqa: ARG002
         active: float,  # noqa: ARG002
     ) -> Sequence[Cut]:
@@ -155,7 +154,7 @@ class Formulation(ABC):
         Parameters
         ----------
         inputs : (k,) array
-            With the other numbers, the part of the point that belongs to the unit.
+            With `post` and `active`, the part of the point that belongs to the unit.
 
         Returns
         -------

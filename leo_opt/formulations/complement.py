@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from leo_opt.formulations.base import Formulation, Unit
@@ -57,9 +57,9 @@ class Complement(Formulation):
         add_rows(block, "complement_below_lower", rows)
 
 
-def add_complements(block: Any, units: Sequence[Unit]) -> Mapping[Hashable, Any]:
+def add_complements(block: Any, units: Sequence[Unit]) -> Mapping[Any, Any]:
     """Add the variables `complement` in [0, -l] and the rows pre = post - complement."""
-    complement: Mapping[Hashable, Any] = add_variables(
+    complement: Mapping[Any, Any] = add_variables(
         block,
         "complement",
         {unit.address: 0.0 for unit in units},

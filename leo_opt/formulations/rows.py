@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pyomo.environ as pyo
@@ -48,7 +48,7 @@ def at_most(terms: Sequence[tuple[float, Any]], upper: float) -> Row:
     return between(terms, None, upper)
 
 
-def add_rows(block: Any, name: str, rows: Mapping[Hashable, Row]) -> None:
+def add_rows(block: Any, name: str, rows: Mapping[Any, Row]) -> None:
     """Add an indexed constraint; without any row, add nothing."""
     if not rows:
         return
@@ -62,8 +62,8 @@ def add_rows(block: Any, name: str, rows: Mapping[Hashable, Row]) -> None:
 def add_variables(
     block: Any,
     name: str,
-    lower: Mapping[Hashable, float],
-    upper: Mapping[Hashable, float],
+    lower: Mapping[Any, float],
+    upper: Mapping[Any, float],
     within: Any = pyo.Reals,
 ) -> Any:
     """Add an indexed variable with a finite lower and upper bound at each index."""
@@ -76,7 +76,7 @@ def add_variables(
     return variable
 
 
-def add_expressions(block: Any, name: str, expressions: Mapping[Hashable, Any]) -> Any:
+def add_expressions(block: Any, name: str, expressions: Mapping[Any, Any]) -> Any:
     """Add an indexed named expression."""
     component = pyo.Expression(list(expressions))
     block.add_component(name, component)

@@ -1,0 +1,205 @@
+"""`partition`: between big-M and the hull, with copies of a few partial sums."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from leo_opt.errors import InvalidInputError
+from leo_opt.formulations.base import Formulation, Unit, UnitRow
+from leo_opt.formulations.big_m import add_bound_rows, add_post_above_pre
+from leo_opt.formulations.columns import IntArray
+from leo_opt.formulations.rows import Row, add_rows, add_variables, at_most, between, linear
+from leo_opt.formulations.splits import SPLITS
+from leo_opt.network import FloatArray
+
+_SMALLEST_REACH = 2.0**-20
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """One part of a unit's weighted sum, scaled to a range of about 1.
+
+    Parameters
+    ----------
+    members : (k,) integer array
+        Positions in what the unit reads.
+    weights : (k,) array
+        Times `scale`.
+    lower, upper
+        Interval of the part, times `scale`.
+    """
+
+    members: IntArray
+    weights: FloatArray
+    scale: float
+    lower: float
+    upper: float
+
+
+@dataclass(frozen=True)
+class Partition(Formulation):
+    """The two phases over the box of partial sums of what the unit reads.
+
+    Mathematics
+    -----------
+    With pre = w x + b, active z in {0, 1}, and the weights split into parts S_1 .. S_N whose sums
+    lie in [L_n, U_n]::
+
+        sum over S_n of w_i x_i = s_n + t_n          s_n if active, t_n if not
+        L_n z <= s_n <= U_n z
+        L_n (1 - z) <= t_n <= U_n (1 - z)
+        pre  = sum_n (s_n + t_n) + b
+        post = sum_n s_n + b z
+        post >= pre, post >= 0
+
+    and for bounds l <= pre <= u, which may be tighter than those of the parts imply::
+
+        post <= pre - l (1 - z)
+        post <= u z
+
+    One part gives `big-m`, a part for each weight gives `convex-hull`.
+
+    Needs
+    -----
+    Nothing but binary variables.
+
+    Adds
+    ----
+    For each part two variables `part_if_active`, `part_if_inactive`, the row `part` and up to
+    four rows `part_active_above`, `part_active_below`, `part_inactive_above`,
+    `part_inactive_below`; for each unit the rows `sum_of_parts`, `post_of_parts` and the three of
+    `big-m`. Each weight stands in the model once.
+
+    Exact or relaxation
+    -------------------
+    Exact. Its linear relaxation is at least as tight as that of any partition that it refines.
+
+    References
+    ----------
+    C. Tsay, J. Kronqvist, A. Thebelt, R. Misener, Partition-based formulations for mixed-integer
+    optimization of trained ReLU neural networks, NeurIPS 2021, arXiv 2102.04373.
+
+    Parameters
+    ----------
+    parts
+        Number of parts of each unit, fewer where it has fewer weights.
+    split
+        A key of `leo_opt.formulations.splits.SPLITS`: "equal-size", "equal-range" or "random".
+        The weights that it looks at are those over inputs scaled to ranges of about 1.
+    seed
+        For the random split.
+
+    Raises
+    ------
+    InvalidInputError
+        If there is no such split, or `parts` is not positive.
+    """
+
+    parts: int = 2
+    split: str = "equal-size"
+    seed: int = 0
+
+    name = "partition"
+    writes_affine = True
+
+    def __post_init__(self) -> None:
+        if self.split not in SPLITS:
+            raise InvalidInputError(
+                f"split {self.split!r} is unknown; known are {', '.join(SPLITS)}"
+            )
+        if self.parts < 1:
+            raise InvalidInputError(f"parts is {self.parts}; at least 1 is needed")
+
+    def split_row(self, row: UnitRow) -> list[Part]:
+        """The parts of a unit, without empty ones."""
+        nonzero = np.flatnonzero(row.coefficients)
+        weights = row.coefficients[nonzero]
+        generator = np.random.default_rng([self.seed, row.layer, row.unit])
+        count = min(self.parts, nonzero.size)
+        sets = SPLITS[self.split](weights, count, generator) if count else []
+        return [_scaled_part(row, nonzero[members]) for members in sets if members.size]
+
+    def add_units(self, block: Any, units: Sequence[Unit]) -> None:
+        """See `Formulation.add_units`."""
+        where = {
+            (*unit.address, n): (unit, part)
+            for unit in units
+            for n, part in enumerate(self.split_row(unit.row))
+        }
+        lower = {index: min(part.lower, 0.0) for index, (_, part) in where.items()}
+        upper = {index: max(part.upper, 0.0) for index, (_, part) in where.items()}
+        if_active = add_variables(block, "part_if_active", lower, upper)
+        if_inactive = add_variables(block, "part_if_inactive", lower, upper)
+        tables: dict[str, dict[Any, Row]] = {name: {} for name in _ROWS}
+        sums: dict[Any, list[tuple[float, Any]]] = {unit.address: [] for unit in units}
+        posts: dict[Any, list[tuple[float, Any]]] = {unit.address: [] for unit in units}
+        for index, (unit, part) in where.items():
+            s, t, z = if_active[index], if_inactive[index], unit.active
+            tables["part"][index] = _definition(unit, part, s, t)
+            tables["part_active_above"][index] = at_most([(-1.0, s), (part.lower, z)], 0.0)
+            tables["part_active_below"][index] = at_most([(1.0, s), (-part.upper, z)], 0.0)
+            tables["part_inactive_above"][index] = at_most(
+                [(-1.0, t), (-part.lower, z)], -part.lower
+            )
+            tables["part_inactive_below"][index] = at_most([(1.0, t), (part.upper, z)], part.upper)
+            sums[unit.address] += [(-1.0 / part.scale, s), (-1.0 / part.scale, t)]
+            posts[unit.address].append((-1.0 / part.scale, s))
+        for unit in units:
+            row, address = unit.row, unit.address
+            tables["sum_of_parts"][address] = between(
+                [(1.0, unit.pre), *sums[address]],
+                row.constant - row.slack,
+                row.constant + row.slack,
+            )
+            tables["post_of_parts"][address] = between(
+                [(1.0, unit.post), *posts[address], (-row.constant, unit.active)],
+                -row.slack,
+                row.slack,
+            )
+        for name, rows in tables.items():
+            add_rows(block, name, rows)
+        add_post_above_pre(block, units)
+        add_bound_rows(block, units)
+
+
+_ROWS = (
+    "part",
+    "sum_of_parts",
+    "post_of_parts",
+    "part_active_above",
+    "part_active_below",
+    "part_inactive_above",
+    "part_inactive_below",
+)
+
+
+def _scaled_part(row: UnitRow, members: IntArray) -> Part:
+    weights = row.coefficients[members]
+    positive, negative = np.maximum(weights, 0.0), np.minimum(weights, 0.0)
+    low, high = row.inputs_lower[members], row.inputs_upper[members]
+    lower = float(positive @ low + negative @ high)
+    upper = float(positive @ high + negative @ low)
+    # Rounded outward by more than these sums can be off.
+    error = 2.0**-52 * members.size * float(np.abs(weights) @ np.maximum(abs(low), abs(high)))
+    lower, upper = lower - error, upper + error
+    # Parts smaller than this cannot be told from the solver's tolerances anyway.
+    reach = max(abs(lower), abs(upper), _SMALLEST_REACH)
+    scale = float(np.exp2(-np.rint(np.log2(reach))))
+    return Part(members, weights * scale, scale, lower * scale, upper * scale)
+
+
+def _definition(unit: Unit, part: Part, if_active: Any, if_inactive: Any) -> Row:
+    """The row part = s + t."""
+    members = part.members.tolist()
+    return (
+        0.0,
+        linear(
+            [*part.weights.tolist(), -1.0, -1.0],
+            [*(unit.inputs[i] for i in members), if_active, if_inactive],
+        ),
+        0.0,
+    )
