@@ -28,12 +28,17 @@ def exact_stability(network: Network, box: Box, *, loose: bool = False) -> Stabi
     lower = tuple(np.array([-_up(-low) for low, _ in units]) for units in ranges)
     upper = tuple(np.array([_up(high) for _, high in units]) for units in ranges)
     trusted = Bounds(box, lower, upper)
+    return make_stability(network, propagate(network, box) if loose else trusted, trusted)
+
+
+def make_stability(network: Network, certified: Bounds, trusted: Bounds) -> Stability:
+    """Stability of these intervals, without witnesses: what is not stable is undecided."""
     evidence = tuple((Evidence(),) * layer.n_out for layer in network.layers)
     return Stability(
         network_hash=network.content_hash,
-        domain=box,
+        domain=trusted.domain,
         has_phases=tuple(layer.has_phases for layer in network.layers),
-        certified=propagate(network, box) if loose else trusted,
+        certified=certified,
         trusted=trusted,
         lower_evidence=evidence,
         upper_evidence=evidence,

@@ -70,8 +70,8 @@ def smallest_factors(block: Block, least: int = 0) -> Replacement | None:
     """
     present = block.level > 0.0
     # Scaled so that an entry of 1 is as large as the error that is accepted in its row.
-    scale = np.where(present, 1.0 / np.where(present, block.level, 1.0), 0.0)
     with np.errstate(over="ignore", invalid="ignore"):
+        scale = np.where(present, 1.0 / np.where(present, block.level, 1.0), 0.0)
         scaled = scale[:, None] * block.product * block.radius
     if not (np.isfinite(scaled).all() and np.isfinite(block.level).all()):
         return None
