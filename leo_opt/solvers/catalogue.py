@@ -10,8 +10,10 @@ from types import MappingProxyType
 from typing import Any
 
 from leo_opt.errors import InvalidInputError
+from leo_opt.solvers.auto import Auto
 from leo_opt.solvers.base import Solver
 from leo_opt.solvers.licences import Licence
+from leo_opt.solvers.pyomo_bridge import PyomoSolver
 
 GROUP = "leo_opt.solvers"
 """Entry-point group in which other packages name their `Solver` classes."""
@@ -26,9 +28,12 @@ SOLVERS: Mapping[str, str] = MappingProxyType(
 )
 """The backends of this package by name."""
 
+PYOMO = "pyomo:"
+"""What stands before the name of one of Pyomo's interfaces."""
+
 
 def names() -> list[str]:
-    """Names that `find` takes: ours, then those of other packages."""
+    """Solvers by name: ours, then those of other packages; `find` takes "auto" and more besides."""
     return [*SOLVERS, *sorted(set(_plugins()) - set(SOLVERS))]
 
 
@@ -38,7 +43,8 @@ def find(name: str | Solver) -> Solver:
     Parameters
     ----------
     name
-        A key of `SOLVERS` or the name of an entry point. A `Solver` is given back as it is.
+        A key of `SOLVERS`, the name of an entry point, "auto" for the first that takes the
+        model, or "pyomo:NAME" for one of Pyomo's interfaces. A `Solver` is given back as it is.
 
     Raises
     ------
@@ -53,7 +59,13 @@ def find(name: str | Solver) -> Solver:
     plugins = _plugins()
     if name in plugins:
         return _made(plugins[name].load(), name)
-    raise InvalidInputError(f"solver {name!r} is unknown; known are {', '.join(names())}")
+    if name == "auto":
+        return Auto(find)
+    if name.startswith(PYOMO):
+        return PyomoSolver(name.removeprefix(PYOMO))
+    raise InvalidInputError(
+        f"solver {name!r} is unknown; known are {', '.join(names())}, auto and pyomo:NAME"
+    )
 
 
 def _made(factory: Any, name: str) -> Solver:

@@ -20,9 +20,15 @@ class InterruptGuard:
     An exception must not travel through a solver's C frames, which may leave it in any state. So
     callbacks look at `hit` and stop the solver, and the exception is raised when it has returned.
     The same holds for exceptions of the caller's own functions, see `call`.
+
+    Parameters
+    ----------
+    active
+        False leaves Ctrl-C as it is.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, active: bool = True) -> None:
+        self._active = active
         self.hit = False
         self._count = 0
         self._previous: Any = None
@@ -30,7 +36,7 @@ class InterruptGuard:
 
     def __enter__(self) -> InterruptGuard:
         # Python runs signal handlers in the main thread only, and only there can set them.
-        if threading.current_thread() is threading.main_thread():
+        if self._active and threading.current_thread() is threading.main_thread():
             previous = signal.getsignal(signal.SIGINT)
             if callable(previous):
                 self._previous = previous

@@ -193,7 +193,11 @@ class Question:
     @property
     def needs(self) -> frozenset[Feature]:
         """Features without which the question cannot be asked at all."""
-        wanted = {Feature.USER_CUTS: self.separate, Feature.LAZY_CONSTRAINTS: self.lazy}
+        wanted = {
+            Feature.USER_CUTS: self.separate,
+            Feature.LAZY_CONSTRAINTS: self.lazy,
+            Feature.NODE_LIMIT: self.node_limit,
+        }
         return frozenset(feature for feature, value in wanted.items() if value is not None)
 
 

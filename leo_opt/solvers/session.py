@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from types import MappingProxyType, TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -20,7 +20,15 @@ from numpy.typing import ArrayLike
 from leo_opt.errors import InvalidInputError, SolverError
 from leo_opt.solvers.doubts import doubt
 from leo_opt.solvers.interrupts import InterruptGuard
-from leo_opt.solvers.questions import Answer, Feature, Question, Rows, Separator, SolverOptions
+from leo_opt.solvers.questions import (
+    Answer,
+    Feature,
+    Question,
+    Rows,
+    Separator,
+    SolverOptions,
+    Termination,
+)
 from leo_opt.solvers.standard_form import FloatArray, IntArray
 from leo_opt.solvers.state import ModelState, RowHandle
 
@@ -51,6 +59,9 @@ class Session(ABC):
         self._version = solver.version()
 
     # What a backend writes.
+
+    guards_interrupts: ClassVar[bool] = True
+    """Whether Ctrl-C has to wait until the solver's C code has stopped."""
 
     @property
     @abstractmethod
@@ -280,7 +291,7 @@ class Session(ABC):
                 f"the question needs {', '.join(sorted(lacks))}, which {self.solver.name} lacks"
             )
         begin = time.monotonic()
-        with InterruptGuard() as guard:
+        with InterruptGuard(self.guards_interrupts) as guard:
             answer = self._solve(question, guard)
             if self._stopped_too_early(question, answer):
                 left = question.time_limit
@@ -295,7 +306,8 @@ class Session(ABC):
             tolerances=MappingProxyType(dict(self.tolerances)),
             solver=f"{self.solver.name} {self._version}",
         )
-        has_bounds = question.relaxation or Feature.DUAL_BOUND in self.solver.features
+        solved = question.relaxation and answer.termination_condition == Termination.OPTIMAL
+        has_bounds = solved or Feature.DUAL_BOUND in self.solver.features
         return doubt(answer, question, self.state, has_bounds)
 
     def _stopped_too_early(self, question: Question, answer: Answer) -> bool:

@@ -251,12 +251,17 @@ def check_closing(solver: Solver) -> None:
             except InvalidInputError:
                 continue
             expect(False, "an objective of the wrong size or with NaN was taken")
-        try:
-            solver.open(form, SolverOptions(extra={"no_such_option": 1})).close()
-        except InvalidInputError as error:
-            expect("no_such_option" in str(error), f"the option is not named: {error}")
-        else:
-            expect(False, "an unknown option was taken")
+
+
+def check_unknown_option(solver: Solver) -> None:
+    """An option that the solver does not know is refused by name when the session is opened."""
+    form, _, _ = knapsack()
+    try:
+        solver.open(form, SolverOptions(extra={"no_such_option": 1})).close()
+    except InvalidInputError as error:
+        expect("no_such_option" in str(error), f"the option is not named: {error}")
+        return
+    expect(False, "an unknown option was taken")
 
 
 def check_description(solver: Solver) -> None:

@@ -43,6 +43,7 @@ SOLVER_CHECKS: Mapping[str, Check] = MappingProxyType(
         "fixed-columns": sessions.check_fixed_columns,
         "silence": sessions.check_silence,
         "closing": sessions.check_closing,
+        "unknown-option": sessions.check_unknown_option,
         "description": sessions.check_description,
     }
 )

@@ -1,0 +1,86 @@
+"""The first solver of a literal order that is installed and takes the model, as `auto`."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+
+from leo_opt.errors import SolverError
+from leo_opt.solvers.base import Solver, needs_of
+from leo_opt.solvers.licences import Licence
+from leo_opt.solvers.questions import Feature, SolverOptions
+from leo_opt.solvers.session import Session
+from leo_opt.solvers.standard_form import StandardForm
+from leo_opt.solvers.state import ModelState
+
+ORDER = ("gurobi", "cplex", "scip", "highs")
+"""Which is tried first. The first two are the fastest on the models of this package."""
+
+_log = logging.getLogger("leo_opt.solvers")
+
+
+class Auto(Solver):
+    """Chooses a solver for each model; `Session.solver` and `Answer.solver` say which.
+
+    Parameters
+    ----------
+    find
+        From a name to a solver.
+    order
+        Names, in the order of preference.
+    """
+
+    name = "auto"
+    package = "highspy"
+    install = "pip install highspy"
+
+    def __init__(self, find: Callable[[str], Solver], order: Sequence[str] = ORDER) -> None:
+        self._find = find
+        self._order = tuple(order)
+        installed = [solver for solver in map(find, self._order) if solver.available()]
+        # What all of them offer is what can be relied on.
+        self.features = frozenset(Feature).intersection(*(s.features for s in installed))
+
+    def available(self) -> bool:
+        """Whether any solver of the order is installed."""
+        return any(self._find(name).available() for name in self._order)
+
+    def version(self) -> str:
+        """The order of preference; each answer has the version of its own solver."""
+        return " > ".join(self._order)
+
+    def licence(self, probe: bool = False) -> Licence:  # noqa: ARG002
+        """That of the solver it takes."""
+        return Licence("unknown", detail="depends on the solver taken")
+
+    def choose(self, form: StandardForm) -> Solver:
+        """The solver for a model.
+
+        Raises
+        ------
+        SolverError
+            If none that is installed takes it, with the reason of each.
+        """
+        reasons = []
+        for name in self._order:
+            solver = self._find(name)
+            lacks = needs_of(form) - solver.features
+            if not solver.available():
+                reasons.append(f"{name} is not installed")
+            elif lacks:
+                reasons.append(f"{name} lacks {', '.join(sorted(lacks))}")
+            elif not solver.licence().fits(*solver.size(form)):
+                reasons.append(f"the {solver.licence()} licence of {name} is too small")
+            else:
+                return solver
+        raise SolverError(f"no solver takes the model: {'; '.join(reasons)}")
+
+    def open(self, form: StandardForm, options: SolverOptions | None = None) -> Session:
+        """Open a session of the first solver that takes the model."""
+        solver = self.choose(form)
+        _log.info("auto: %s %s takes the model", solver.name, solver.version())
+        return solver.open(form, options)
+
+    def _open(self, state: ModelState, options: SolverOptions) -> Session:
+        """Never called, as `open` hands the model on."""
+        raise NotImplementedError

@@ -1,0 +1,306 @@
+"""One HiGHS object of a session."""
+
+from __future__ import annotations
+
+import math
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from leo_opt.errors import InvalidInputError, SolverError
+from leo_opt.solvers.instances import Instance
+from leo_opt.solvers.interrupts import InterruptGuard
+from leo_opt.solvers.questions import Answer, Question, Rows, SolverOptions, Termination
+from leo_opt.solvers.standard_form import FloatArray, IntArray
+from leo_opt.solvers.state import ModelState
+from leo_opt.solvers.watch import Watch
+
+SMALLEST_ENTRY = 1e-12
+"""HiGHS drops matrix entries up to its option small_matrix_value, which cannot be less."""
+
+_ROWWISE, _MAXIMIZE = 2, -1
+_FEASIBLE = 2
+"""HiGHS's code for a solution that is feasible."""
+
+_REFUSED = MappingProxyType(
+    {
+        "objective_bound": "as a cutoff it makes bounds of MILPs wrong",
+        "small_matrix_value": "small entries are left out by hand and their rows widened",
+        "objective_target": "use stop_above",
+    }
+)
+"""Options that may not be passed through, and why."""
+
+_TERMINATION = MappingProxyType(
+    {
+        "kOptimal": Termination.OPTIMAL,
+        "kModelEmpty": Termination.OPTIMAL,
+        "kInfeasible": Termination.INFEASIBLE,
+        "kUnbounded": Termination.UNBOUNDED,
+        "kUnboundedOrInfeasible": Termination.INFEASIBLE_OR_UNBOUNDED,
+        "kTimeLimit": Termination.TIME_LIMIT,
+        "kIterationLimit": Termination.ITERATION_LIMIT,
+        "kSolutionLimit": Termination.NODE_LIMIT,
+        "kObjectiveBound": Termination.OBJECTIVE_LIMIT,
+        "kObjectiveTarget": Termination.OBJECTIVE_LIMIT,
+        "kInterrupt": Termination.INTERRUPTED,
+        "kHighsInterrupt": Termination.INTERRUPTED,
+        "kMemoryLimit": Termination.ERROR,
+        "kLoadError": Termination.ERROR,
+        "kModelError": Termination.ERROR,
+        "kPresolveError": Termination.ERROR,
+        "kSolveError": Termination.ERROR,
+        "kPostsolveError": Termination.ERROR,
+    }
+)
+"""Words for HiGHS's model status; what is missing is unknown."""
+
+_TOLERANCES = (
+    "mip_feasibility_tolerance",
+    "primal_feasibility_tolerance",
+    "dual_feasibility_tolerance",
+    "mip_abs_gap",
+    "mip_rel_gap",
+)
+
+
+class HighsInstance(Instance):
+    """One HiGHS object with the model as it is now."""
+
+    def __init__(self, state: ModelState, options: SolverOptions, relaxation: bool) -> None:
+        import highspy
+
+        self._highspy = highspy
+        self._highs = highspy.Highs()
+        self._threads = options.threads
+        self._relaxation = relaxation
+        # The callback must not refer to the HiGHS object that holds it: such a cycle is never
+        # collected.
+        self._callback = _Callback()
+        self._set_options(options)
+        self._pass_model(state)
+        self._checked(self._highs.setCallback(self._callback, None), "a callback")
+        kinds = highspy.cb.HighsCallbackType
+        for kind in (
+            (kinds.kCallbackSimplexInterrupt, kinds.kCallbackIpmInterrupt)
+            if relaxation
+            else (kinds.kCallbackMipInterrupt, kinds.kCallbackMipImprovingSolution)
+        ):
+            self._checked(self._highs.startCallback(kind), "a callback")
+
+    def _checked(self, status: Any, what: str) -> None:
+        if status == self._highspy.HighsStatus.kError:
+            raise SolverError(f"HiGHS refuses {what}; check the model for extreme numbers")
+
+    def _set_options(self, options: SolverOptions) -> None:
+        for name in options.extra:
+            if name in _REFUSED:
+                raise InvalidInputError(f"HiGHS option {name} is not taken: {_REFUSED[name]}")
+        settings: dict[str, object] = {
+            "output_flag": options.log_file is not None,
+            "log_to_console": False,
+            "log_file": options.log_file or "",
+            "threads": options.threads,
+            "random_seed": options.seed,
+            "mip_rel_gap": float(options.relative_gap),
+            "mip_abs_gap": float(options.absolute_gap),
+            "primal_feasibility_tolerance": options.feasibility_tolerance,
+            "dual_feasibility_tolerance": options.feasibility_tolerance,
+            "mip_feasibility_tolerance": options.integrality_tolerance,
+            "small_matrix_value": SMALLEST_ENTRY,
+            **options.extra,
+        }
+        for name, value in settings.items():
+            if value is None:
+                continue
+            if self._highs.setOptionValue(name, value) != self._highspy.HighsStatus.kOk:
+                raise InvalidInputError(
+                    f"HiGHS refuses option {name} = {value!r}; see the list of its options"
+                )
+
+    def _pass_model(self, state: ModelState) -> None:
+        matrix, row_lower, row_upper = state.rows()
+        form = state.form
+        integer = np.zeros(form.columns) if self._relaxation else form.integer
+        status = self._highs.passModel(
+            form.columns,
+            matrix.shape[0],
+            matrix.nnz,
+            _ROWWISE,
+            _MAXIMIZE,
+            0.0,
+            np.zeros(form.columns),
+            state.lower,
+            state.upper,
+            row_lower,
+            row_upper,
+            matrix.indptr.astype(np.int32),
+            matrix.indices.astype(np.int32),
+            matrix.data,
+            integer.astype(np.int32),
+        )
+        self._checked(status, "the model")
+        self._columns = np.arange(form.columns, dtype=np.int32)
+
+    @property
+    def tolerances(self) -> dict[str, float]:
+        """HiGHS's own names.
+
+        Branch and bound drops nodes that would improve the incumbent by no more than
+        mip_feasibility_tolerance, so an objective bound may be short by that much.
+        """
+        options = self._highs.getOptions()
+        return {name: float(getattr(options, name)) for name in _TOLERANCES}
+
+    def set_bounds(self, columns: IntArray, lower: FloatArray, upper: FloatArray) -> None:
+        """Change column bounds."""
+        where = columns.astype(np.int32)
+        status = self._highs.changeColsBounds(where.size, where, lower, upper)
+        self._checked(status, "column bounds")
+
+    def add_rows(self, rows: Rows) -> None:
+        """Append rows."""
+        matrix = rows.matrix
+        status = self._highs.addRows(
+            matrix.shape[0],
+            rows.lower,
+            rows.upper,
+            matrix.nnz,
+            matrix.indptr[:-1].astype(np.int32),
+            matrix.indices.astype(np.int32),
+            matrix.data,
+        )
+        self._checked(status, "added rows")
+
+    def remove_rows(self, first: int, count: int) -> None:
+        """Delete rows."""
+        where = np.arange(first, first + count, dtype=np.int32)
+        self._checked(self._highs.deleteRows(count, where), "the removal of rows")
+
+    def forget(self) -> None:
+        """Drop basis and solution."""
+        self._highs.clearSolver()
+
+    def close(self) -> None:
+        """Free the model; HiGHS frees the rest with the object."""
+        self._highs.setCallback(None, None)
+        self._highs.clear()
+
+    def solve(self, question: Question, guard: InterruptGuard) -> Answer:
+        """Answer one question."""
+        highs = self._highs
+        status = highs.changeColsCost(self._columns.size, self._columns, question.objective)
+        self._checked(status, "the objective")
+        highs.changeObjectiveOffset(question.constant)
+        limit = math.inf if question.time_limit is None else max(0.0, float(question.time_limit))
+        highs.setOptionValue("time_limit", limit)
+        most_nodes = question.node_limit
+        most = self._highspy.kHighsIInf if most_nodes is None else int(most_nodes)
+        highs.setOptionValue("mip_max_nodes", most)
+        if not self._relaxation:
+            highs.clearSolver()
+            if question.start is not None:
+                known = np.flatnonzero(~np.isnan(question.start)).astype(np.int32)
+                highs.setSolution(known.size, known, question.start[known])
+        watch = Watch(question, guard)
+        self._run(watch)
+        if self._relaxation and self._status() in _WORTH_ANOTHER_TRY and not guard.hit:
+            highs.clearSolver()
+            self._run(watch)
+        return self._read_relaxation(watch) if self._relaxation else self._read(watch)
+
+    def _run(self, watch: Watch) -> None:
+        _use_threads(self._threads)
+        self._callback.watch = watch
+        try:
+            self._highs.run()
+        finally:
+            self._callback.watch = None
+
+    def _status(self) -> str:
+        return str(self._highs.getModelStatus().name)
+
+    def _read_relaxation(self, watch: Watch) -> Answer:
+        """The answer of a linear program, with duals or a ray."""
+        highs, info, name = self._highs, self._highs.getInfo(), self._status()
+        condition = _condition(name, watch)
+        solution = highs.getSolution()
+        solved = condition == Termination.OPTIMAL
+        ray = None
+        if condition == Termination.INFEASIBLE:
+            _, known, values = highs.getDualRay()
+            ray = np.array(values) if known else None
+        feasible = info.primal_solution_status == _FEASIBLE
+        return Answer(
+            termination_condition=condition,
+            objective_bound=info.objective_function_value if solved else None,
+            point=np.array(solution.col_value) if feasible else None,
+            row_duals=np.array(solution.row_dual) if solved else None,
+            ray=ray,
+            iterations=max(0, int(info.simplex_iteration_count)),
+            message=name,
+        )
+
+    def _read(self, watch: Watch) -> Answer:
+        """The answer of branch and bound."""
+        info, name = self._highs.getInfo(), self._status()
+        point = watch.confirmed
+        if point is None and info.primal_solution_status == _FEASIBLE:
+            point = np.array(self._highs.getSolution().col_value)
+        condition = _condition(name, watch)
+        stopped = condition == Termination.OBJECTIVE_LIMIT
+        return Answer(
+            termination_condition=condition,
+            objective_bound=info.mip_dual_bound,
+            stopped_by=watch.stopped_by if stopped else None,
+            point=point,
+            nodes=max(0, int(info.mip_node_count)),
+            iterations=max(0, int(info.simplex_iteration_count)),
+            message=name,
+        )
+
+
+def _condition(name: str, watch: Watch) -> Termination:
+    """A model status in Pyomo's words; an interrupt has the reason that the watch gave."""
+    condition = _TERMINATION.get(name, Termination.UNKNOWN)
+    return watch.interrupted() if condition == Termination.INTERRUPTED else condition
+
+
+_WORTH_ANOTHER_TRY = frozenset({"kUnknown", "kSolveError"})
+"""Ends of a linear program, perhaps of a bad basis, after which it is solved from scratch."""
+
+
+class _Callback:
+    """Tells the watch of one solve after another what HiGHS reports."""
+
+    def __init__(self) -> None:
+        self.watch: Watch | None = None
+
+    def __call__(self, kind: Any, _message: str, out: Any, answer: Any, _data: object) -> None:
+        """HiGHS calls this at limit checks and for improving solutions, never for sub-MIPs."""
+        if self.watch is None:
+            return
+        if int(kind) == _IMPROVING_SOLUTION:
+            self.watch.see_incumbent(np.asarray(out.mip_solution))
+        elif int(kind) == _MIP_INTERRUPT:
+            self.watch.see_bound(float(out.mip_dual_bound))
+        # The flag is sticky: it has to be set in every call, or later solves stop at once.
+        answer.user_interrupt = self.watch.should_stop()
+
+
+_MIP_INTERRUPT, _IMPROVING_SOLUTION = 6, 4
+"""HiGHS's codes for its callbacks; a test compares them with highspy's."""
+
+_scheduler_threads = 0
+"""Threads of HiGHS's global scheduler in this process; 0 before it is started."""
+
+
+def _use_threads(threads: int) -> None:
+    """Restart the scheduler if it has another number of threads, which HiGHS calls an error."""
+    global _scheduler_threads  # noqa: PLW0603
+    if threads != _scheduler_threads:
+        import highspy
+
+        highspy.Highs.resetGlobalScheduler(True)
+        _scheduler_threads = threads
