@@ -34,14 +34,25 @@ def count_phases(network: Network, box: Box, stability: Stability, margin: float
             elif phase is Phase.UNSTABLE:
                 assert low < 0 < high, where
             else:
-                reach = max(
-                    abs(stability.certified.lower[layer][unit]),
-                    abs(stability.certified.upper[layer][unit]),
-                )
-                near = Fraction(4 * margin * float(reach)) + Fraction(1, 10**12)
-                assert min(abs(low), abs(high)) <= near, where
+                near = Fraction(4 * margin * size_of(network, stability, layer, unit))
+                assert min(abs(low), abs(high)) <= near + Fraction(1, 10**12), where
     check_witnesses(network, box, stability)
     return tally
+
+
+def size_of(network: Network, stability: Stability, layer: int, unit: int) -> float:
+    """What the margin counts in: the range of a unit, or a share of the terms that it sums."""
+    bounds = stability.certified
+    if layer == 0:
+        ends = stability.domain.lower, stability.domain.upper
+    else:
+        ends = bounds.lower[layer - 1], bounds.upper[layer - 1]
+    described = network.layers[layer]
+    terms = np.abs(described.weight[unit]) @ np.maximum(*map(np.abs, ends))
+    terms += abs(described.bias[unit])
+    return float(
+        max(abs(bounds.lower[layer][unit]), abs(bounds.upper[layer][unit]), terms * 2.0**-7)
+    )
 
 
 def check_intervals(stability: Stability, layer: int, ranges) -> None:

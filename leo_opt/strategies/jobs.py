@@ -34,25 +34,27 @@ class SearchJob:
 
 def run_search(job: SearchJob) -> list[Finding]:
     """Answer the directions of a job one after another on one warm session."""
-    findings = []
-    with find(GUIDE).open(job.relaxation.form) as session:
-        for direction in job.directions:
-            deadline = Deadline.until(job.ends_at, job.unit_time_limit)
-            if deadline.passed:
-                findings.append(Finding(direction, job.stage, anomaly="no time left"))
-                continue
-            found = search(session, job.relaxation, direction, job.node_limit, deadline)
-            findings.append(
-                Finding(
-                    direction,
-                    job.stage,
-                    bound=found.bound,
-                    witness=found.witness,
-                    seconds=found.seconds,
-                    lps=found.lps,
-                )
-            )
-    return findings
+    try:
+        with find(GUIDE).open(job.relaxation.form) as session:
+            return [_search_one(session, job, direction) for direction in job.directions]
+    except SolverError as error:
+        return [Finding(direction, job.stage, anomaly=str(error)) for direction in job.directions]
+
+
+def _search_one(session: Session, job: SearchJob, direction: Direction) -> Finding:
+    """Answer one direction of a job."""
+    deadline = Deadline.until(job.ends_at, job.unit_time_limit)
+    if deadline.passed:
+        return Finding(direction, job.stage, anomaly="no time left")
+    found = search(session, job.relaxation, direction, job.node_limit, deadline)
+    return Finding(
+        direction,
+        job.stage,
+        bound=found.bound,
+        witness=found.witness,
+        seconds=found.seconds,
+        lps=found.lps,
+    )
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,6 +18,7 @@ from leo_opt.enclosure import evaluate
 from leo_opt.network import FloatArray, Network
 from leo_opt.solvers import Answer, Session, StandardForm, compile_model
 from leo_opt.strategies.ledger import Direction
+from leo_opt.strategies.scaling import unit_scales
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,8 +103,6 @@ def build_layer_model(
         terms = list(zip(repn.linear_vars, repn.linear_coefs, strict=True))
         columns.append(compiled.column_of(terms[0][0]) if terms else -1)
         factors.append(float(terms[0][1]) if terms else 0.0)
-    reach = np.maximum(np.abs(bounds.lower[layer]), np.abs(bounds.upper[layer]))
-    exponents = np.where(reach > 0.0, -np.round(np.log2(np.where(reach > 0.0, reach, 1.0))), 0.0)
     return LayerModel(
         key=uuid.uuid4().hex,
         network=Network(network.layers[: layer + 1]),
@@ -115,7 +114,7 @@ def build_layer_model(
         ),
         post_columns=np.array(columns),
         post_factors=np.array(factors),
-        scales=np.ldexp(1.0, exponents.astype(int)),
+        scales=unit_scales(network, domain, bounds, layer),
     )
 
 

@@ -29,7 +29,7 @@ def classify(run: Run) -> None:
         if not described.has_phases:
             continue
         before = ledger.all_open()
-        if layer == network.phased_layers[0]:
+        if layer == 0:
             # Interval arithmetic is exact here; the vertices are its witnesses.
             vertices = first_layer_vertices(network, run.domain)
             ledger.witnesses = collect(network, run.domain, vertices, ledger.witnesses)

@@ -19,9 +19,12 @@ from leo_opt.domain import Box
 from leo_opt.network import FloatArray, Network
 from leo_opt.solvers import StandardForm
 from leo_opt.strategies.ledger import Direction
+from leo_opt.strategies.scaling import powers_of_two, unit_scales
 
 _DROPPED = 1e-11
 """Entries below this, in scaled units, only disturb the solver."""
+_LEAST_END = 1e-9
+"""Least magnitude of the ends of a scaled interval in the rows of a rectifier."""
 _NO_DUAL = 1e-12
 """Duals below this say nothing about a slope."""
 
@@ -220,7 +223,7 @@ def build_relaxation(network: Network, domain: Box, layer: int, bounds: Bounds) 
         bounds=bounds,
         form=rows.form(np.concatenate(lower), np.concatenate(upper)),
         columns=tuple(places),
-        scales=_powers(bounds.lower[layer], bounds.upper[layer]),
+        scales=unit_scales(network, domain, bounds, layer),
     )
 
 
@@ -228,14 +231,6 @@ def _centre(domain: Box) -> tuple[FloatArray, FloatArray]:
     """Centre and half-width of each input: x = centre + reach * column."""
     centre = domain.centre
     return centre, np.maximum(domain.upper - centre, centre - domain.lower)
-
-
-def _powers(low: FloatArray, high: FloatArray) -> FloatArray:
-    """Powers of two that bring intervals to a range of about 1."""
-    reach = np.maximum(np.abs(low), np.abs(high))
-    exponents = np.where(reach > 0.0, -np.round(np.log2(np.where(reach > 0.0, reach, 1.0))), 0.0)
-    powers: FloatArray = np.ldexp(1.0, exponents.astype(int))
-    return powers
 
 
 def _column_bounds(
@@ -278,7 +273,13 @@ class _Rows:
         self._columns += count
         above[crossing] = self._count + held.sum() + np.arange(count)
         return _LayerColumns(
-            pre, post, phase, above, above + count, above + 2 * count, _powers(low, high)
+            pre,
+            post,
+            phase,
+            above,
+            above + count,
+            above + 2 * count,
+            powers_of_two(np.maximum(np.abs(low), np.abs(high))),
         )
 
     def link(
@@ -304,7 +305,9 @@ class _Rows:
         """Rows post >= pre, post <= pre - low (1 - phase), post <= high phase of open units."""
         units = np.flatnonzero(place.phase >= 0)
         pre, post, phase = place.pre[units], place.post[units], place.phase[units]
-        low, high = (low * place.scale)[units], (high * place.scale)[units]
+        # A looser big-M where an end is almost zero keeps every entry large enough to count.
+        low = np.minimum((low * place.scale)[units], -_LEAST_END)
+        high = np.maximum((high * place.scale)[units], _LEAST_END)
         one, none = np.ones(units.size), np.full(units.size, np.inf)
         for terms, lower, upper in (
             (((post, one), (pre, -one)), 0.0 * one, none),

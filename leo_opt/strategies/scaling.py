@@ -1,0 +1,42 @@
+"""Powers of two that bring the pre-activations of a layer to a range of about 1."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from leo_opt.bounds import Bounds, post_interval
+from leo_opt.domain import Box
+from leo_opt.network import FloatArray, Network
+
+_CANCELLATION = 2.0**-7
+"""A range counts as at least this share of the terms it is the sum of."""
+
+
+def powers_of_two(reach: FloatArray) -> FloatArray:
+    """The power of two nearest to 1 / reach, and 1 where reach is 0."""
+    exponents = np.where(reach > 0.0, -np.round(np.log2(np.where(reach > 0.0, reach, 1.0))), 0.0)
+    powers: FloatArray = np.ldexp(1.0, exponents.astype(int))
+    return powers
+
+
+def unit_scales(network: Network, domain: Box, bounds: Bounds, layer: int) -> FloatArray:
+    """Scale of each unit of a layer, (n_out,).
+
+    A solver's error in a sum grows with its terms, not with its value. A unit whose terms cancel
+    is therefore not blown up to a range of 1: there the margin would be far below that error.
+
+    Parameters
+    ----------
+    bounds
+        Finite intervals of layers 0 .. layer.
+    """
+    if layer == 0:
+        before = (domain.lower, domain.upper)
+    else:
+        below = network.layers[layer - 1]
+        before = post_interval(below, bounds.lower[layer - 1], bounds.upper[layer - 1])
+    described = network.layers[layer]
+    largest = np.maximum(*map(np.abs, before))
+    terms = np.abs(described.weight) @ largest + np.abs(described.bias)
+    reach = np.maximum(np.abs(bounds.lower[layer]), np.abs(bounds.upper[layer]))
+    return powers_of_two(np.maximum(reach, _CANCELLATION * terms))
