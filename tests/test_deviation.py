@@ -1,0 +1,167 @@
+"""Bounds on differences hold in exact arithmetic and are not wildly loose."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from exact_stability import as_fractions
+from networks import find_network
+from oracle import exact_deviation, exact_output
+from random_networks import random_case
+
+from leo_opt import Box, Layer, Network, load
+from leo_opt.bounds import Bounds, propagate
+from leo_opt.deviation import (
+    add_up,
+    inference_error,
+    propagate_deviation,
+    reach,
+    rounding_deviation,
+    spread_deviation,
+)
+from leo_opt.errors import InvalidInputError, MismatchError
+
+
+def rounded(network: Network, dtype: type) -> Network:
+    """The network with weights and biases rounded to a type."""
+    layers = tuple(
+        Layer(layer.weight.astype(dtype), layer.bias.astype(dtype), layer.activation)
+        for layer in network.layers
+    )
+    return Network(layers, network.signature)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_reach_bounds_the_real_product(seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    matrix = generator.normal(size=(4, 30)) * (generator.random((4, 30)) < 0.5)
+    bounds = generator.exponential(size=30) * 10.0 ** generator.integers(-9, 9, size=30)
+    bounds[generator.random(30) < 0.3] = 0.0
+    matrix[0] = 0.0
+    matrix[1, bounds > 0.0] = 0.0
+    found = reach(matrix, bounds)
+    for row, total in zip(matrix, found, strict=True):
+        pairs = zip(as_fractions(np.abs(row)), as_fractions(bounds), strict=True)
+        exact = sum(a * b for a, b in pairs)
+        assert exact <= Fraction(float(total)) <= exact * Fraction(1 + 1e-13) + Fraction(1e-280)
+    assert found[:2].tolist() == [0.0, 0.0]
+
+
+def test_reach_of_infinity_is_infinite_only_where_it_is_read() -> None:
+    assert reach(np.array([[0.0, 1.0], [2.0, 0.0]]), np.array([np.inf, 1.0]))[0] < 1.1
+    assert np.isinf(reach(np.array([[2.0, 0.0]]), np.array([np.inf, 1.0]))).all()
+    assert np.isinf(reach(np.array([[1e300]]), np.array([1e300]))).all()
+
+
+def test_sums_are_rounded_up_and_zeros_cost_nothing() -> None:
+    left, right = np.array([0.1, 0.0, 0.3, np.inf]), np.array([0.2, 0.7, 0.0, 0.0])
+    total = add_up(left, right)
+    assert total[1:].tolist() == [0.7, 0.3, np.inf]
+    assert Fraction(float(total[0])) >= Fraction(0.1) + Fraction(0.2)
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_a_change_of_a_layer_moves_the_outputs_by_no_more(seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    network, box = random_case(generator)
+    layer = int(generator.integers(len(network.layers)))
+    current = network.layers[layer]
+    change = generator.exponential(size=current.n_out) * (generator.random(current.n_out) < 0.6)
+    sign = generator.choice([-1.0, 1.0], size=current.n_out)
+    moved = Layer(current.weight, current.bias + sign * change, current.activation)
+    actual = [
+        Fraction(float(b)) - Fraction(float(a))
+        for a, b in zip(current.bias, moved.bias, strict=True)
+    ]
+    change = np.array([np.nextafter(float(abs(x)), np.inf) if x else 0.0 for x in actual])
+    other = Network((*network.layers[:layer], moved, *network.layers[layer + 1 :]))
+    allowed = propagate_deviation(network, layer, change)
+    worst = exact_deviation(network, other, box)
+    assert all(a <= b for a, b in zip(worst, as_fractions(allowed), strict=True))
+    spread = spread_deviation(network, layer, change)
+    assert len(spread) == len(network.layers) - layer
+    assert not propagate_deviation(network, layer, np.zeros(current.n_out)).any()
+
+
+@pytest.mark.parametrize("seed", range(120))
+@pytest.mark.parametrize("dtype", [np.float32, np.float16])
+def test_rounded_weights_move_the_outputs_by_no_more(seed: int, dtype: type) -> None:
+    network, box = random_case(np.random.default_rng(seed))
+    if max(np.abs(layer.weight).max() for layer in network.layers) > 6e4:
+        return
+    with np.errstate(over="ignore"):
+        if not all(np.isfinite(k.bias.astype(dtype)).all() for k in network.layers):
+            return
+    other = rounded(network, dtype)
+    bounds = propagate(network, box)
+    allowed = rounding_deviation(network, other, bounds)
+    worst = exact_deviation(network, other, box)
+    assert all(a <= b for a, b in zip(worst, as_fractions(allowed), strict=True))
+    assert (allowed == 0.0).all() or other != network
+    assert rounding_deviation(network, network, bounds).tolist() == [0.0] * network.output_size
+
+
+@pytest.mark.parametrize("seed", range(120))
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_forward_passes_are_within_their_bound(seed: int, dtype: str) -> None:
+    network, box = random_case(np.random.default_rng(seed))
+    network, box = (
+        rounded(network, np.float32),
+        Box(*(np.float32(s) for s in (box.lower, box.upper))),
+    )
+    allowed = as_fractions(inference_error(network, propagate(network, box), dtype))
+    points = box.clip(box.sample(20, np.random.default_rng(seed)).astype(np.float32))
+    for point in points:
+        post = point.astype(dtype)
+        for layer in network.layers:
+            pre = layer.weight.astype(dtype) @ post + layer.bias.astype(dtype)
+            post = np.maximum(pre, 0) if layer.has_phases else pre
+        pairs = zip(post.tolist(), exact_output(network, point.tolist()), allowed, strict=True)
+        assert all(abs(Fraction(found) - exact) <= limit for found, exact, limit in pairs)
+
+
+def test_bad_arguments_are_refused() -> None:
+    network = Network.from_arrays([[[1.0, 2.0]], [[1.0]]], [[0.0], [0.0]])
+    bounds = propagate(network, Box(0, 1).spread(2))
+    with pytest.raises(InvalidInputError, match="'float8'"):
+        inference_error(network, bounds, "float8")
+    wider = Network.from_arrays([[[1.0, 2.0]] * 2, [[1.0, 1.0]]], [[0.0, 0.0], [0.0]])
+    with pytest.raises(InvalidInputError, match="rounded copy"):
+        rounding_deviation(network, wider, bounds)
+    with pytest.raises(MismatchError):
+        inference_error(wider, bounds, "float32")
+    with pytest.raises(MismatchError):
+        rounding_deviation(wider, wider, bounds)
+
+
+def test_unknown_intervals_prove_nothing_where_they_are_needed() -> None:
+    network = Network.from_arrays([[[1.0]], [[0.1]]], [[0.0], [0.0]])
+    box = Box(0, 1).spread(1)
+    ends = tuple(np.full(1, np.inf) for _ in range(2))
+    unknown = Bounds(box, tuple(-end for end in ends), ends)
+    assert np.isinf(rounding_deviation(network, rounded(network, np.float32), unknown)).all()
+    assert not rounding_deviation(network, network, unknown).any()
+    assert np.isinf(inference_error(network, unknown, "float64")).all()
+
+
+def test_a_trained_network() -> None:
+    network = load(find_network("mnist/mnist_25-25_l1_0.001_s0.onnx"))
+    bounds = propagate(network, Box(0, 1).spread(784))
+    points = np.random.default_rng(0).random((200, 784)).astype(np.float32)
+    post = points
+    for layer in network.layers:
+        pre = post @ layer.weight.astype(np.float32).T + layer.bias.astype(np.float32)
+        post = np.maximum(pre, 0) if layer.has_phases else pre
+    actual = np.abs(post - network(points.astype(np.float64))).max(axis=0)
+    assert (actual <= inference_error(network, bounds, "float32")).all()
+    assert inference_error(network, bounds, "float32").max() < 0.1
+    assert not rounding_deviation(network, rounded(network, np.float32), bounds).any()
+    half = rounded(network, np.float16)
+    actual = np.abs(half(points.astype(np.float64)) - network(points.astype(np.float64))).max(
+        axis=0
+    )
+    allowed = rounding_deviation(network, half, bounds)
+    assert (actual <= allowed).all()
+    assert allowed.max() < 1.0
