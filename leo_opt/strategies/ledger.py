@@ -83,7 +83,8 @@ class Ledger:
 
     def _bound_layer(self, layer: int, premise: Premise, methods: Sequence[str]) -> None:
         lower, upper = (side[:layer] for side in self._arrays(premise.certified))
-        for method in methods:
+        # In layer 0 interval arithmetic is exact, so that CROWN would only repeat it.
+        for method in methods if layer else ("interval",):
             bound = _METHODS[method]
             low, high = bound(self.network, self.domain, layer, lower, upper)
             self._sides[-1].tighten(layer, -low, method, premise)
