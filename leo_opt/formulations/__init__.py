@@ -96,6 +96,7 @@ def formulate(
     formulation: str | Formulation = "big-m",
     bounds: Bounds | None = None,
     restrict: bool = False,
+    centred: bool = False,
 ) -> Any:
     """A network as a Pyomo block, to stand by itself or in a model of the user's.
 
@@ -120,6 +121,10 @@ def formulate(
         `propagate`. The model keeps every pre-activation that has a variable inside.
     restrict
         Allow variables whose own bounds reach beyond the domain; the block then restricts them.
+    centred
+        Hold what is stably active or linear, and the block's own inputs where their range is far
+        from 1, as deviations from the middle of their interval. On small boxes, where most units
+        are nearly constant, a solver's tolerance is then small against what varies.
 
     Returns
     -------
@@ -131,8 +136,9 @@ def formulate(
         - `is_active[l, u]`: 1 exactly when the unit passes its input; a binary variable where
           lower < 0 < upper in a layer with phases, absent elsewhere and in relaxations (the
           name `active` belongs to Pyomo);
-        - `scaled_pre[l, u]`: variable, `scale[l, u]` times the pre-activation, for units that are
-          not stably inactive; `scale` is a dictionary of powers of two;
+        - `scaled_pre[l, u]`: variable, `scale[l, u] * (pre - shift[l, u])`, for units that are not
+          stably inactive; `scale` is a dictionary of powers of two, `shift` one of numbers that
+          are 0 unless `centred`;
         - `scaled_post[l, u]`: variable, `scale[l, u]` times the post-activation, where unstable;
         - `affine[l, u]`: the row that defines `scaled_pre[l, u]`;
         - `units`, `formulation`: the unstable units as the formulation saw them, and itself.
@@ -167,7 +173,7 @@ def formulate(
         bounds.check(network, box)
     check_finite(bounds)
     chosen = find(formulation) if isinstance(formulation, str) else formulation
-    return embed(network, box, entries, chosen, bounds)
+    return embed(network, box, entries, chosen, bounds, centred)
 
 
 def _choose_domain(domain: Box | None, inputs: list[Any] | None, bounds: Bounds | None) -> Box:

@@ -16,9 +16,12 @@ from leo_opt.network import FloatArray, Layer
 IntArray = NDArray[np.int64]
 
 
-_LARGEST_EXPONENT = 20
+_LARGEST_ENTRY = 20
 """Rows of units that are small only by cancellation are scaled no further than to entries of
 2**20: more would drown them in the rounding of the solver."""
+
+_LARGEST_TERM = 30
+"""The same for what is summed into constants, here and in extended precision."""
 
 _EXPONENT_RANGE = 1000
 """Powers of two beyond are no float64."""
@@ -74,42 +77,51 @@ class ScaledRows:
     slack: FloatArray
 
 
-def unit_exponents(layer: Layer, inputs: Scaling, lower: FloatArray, upper: FloatArray) -> IntArray:
-    """Exponents e with 2**e * max(|lower|, |upper|) about 1, limited by the entries of the row.
+def unit_exponents(layer: Layer, inputs: Scaling, reach: FloatArray) -> IntArray:
+    """Exponents e with 2**e * reach about 1, limited by the entries of the rows.
 
     Parameters
     ----------
     inputs
         Scaling of what the layer reads.
-    lower, upper : (n_out,) arrays
-        Finite bounds of its pre-activations.
+    reach : (n_out,) array
+        Largest magnitude of what will be the units' variables, in natural units; finite.
     """
-    reach = np.maximum(np.abs(lower), np.abs(upper))
-    wanted = -np.rint(np.log2(np.where(reach > 0.0, reach, 1.0)))
     span = np.maximum(1.0, np.maximum(np.abs(inputs.lower), np.abs(inputs.upper)))
+    magnitude = np.abs(layer.weight)
     with np.errstate(over="ignore", under="ignore"):
-        size = np.abs(inputs.shift)
-        size[inputs.kept] += np.ldexp(span, -inputs.exponent)
-        entries = np.abs(layer.weight) * size
-        largest = np.maximum(entries.max(axis=1), np.abs(layer.bias))
-        limit = _LARGEST_EXPONENT - np.ceil(np.log2(np.where(largest > 0.0, largest, 1.0)))
-    limited = np.where(largest > 0.0, np.minimum(wanted, limit), wanted)
-    return np.clip(limited, -_EXPONENT_RANGE, _EXPONENT_RANGE).astype(np.int64)
+        entries = magnitude[:, inputs.kept] * np.ldexp(span, -inputs.exponent)
+        terms = np.maximum((magnitude * np.abs(inputs.shift)).max(axis=1), np.abs(layer.bias))
+    limits = (
+        -_log2(reach, fallback=0.0),
+        _LARGEST_ENTRY - _log2(entries.max(axis=1, initial=0.0)),
+        _LARGEST_TERM - _log2(terms),
+    )
+    exponent = np.floor(np.minimum.reduce(limits) + 0.5)
+    return np.asarray(np.clip(exponent, -_EXPONENT_RANGE, _EXPONENT_RANGE), dtype=np.int64)
 
 
-def natural_bias(layer: Layer, inputs: Scaling) -> FloatArray:
-    """Bias plus the contribution of the shifts, in natural units, (n_out,).
+def _log2(values: FloatArray, fallback: float = -np.inf) -> FloatArray:
+    """Binary logarithms of nonnegative values, with a fallback for zeros."""
+    positive = values > 0.0
+    return np.where(positive, np.log2(np.where(positive, values, 1.0)), fallback)
+
+
+def constants(layer: Layer, inputs: Scaling, minus: FloatArray) -> FloatArray:
+    """Bias plus the contribution of the shifts, minus a vector, in natural units, (n_out,).
 
     Summed in extended precision where there is one, since the terms may cancel.
     """
     where = np.flatnonzero(inputs.shift)
-    if not where.size:
+    if not where.size and not minus.any():
         return layer.bias
     terms = layer.weight[:, where].astype(np.longdouble) * inputs.shift[where]
-    return np.asarray(terms.sum(axis=1) + layer.bias, dtype=np.float64)
+    return np.asarray(terms.sum(axis=1) + layer.bias - minus, dtype=np.float64)
 
 
-def scale_rows(layer: Layer, inputs: Scaling, units: IntArray, exponent: IntArray) -> ScaledRows:
+def scale_rows(
+    layer: Layer, inputs: Scaling, units: IntArray, exponent: IntArray, shift: FloatArray
+) -> ScaledRows:
     """Rows of some units of a layer over scaled variables.
 
     Parameters
@@ -117,7 +129,8 @@ def scale_rows(layer: Layer, inputs: Scaling, units: IntArray, exponent: IntArra
     inputs
         Scaling of what the layer reads.
     units, exponent : (m,) integer arrays
-        The units, and the powers of two that multiply their pre-activations.
+        The units, and the powers of two that multiply their pre-activations less the shift.
+    shift : (n_out,) array
 
     Raises
     ------
@@ -126,7 +139,7 @@ def scale_rows(layer: Layer, inputs: Scaling, units: IntArray, exponent: IntArra
     """
     weight = layer.weight[np.ix_(units, inputs.kept)]
     with np.errstate(over="ignore", under="ignore"):
-        constant = np.ldexp(natural_bias(layer, inputs)[units], exponent)
+        constant = np.ldexp(constants(layer, inputs, shift)[units], exponent)
         # Powers of two are exact in binary: nothing is rounded here.
         powers = exponent[:, None] - inputs.exponent[None, :]
         coefficients = np.ldexp(weight, powers)

@@ -18,7 +18,7 @@ from leo_opt.formulations.columns import (
     Columns,
     IntArray,
     Scaling,
-    natural_bias,
+    constants,
     scale_rows,
     unit_exponents,
 )
@@ -75,8 +75,8 @@ class _Plan:
     held, fixed : (k,), (n - k,) integer arrays
         Units that have a variable, and those that are stably inactive.
     unstable : (n,) boolean array
-    exponent : (n,) integer array
-        Scaled pre-activation = 2**exponent * pre-activation.
+    exponent, shift : (n,) integer array and (n,) array
+        Scaled pre-activation = 2**exponent * (pre-activation - shift).
     lower, upper : (n,) arrays
         Bounds of the scaled pre-activations.
     outputs
@@ -87,38 +87,48 @@ class _Plan:
     fixed: IntArray
     unstable: NDArray[np.bool_]
     exponent: IntArray
+    shift: FloatArray
     lower: FloatArray
     upper: FloatArray
     outputs: Scaling
 
 
-def _plan_layers(network: Network, inputs: Scaling, bounds: Bounds) -> list[_Plan]:
+def _plan_layers(network: Network, inputs: Scaling, bounds: Bounds, centred: bool) -> list[_Plan]:
     """Phases and scaling of all layers, one after the other."""
     plans = []
     for layer, lower, upper in zip(network.layers, bounds.lower, bounds.upper, strict=True):
-        inactive = layer.has_phases & (upper <= 0.0)
-        exponent = np.where(inactive, 0, unit_exponents(layer, inputs, lower, upper))
-        held = np.flatnonzero(~inactive)
-        low, high = np.ldexp(lower, exponent), np.ldexp(upper, exponent)
-        plans.append(
-            _Plan(
-                held=held,
-                fixed=np.flatnonzero(inactive),
-                unstable=layer.has_phases & (lower < 0.0) & (upper > 0.0),
-                exponent=exponent,
-                lower=low,
-                upper=high,
-                outputs=Scaling(
-                    shift=np.zeros(layer.n_out),
-                    kept=held,
-                    exponent=exponent[held],
-                    lower=layer.activate(low[held]),
-                    upper=layer.activate(high[held]),
-                ),
-            )
-        )
+        plans.append(_plan_layer(layer, inputs, lower, upper, centred))
         inputs = plans[-1].outputs
     return plans
+
+
+def _plan_layer(
+    layer: Layer, inputs: Scaling, lower: FloatArray, upper: FloatArray, centred: bool
+) -> _Plan:
+    """Phases and scaling of one layer that reads `inputs`."""
+    inactive = layer.has_phases & (upper <= 0.0)
+    unstable = layer.has_phases & (lower < 0.0) & (upper > 0.0)
+    middle = np.clip(lower + 0.5 * (upper - lower), lower, upper)
+    shift = np.where(inactive | unstable | (not centred), 0.0, middle)
+    low, high = lower - shift, upper - shift
+    exponent = unit_exponents(layer, inputs, np.maximum(np.abs(low), np.abs(high)))
+    exponent = np.where(inactive, 0, exponent)
+    low, high = np.ldexp(low, exponent), np.ldexp(high, exponent)
+    # Only differences have been rounded.
+    low = np.where(shift != 0.0, np.nextafter(low, -np.inf), low)
+    high = np.where(shift != 0.0, np.nextafter(high, np.inf), high)
+    held = np.flatnonzero(~inactive)
+    rectified = np.where(unstable, layer.activate(low), low)[held]
+    return _Plan(
+        held=held,
+        fixed=np.flatnonzero(inactive),
+        unstable=unstable,
+        exponent=exponent,
+        shift=shift,
+        lower=low,
+        upper=high,
+        outputs=Scaling(shift, held, exponent[held], rectified, high[held]),
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,6 +175,7 @@ class _Rows:
     pre: dict[Any, Any]
     post: dict[Any, Any]
     scale: dict[Address, float]
+    shift: dict[Address, float]
     units: list[Unit]
 
 
@@ -172,13 +183,13 @@ def _add_layer(
     index: int, layer: Layer, plan: _Plan, columns: Columns, variables: _Variables, rows: _Rows
 ) -> Columns:
     """Write the rows of one layer, and return what the next layer reads."""
-    scaled = scale_rows(layer, columns.scaling, plan.held, plan.exponent[plan.held])
+    scaled = scale_rows(layer, columns.scaling, plan.held, plan.exponent[plan.held], plan.shift)
     for k, unit in enumerate(plan.held.tolist()):
         address = index, unit
         pre, post = variables.pre[address], variables.post[address]
-        scale = float(np.ldexp(1.0, plan.exponent[unit]))
-        rows.scale[address] = scale
-        rows.pre[address], rows.post[address] = pre / scale, post / scale
+        scale, shift = float(np.ldexp(1.0, plan.exponent[unit])), float(plan.shift[unit])
+        rows.scale[address], rows.shift[address] = scale, shift
+        rows.pre[address], rows.post[address] = pre / scale + shift, post / scale + shift
         row = UnitRow(
             *address,
             coefficients=scaled.coefficients[k],
@@ -210,15 +221,15 @@ def _affine_row(pre: Any, row: UnitRow, inputs: Sequence[Any]) -> Row:
 
 def _add_inactive(index: int, layer: Layer, units: IntArray, columns: Columns, rows: _Rows) -> None:
     """Stably inactive units have neither variable nor row; only `pre` knows them."""
-    constants = natural_bias(layer, columns.scaling)[units]
+    offsets = constants(layer, columns.scaling, np.zeros(layer.n_out))[units]
     weight = layer.weight[np.ix_(units, columns.scaling.kept)]
     coefficients = np.ldexp(weight, -columns.scaling.exponent)
     for k, unit in enumerate(units.tolist()):
         rows.pre[index, unit] = linear(
-            coefficients[k].tolist(), columns.variables, float(constants[k])
+            coefficients[k].tolist(), columns.variables, float(offsets[k])
         )
         rows.post[index, unit] = 0.0
-        rows.scale[index, unit] = 1.0
+        rows.scale[index, unit], rows.shift[index, unit] = 1.0, 0.0
 
 
 def embed(
@@ -227,6 +238,7 @@ def embed(
     inputs: list[Any] | None,
     formulation: Formulation,
     bounds: Bounds,
+    centred: bool,
 ) -> Any:
     """Build the block that `formulate` describes.
 
@@ -240,10 +252,10 @@ def embed(
         Finite, on a box that contains the domain.
     """
     block = pyo.Block(concrete=True)
-    columns = add_inputs(block, inputs, domain)
-    plans = _plan_layers(network, columns.scaling, bounds)
+    columns = add_inputs(block, inputs, domain, centred)
+    plans = _plan_layers(network, columns.scaling, bounds, centred)
     variables = _add_unit_variables(block, plans, formulation)
-    rows = _Rows(formulation.writes_affine, {}, {}, {}, {}, [])
+    rows = _Rows(formulation.writes_affine, {}, {}, {}, {}, {}, [])
     for index, (layer, plan) in enumerate(zip(network.layers, plans, strict=True)):
         columns = _add_layer(index, layer, plan, columns, variables, rows)
     add_rows(block, "affine", rows.affine)
@@ -253,7 +265,7 @@ def embed(
     add_expressions(block, "post", rows.post)
     outputs: dict[Any, Any] = {k: rows.post[last, k] for k in range(network.output_size)}
     add_expressions(block, "outputs", outputs)
-    block.scale = rows.scale
+    block.scale, block.shift = rows.scale, rows.shift
     block.units = tuple(rows.units)
     block.formulation = formulation
     return block

@@ -13,7 +13,14 @@ from numpy.typing import NDArray
 from leo_opt.domain import Box
 from leo_opt.errors import InvalidInputError
 from leo_opt.formulations.columns import Columns, Scaling
-from leo_opt.formulations.rows import SMALLEST_COEFFICIENT, add_expressions, add_variables, linear
+from leo_opt.formulations.rows import (
+    SMALLEST_COEFFICIENT,
+    Row,
+    add_expressions,
+    add_rows,
+    add_variables,
+    linear,
+)
 
 _USUAL_WIDTH = (0.125, 8.0)
 _USUAL_REACH = 16.0
@@ -113,45 +120,49 @@ def check_reach(inputs: list[Any], domain: Box) -> None:
             )
 
 
-def add_inputs(block: Any, inputs: list[Any] | None, domain: Box) -> Columns:
+def add_inputs(block: Any, inputs: list[Any] | None, domain: Box, centred: bool) -> Columns:
     """Add `inputs` to a block, and what keeps them in the domain.
 
     Parameters
     ----------
     inputs
         The user's variables and expressions, or None for the block's own variables.
+    centred
+        Whether own inputs of unusual width or magnitude may be expressions.
 
     Returns
     -------
     Columns
-        What the first layer reads: the inputs themselves, or where their width or magnitude is
-        far from 1, or they are expressions, the variables `scaled_inputs`, tied to them by the
-        rows `input_scaling`.
+        What the first layer reads: the inputs themselves; or, where their width or magnitude is
+        far from 1 or they are expressions, the variables `scaled_inputs`.
     """
-    size = domain.lower.size
+    usual = _is_usual(domain)
+    varies = domain.lower < domain.upper
+    if inputs is None and centred and not usual.all():
+        nowhere = np.zeros_like(varies)
+        scaling = _scaling_of(domain, nowhere, varies)
+        own = _add_scaled_inputs(block, scaling)
+        add_expressions(block, "inputs", _natural(scaling, own))
+        return Columns(scaling, [own[k] for k in scaling.kept.tolist()])
     ends = list(zip(domain.lower.tolist(), domain.upper.tolist(), strict=True))
     if inputs is None:
-        own = add_variables(
-            block,
-            "inputs",
-            {k: low for k, (low, _) in enumerate(ends)},
-            {k: high for k, (_, high) in enumerate(ends)},
-        )
-        entries = [own[k] for k in range(size)]
-        direct = _is_usual(domain)
+        low, high = ({k: end[side] for k, end in enumerate(ends)} for side in (0, 1))
+        entries = list(add_variables(block, "inputs", low, high).values())
     else:
         entries = inputs
         add_expressions(block, "inputs", dict(enumerate(entries)))
-        direct = _is_usual(domain) & np.array([_is_variable(entry) for entry in entries])
-    varies = domain.lower < domain.upper
-    held = direct | ~varies
-    if inputs is not None and held.any():
-        # A variable's own bounds may be changed by whoever owns it; these rows stay.
-        rows = pyo.Constraint(np.flatnonzero(held).tolist())
-        block.add_component("input_domain", rows)
-        for k in np.flatnonzero(held).tolist():
-            rows[k] = (ends[k][0], entries[k], ends[k][1])
-    return _add_scaled(block, entries, domain, direct & varies, ~direct & varies)
+        usual = usual & np.array([_is_variable(entry) for entry in entries])
+        _add_domain_rows(block, entries, ends, usual | ~varies)
+    scaling = _scaling_of(domain, usual & varies, ~usual & varies)
+    scaled = _select(scaling, ~usual[scaling.kept])
+    own = _add_scaled_inputs(block, scaled)
+    rows = {
+        k: _scaling_row(entries[k], own[k], float(scaling.shift[k]), exponent)
+        for k, exponent in zip(scaled.kept.tolist(), scaled.exponent.tolist(), strict=True)
+    }
+    add_rows(block, "input_scaling", rows)
+    variables = [own[k] if k in rows else entries[k] for k in scaling.kept.tolist()]
+    return Columns(scaling, variables)
 
 
 def _is_usual(domain: Box) -> NDArray[np.bool_]:
@@ -161,14 +172,19 @@ def _is_usual(domain: Box) -> NDArray[np.bool_]:
     return (width >= _USUAL_WIDTH[0]) & (width <= _USUAL_WIDTH[1]) & (reach <= _USUAL_REACH)
 
 
-def _add_scaled(
-    block: Any,
-    entries: list[Any],
-    domain: Box,
-    direct: NDArray[np.bool_],
-    scaled: NDArray[np.bool_],
-) -> Columns:
-    """Centred variables z with input = centre + 2**-exponent z, and the columns of all inputs."""
+def _add_domain_rows(
+    block: Any, entries: list[Any], ends: list[tuple[float, float]], held: NDArray[np.bool_]
+) -> None:
+    """Add rows that keep the user's inputs in the domain.
+
+    A variable's own bounds may be changed by whoever owns it; these rows stay.
+    """
+    rows = {k: (ends[k][0], entries[k], ends[k][1]) for k in np.flatnonzero(held).tolist()}
+    add_rows(block, "input_domain", rows)
+
+
+def _scaling_of(domain: Box, direct: NDArray[np.bool_], scaled: NDArray[np.bool_]) -> Scaling:
+    """How inputs are held: directly, centred and scaled, or as constants."""
     centre = np.where(scaled, domain.centre, 0.0)
     shift = np.where(direct | scaled, centre, domain.lower)
     radius = np.maximum(domain.upper - centre, centre - domain.lower)
@@ -178,26 +194,40 @@ def _add_scaled(
     lower = np.nextafter(np.ldexp(domain.lower - centre, exponent), -np.inf)
     upper = np.nextafter(np.ldexp(domain.upper - centre, exponent), np.inf)
     lower, upper = np.where(direct, domain.lower, lower), np.where(direct, domain.upper, upper)
-    variables = dict(enumerate(entries))
-    which = np.flatnonzero(scaled).tolist()
-    if which:
-        own = add_variables(
-            block,
-            "scaled_inputs",
-            {k: float(lower[k]) for k in which},
-            {k: float(upper[k]) for k in which},
-        )
-        rows = pyo.Constraint(which)
-        block.add_component("input_scaling", rows)
-        for k in which:
-            rows[k] = _scaling_row(entries[k], own[k], float(centre[k]), int(exponent[k]))
-            variables[k] = own[k]
     kept = np.flatnonzero(direct | scaled)
-    scaling = Scaling(shift, kept, exponent[kept], lower[kept], upper[kept])
-    return Columns(scaling, [variables[k] for k in kept.tolist()])
+    return Scaling(shift, kept, exponent[kept], lower[kept], upper[kept])
 
 
-def _scaling_row(entry: Any, variable: Any, centre: float, exponent: int) -> Any:
+def _select(scaling: Scaling, which: NDArray[np.bool_]) -> Scaling:
+    """A scaling with only some of the variables."""
+    kept, exponent = scaling.kept[which], scaling.exponent[which]
+    return Scaling(scaling.shift, kept, exponent, scaling.lower[which], scaling.upper[which])
+
+
+def _add_scaled_inputs(block: Any, scaling: Scaling) -> dict[int, Any]:
+    """Add the variables `scaled_inputs`; without any, add nothing."""
+    kept = scaling.kept.tolist()
+    if not kept:
+        return {}
+    lower, upper = scaling.lower.tolist(), scaling.upper.tolist()
+    own = add_variables(
+        block,
+        "scaled_inputs",
+        dict(zip(kept, lower, strict=True)),
+        dict(zip(kept, upper, strict=True)),
+    )
+    return dict(own.items())
+
+
+def _natural(scaling: Scaling, variables: dict[int, Any]) -> dict[int, Any]:
+    """The inputs as expressions of their scaled variables."""
+    entries: dict[int, Any] = dict(enumerate(scaling.shift.tolist()))
+    for k, exponent in zip(scaling.kept.tolist(), scaling.exponent.tolist(), strict=True):
+        entries[k] = linear([math.ldexp(1.0, -exponent)], [variables[k]], entries[k])
+    return entries
+
+
+def _scaling_row(entry: Any, variable: Any, centre: float, exponent: int) -> Row:
     """The row entry = centre + 2**-exponent variable, times a power of two."""
     factor = min(max(exponent, -_LARGEST_FACTOR), _LARGEST_FACTOR)
     weight, outer = math.ldexp(1.0, factor - exponent), math.ldexp(1.0, factor)
@@ -205,6 +235,4 @@ def _scaling_row(entry: Any, variable: Any, centre: float, exponent: int) -> Any
     if weight <= SMALLEST_COEFFICIENT:
         # Such a narrow input may be anywhere in its interval: |variable| is at most 2.
         return right - 2.0 * weight, outer * entry, right + 2.0 * weight
-    if _is_variable(entry):
-        return right, linear([outer, -weight], [entry, variable]), right
     return right, outer * entry - weight * variable, right
