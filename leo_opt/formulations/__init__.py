@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from types import MappingProxyType
 from typing import Any
 
@@ -57,35 +56,52 @@ FORMULATIONS: Mapping[str, type[Formulation]] = MappingProxyType(
 )
 """The formulations of this package by name; packages add theirs as entry points."""
 
-ENTRY_POINTS = "leo_opt.formulations"
+GROUP = "leo_opt.formulations"
+"""Entry-point group in which other packages name their `Formulation` classes."""
 
 
 def names() -> list[str]:
-    """Names of all formulations, those of installed plug-ins included."""
-    return [*FORMULATIONS, *(point.name for point in entry_points(group=ENTRY_POINTS))]
+    """Formulations by name: ours, then those of other packages."""
+    return [*FORMULATIONS, *sorted(set(_plugins()) - set(FORMULATIONS))]
 
 
-def find(name: str) -> Formulation:
+def find(name: str | Formulation) -> Formulation:
     """The formulation of a name, with its default options.
+
+    Parameters
+    ----------
+    name
+        A key of `FORMULATIONS` or the name of an entry point. A `Formulation` is given back as
+        it is.
 
     Raises
     ------
     InvalidInputError
         If no formulation has that name, or a plug-in of that name is none.
     """
+    if isinstance(name, Formulation):
+        return name
     if name in FORMULATIONS:
         return FORMULATIONS[name]()
-    for point in entry_points(group=ENTRY_POINTS):
-        if point.name == name:
-            module = importlib.import_module(point.module)
-            formulation = getattr(module, point.attr)()
-            if isinstance(formulation, Formulation):
-                return formulation
-            raise InvalidInputError(
-                f"the plug-in {point.value} of formulation {name!r} makes a "
-                f"{type(formulation).__name__}; it must be a subclass of Formulation"
-            )
-    raise InvalidInputError(f"formulation {name!r} is unknown; known are {', '.join(names())}")
+    plugins = _plugins()
+    if name not in plugins:
+        raise InvalidInputError(f"formulation {name!r} is unknown; known are {', '.join(names())}")
+    try:
+        formulation = plugins[name].load()()
+    except (ImportError, AttributeError) as error:
+        raise InvalidInputError(
+            f"the plug-in {plugins[name].value} of formulation {name!r} cannot be loaded: {error}"
+        ) from error
+    if not isinstance(formulation, Formulation):
+        raise InvalidInputError(
+            f"the plug-in {plugins[name].value} of formulation {name!r} makes a "
+            f"{type(formulation).__name__}; it must be a subclass of Formulation"
+        )
+    return formulation
+
+
+def _plugins() -> dict[str, EntryPoint]:
+    return {point.name: point for point in entry_points(group=GROUP)}
 
 
 def formulate(
@@ -172,8 +188,7 @@ def formulate(
     else:
         bounds.check(network, box)
     check_finite(bounds)
-    chosen = find(formulation) if isinstance(formulation, str) else formulation
-    return embed(network, box, entries, chosen, bounds, centred)
+    return embed(network, box, entries, find(formulation), bounds, centred)
 
 
 def _choose_domain(domain: Box | None, inputs: list[Any] | None, bounds: Bounds | None) -> Box:
