@@ -188,9 +188,9 @@ def _chain(
 
 
 def check_tiny_and_huge(solver: Solver) -> None:
-    """A scaled model is solved; for a badly scaled one no bound is below what is reached.
+    """Models of the range that formulations write are solved right.
 
-    "Infeasible" on a feasible model, which solvers do say of such ones, must come without bound.
+    Of badly scaled ones solvers say that they are infeasible; that must come without bound.
     """
     for scale in (1.0, 2.0**-3, 2.0**4):
         form, objective, best = _chain(scale)

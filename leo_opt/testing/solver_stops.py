@@ -19,12 +19,12 @@ _PATIENCE = 5.0
 def check_time_limit(solver: Solver) -> None:
     """A time limit ends the solve in time, each time, with what is known by then."""
     form, objective = hard_form()
-    with solver.open(form, SolverOptions(time_limit=0.5)) as session:
-        for limit in (0.25, None, 0.25):
+    with solver.open(form, SolverOptions(time_limit=0.3)) as session:
+        for limit in (0.15, None, 0.15):
             answer = session.maximize(objective, time_limit=limit)
             expect(answer.termination_condition == "maxTimeLimit", f"{answer}")
             expect(answer.stopped_by == "limit", f"stopped by {answer.stopped_by}")
-            wanted = limit or 0.5
+            wanted = limit or 0.3
             expect(wanted / 2 < answer.seconds < wanted + _PATIENCE, f"took {answer.seconds} s")
             if answer.incumbent_objective is not None and answer.objective_bound is not None:
                 expect(answer.incumbent_objective <= answer.objective_bound + 1e-6, f"{answer}")
@@ -157,7 +157,7 @@ def check_interrupt(solver: Solver) -> None:
     form, objective = hard_form()
     try:
         with solver.open(form) as session:
-            timer = threading.Timer(0.5, signal.raise_signal, [signal.SIGINT])
+            timer = threading.Timer(0.3, signal.raise_signal, [signal.SIGINT])
             timer.start()
             try:
                 answer = session.maximize(objective, time_limit=20.0)
@@ -171,7 +171,7 @@ def check_interrupt(solver: Solver) -> None:
             expect(handler is signal.default_int_handler, "the signal handler was not put back")
             answer = session.maximize(np.zeros(form.columns), relaxation=True)
             expect(answer.termination_condition == "optimal", f"after Ctrl-C: {answer}")
-            answer = session.maximize(objective, time_limit=0.5)
+            answer = session.maximize(objective, time_limit=0.2)
             expect(answer.termination_condition == "maxTimeLimit", f"after Ctrl-C: {answer}")
     finally:
         signal.signal(signal.SIGINT, before)
@@ -224,7 +224,7 @@ def check_user_cuts(solver: Solver) -> None:
         expect(close(answer.objective_bound, best, 1e-5), f"with cuts: {answer}, best is {best}")
     hard, hard_objective = hard_form()
     with solver.open(hard) as session:
-        session.maximize(hard_objective, separate=asked.append, time_limit=1.0)
+        session.maximize(hard_objective, separate=asked.append, time_limit=0.5)
         expect(bool(asked), "the separator was never asked")
 
 

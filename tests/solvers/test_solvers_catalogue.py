@@ -1,0 +1,200 @@
+"""Solvers by name, their licences, and the choice among them."""
+
+from __future__ import annotations
+
+from importlib.metadata import EntryPoint
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from leo_opt.errors import InvalidInputError, SolverError, SolverNotAvailableError
+from leo_opt.solvers import (
+    SOLVERS,
+    Feature,
+    Licence,
+    Solver,
+    SosSet,
+    StandardForm,
+    catalogue,
+    find,
+    names,
+    survey,
+)
+from leo_opt.solvers.auto import ORDER, Auto
+from leo_opt.testing.models import knapsack
+
+PLUGIN = EntryPoint("elsewhere", "leo_opt.solvers.highs:Highs", catalogue.GROUP)
+WRONG = EntryPoint("wrong", "pathlib:Path", catalogue.GROUP)
+
+
+def wide_form(columns: int, rows: int) -> StandardForm:
+    """A model of a size and nothing else."""
+    return StandardForm(
+        matrix=np.zeros((rows, columns)),
+        row_lower=np.full(rows, -1.0),
+        row_upper=np.full(rows, np.inf),
+        column_lower=np.zeros(columns),
+        column_upper=np.ones(columns),
+        integer=np.zeros(columns, dtype=bool),
+    )
+
+
+def installed(name: str) -> Solver:
+    solver = find(name)
+    if not solver.available():
+        pytest.skip(f"{name} is not installed: {solver.install}")
+    return solver
+
+
+def test_unknown_names() -> None:
+    with pytest.raises(InvalidInputError, match="'hihgs' is unknown; known are highs, gurobi"):
+        find("hihgs")
+    with pytest.raises(SolverNotAvailableError, match="Pyomo knows no solver 'nobody'"):
+        find("pyomo:nobody").available()
+
+
+def test_a_solver_is_its_own_name() -> None:
+    solver = find("highs")
+    assert find(solver) is solver
+
+
+def test_plugins(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(catalogue, "entry_points", lambda group: [PLUGIN, WRONG])
+    assert names() == [*SOLVERS, "elsewhere", "wrong"]
+    assert find("elsewhere").name == "highs"
+    with pytest.raises(InvalidInputError, match="does not make a leo_opt"):
+        find("wrong")
+
+
+def test_a_survey_takes_no_licence(monkeypatch: pytest.MonkeyPatch) -> None:
+    gurobipy = pytest.importorskip("gurobipy")
+    cplex = pytest.importorskip("cplex")
+
+    def refuse(*_arguments: object, **_options: object) -> None:
+        raise AssertionError("a licence was taken")
+
+    monkeypatch.setattr(gurobipy, "Env", refuse)
+    monkeypatch.setattr(cplex, "Cplex", refuse)
+    records = {record.name: record for record in survey()}
+    assert set(records) == set(SOLVERS)
+    for record in records.values():
+        assert record.installed
+        assert record.version
+        assert record.licence.kind
+        assert record.features == tuple(sorted(find(record.name).features))
+
+
+def test_a_survey_of_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Solver, "available", lambda self: False)
+    for record in survey(probe=True):
+        assert not record.installed
+        assert record.version == ""
+        assert "pip install" in record.install
+
+
+def test_gurobi_licences(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    solver = installed("gurobi")
+    for name in ("GRB_LICENSE_FILE", "GRB_WLSACCESSID"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert str(solver.licence()) == "restricted (2,000 x 2,000)"
+    monkeypatch.setenv("GRB_WLSACCESSID", "x")
+    assert solver.licence().kind == "full"
+    monkeypatch.delenv("GRB_WLSACCESSID")
+    (tmp_path / "gurobi.lic").write_text("TYPE=")
+    assert solver.licence().kind == "full"
+    assert "gurobi.lic" in solver.licence().detail
+
+
+def test_cplex_licences(monkeypatch: pytest.MonkeyPatch) -> None:
+    solver = installed("cplex")
+    monkeypatch.delenv("CPLEX_STUDIO_KEY", raising=False)
+    if solver.licence().kind == "community":
+        assert str(solver.licence()) == "community (1,000 x 1,000)"
+    monkeypatch.setenv("CPLEX_STUDIO_KEY", "x")
+    assert solver.licence().kind == "full"
+
+
+@pytest.mark.parametrize(("name", "most"), [("gurobi", 2000), ("cplex", 1000)])
+def test_models_beyond_the_licence_are_refused_with_both_sizes(name: str, most: int) -> None:
+    solver = installed(name)
+    if solver.licence().max_rows != most:
+        pytest.skip(f"{name} has another licence")
+    assert solver.licence(probe=True).max_rows == most
+    with solver.open(wide_form(most, most)) as session:
+        assert session.maximize(np.zeros(most)).termination_condition == "optimal"
+    for columns, rows in ((most + 1, 3), (3, most + 1)):
+        message = f"{rows} rows and {columns} columns.* takes {most} and {most}"
+        with pytest.raises(SolverError, match=message):
+            solver.open(wide_form(columns, rows))
+
+
+@pytest.mark.parametrize(("name", "most"), [("gurobi", 2000), ("cplex", 1000)])
+def test_the_solver_itself_refuses_what_grew_too_large(name: str, most: int) -> None:
+    """Rows added later, or a licence that files did not tell of."""
+    solver = installed(name)
+    if solver.licence().max_rows != most:
+        pytest.skip(f"{name} has another licence")
+    with solver.open(wide_form(3, most)) as session:
+        session.add_rows(np.ones((1, 3)), [0.0], [np.inf])
+        with pytest.raises(SolverError, match=f"{most + 1} rows and 3 columns"):
+            session.maximize([1.0, 1.0, 1.0])
+
+
+def test_licences() -> None:
+    licence = Licence("community", 10, 20)
+    assert licence.fits(10, 20)
+    assert not licence.fits(11, 20)
+    assert not licence.fits(10, 21)
+    assert Licence("unknown").fits(10**9, 10**9)
+
+
+class Shelf:
+    """Solvers for `auto`, some of them made unavailable."""
+
+    def __init__(self, *gone: str) -> None:
+        self.gone = gone
+
+    def __call__(self, name: str) -> Solver:
+        solver = find(name)
+        if name in self.gone:
+            solver.package = "no_such_package"
+        return solver
+
+
+def test_auto_takes_the_first_that_fits(caplog: pytest.LogCaptureFixture) -> None:
+    for name in ORDER:
+        installed(name)
+    form, objective, best = knapsack()
+    with caplog.at_level("INFO", "leo_opt.solvers"), find("auto").open(form) as session:
+        answer = session.maximize(objective)
+    assert answer.solver.startswith(session.solver.name)
+    assert session.solver.name == ORDER[0]
+    assert f"auto: {ORDER[0]}" in caplog.text
+    assert answer.incumbent_objective == pytest.approx(best)
+    assert Auto(Shelf("gurobi")).choose(form).name == "cplex"
+    assert Auto(Shelf("gurobi", "cplex")).choose(form).name == "scip"
+    assert Auto(Shelf("gurobi", "cplex", "scip")).choose(form).name == "highs"
+
+
+def test_auto_heeds_licences_and_features() -> None:
+    for name in ORDER:
+        installed(name)
+    if find("gurobi").licence().max_rows is not None:
+        assert find("auto").choose(wide_form(5000, 5)).name == "scip"  # type: ignore[attr-defined]
+    form, _, _ = knapsack()
+    group = SosSet(1, np.array([0, 1]), np.array([1.0, 2.0]))
+    with_sets = StandardForm(
+        form.matrix,
+        form.row_lower,
+        form.row_upper,
+        form.column_lower,
+        form.column_upper,
+        form.integer,
+        sos=(group,),
+    )
+    auto = Auto(Shelf("gurobi", "cplex", "scip"))
+    with pytest.raises(SolverError, match=r"gurobi is not installed.*highs lacks sos1"):
+        auto.choose(with_sets)
+    assert Feature.SOS1 not in find("auto").features

@@ -1,0 +1,70 @@
+"""Every registered solver keeps the contract; the other solvers as far as they can."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+from leo_opt.errors import InvalidInputError
+from leo_opt.solvers import SOLVERS, Solver, find, names
+from leo_opt.solvers.highs import Highs
+from leo_opt.testing import SOLVER_CHECKS, ConformanceError, check_solver
+
+TESTED = ("highs", "gurobi", "cplex", "scip")
+COMMON = [
+    "optimal",
+    "infeasible",
+    "both-senses",
+    "constant",
+    "small-entries",
+    "sos",
+    "indicators",
+    "user-cuts",
+    "confirm",
+    "bounds",
+    "rows",
+    "fixed-columns",
+    "silence",
+    "closing",
+    "description",
+    "interrupt",
+]
+# GLPK cannot tell that an unbounded model is one, nor that its time was over.
+ELSEWHERE = {"pyomo:cbc": [*COMMON, "unbounded", "time-limit"], "pyomo:glpk": COMMON}
+
+
+def test_all_registered_solvers_are_tested() -> None:
+    assert set(names()) == set(TESTED), "add the new solver to TESTED"
+    assert list(SOLVERS) == sorted(SOLVERS, key=TESTED.index)
+
+
+@pytest.mark.parametrize("check", SOLVER_CHECKS)
+@pytest.mark.parametrize("name", TESTED)
+def test_conformance(name: str, check: str) -> None:
+    solver = find(name)
+    if not solver.available():
+        pytest.skip(f"{name} is not installed: {solver.install}")
+    assert check_solver(solver, [check]) == [check]
+
+
+@pytest.mark.parametrize("name", ELSEWHERE)
+def test_conformance_through_pyomo(name: str) -> None:
+    if shutil.which({"pyomo:cbc": "cbc", "pyomo:glpk": "glpsol"}[name]) is None:
+        pytest.skip(f"{name} is not installed")
+    check_solver(name, ELSEWHERE[name])
+
+
+def test_failures_are_listed_by_name() -> None:
+    class Boaster(Highs):
+        name = "boaster"
+        features = Highs.features | {"indicator"}  # type: ignore[assignment]
+
+    boaster: Solver = Boaster()
+    with pytest.raises(ConformanceError, match="boaster fails 1 of 2 checks:\nindicators"):
+        check_solver(boaster, ["indicators", "closing"])
+
+
+def test_unknown_check() -> None:
+    with pytest.raises(InvalidInputError, match="'speed' is unknown"):
+        check_solver("highs", ["speed"])
