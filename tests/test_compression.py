@@ -232,6 +232,15 @@ def test_numbers_near_the_end_of_the_range_do_no_harm() -> None:
         check(network, result)
 
 
+def test_a_rewrite_of_which_nothing_finite_is_proved_is_not_made() -> None:
+    network = Network.from_arrays(
+        [[[0.0], [1.0]], [[0.1, 1.0]], [[1e200]], [[1e200]]], [[0.3, 0.0], [0.1], [0.0], [0.0]]
+    )
+    result = compress(network, exact_stability(network, Box(-1, 1), loose=True))
+    assert np.isfinite(result.max_deviation).all()
+    assert 0 in result.kept[0]
+
+
 TRAINED = {
     "mnist_25-25_l1_0.001_s0": (24, 19),
     "mnist_50-50_l1_0.001_s0": (36, 28),

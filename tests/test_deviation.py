@@ -122,6 +122,13 @@ def test_forward_passes_are_within_their_bound(seed: int, dtype: str) -> None:
         assert all(abs(Fraction(found) - exact) <= limit for found, exact, limit in pairs)
 
 
+def test_large_changes_of_weights_multiply() -> None:
+    """Rounding is only a small change; the bound holds for any."""
+    one, two = (Network.from_arrays([[[w]], [[w]]], [None, None]) for w in (1.0, 2.0))
+    bounds = propagate(one, Box(0, 1).spread(1))
+    assert 3.0 <= rounding_deviation(one, two, bounds)[0] <= 3.0 + 1e-12
+
+
 def test_bad_arguments_are_refused() -> None:
     network = Network.from_arrays([[[1.0, 2.0]], [[1.0]]], [[0.0], [0.0]])
     bounds = propagate(network, Box(0, 1).spread(2))

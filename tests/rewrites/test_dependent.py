@@ -9,6 +9,7 @@ from laws import check_draft, check_step
 
 from leo_opt import Box, Network
 from leo_opt.rewrites import Draft, merge_dependent
+from leo_opt.rewrites.block import Block
 from leo_opt.rewrites.dependent import independent_rows
 
 
@@ -42,6 +43,23 @@ def test_dependent_rows_go_and_no_others(seed: int, style: str) -> None:
     np.testing.assert_array_equal(merged.network.layers[0].bias, network.layers[0].bias[kept])
     assert merged.steps[-1].added == 0
     assert sorted([*kept, *merged.steps[-1].removed]) == list(range(len(rows)))
+
+
+def test_a_merge_that_rounding_would_spoil_is_not_made() -> None:
+    """With biases as large as 1 on rows of any size, coefficients blow up what is rounded."""
+    refused = 0
+    for seed in range(60):
+        generator = np.random.default_rng(seed)
+        base = generator.normal(size=(3, 3)) + 9.0 * np.eye(3)
+        rows = np.vstack([base, generator.choice([-2.0, -1.0, 1.0, 2.0], size=(2, 3)) @ base])
+        rows *= 2.0 ** generator.integers(-25, 26, size=(5, 1))
+        bias = np.abs(rows).sum(axis=1) + 0.5
+        network = Network.from_arrays([rows, generator.normal(size=(4, 5))], [bias, None])
+        draft = Draft.begin(network, exact_stability(network, Box(-1, 1)))
+        merged = merge_dependent(draft, 0)
+        refused += merged is draft
+        assert (merged.deviation <= Block.of(draft, 0).level).all()
+    assert 5 <= refused <= 55
 
 
 @pytest.mark.parametrize("size", [1e-3, 1e-7, 1e-10])

@@ -56,6 +56,18 @@ def test_directions_above_rounding_level_are_kept(size: float) -> None:
     assert smallest_factors(block).bias.size == 5
 
 
+@pytest.mark.parametrize("seed", range(40))
+def test_singular_values_of_all_sizes_are_cut_at_the_level_of_rounding(seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    block = block_of_rank(generator, 1, (30, 40, 50))
+    left, right = (np.linalg.qr(generator.normal(size=(40, 30)))[0] for _ in range(2))
+    block.outgoing[:] = (left[:30] * 10.0 ** np.linspace(0, -18, 30)) @ right.T
+    found = smallest_factors(block)
+    assert found is not None
+    assert (found.error <= block.level).all()
+    assert 18 <= found.bias.size <= 25
+
+
 def test_inputs_that_cannot_vary_do_not_count() -> None:
     generator = np.random.default_rng(4)
     block = block_of_rank(generator, 8)
