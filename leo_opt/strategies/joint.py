@@ -27,7 +27,7 @@ from leo_opt.stability import Premise
 from leo_opt.strategies.findings import Finding
 from leo_opt.strategies.ledger import Direction
 from leo_opt.strategies.run import Run
-from leo_opt.strategies.search import sweep
+from leo_opt.strategies.search import climb, sweep
 
 _HALF = 0.5
 """Between 0 and 1: an objective above it shows a candidate, a bound below 1 proves the rest."""
@@ -138,20 +138,26 @@ def _loop(run: Run, model: _JointModel, session: Session, directions: list[Direc
 
 
 def _removed(run: Run, model: _JointModel, answer: Answer, left: list[Direction]) -> set[Direction]:
-    """Candidates that the network shows at the incumbent, or that the incumbent claims."""
+    """Candidates that the network shows at or near the incumbent, or that the incumbent claims.
+
+    An incumbent need only bring a candidate to within the margin of zero, so that an ascent from
+    there is what shows most of them. What is claimed and still not shown lies about zero.
+    """
     if answer.point is None:
         return set()
     inputs = run.domain.clip(answer.point[model.inputs])[None, :]
+    claimed = [d for d in left if answer.point[model.candidates[d]] > _HALF]
+    removed = set(claimed)
+    for layer in sorted({direction.layer for direction in claimed}):
+        asked = [direction for direction in claimed if direction.layer == layer]
+        starts = np.repeat(inputs[:1], len(asked), axis=0)
+        inputs = np.vstack([inputs, climb(run.ledger, asked, starts)])
     enclosures = evaluate(model.network, inputs)
-    removed = set()
     for direction in left:
         pre, radius = enclosures[direction.layer]
-        value = direction.sign * pre[0, direction.unit]
-        if value > radius[0, direction.unit]:
-            run.enter(Finding(direction, "joint", witness=inputs[0]))
-            removed.add(direction)
-        elif answer.point[model.candidates[direction]] > _HALF:
-            # The solver claims what the network does not show: within the margin of zero.
+        gain = direction.sign * pre[:, direction.unit] - radius[:, direction.unit]
+        if gain.max() > 0.0:
+            run.enter(Finding(direction, "joint", witness=inputs[gain.argmax()]))
             removed.add(direction)
     return removed
 

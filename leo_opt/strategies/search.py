@@ -38,13 +38,13 @@ def ascend_open(ledger: Ledger, layer: int, settings: Settings) -> None:
         directions = ledger.open(layer)
         for start in range(0, len(directions), _BATCH):
             batch = directions[start : start + _BATCH]
-            points = _ascend(ledger, batch, _starts(ledger, batch, attempt, generator))
+            points = climb(ledger, batch, _starts(ledger, batch, attempt, generator))
             ledger.witnesses = collect(network, domain, points, ledger.witnesses)
 
 
 def best_known(ledger: Ledger, directions: list[Direction]) -> FloatArray:
     """For each direction of one layer the highest input that one ascent finds, (m, n_in)."""
-    return _ascend(ledger, directions, _starts(ledger, directions, 0, np.random.default_rng(0)))
+    return climb(ledger, directions, _starts(ledger, directions, 0, np.random.default_rng(0)))
 
 
 def _starts(
@@ -60,7 +60,8 @@ def _starts(
     return ledger.domain.sample(len(directions), generator)
 
 
-def _ascend(ledger: Ledger, directions: list[Direction], starts: FloatArray) -> FloatArray:
+def climb(ledger: Ledger, directions: list[Direction], starts: FloatArray) -> FloatArray:
+    """Ascent for directions of one layer from one start each, (m, n_in)."""
     units = np.array([d.unit for d in directions])
     signs = np.array([d.sign for d in directions], dtype=np.float64)
     return ascend(ledger.network, ledger.domain, directions[0].layer, units, signs, starts)

@@ -1,0 +1,34 @@
+"""ISA: one MILP for all candidates agrees with brute force and with the cascade."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from networks import find_network
+from random_networks import random_box, random_network
+from truth import count_phases
+
+from leo_opt import Box, Phase, classify, load
+
+MARGIN = 1e-6
+
+
+@pytest.mark.parametrize("chunk", range(20))
+def test_joint_agrees_with_brute_force(chunk: int) -> None:
+    """`undecided` is also accepted where the loop ended on a claim about zero."""
+    for seed in range(20_000 + chunk * 10, 20_010 + chunk * 10):
+        generator = np.random.default_rng(seed)
+        network = random_network(generator)
+        box = random_box(generator, network.input_size)
+        stability = classify(network, box, strategy="joint", random_points=5, margin=MARGIN)
+        count_phases(network, box, stability, MARGIN)
+
+
+@pytest.mark.parametrize("name", ["25-25_l1_0.001_s0", "25-25_l1_0.001_s1"])
+def test_joint_agrees_with_the_cascade_on_real_networks(name: str) -> None:
+    network = load(find_network(f"mnist/mnist_{name}.onnx"))
+    joint = classify(network, Box(0, 1), strategy="joint")
+    cascade = classify(network, Box(0, 1))
+    for mine, theirs in zip(joint.phases, cascade.phases, strict=True):
+        for one, other in zip(mine, theirs, strict=True):
+            assert one == other or Phase.UNDECIDED in (one, other)
