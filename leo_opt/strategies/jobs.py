@@ -88,7 +88,6 @@ def run_milp(job: MilpJob) -> list[Finding]:
     deadline = Deadline.until(job.ends_at, job.unit_time_limit)
     if deadline.passed:
         return [Finding(direction, "milp", anomaly="no time left")]
-    solver = find(job.solver)
     try:
         session = _session_for(job)
         verdict = ask(
@@ -102,13 +101,12 @@ def run_milp(job: MilpJob) -> list[Finding]:
         )
     except SolverError as error:
         return [Finding(direction, "milp", anomaly=str(error))]
-    tolerances = tuple(sorted(session.tolerances.items()))
     return [
         Finding(
             direction,
             "milp",
             bound=verdict.bound,
-            premise=Premise(solver.name, solver.version(), job.margin, tolerances),
+            premise=premise_of(session, job.margin),
             witness=verdict.witness,
             anomaly=verdict.anomaly,
             seconds=verdict.seconds,
@@ -116,6 +114,12 @@ def run_milp(job: MilpJob) -> list[Finding]:
             nodes=verdict.nodes,
         )
     ]
+
+
+def premise_of(session: Session, margin: float) -> Premise:
+    """What must be believed for a bound of this session; names the solver that "auto" took."""
+    tolerances = tuple(sorted(session.tolerances.items()))
+    return Premise(session.solver.name, session.solver.version(), margin, tolerances)
 
 
 def _session_for(job: MilpJob) -> Session:

@@ -23,8 +23,8 @@ from leo_opt.bounds import Bounds
 from leo_opt.enclosure import evaluate
 from leo_opt.network import FloatArray, Network
 from leo_opt.solvers import Answer, Session, SolverOptions, StandardForm, find
-from leo_opt.stability import Premise
 from leo_opt.strategies.findings import Finding
+from leo_opt.strategies.jobs import premise_of
 from leo_opt.strategies.ledger import Direction
 from leo_opt.strategies.run import Run
 from leo_opt.strategies.search import climb, sweep
@@ -129,7 +129,7 @@ def _loop(run: Run, model: _JointModel, session: Session, directions: list[Direc
         )
         for direction in left:
             if proved:
-                premise = _premise(run, session)
+                premise = premise_of(session, run.settings.margin)
                 run.enter(Finding(direction, "joint", bound=0.0, premise=premise))
         run.count(answer)
         left = [direction for direction in left if direction not in removed]
@@ -160,9 +160,3 @@ def _removed(run: Run, model: _JointModel, answer: Answer, left: list[Direction]
             run.enter(Finding(direction, "joint", witness=inputs[gain.argmax()]))
             removed.add(direction)
     return removed
-
-
-def _premise(run: Run, session: Session) -> Premise:
-    solver = find(run.settings.solver)
-    tolerances = tuple(sorted(session.tolerances.items()))
-    return Premise(solver.name, solver.version(), run.settings.margin, tolerances)
