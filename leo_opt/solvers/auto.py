@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 
-from leo_opt.errors import SolverError
-from leo_opt.solvers.base import Solver, needs_of
+from leo_opt.errors import SolverError, SolverNotAvailableError
+from leo_opt.solvers.base import Solver
 from leo_opt.solvers.licences import Licence
 from leo_opt.solvers.questions import Feature, SolverOptions
 from leo_opt.solvers.session import Session
@@ -53,33 +53,26 @@ class Auto(Solver):
         """That of the solver it takes."""
         return Licence("unknown", detail="depends on the solver taken")
 
-    def choose(self, form: StandardForm) -> Solver:
-        """The solver for a model.
+    def open(self, form: StandardForm, options: SolverOptions | None = None) -> Session:
+        """Open a session of the first solver of the order that takes the model.
 
         Raises
         ------
         SolverError
-            If none that is installed takes it, with the reason of each.
+            If none does, with the reason of each.
         """
         reasons = []
         for name in self._order:
             solver = self._find(name)
-            lacks = needs_of(form) - solver.features
-            if not solver.available():
-                reasons.append(f"{name} is not installed")
-            elif lacks:
-                reasons.append(f"{name} lacks {', '.join(sorted(lacks))}")
-            elif not solver.licence().fits(*solver.size(form)):
-                reasons.append(f"the {solver.licence()} licence of {name} is too small")
-            else:
-                return solver
+            try:
+                session = solver.open(form, options)
+            except (SolverError, SolverNotAvailableError) as error:
+                reasons.append(str(error))
+                _log.info("auto: not %s: %s", name, error)
+                continue
+            _log.info("auto: %s %s takes the model", name, solver.version())
+            return session
         raise SolverError(f"no solver takes the model: {'; '.join(reasons)}")
-
-    def open(self, form: StandardForm, options: SolverOptions | None = None) -> Session:
-        """Open a session of the first solver that takes the model."""
-        solver = self.choose(form)
-        _log.info("auto: %s %s takes the model", solver.name, solver.version())
-        return solver.open(form, options)
 
     def _open(self, state: ModelState, options: SolverOptions) -> Session:
         """Never called, as `open` hands the model on."""

@@ -120,11 +120,7 @@ def compile_model(model: Any) -> Compiled:
         If something in it is not linear, is of no known kind, or is false whatever the
         variables are.
     """
-    from pyomo.common.errors import (
-        InfeasibleConstraintException,
-        InvalidConstraintError,
-        InvalidExpressionError,
-    )
+    from pyomo.common.errors import InfeasibleConstraintException, PyomoException
     from pyomo.repn.plugins.standard_form import LinearStandardFormCompiler
 
     extras = _Extras.of(model)
@@ -135,12 +131,12 @@ def compile_model(model: Any) -> Compiled:
                 model, mixed_form=True, set_sense=None, column_order=variables
             )
             rows = [_LinearRow.of(row, binary) for row, binary in extras.rows]
-        except (InvalidConstraintError, InvalidExpressionError) as error:
+        except InfeasibleConstraintException as error:
+            raise InvalidInputError(f"{error}: correct or deactivate it") from error
+        except PyomoException as error:
             raise InvalidInputError(
                 f"{error} Fixed variables stay variables here: replace a fixed factor by a number"
             ) from error
-        except InfeasibleConstraintException as error:
-            raise InvalidInputError(f"{error}: correct or deactivate it") from error
         except ValueError as error:
             raise InvalidInputError(f"the model cannot be compiled: {error}") from error
     # A block may use variables that live elsewhere.
