@@ -5,6 +5,7 @@ from __future__ import annotations
 from leo_opt.solvers.base import Solver
 from leo_opt.solvers.catalogue import SOLVERS, find, names, survey
 from leo_opt.solvers.compilation import Compiled, compile_model
+from leo_opt.solvers.interrupts import InterruptGuard
 from leo_opt.solvers.licences import Licence
 from leo_opt.solvers.questions import (
     Answer,
@@ -16,7 +17,7 @@ from leo_opt.solvers.questions import (
 )
 from leo_opt.solvers.session import Session
 from leo_opt.solvers.standard_form import IndicatorRow, SosSet, StandardForm
-from leo_opt.solvers.state import RowHandle
+from leo_opt.solvers.state import ModelState, RowHandle
 
 __all__ = [
     "SOLVERS",
@@ -24,7 +25,9 @@ __all__ = [
     "Compiled",
     "Feature",
     "IndicatorRow",
+    "InterruptGuard",
     "Licence",
+    "ModelState",
     "Question",
     "RowHandle",
     "Rows",

@@ -161,7 +161,7 @@ def check_interrupt(solver: Solver) -> None:
             timer = threading.Timer(0.3, signal.raise_signal, [signal.SIGINT])
             timer.start()
             try:
-                answer = session.maximize(objective, time_limit=20.0)
+                answer = session.maximize(objective, time_limit=5.0)
             except KeyboardInterrupt:
                 pass
             else:

@@ -15,6 +15,7 @@ TESTED = ("highs", "gurobi", "cplex", "scip")
 COMMON = [
     "optimal",
     "infeasible",
+    "unbounded",
     "both-senses",
     "constant",
     "small-entries",
@@ -30,8 +31,7 @@ COMMON = [
     "description",
     "interrupt",
 ]
-# GLPK cannot tell that an unbounded model is one, nor that its time was over.
-ELSEWHERE = {"pyomo:cbc": [*COMMON, "unbounded", "time-limit"], "pyomo:glpk": COMMON}
+ELSEWHERE = {"pyomo:cbc": [*COMMON, "time-limit"], "pyomo:glpk": COMMON}
 
 
 def test_all_registered_solvers_are_tested() -> None:
