@@ -12,10 +12,11 @@ import numpy as np
 
 from leo_opt.bounds import Bounds
 from leo_opt.strategies.jobs import MilpJob, SearchJob, run_milp, run_search
-from leo_opt.strategies.layer_model import build_layer_model
+from leo_opt.strategies.layer_model import LayerModel, build_layer_model
 from leo_opt.strategies.ledger import Direction
-from leo_opt.strategies.relaxation import build_relaxation
+from leo_opt.strategies.relaxation import Relaxation, build_relaxation
 from leo_opt.strategies.run import Run
+from leo_opt.strategies.scope import Scope, find_scopes
 from leo_opt.strategies.search import ascend_open, best_known, sweep
 from leo_opt.strategies.splitting import MOST_INPUTS, split_inputs
 
@@ -101,22 +102,19 @@ def _search(
 ) -> None:
     """One round of linear programs or of branch and bound."""
     bounds = run.ledger.bounds(layer + 1)
-    relaxation = build_relaxation(run.network, run.domain, layer, bounds)
+    for scope, mine in find_scopes(run.network, run.domain, bounds, directions):
+        relaxation = build_relaxation(scope.network, scope.domain, layer, scope.bounds)
 
-    def make_jobs(asked: list[Direction]) -> list[SearchJob]:
-        return [
-            SearchJob(
-                relaxation,
-                tuple(some),
-                stage,
-                nodes,
-                run.deadline.at,
-                run.time_for_one(len(asked)),
-            )
-            for some in (asked[k : k + batch] for k in range(0, len(asked), batch))
-        ]
+        def make_jobs(
+            asked: list[Direction], scope: Scope = scope, relaxation: Relaxation = relaxation
+        ) -> list[SearchJob]:
+            limit = run.time_for_one(len(asked))
+            return [
+                SearchJob(scope, relaxation, tuple(some), stage, nodes, run.deadline.at, limit)
+                for some in (asked[k : k + batch] for k in range(0, len(asked), batch))
+            ]
 
-    run.settle(stage, run_search, make_jobs, directions)
+        run.settle(stage, run_search, make_jobs, mine)
 
 
 def ask_milps(run: Run, directions: list[Direction], skip_settled: bool = True) -> None:
@@ -134,26 +132,33 @@ def ask_milps(run: Run, directions: list[Direction], skip_settled: bool = True) 
         return
     layer = directions[0].layer
     bounds = ledger.bounds(layer + 1)
-    model = build_layer_model(run.network, run.domain, layer, bounds, settings.formulation)
+    for scope, mine in find_scopes(run.network, run.domain, bounds, directions):
+        model = build_layer_model(
+            scope.network, scope.domain, layer, scope.bounds, settings.formulation
+        )
 
-    def make_jobs(asked: list[Direction]) -> list[MilpJob]:
-        seen = best_known(ledger, asked)
-        return [
-            MilpJob(
-                model,
-                (direction,),
-                settings.solver,
-                settings.margin,
-                settings.seed,
-                point,
-                run.deadline.at,
-                run.time_for_one(len(asked)),
-                settings.node_limit,
-            )
-            for direction, point in zip(asked, seen, strict=True)
-        ]
+        def make_jobs(
+            asked: list[Direction], scope: Scope = scope, model: LayerModel = model
+        ) -> list[MilpJob]:
+            limit = run.time_for_one(len(asked))
+            return [
+                MilpJob(
+                    scope,
+                    model,
+                    (direction,),
+                    settings.solver,
+                    settings.margin,
+                    settings.seed,
+                    point,
+                    run.deadline.at,
+                    limit,
+                    settings.node_limit,
+                )
+                for direction, point in zip(asked, best_known(ledger, asked), strict=True)
+            ]
 
-    while directions and not run.deadline.passed:
-        now, directions = directions[:MILP_ROUND], directions[MILP_ROUND:]
-        now = [d for d in now if not skip_settled or ledger.is_open(d)]
-        run.settle("milp", run_milp, make_jobs, now)
+        for start in range(0, len(mine), MILP_ROUND):
+            now = mine[start : start + MILP_ROUND]
+            now = [d for d in now if not skip_settled or ledger.is_open(d)]
+            if not run.deadline.passed:
+                run.settle("milp", run_milp, make_jobs, now)

@@ -14,6 +14,7 @@ from leo_opt.strategies.findings import Finding
 from leo_opt.strategies.layer_model import LayerModel, ask
 from leo_opt.strategies.ledger import Direction
 from leo_opt.strategies.relaxation import Relaxation
+from leo_opt.strategies.scope import Scope
 from leo_opt.strategies.settings import Deadline
 
 GUIDE = "highs"
@@ -24,6 +25,7 @@ GUIDE = "highs"
 class SearchJob:
     """Linear programs, and with a node limit above 1 branch and bound, for some directions."""
 
+    scope: Scope
     relaxation: Relaxation
     directions: tuple[Direction, ...]
     stage: str
@@ -46,12 +48,13 @@ def _search_one(session: Session, job: SearchJob, direction: Direction) -> Findi
     deadline = Deadline.until(job.ends_at, job.unit_time_limit)
     if deadline.passed:
         return Finding(direction, job.stage, anomaly="no time left")
-    found = search(session, job.relaxation, direction, job.node_limit, deadline)
+    local = job.scope.local(direction)
+    found = search(session, job.relaxation, local, job.node_limit, deadline)
     return Finding(
         direction,
         job.stage,
         bound=found.bound,
-        witness=found.witness,
+        witness=job.scope.lift(found.witness),
         seconds=found.seconds,
         lps=found.lps,
     )
@@ -67,6 +70,7 @@ class MilpJob:
         An input of the domain; a bound below the network's value there convicts the solver.
     """
 
+    scope: Scope
     model: LayerModel
     directions: tuple[Direction]
     solver: str
@@ -93,9 +97,9 @@ def run_milp(job: MilpJob) -> list[Finding]:
         verdict = ask(
             session,
             job.model,
-            direction,
+            job.scope.local(direction),
             job.margin,
-            job.seen,
+            job.scope.restrict(job.seen),
             time_limit=deadline.remaining,
             node_limit=job.node_limit,
         )
@@ -107,7 +111,7 @@ def run_milp(job: MilpJob) -> list[Finding]:
             "milp",
             bound=verdict.bound,
             premise=premise_of(session, job.margin),
-            witness=verdict.witness,
+            witness=job.scope.lift(verdict.witness),
             anomaly=verdict.anomaly,
             seconds=verdict.seconds,
             milps=1,
