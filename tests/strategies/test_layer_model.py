@@ -1,0 +1,168 @@
+"""Every number of a solver is doubted before it counts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from oracle import exact_ranges
+
+from leo_opt.bounds import propagate
+from leo_opt.domain import Box
+from leo_opt.network import Network
+from leo_opt.solvers import Answer, SolverOptions, Termination, find
+from leo_opt.strategies import relaxation as relaxation_module
+from leo_opt.strategies.layer_model import LayerModel, ask, build_layer_model
+from leo_opt.strategies.ledger import Direction
+
+MARGIN = 1e-6
+BOX = Box(-1, 1).spread(3)
+
+
+def network() -> Network:
+    generator = np.random.default_rng(3)
+    return Network.from_arrays(
+        [generator.normal(size=(5, 3)), generator.normal(size=(4, 5))],
+        [generator.normal(size=5), generator.normal(size=4)],
+        ["relu", "relu"],
+    )
+
+
+class Liar:
+    """A session that answers what it is told to, and keeps what it was asked."""
+
+    def __init__(self, **answer) -> None:
+        self.answer = Answer(**{"termination_condition": Termination.OPTIMAL, **answer})
+
+    def maximize(self, objective, **question) -> Answer:
+        self.question = question
+        return self.answer
+
+
+def model() -> LayerModel:
+    return build_layer_model(network(), BOX, 1, propagate(network(), BOX), "big-m")
+
+
+QUESTION = Direction(1, 0, 1)
+
+
+def highest_input() -> np.ndarray:
+    inputs = BOX.sample(5000, np.random.default_rng(0))
+    return inputs[network().pre_activations(inputs)[1][:, 0].argmax()]
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        Termination.INFEASIBLE,
+        Termination.UNBOUNDED,
+        Termination.INFEASIBLE_OR_UNBOUNDED,
+        Termination.ERROR,
+    ],
+)
+@pytest.mark.parametrize("bound", [None, -5.0, -np.inf])
+def test_the_impossible_proves_nothing(condition, bound) -> None:
+    verdict = ask(
+        Liar(termination_condition=condition, objective_bound=bound), model(), QUESTION, MARGIN
+    )
+    assert verdict.bound is None
+    assert verdict.witness is None
+    assert "feasible" in verdict.anomaly
+
+
+@pytest.mark.parametrize("bound", [None, -np.inf, np.inf, np.nan])
+def test_a_bound_that_is_not_finite_proves_nothing(bound) -> None:
+    verdict = ask(Liar(objective_bound=bound), model(), QUESTION, MARGIN)
+    assert verdict.bound is None
+
+
+def test_a_bound_below_what_the_network_reaches_convicts_the_solver() -> None:
+    seen = highest_input()
+    held = model()
+    value, _ = held.value_at(seen, QUESTION)
+    verdict = ask(Liar(objective_bound=value - 0.1), held, QUESTION, MARGIN, seen)
+    assert verdict.bound is None
+    assert "reaches" in verdict.anomaly
+    # The solver's own point is used against it, too.
+    point = np.zeros(held.form.columns)
+    point[held.input_columns] = seen
+    verdict = ask(Liar(objective_bound=value - 0.1, point=point), held, QUESTION, MARGIN)
+    assert verdict.bound is None
+    assert "reaches" in verdict.anomaly
+
+
+def test_an_incumbent_counts_only_if_the_network_shows_it() -> None:
+    held = model()
+    inputs = BOX.sample(2000, np.random.default_rng(1))
+    pre = network().pre_activations(inputs)[1][:, 0]
+    for best, shown in ((inputs[pre.argmax()], True), (inputs[pre.argmin()], False)):
+        point = np.zeros(held.form.columns)
+        point[held.input_columns] = best
+        liar = Liar(point=point, incumbent_objective=9.0, objective_bound=9.0)
+        verdict = ask(liar, held, QUESTION, MARGIN)
+        assert (verdict.witness is not None) == shown
+        assert liar.question["confirm"](point) == shown
+
+
+def test_bounds_are_widened_by_the_margin() -> None:
+    held = model()
+    scale = held.scales[0]
+    for bound in (3.0, -2.0 * MARGIN, -MARGIN, -0.5 * MARGIN):
+        verdict = ask(Liar(objective_bound=bound), held, QUESTION, MARGIN)
+        assert verdict.bound == pytest.approx((bound + MARGIN) / scale, rel=1e-9, abs=1e-300)
+        assert (verdict.bound <= 0.0) == (bound <= -MARGIN)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_units_of_tiny_range_get_right_answers_and_unscaled_ones_no_wrong_ones(
+    seed: int, monkeypatch
+) -> None:
+    """Units of range 1e-6 in front of a wide layer: unscaled, a solver may say anything."""
+    generator = np.random.default_rng(seed)
+    small = np.where(generator.random(8) < 0.6, 10.0 ** generator.uniform(-7, -6, 8), 1.0)
+    trap = Network.from_arrays(
+        [generator.normal(size=(8, 3)) * small[:, None], generator.normal(size=(12, 8)) / small],
+        [generator.normal(size=8) * small, generator.normal(size=12)],
+        ["relu", "relu"],
+    )
+    bounds = propagate(trap, BOX)
+    exact = exact_ranges(trap, BOX)[1]
+    scaled = build_layer_model(trap, BOX, 1, bounds, "big-m")
+    unscaled = unscaled_model(trap, bounds, scaled, monkeypatch)
+    seen = BOX.sample(2000, generator)
+    pres = trap.pre_activations(seen)[1]
+    for held, must_know in ((scaled, True), (unscaled, False)):
+        with find("highs").open(held.form, SolverOptions()) as session:
+            for unit, sign in ((0, 1), (1, -1), (2, 1)):
+                low, high = exact[unit]
+                true = float(high if sign > 0 else -low)
+                known = seen[(sign * pres[:, unit]).argmax()]
+                question = Direction(1, unit, sign)
+                verdict = ask(session, held, question, MARGIN, known, time_limit=10)
+                assert verdict.bound is None or verdict.bound >= true
+                assert verdict.witness is None or true > 0
+                if must_know:
+                    assert verdict.bound is not None
+                    assert verdict.witness is not None or verdict.bound <= 0
+
+
+def unscaled_model(trap: Network, bounds, scaled: LayerModel, monkeypatch) -> LayerModel:
+    """The same big-M rows with every power of two left out, as a naive encoding has them."""
+    monkeypatch.setattr(relaxation_module, "powers_of_two", np.ones_like)
+    monkeypatch.setattr(relaxation_module, "unit_scales", lambda net, *_: np.ones(12))
+    naive = relaxation_module.build_relaxation(trap, BOX, 1, bounds)
+    phases = naive.columns[0].phase[naive.columns[0].phase >= 0]
+    integer = np.zeros(naive.form.columns, dtype=bool)
+    lower, upper = naive.form.column_lower.copy(), naive.form.column_upper.copy()
+    integer[phases], lower[phases], upper[phases] = True, 0.0, 1.0
+    form = replace(naive.form, integer=integer, column_lower=lower, column_upper=upper)
+    post = naive.columns[0].post
+    return replace(
+        scaled,
+        form=form,
+        input_columns=np.arange(3),
+        post_columns=post,
+        post_factors=np.ones(post.size),
+        scales=np.ones(12),
+    )
