@@ -116,8 +116,8 @@ def formulate(
 ) -> Any:
     """A network as a Pyomo block, to stand by itself or in a model of the user's.
 
-    The block's own variables are scaled by powers of two to a range of about 1; what is in
-    natural units are `inputs`, `outputs`, `pre` and `post`. A stably active unit is one variable
+    The block's own variables are shifted and scaled to a range of about 1; `inputs`, `outputs`,
+    `pre` and `post` are in natural units. A stably active unit is one variable
     and one row, a stably inactive one is nothing. This is valid on the domain only, so that the
     block always keeps its inputs in the domain.
 
@@ -138,9 +138,10 @@ def formulate(
     restrict
         Allow variables whose own bounds reach beyond the domain; the block then restricts them.
     centred
-        Hold what is stably active or linear, and the block's own inputs where their range is far
-        from 1, as deviations from the middle of their interval. On small boxes, where most units
-        are nearly constant, a solver's tolerance is then small against what varies.
+        Hold linear and stably active units as deviations from the middle of their interval, so
+        that `pre`, `post` and `outputs` have constants. Needed wherever units are nearly constant
+        on the domain, as on small boxes: solvers take variables whose range is about their
+        tolerance for fixed, and then call the model infeasible or give wrong bounds.
 
     Returns
     -------
@@ -153,8 +154,8 @@ def formulate(
           lower < 0 < upper in a layer with phases, absent elsewhere and in relaxations (the
           name `active` belongs to Pyomo);
         - `scaled_pre[l, u]`: variable, `scale[l, u] * (pre - shift[l, u])`, for units that are not
-          stably inactive; `scale` is a dictionary of powers of two, `shift` one of numbers that
-          are 0 unless `centred`;
+          stably inactive; `scale` is a dictionary of powers of two, `shift` one of middles of
+          intervals, 0 where unstable;
         - `scaled_post[l, u]`: variable, `scale[l, u]` times the post-activation, where unstable;
         - `affine[l, u]`: the row that defines `scaled_pre[l, u]`;
         - `units`, `formulation`: the unstable units as the formulation saw them, and itself.

@@ -105,7 +105,12 @@ def _plan_layers(network: Network, inputs: Scaling, bounds: Bounds, centred: boo
 def _plan_layer(
     layer: Layer, inputs: Scaling, lower: FloatArray, upper: FloatArray, centred: bool
 ) -> _Plan:
-    """Phases and scaling of one layer that reads `inputs`."""
+    """Phases and scaling of one layer that reads `inputs`.
+
+    Centred, what is linear on the domain has a variable that ranges over about [-1, 1], too:
+    branch and bound takes a variable whose range is within its tolerance for fixed, and on small
+    boxes nearly all units are nearly constant.
+    """
     inactive = layer.has_phases & (upper <= 0.0)
     unstable = layer.has_phases & (lower < 0.0) & (upper > 0.0)
     middle = np.clip(lower + 0.5 * (upper - lower), lower, upper)
@@ -250,9 +255,11 @@ def embed(
         The user's variables and expressions, or None for variables of the block.
     bounds
         Finite, on a box that contains the domain.
+    centred
+        Whether `pre` and `post` of linear and stably active units may have constants.
     """
     block = pyo.Block(concrete=True)
-    columns = add_inputs(block, inputs, domain, centred)
+    columns = add_inputs(block, inputs, domain)
     plans = _plan_layers(network, columns.scaling, bounds, centred)
     variables = _add_unit_variables(block, plans, formulation)
     rows = _Rows(formulation.writes_affine, {}, {}, {}, {}, {}, [])

@@ -19,7 +19,6 @@ from leo_opt.formulations.rows import (
     add_expressions,
     add_rows,
     add_variables,
-    linear,
 )
 
 _USUAL_WIDTH = (0.125, 8.0)
@@ -120,30 +119,23 @@ def check_reach(inputs: list[Any], domain: Box) -> None:
             )
 
 
-def add_inputs(block: Any, inputs: list[Any] | None, domain: Box, centred: bool) -> Columns:
+def add_inputs(block: Any, inputs: list[Any] | None, domain: Box) -> Columns:
     """Add `inputs` to a block, and what keeps them in the domain.
 
     Parameters
     ----------
     inputs
         The user's variables and expressions, or None for the block's own variables.
-    centred
-        Whether own inputs of unusual width or magnitude may be expressions.
 
     Returns
     -------
     Columns
         What the first layer reads: the inputs themselves; or, where their width or magnitude is
-        far from 1 or they are expressions, the variables `scaled_inputs`.
+        far from 1 or they are expressions, the variables `scaled_inputs`, tied to them by the rows
+        `input_scaling`.
     """
     usual = _is_usual(domain)
     varies = domain.lower < domain.upper
-    if inputs is None and centred and not usual.all():
-        nowhere = np.zeros_like(varies)
-        scaling = _scaling_of(domain, nowhere, varies)
-        own = _add_scaled_inputs(block, scaling)
-        add_expressions(block, "inputs", _natural(scaling, own))
-        return Columns(scaling, [own[k] for k in scaling.kept.tolist()])
     ends = list(zip(domain.lower.tolist(), domain.upper.tolist(), strict=True))
     if inputs is None:
         low, high = ({k: end[side] for k, end in enumerate(ends)} for side in (0, 1))
@@ -217,14 +209,6 @@ def _add_scaled_inputs(block: Any, scaling: Scaling) -> dict[int, Any]:
         dict(zip(kept, upper, strict=True)),
     )
     return dict(own.items())
-
-
-def _natural(scaling: Scaling, variables: dict[int, Any]) -> dict[int, Any]:
-    """The inputs as expressions of their scaled variables."""
-    entries: dict[int, Any] = dict(enumerate(scaling.shift.tolist()))
-    for k, exponent in zip(scaling.kept.tolist(), scaling.exponent.tolist(), strict=True):
-        entries[k] = linear([math.ldexp(1.0, -exponent)], [variables[k]], entries[k])
-    return entries
 
 
 def _scaling_row(entry: Any, variable: Any, centre: float, exponent: int) -> Row:

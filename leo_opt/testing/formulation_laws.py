@@ -84,7 +84,7 @@ def built(
 
     bounds = propagate(network, box) if bounds is None else bounds
     model = pyo.ConcreteModel()
-    model.net = formulate(network, box, formulation=formulation, bounds=bounds)
+    model.net = formulate(network, box, formulation=formulation, bounds=bounds, centred=True)
     compiled = compile_model(model)
     with solver.open(compiled.form) as session:
         yield Built(network, bounds, model.net, compiled, session)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pyomo.environ as pyo
 import pytest
+from networks import find_network
 from random_networks import random_case
 
 from leo_opt import Bounds, Box, Layer, Network, formulate, propagate
@@ -49,19 +50,13 @@ def forward_point(
     """The point of a `big-m` model that belongs to an input (n_in,)."""
     point = np.full(compiled.form.columns, np.nan)
     for k, value in enumerate(inputs):
-        if block.inputs.ctype is pyo.Var:
-            point[compiled.column_of(block.inputs[k])] = value
+        column = compiled.column_of(block.inputs[k])
+        point[column] = value
         if block.component("scaled_inputs") is not None and k in block.scaled_inputs:
-            # The inputs are read off the scaled ones by an exact affine map.
-            coefficients, constant = compiled.linear(block.inputs[k])
-            column = compiled.column_of(block.scaled_inputs[k])
-            if block.inputs.ctype is pyo.Var:
-                row = block.input_scaling[k]
-                terms, _ = compiled.linear(row.body)
-                fixed = terms[compiled.column_of(block.inputs[k])] * value
-                point[column] = (pyo.value(row.upper) - fixed) / terms[column]
-            else:
-                point[column] = (value - constant) / coefficients[column]
+            row = block.input_scaling[k]
+            terms, _ = compiled.linear(row.body)
+            own = compiled.column_of(block.scaled_inputs[k])
+            point[own] = (pyo.value(row.upper) - terms[column] * value) / terms[own]
     for layer, pres in enumerate(exact_pre_activations(network, inputs)):
         for unit, pre in enumerate(pres):
             at, scale = (layer, unit), Fraction(block.scale[layer, unit])
@@ -135,6 +130,63 @@ def test_scaled_variables_have_range_about_one() -> None:
     # The others are zero throughout, or small only because large terms cancel.
     assert np.mean(usual) > 0.85
     assert max(seen) < 1.42
+
+
+def small_box_case(seed: int, width: float) -> tuple[Network, Box]:
+    """A network whose units switch inside a box of that width, or are nearly constant on it."""
+    generator = np.random.default_rng(seed)
+    weights = [generator.normal(size=shape) for shape in ((5, 3), (5, 5), (1, 5))]
+    corner = generator.normal(size=3)
+    post, biases = corner + 0.5 * width, []
+    for weight in weights:
+        switches = generator.random(len(weight)) < 0.6
+        near = width * generator.normal(size=len(weight))
+        bias = np.where(switches, near, generator.random(len(weight))) - weight @ post
+        biases.append(bias)
+        post = np.maximum(weight @ post + bias, 0.0)
+    return Network.from_arrays(weights, biases), Box(corner, corner + width)
+
+
+@pytest.mark.parametrize("width", [1e-2, 1e-4, 1e-6, 1e-7, 1e-9])
+def test_centred_models_are_right_on_small_boxes(width: float) -> None:
+    """Where units are nearly constant, uncentred models have wrong bounds or none at all."""
+    for seed in range(30):
+        network, box = small_box_case(seed, width)
+        bounds = propagate(network, box)
+        block, compiled = in_model(network, bounds=bounds, centred=True)
+        for variable in block.scaled_pre.values():
+            assert variable.ub - variable.lb > 0.1
+        objective, constant = compiled.linear(block.outputs[0])
+        unit = np.abs(objective).max()
+        with find("highs").open(compiled.form) as session:
+            answer = session.maximize(objective / unit)
+        assert answer.objective_bound is not None
+        generator = np.random.default_rng(seed)
+        inputs = np.vstack(
+            [box.sample(400, generator), box.vertices(generator.normal(size=(64, 3)))]
+        )
+        reached = network(inputs)[:, 0].max()
+        slack = 1e-5 * (bounds.upper[-1][0] - bounds.lower[-1][0]) + 1e-15
+        assert answer.objective_bound * unit + constant >= reached - slack
+
+
+def test_a_trained_network_on_a_small_box() -> None:
+    """An L-infinity ball of 0.03: uncentred, HiGHS calls the model of this network infeasible."""
+    path = find_network("mnist/mnist_100-100-100-100-100_l1_0.0002_s0.onnx")
+    from leo_opt import load
+
+    network = load(path)
+    generator = np.random.default_rng(1)
+    image = (generator.random(784) > 0.8) * generator.random(784)
+    box = Box.around(image, 0.03, within=Box(0.0, 1.0))
+    block, compiled = in_model(network, box, centred=True)
+    objective, constant = compiled.linear(block.outputs[3])
+    with find("highs").open(compiled.form) as session:
+        answer = session.maximize(objective, constant=constant, time_limit=3.0)
+    reached = network(box.sample(500, generator))[:, 3].max()
+    assert answer.termination_condition in ("optimal", "maxTimeLimit")
+    assert answer.objective_bound is not None
+    assert answer.objective_bound >= reached
 
 
 def test_powers_of_two_change_nothing_in_the_scaled_model() -> None:
