@@ -13,8 +13,9 @@ from leo_opt.domain import Box
 from leo_opt.network import Network
 from leo_opt.solvers import Answer, SolverOptions, Termination, find
 from leo_opt.strategies import relaxation as relaxation_module
-from leo_opt.strategies.layer_model import LayerModel, ask, build_layer_model
+from leo_opt.strategies.layer_model import LayerModel, Verdict, ask, build_layer_model
 from leo_opt.strategies.ledger import Direction
+from leo_opt.witnesses import ascend
 
 MARGIN = 1e-6
 BOX = Box(-1, 1).spread(3)
@@ -114,37 +115,57 @@ def test_bounds_are_widened_by_the_margin() -> None:
         assert (verdict.bound <= 0.0) == (bound <= -MARGIN)
 
 
-@pytest.mark.parametrize("seed", range(12))
-def test_units_of_tiny_range_get_right_answers_and_unscaled_ones_no_wrong_ones(
-    seed: int, monkeypatch
-) -> None:
-    """Units of range 1e-6 in front of a wide layer: unscaled, a solver may say anything."""
+def trap_network(seed: int) -> Network:
+    """Units of range 1e-6 in front of a wide layer that reads them with weights of 1e6."""
     generator = np.random.default_rng(seed)
     small = np.where(generator.random(8) < 0.6, 10.0 ** generator.uniform(-7, -6, 8), 1.0)
-    trap = Network.from_arrays(
+    return Network.from_arrays(
         [generator.normal(size=(8, 3)) * small[:, None], generator.normal(size=(12, 8)) / small],
         [generator.normal(size=8) * small, generator.normal(size=12)],
         ["relu", "relu"],
     )
-    bounds = propagate(trap, BOX)
+
+
+def ask_some(held: LayerModel, trap: Network) -> list[tuple[Direction, Verdict, float]]:
+    """Questions about a trap, each with what was answered and the exact maximum."""
     exact = exact_ranges(trap, BOX)[1]
-    scaled = build_layer_model(trap, BOX, 1, bounds, "big-m")
-    unscaled = unscaled_model(trap, bounds, scaled, monkeypatch)
-    seen = BOX.sample(2000, generator)
-    pres = trap.pre_activations(seen)[1]
-    for held, must_know in ((scaled, True), (unscaled, False)):
-        with find("highs").open(held.form, SolverOptions()) as session:
-            for unit, sign in ((0, 1), (1, -1), (2, 1)):
-                low, high = exact[unit]
-                true = float(high if sign > 0 else -low)
-                known = seen[(sign * pres[:, unit]).argmax()]
-                question = Direction(1, unit, sign)
-                verdict = ask(session, held, question, MARGIN, known, time_limit=10)
-                assert verdict.bound is None or verdict.bound >= true
-                assert verdict.witness is None or true > 0
-                if must_know:
-                    assert verdict.bound is not None
-                    assert verdict.witness is not None or verdict.bound <= 0
+    starts = BOX.sample(50, np.random.default_rng(0))
+    answers = []
+    with find("highs").open(held.form, SolverOptions()) as session:
+        for unit, sign in ((0, 1), (1, -1), (2, 1)):
+            question = Direction(1, unit, sign)
+            units, signs = np.full(50, unit), np.full(50, float(sign))
+            best = ascend(trap, BOX, 1, units, signs, starts)
+            known = best[(sign * trap.pre_activations(best)[1][:, unit]).argmax()]
+            verdict = ask(session, held, question, MARGIN, known, time_limit=10)
+            low, high = exact[unit]
+            answers.append((question, verdict, float(high if sign > 0 else -low)))
+    return answers
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_units_of_tiny_range_get_right_answers(seed: int) -> None:
+    trap = trap_network(seed)
+    held = build_layer_model(trap, BOX, 1, propagate(trap, BOX), "big-m")
+    for _, verdict, true in ask_some(held, trap):
+        assert not verdict.anomaly
+        assert verdict.bound is not None
+        assert verdict.bound >= true
+        assert (verdict.witness is not None) == (true > 0)
+        assert verdict.witness is not None or verdict.bound <= 0
+
+
+def test_a_solver_fed_unscaled_rows_is_caught(monkeypatch) -> None:
+    """HiGHS's bound of such a model can be far below what the network reaches."""
+    anomalies = []
+    for seed in range(12):
+        trap = trap_network(seed)
+        bounds = propagate(trap, BOX)
+        scaled = build_layer_model(trap, BOX, 1, bounds, "big-m")
+        for _, verdict, true in ask_some(unscaled_model(trap, bounds, scaled, monkeypatch), trap):
+            assert verdict.bound is None or verdict.bound >= true
+            anomalies += [verdict.anomaly] if verdict.anomaly else []
+    assert any("reaches" in anomaly or "feasible" in anomaly for anomaly in anomalies)
 
 
 def unscaled_model(trap: Network, bounds, scaled: LayerModel, monkeypatch) -> LayerModel:
