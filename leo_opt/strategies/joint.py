@@ -116,7 +116,7 @@ def _loop(run: Run, model: _JointModel, session: Session, directions: list[Direc
             model.objective(left),
             stop_above=_HALF,
             stop_below=1.0 - run.settings.margin,
-            time_limit=run.time_for_one(1),
+            time_limit=run.deadline.remaining,
             node_limit=run.settings.node_limit,
         )
         removed = _removed(run, model, answer, left)
