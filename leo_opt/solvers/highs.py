@@ -16,7 +16,7 @@ from leo_opt.solvers.base import Solver
 from leo_opt.solvers.highs_instance import SMALLEST_ENTRY, HighsInstance
 from leo_opt.solvers.instances import PairSession
 from leo_opt.solvers.licences import OPEN_SOURCE, Licence
-from leo_opt.solvers.questions import Feature, SolverOptions
+from leo_opt.solvers.questions import Feature, Question, SolverOptions
 from leo_opt.solvers.session import Session
 from leo_opt.solvers.state import ModelState
 
@@ -53,4 +53,11 @@ class Highs(Solver):
         return OPEN_SOURCE
 
     def _open(self, state: ModelState, options: SolverOptions) -> Session:
-        return PairSession(self, state, options, lambda kind: HighsInstance(state, options, kind))
+        return HighsSession(self, state, options, lambda kind: HighsInstance(state, options, kind))
+
+
+class HighsSession(PairSession):
+    """A session whose linear programs call no Python before they have taken a while."""
+
+    def _guards(self, question: Question) -> bool:
+        return not question.relaxation

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from types import MappingProxyType
 from typing import Any
 
@@ -82,12 +83,19 @@ class HighsInstance(Instance):
         self._pass_model(state)
         self._checked(self._highs.setCallback(self._callback, None), "a callback")
         kinds = highspy.cb.HighsCallbackType
-        for kind in (
+        self._kinds = (
             (kinds.kCallbackSimplexInterrupt, kinds.kCallbackIpmInterrupt)
             if relaxation
             else (kinds.kCallbackMipInterrupt, kinds.kCallbackMipImprovingSolution)
-        ):
+        )
+        self._calls_back = False
+        if not relaxation:
+            self._start_callbacks()
+
+    def _start_callbacks(self) -> None:
+        for kind in self._kinds:
             self._checked(self._highs.startCallback(kind), "a callback")
+        self._calls_back = True
 
     def _checked(self, status: Any, what: str) -> None:
         if status == self._highspy.HighsStatus.kError:
@@ -193,24 +201,43 @@ class HighsInstance(Instance):
         status = highs.changeColsCost(self._columns.size, self._columns, question.objective)
         self._checked(status, "the objective")
         highs.changeObjectiveOffset(question.constant)
-        limit = math.inf if question.time_limit is None else max(0.0, float(question.time_limit))
-        highs.setOptionValue("time_limit", limit)
-        most_nodes = question.node_limit
-        most = self._highspy.kHighsIInf if most_nodes is None else int(most_nodes)
+        nodes = question.node_limit
+        most = self._highspy.kHighsIInf if nodes is None else int(nodes)
         highs.setOptionValue("mip_max_nodes", most)
-        if not self._relaxation:
-            highs.clearSolver()
-            if question.start is not None:
-                known = np.flatnonzero(~np.isnan(question.start)).astype(np.int32)
-                highs.setSolution(known.size, known, question.start[known])
         watch = Watch(question, guard)
-        self._run(watch)
-        if self._relaxation and self._status() in _WORTH_ANOTHER_TRY and not guard.hit:
-            highs.clearSolver()
-            self._run(watch)
-        return self._read_relaxation(watch) if self._relaxation else self._read(watch)
+        limit = math.inf if question.time_limit is None else max(0.0, float(question.time_limit))
+        if self._relaxation:
+            self._run_relaxation(watch, limit)
+            return self._read_relaxation(watch)
+        highs.clearSolver()
+        if question.start is not None:
+            known = np.flatnonzero(~np.isnan(question.start)).astype(np.int32)
+            highs.setSolution(known.size, known, question.start[known])
+        self._run(watch, limit)
+        return self._read(watch)
 
-    def _run(self, watch: Watch) -> None:
+    def _run_relaxation(self, watch: Watch, limit: float) -> None:
+        """Solve a linear program, with callbacks only if it takes a while: they cost 5 %."""
+        begin = time.monotonic()
+        if self._calls_back:
+            watch.guard.arm()
+            self._run(watch, limit)
+        else:
+            self._run(watch, min(limit, _A_WHILE))
+            left = limit - (time.monotonic() - begin)
+            if self._status() == "kTimeLimit" and left > 0.0:
+                self._start_callbacks()
+                watch.guard.arm()
+                self._run(watch, left)
+        if self._status() in _WORTH_ANOTHER_TRY and not watch.guard.hit:
+            self._highs.clearSolver()
+            self._run(watch, max(0.0, limit - (time.monotonic() - begin)))
+
+    def _run(self, watch: Watch, limit: float) -> None:
+        # The limit of a linear program counts from when the object was made, that of branch and
+        # bound from when it is run.
+        spent = self._highs.getRunTime() if self._relaxation else 0.0
+        self._highs.setOptionValue("time_limit", spent + limit)
         _use_threads(self._threads)
         self._callback.watch = watch
         try:
@@ -266,6 +293,9 @@ def _condition(name: str, watch: Watch) -> Termination:
     condition = _TERMINATION.get(name, Termination.UNKNOWN)
     return watch.interrupted() if condition == Termination.INTERRUPTED else condition
 
+
+_A_WHILE = 1.0
+"""Seconds for which Ctrl-C may have to wait until a linear program ends."""
 
 _WORTH_ANOTHER_TRY = frozenset({"kUnknown", "kSolveError"})
 """Ends of a linear program, perhaps of a bad basis, after which it is solved from scratch."""

@@ -24,7 +24,7 @@ class InterruptGuard:
     Parameters
     ----------
     active
-        False leaves Ctrl-C as it is.
+        False leaves Ctrl-C as it is until `arm` is called.
     """
 
     def __init__(self, active: bool = True) -> None:
@@ -35,13 +35,18 @@ class InterruptGuard:
         self._error: BaseException | None = None
 
     def __enter__(self) -> InterruptGuard:
+        if self._active:
+            self.arm()
+        return self
+
+    def arm(self) -> None:
+        """Take Ctrl-C over, until the end."""
         # Python runs signal handlers in the main thread only, and only there can set them.
-        if self._active and threading.current_thread() is threading.main_thread():
+        if self._previous is None and threading.current_thread() is threading.main_thread():
             previous = signal.getsignal(signal.SIGINT)
             if callable(previous):
                 self._previous = previous
                 signal.signal(signal.SIGINT, self._on_signal)
-        return self
 
     def __exit__(
         self,

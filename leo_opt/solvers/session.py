@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from types import MappingProxyType, TracebackType
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -57,11 +57,17 @@ class Session(ABC):
         self._process = os.getpid()
         self._closed = False
         self._version = solver.version()
+        self._known_tolerances: Mapping[str, float] | None = None
 
     # What a backend writes.
 
-    guards_interrupts: ClassVar[bool] = True
-    """Whether Ctrl-C has to wait until the solver's C code has stopped."""
+    def _guards(self, question: Question) -> bool:  # noqa: ARG002
+        """Whether Ctrl-C has to wait until the solver has stopped.
+
+        It must where Python functions run inside the solver's C code, through which no exception
+        may travel.
+        """
+        return True
 
     @property
     @abstractmethod
@@ -291,7 +297,7 @@ class Session(ABC):
                 f"the question needs {', '.join(sorted(lacks))}, which {self.solver.name} lacks"
             )
         begin = time.monotonic()
-        with InterruptGuard(self.guards_interrupts) as guard:
+        with InterruptGuard(self._guards(question)) as guard:
             answer = self._solve(question, guard)
             if self._stopped_too_early(question, answer):
                 left = question.time_limit
@@ -303,12 +309,18 @@ class Session(ABC):
         answer = replace(
             answer,
             seconds=time.monotonic() - begin,
-            tolerances=MappingProxyType(dict(self.tolerances)),
+            tolerances=self._fixed_tolerances(),
             solver=f"{self.solver.name} {self._version}",
         )
         solved = question.relaxation and answer.termination_condition == Termination.OPTIMAL
         has_bounds = solved or Feature.DUAL_BOUND in self.solver.features
         return doubt(answer, question, self.state, has_bounds)
+
+    def _fixed_tolerances(self) -> Mapping[str, float]:
+        """The tolerances, read once: options do not change in a session."""
+        if self._known_tolerances is None:
+            self._known_tolerances = MappingProxyType(dict(self.tolerances))
+        return self._known_tolerances
 
     def _stopped_too_early(self, question: Question, answer: Answer) -> bool:
         return (

@@ -22,6 +22,8 @@ class Watch:
     ----------
     confirmed : (n,) array or None
         The incumbent that the question was looking for.
+    guard
+        Its `hit` tells of Ctrl-C.
     stopped_by
         "incumbent", "bound" or "limit" once there is a reason to stop, else None.
     """
@@ -30,13 +32,13 @@ class Watch:
         self.confirmed: FloatArray | None = None
         self.stopped_by: str | None = None
         self._question = question
-        self._guard = guard
+        self.guard = guard
         limit = math.inf if question.time_limit is None else question.time_limit
         self._deadline = time.monotonic() + limit
 
     def see_incumbent(self, point: FloatArray) -> None:
         """Look at the point (n,) of a new incumbent; it is copied where it is kept."""
-        self._guard.call(self._look_at, point)
+        self.guard.call(self._look_at, point)
 
     def _look_at(self, point: FloatArray) -> None:
         question = self._question
@@ -58,12 +60,12 @@ class Watch:
         """Rows that a separator has at a point; None where it has none or raised."""
         if separator is None:
             return None
-        rows = self._guard.call(separator, np.array(point, dtype=np.float64))
+        rows = self.guard.call(separator, np.array(point, dtype=np.float64))
         return None if rows is None or rows.lower.size == 0 else rows
 
     def should_stop(self) -> bool:
         """Whether the solve has found what it was for, is out of time, or was interrupted."""
-        if self._guard.hit:
+        if self.guard.hit:
             return True
         if self.stopped_by is None and time.monotonic() > self._deadline:
             self.stopped_by = "limit"
@@ -71,10 +73,10 @@ class Watch:
 
     def interrupted(self) -> Termination:
         """What it means that the solver was interrupted: by this watch, or else by Ctrl-C."""
-        if self._guard.hit or self.stopped_by is None:
+        if self.guard.hit or self.stopped_by is None:
             # Some solvers catch Ctrl-C by themselves, before Python sees it.
-            if not self._guard.hit:
-                self._guard.solver_was_interrupted()
+            if not self.guard.hit:
+                self.guard.solver_was_interrupted()
             return Termination.INTERRUPTED
         stopped_by_time = self.stopped_by == "limit"
         return Termination.TIME_LIMIT if stopped_by_time else Termination.OBJECTIVE_LIMIT

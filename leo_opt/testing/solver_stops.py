@@ -35,6 +35,23 @@ def check_time_limit(solver: Solver) -> None:
         expect(quick.termination_condition == "optimal", f"after time limits: {quick}")
 
 
+def check_relaxation_time(solver: Solver) -> None:
+    """A time limit is for one linear relaxation, not for all that a session has solved."""
+    form = random_form(8, binaries=0, reals=150, rows=70)
+    with solver.open(form) as session:
+        spent, limit = 0.0, 0.0
+        for k in range(60):
+            session.forget()
+            objective = random_objective(k, form)
+            answer = session.maximize(
+                objective, relaxation=True, time_limit=limit if limit > 0.0 else None
+            )
+            expect(answer.termination_condition == "optimal", f"after {spent:.3f} s: {answer}")
+            # Generous for one of them, and less than all of them take.
+            limit = limit or 12.0 * answer.seconds
+            spent += answer.seconds
+
+
 def check_node_limit(solver: Solver) -> None:
     """A node limit ends the solve and is gone with the next question; or it is not declared."""
     if Feature.NODE_LIMIT not in solver.features:

@@ -26,6 +26,7 @@ SOLVER_CHECKS: Mapping[str, Check] = MappingProxyType(
         "sos": answers.check_sos,
         "indicators": answers.check_indicators,
         "time-limit": stops.check_time_limit,
+        "relaxation-time": stops.check_relaxation_time,
         "node-limit": stops.check_node_limit,
         "stop-on-incumbent": stops.check_stop_on_incumbent,
         "confirm": stops.check_confirm,
