@@ -1,0 +1,70 @@
+"""What docs/formulations.md says works."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pyomo.environ as pyo
+import pytest
+
+from leo_opt.formulations import FORMULATIONS
+from leo_opt.testing import check_formulation
+
+PAGE = Path(__file__).parents[2] / "docs" / "formulations.md"
+TEXT = PAGE.read_text(encoding="utf-8")
+
+
+def run(name: str) -> dict[str, Any]:
+    """The names that an example of the page leaves behind."""
+    found = re.search(rf"<!-- example: {name} -->\n```python\n(.*?)```", TEXT, re.DOTALL)
+    assert found is not None
+    namespace: dict[str, Any] = {"__name__": "example"}
+    exec(compile(found[1], str(PAGE), "exec"), namespace)
+    return namespace
+
+
+def test_the_table_names_every_formulation() -> None:
+    rows = dict(re.findall(r"^\| `([a-z0-9-]+)` \| `(\w+)\(", TEXT, re.MULTILINE))
+    assert rows == {name: kind.__name__ for name, kind in FORMULATIONS.items()}
+
+
+def test_a_surrogate_is_optimised() -> None:
+    names = run("surrogate")
+    model, network = names["model"], names["network"]
+    inputs = [pyo.value(model.x[k]) for k in range(2)]
+    assert sum(inputs) <= 0.5 + 1e-6
+    assert network(inputs)[0] == pytest.approx(pyo.value(model.net.outputs[0]), abs=1e-6)
+    # The optimum lies at the corner x = (0, -1) or on the way to (1, -1).
+    assert pyo.value(model.goal) == pytest.approx(network([1.0, -1.0])[0] - 0.1, abs=1e-6)
+
+
+def test_two_networks_are_compared() -> None:
+    names = run("two-networks")
+    # The second unit is at most 1.75, and its weight differs by 0.1.
+    assert pyo.value(names["model"].goal) == pytest.approx(0.175, abs=1e-6)
+
+
+def test_the_smallest_change_is_found() -> None:
+    names = run("smallest-change")
+    model, network = names["model"], names["network"]
+    inputs = [pyo.value(model.net.inputs[k]) for k in range(2)]
+    outputs = network(inputs)
+    assert network(names["point"])[0] > network(names["point"])[1]
+    assert outputs[1] >= outputs[0] - 1e-6
+    size = max(abs(x - p) for x, p in zip(inputs, names["point"], strict=True))
+    assert pyo.value(model.size) == pytest.approx(size, abs=1e-6)
+    # 2 - 3 s and s / 2, the classes at a change of s in both inputs, meet at 4 / 7.
+    assert size == pytest.approx(4.0 / 7.0, abs=1e-6)
+
+
+def test_rows_are_separated() -> None:
+    names = run("separation")
+    assert names["rounds"].complete
+    assert names["rounds"].bounds[-1] < names["rounds"].bounds[0]
+    assert names["answer"].termination_condition == "optimal"
+
+
+def test_the_example_keeps_the_contract() -> None:
+    check_formulation(run("own")["LowerFirst"]())
