@@ -112,7 +112,7 @@ def formulate(
     formulation: str | Formulation = "big-m",
     bounds: Bounds | None = None,
     restrict: bool = False,
-    centred: bool = False,
+    centred: bool = True,
 ) -> Any:
     """A network as a Pyomo block, to stand by itself or in a model of the user's.
 

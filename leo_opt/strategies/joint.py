@@ -82,12 +82,14 @@ def _build(run: Run, directions: list[Direction], bounds: Bounds) -> _JointModel
     network = Network(run.network.layers[:depth])
     prefix = Bounds(run.domain, bounds.lower[:depth], bounds.upper[:depth])
     model = pyo.ConcreteModel()
-    model.net = formulate(network, run.domain, formulation=run.settings.formulation, bounds=prefix)
+    model.net = formulate(
+        network, run.domain, formulation=run.settings.formulation, bounds=prefix, centred=True
+    )
     model.shown = pyo.Var(range(len(directions)), domain=pyo.Binary)
     model.implied = pyo.ConstraintList()
     for k, (layer, unit, sign) in enumerate(directions):
-        pre = model.net.scaled_pre[layer, unit]
         scale = float(model.net.scale[layer, unit])
+        pre = scale * model.net.pre[layer, unit]
         end = bounds.lower if sign > 0 else bounds.upper
         least = sign * float(end[layer][unit]) * scale  # the lower end of sign * pre
         margin = run.settings.margin

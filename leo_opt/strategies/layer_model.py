@@ -36,8 +36,8 @@ class LayerModel:
     input_columns : (n_in,) integer array
     post_columns : (n,) integer array
         Column of each post-activation of layer - 1, or -1 where it is the constant 0.
-    post_factors : (n,) array
-        Post-activation in natural units over the value of its column.
+    post_factors, post_offsets : (n,) arrays
+        Post-activation in natural units = factor * column + offset.
     scales : (n_out,) array
         Power of two for each unit of `layer` that brings its range to about 1.
     """
@@ -50,6 +50,7 @@ class LayerModel:
     input_columns: NDArray[np.int64]
     post_columns: NDArray[np.int64]
     post_factors: FloatArray
+    post_offsets: FloatArray
     scales: FloatArray
 
     def objective(self, direction: Direction) -> tuple[FloatArray, float]:
@@ -60,7 +61,8 @@ class LayerModel:
         cost = np.zeros(self.form.column_lower.size)
         row = layer.weight[direction.unit] * factor * self.post_factors
         np.add.at(cost, self.post_columns[held], row[held])
-        return cost, float(factor * layer.bias[direction.unit])
+        constant = layer.weight[direction.unit] @ self.post_offsets + layer.bias[direction.unit]
+        return cost, float(factor * constant)
 
     def inputs_of(self, point: FloatArray) -> FloatArray:
         """The network's input at a solver's point, clipped into the domain."""
@@ -95,14 +97,15 @@ def build_layer_model(
     before = Network(network.layers[:layer])
     prefix = Bounds(domain, bounds.lower[:layer], bounds.upper[:layer])
     model = pyo.ConcreteModel()
-    model.net = formulate(before, domain, formulation=formulation, bounds=prefix)
+    model.net = formulate(before, domain, formulation=formulation, bounds=prefix, centred=True)
     compiled = compile_model(model)
-    columns, factors = [], []
+    columns, factors, offsets = [], [], []
     for unit in range(before.output_size):
         repn = generate_standard_repn(model.net.post[layer - 1, unit])
         terms = list(zip(repn.linear_vars, repn.linear_coefs, strict=True))
         columns.append(compiled.column_of(terms[0][0]) if terms else -1)
         factors.append(float(terms[0][1]) if terms else 0.0)
+        offsets.append(float(repn.constant))
     return LayerModel(
         key=uuid.uuid4().hex,
         network=Network(network.layers[: layer + 1]),
@@ -114,6 +117,7 @@ def build_layer_model(
         ),
         post_columns=np.array(columns),
         post_factors=np.array(factors),
+        post_offsets=np.array(offsets),
         scales=unit_scales(network, domain, bounds, layer),
     )
 

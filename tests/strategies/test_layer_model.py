@@ -185,5 +185,6 @@ def unscaled_model(trap: Network, bounds, scaled: LayerModel, monkeypatch) -> La
         input_columns=np.arange(3),
         post_columns=post,
         post_factors=np.ones(post.size),
+        post_offsets=np.zeros(post.size),
         scales=np.ones(12),
     )
