@@ -90,8 +90,8 @@ def activity(
         point[compiled.column_of(unit.active)] = float(pre > 0.0)
     for (layer, index), variable in block.scaled_pre.items():
         if (layer, index) not in block.scaled_post:
-            pre = pres[layer][index] * block.scale[layer, index]
-            point[compiled.column_of(variable)] = pre
+            pre = pres[layer][index] - block.shift[layer, index]
+            point[compiled.column_of(variable)] = pre * block.scale[layer, index]
     for k, value in enumerate(inputs):
         point[compiled.column_of(block.inputs[k])] = value
     scaled = block.component("scaled_inputs")
