@@ -4,10 +4,10 @@
     python benchmarks/solvers.py questions --networks FOLDER
     python benchmarks/solvers.py directions --networks FOLDER -o directions.csv
 
-`load` measures the way from bounds to a loaded HiGHS, against Pyomo's own HiGHS interface and, where
-it is installed, against OMLT. `questions` asks a thousand objectives on one session and on a bare
-HiGHS. `directions` asks every solver the same 50 questions about units of ACAS Xu and MNIST networks.
-Each prints a Markdown table.
+`load` measures the way from bounds to a loaded HiGHS, against Pyomo's own HiGHS interface and,
+where it is installed, against OMLT. `questions` asks a thousand objectives on one session and on
+a bare HiGHS. `directions` asks every solver the same 50 questions about units of ACAS Xu and
+MNIST networks. Each prints a Markdown table.
 """
 
 from __future__ import annotations
@@ -228,28 +228,35 @@ class Batch:
 
 
 def batches(folder: Path, count: int) -> Iterator[Batch]:
-    """Directions that intervals leave open: half of ACAS Xu, half of MNIST."""
+    """Directions that intervals and random points leave open, half ACAS Xu and half MNIST."""
     acas = folder / "acasxu" / "ACASXU_run2a_1_1_batch_2000.onnx"
     box = load_domain(acas.parent / "prop_3.vnnlib", 5)
-    yield from _batches(acas, box, (1, 2, 3), count // 2)
-    mnist = folder / "mnist" / "mnist_25-25_l1_0.0002_s0.onnx"
-    yield from _batches(mnist, Box(0.0, 1.0), (1,), count - count // 2)
+    yield from _batches(acas, box, (2, 3, 4, 5), count // 2)
+    rest = count - count // 2
+    for name, share in (("25-25_l1_0.0002_s0", rest // 3), ("100-100_l1_0.0001_s0", rest)):
+        taken = min(share, rest)
+        rest -= taken
+        yield from _batches(folder / "mnist" / f"mnist_{name}.onnx", Box(0.0, 1.0), (1,), taken)
 
 
 def _batches(path: Path, domain: Box, layers: tuple[int, ...], count: int) -> Iterator[Batch]:
     network = load(path)
     box = domain.spread(network.input_size)
     bounds = propagate(network, box)
+    seen = network.pre_activations(box.sample(2000, np.random.default_rng(0)))
     share = -(-count // len(layers))
     for layer in layers:
-        lower, upper = bounds.lower[layer], bounds.upper[layer]
-        units = np.flatnonzero((lower < 0.0) & (upper > 0.0))
-        directions = [Direction(layer, int(unit), sign) for unit in units for sign in (1, -1)]
+        directions = [
+            Direction(layer, unit, sign)
+            for unit in range(network.layers[layer].n_out)
+            for sign, end in ((1, bounds.upper[layer][unit]), (-1, -bounds.lower[layer][unit]))
+            if end > 0.0 and (sign * seen[layer][:, unit]).max() <= 0.0
+        ]
         # Spread over the layer, so that hard and easy ones are among them.
-        chosen = directions[:: max(1, len(directions) // share)][: min(share, count)]
-        count -= len(chosen)
-        model = build_layer_model(network, box, layer, bounds, "big-m")
-        yield Batch(f"{path.stem} layer {layer}", model, chosen)
+        chosen = directions[:: max(1, len(directions) // share)][:share]
+        if chosen:
+            model = build_layer_model(network, box, layer, bounds, "big-m")
+            yield Batch(f"{path.stem} layer {layer}", model, chosen)
 
 
 FIELDS = ("solver", "batch", "layer", "unit", "sign", "verdict", "seconds", "nodes", "note")
@@ -314,7 +321,7 @@ def directions(networks: Path, output: Path, solvers: str, count: int, time_limi
 def directions_table(rows: list[dict[str, object]]) -> str:
     """Medians and verdicts of each solver on each batch, and where they contradict each other."""
     lines = [
-        "| questions | solver | median s | total s | median nodes | witness | proved | open | refused |",
+        "| questions | solver | median s | total s | nodes | witness | proved | open | refused |",
         "|---|---|---:|---:|---:|---:|---:|---:|---:|",
     ]
     for batch in dict.fromkeys(row["batch"] for row in rows):
