@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from leo_opt.network import FloatArray
-from leo_opt.stability import ARITHMETIC, Premise
+from leo_opt.stability import ARITHMETIC, Premise, weakest
 from leo_opt.strategies.ledger import Direction
 
 
@@ -22,7 +22,7 @@ class Finding:
     bound
         Proved upper end of sign * pre in natural units, or None where nothing is proved.
     premise
-        What must be believed for the bound, besides the intervals the question started from.
+        What must be believed for the bound; `resting_on` adds the intervals it started from.
     witness : (n_in,) array or None
         An input at which the network itself shows the sign.
     anomaly
@@ -46,3 +46,7 @@ class Finding:
     def settles(self) -> bool:
         """Whether the direction needs no further question."""
         return self.witness is not None or (self.bound is not None and self.bound <= 0.0)
+
+    def resting_on(self, premise: Premise) -> Finding:
+        """This finding, made from intervals that have a premise of their own."""
+        return replace(self, premise=weakest(self.premise, premise))

@@ -9,7 +9,7 @@ from leo_opt.domain import Box
 from leo_opt.network import Network
 from leo_opt.parallel import JobFailure, Workers
 from leo_opt.solvers import Answer
-from leo_opt.stability import Premise, Stability, Statistics, weakest
+from leo_opt.stability import Stability, Statistics
 from leo_opt.strategies.checkpoint import Checkpoint
 from leo_opt.strategies.findings import Finding
 from leo_opt.strategies.ledger import Direction, Ledger
@@ -80,6 +80,7 @@ class Run:
         if not directions:
             return
         layer = directions[0].layer
+        premise = self.ledger.premise_below(layer)
         known = [self.checkpoint.find(stage, direction) for direction in directions]
         found = [finding for finding in known if finding is not None]
         asked = [d for d, finding in zip(directions, known, strict=True) if finding is None]
@@ -92,26 +93,28 @@ class Run:
                 answers = [Finding(d, stage, anomaly=reason) for d in jobs[done.index].directions]
             else:
                 answers = done.outcome
+            # What is kept on disk has to name what it rests on: a later run may know less.
+            answers = [finding.resting_on(premise) for finding in answers]
             for finding in answers:
                 self.checkpoint.append(finding)
             found += answers
             settled += len(answers)
             self.announce(layer, stage, len(asked), settled)
-        premise = self.ledger.premise_below(layer)
         for finding in sorted(found, key=lambda finding: finding.direction):
-            self._record(finding, premise)
+            self._record(finding)
 
     def enter(self, finding: Finding) -> None:
         """Keep a finding that no round brought, and enter it into the ledger."""
+        finding = finding.resting_on(self.ledger.premise_below(finding.direction.layer))
         self.checkpoint.append(finding)
-        self._record(finding, self.ledger.premise_below(finding.direction.layer))
+        self._record(finding)
 
     def count(self, answer: Answer) -> None:
         """Count a MILP whose cost is not that of one direction."""
         self._milps += 1
         self._nodes += answer.nodes
 
-    def _record(self, finding: Finding, premise: Premise) -> None:
+    def _record(self, finding: Finding) -> None:
         """Enter one finding into the ledger."""
         self._lps += finding.lps
         self._milps += finding.milps
@@ -120,10 +123,11 @@ class Run:
         if finding.witness is not None:
             point = finding.witness[None, :]
             self.ledger.witnesses = collect(self.network, self.domain, point, self.ledger.witnesses)
-        if finding.bound is not None:
-            believed = weakest(finding.premise, premise)
-            if not self.ledger.tighten(finding.direction, finding.bound, finding.stage, believed):
-                anomaly = f"bound {finding.bound!r} contradicts what else is known"
+        bound, premise = finding.bound, finding.premise
+        if bound is not None and not self.ledger.tighten(
+            finding.direction, bound, finding.stage, premise
+        ):
+            anomaly = f"bound {bound!r} contradicts what else is known"
         self.ledger.note(finding.direction, finding.seconds, anomaly)
 
     def credit(self, stage: str, before: int) -> None:
