@@ -7,6 +7,8 @@ from importlib.metadata import EntryPoint, entry_points
 from types import MappingProxyType
 from typing import Any
 
+from pyomo.common.gc_manager import PauseGC
+
 from leo_opt.bounds import Bounds, propagate
 from leo_opt.domain import Box
 from leo_opt.errors import InvalidInputError
@@ -189,7 +191,9 @@ def formulate(
     else:
         bounds.check(network, box)
     check_finite(bounds)
-    return embed(network, box, entries, find(formulation), bounds, centred)
+    # The garbage collector would walk the growing model again and again: most of the build.
+    with PauseGC():
+        return embed(network, box, entries, find(formulation), bounds, centred)
 
 
 def _choose_domain(domain: Box | None, inputs: list[Any] | None, bounds: Bounds | None) -> Box:

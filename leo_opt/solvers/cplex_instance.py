@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
@@ -10,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from leo_opt.errors import InvalidInputError, LeoOptError, SolverError
+from leo_opt.solvers.cplex_callback import CplexCallback, rows_as_lists
 from leo_opt.solvers.instances import Instance
 from leo_opt.solvers.interrupts import InterruptGuard
 from leo_opt.solvers.questions import (
     Answer,
     Question,
     Rows,
-    Separator,
     SolverOptions,
     Termination,
 )
@@ -175,7 +174,7 @@ class CplexInstance(Instance):
         senses = np.where(ranged, np.where(lower == upper, "E", "R"), "L")
         senses = np.where(np.isfinite(lower) & ~ranged, "G", senses)
         self._cplex.linear_constraints.add(
-            lin_expr=_rows_as_lists(rows.matrix),
+            lin_expr=rows_as_lists(rows.matrix),
             senses="".join(senses.tolist()),
             rhs=_clipped(np.where(senses == "L", upper, lower)),
             range_values=np.where(senses == "R", _width(lower, upper), 0.0).tolist(),
@@ -245,7 +244,7 @@ class CplexInstance(Instance):
         mask = contexts.candidate | contexts.global_progress | contexts.local_progress
         if question.separate is not None:
             mask |= contexts.relaxation
-        model.set_callback(_Callback(watch, question, self._columns), mask)
+        model.set_callback(CplexCallback(watch, question), mask)
 
     def _without_presolve(self) -> _Setting:
         presolve = self._cplex.parameters.preprocessing.presolve
@@ -324,58 +323,6 @@ class _Setting:
             parameter.set(value)
 
 
-class _Callback:
-    """What CPLEX calls; it must not raise."""
-
-    def __init__(self, watch: Watch, question: Question, columns: int) -> None:
-        self._watch = watch
-        self._question = question
-        self._columns = columns
-
-    def invoke(self, context: Any) -> None:
-        """CPLEX calls this in the contexts that were asked for."""
-        watch = self._watch
-        if context.in_candidate():
-            if context.is_candidate_point():
-                self._look_at_candidate(context)
-        elif context.in_relaxation():
-            self._separate(context)
-        else:
-            watch.see_bound(context.get_double_info(context.info.best_bound))
-        if watch.should_stop():
-            context.abort()
-
-    def _look_at_candidate(self, context: Any) -> None:
-        point = np.array(context.get_candidate_point())
-        rows = self._rows(self._question.lazy, point)
-        if rows is None:
-            self._watch.see_incumbent(point)
-        else:
-            body, senses, sides = rows
-            context.reject_candidate(body, senses, sides)
-
-    def _separate(self, context: Any) -> None:
-        rows = self._rows(self._question.separate, np.array(context.get_relaxation_point()))
-        if rows is not None:
-            body, senses, sides = rows
-            count = len(body)
-            context.add_user_cuts(body, senses, sides, [0] * count, [0] * count)
-
-    def _rows(self, separator: Separator | None, point: FloatArray) -> Any:
-        """Rows with one side each, as lists, or None."""
-        rows = self._watch.rows_from(separator, point)
-        if rows is None:
-            return None
-        lists = _rows_as_lists(rows.matrix)
-        parts = [
-            (lists[k], sense, float(side[k]))
-            for sense, side in (("L", rows.upper), ("G", rows.lower))
-            for k in np.flatnonzero(np.isfinite(side))
-        ]
-        body, senses, sides = (list(part) for part in zip(*parts, strict=True))
-        return body, "".join(senses), sides
-
-
 def _kinds(form: StandardForm) -> str:
     """CPLEX's letters for continuous and integer columns."""
     return "".join(np.where(form.integer, "I", "C").tolist())
@@ -390,9 +337,3 @@ def _width(lower: FloatArray, upper: FloatArray) -> FloatArray:
     """upper - lower where both are finite, else 0."""
     both = np.isfinite(lower) & np.isfinite(upper)
     return np.where(both, np.where(both, upper, 0.0) - np.where(both, lower, 0.0), 0.0)
-
-
-def _rows_as_lists(matrix: Any) -> list[list[list[Any]]]:
-    """A compressed-row matrix as CPLEX takes rows: indices and values of each."""
-    indices, values = matrix.indices.tolist(), matrix.data.tolist()
-    return [[indices[i:j], values[i:j]] for i, j in itertools.pairwise(matrix.indptr.tolist())]

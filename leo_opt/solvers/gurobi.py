@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from leo_opt.solvers.base import Solver
-from leo_opt.solvers.gurobi_instance import TOO_LARGE, Environment, GurobiInstance
+from leo_opt.solvers.gurobi_environment import Environment
+from leo_opt.solvers.gurobi_instance import TOO_LARGE, GurobiInstance
 from leo_opt.solvers.instances import PairSession
 from leo_opt.solvers.licences import Licence
 from leo_opt.solvers.questions import Feature, SolverOptions

@@ -1,27 +1,21 @@
-"""One Gurobi model of a session.
-
-All sessions of a process share one environment, so that a process takes one token of a floating
-licence; it is given back with the last session.
-"""
+"""One Gurobi model of a session."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
-from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
 from leo_opt.errors import InvalidInputError, LeoOptError, SolverError
+from leo_opt.solvers.gurobi_callback import GurobiCallback, split_sides
+from leo_opt.solvers.gurobi_environment import Environment
 from leo_opt.solvers.instances import Instance
 from leo_opt.solvers.interrupts import InterruptGuard
 from leo_opt.solvers.questions import (
     Answer,
     Question,
     Rows,
-    Separator,
     SolverOptions,
     Termination,
 )
@@ -31,9 +25,6 @@ from leo_opt.solvers.watch import Watch
 
 TOO_LARGE = 10010
 """Gurobi's error code for a model beyond a size-limited licence."""
-
-_OPTIMAL = 2
-"""Gurobi's code for an optimal model, or node relaxation."""
 
 _TERMINATION = MappingProxyType(
     {
@@ -53,60 +44,6 @@ _TERMINATION = MappingProxyType(
 """Words for Gurobi's status codes; what is missing is unknown."""
 
 _TOLERANCES = ("FeasibilityTol", "IntFeasTol", "OptimalityTol", "MIPGap", "MIPGapAbs")
-
-
-class Environment:
-    """The environment of this process, started with the first user and freed with the last."""
-
-    _shared: ClassVar[Any] = None
-    _process: ClassVar[int] = 0
-    _users: ClassVar[int] = 0
-
-    @classmethod
-    def acquire(cls) -> Any:
-        """Become a user of it."""
-        import gurobipy
-
-        if cls._process != os.getpid():
-            cls._shared, cls._users, cls._process = None, 0, os.getpid()
-        if cls._shared is None:
-            environment = gurobipy.Env(empty=True)
-            environment.setParam("OutputFlag", 0)
-            environment.start()
-            cls._shared = environment
-        cls._users += 1
-        return cls._shared
-
-    @classmethod
-    def release(cls) -> None:
-        """Be no user of it any more."""
-        cls._users -= 1
-        if cls._users == 0:
-            cls._shared.dispose()
-            cls._shared = None
-
-
-@dataclass(frozen=True)
-class _Sides:
-    """Rows as Gurobi has them: with one side each, or equal."""
-
-    rows: IntArray
-    senses: Any
-    values: FloatArray
-
-
-def _sides(lower: FloatArray, upper: FloatArray) -> _Sides:
-    """Which of the rows' sides become rows of Gurobi; rows without sides become none."""
-    equal = lower == upper
-    parts = (
-        (equal, "=", upper),
-        (np.isfinite(upper) & ~equal, "<", upper),
-        (np.isfinite(lower) & ~equal, ">", lower),
-    )
-    rows = np.concatenate([np.flatnonzero(where) for where, _, _ in parts])
-    senses = np.concatenate([np.full(int(where.sum()), sense) for where, sense, _ in parts])
-    values = np.concatenate([side[where] for where, _, side in parts])
-    return _Sides(rows, senses, values)
 
 
 class GurobiInstance(Instance):
@@ -183,7 +120,7 @@ class GurobiInstance(Instance):
             body = self._gurobipy.LinExpr(
                 row.coefficients.tolist(), [variables[k] for k in row.columns]
             )
-            sides = _sides(np.array([row.lower]), np.array([row.upper]))
+            sides = split_sides(np.array([row.lower]), np.array([row.upper]))
             for sense, value in zip(sides.senses, sides.values, strict=True):
                 self._model.addGenConstrIndicator(
                     variables[row.binary], row.active_value, body, str(sense), float(value)
@@ -201,7 +138,7 @@ class GurobiInstance(Instance):
 
     def add_rows(self, rows: Rows) -> None:
         """Append rows."""
-        sides = _sides(rows.lower, rows.upper)
+        sides = split_sides(rows.lower, rows.upper)
         if sides.rows.size:
             added = self._model.addMConstr(
                 rows.matrix[sides.rows], self._x, sides.senses, sides.values
@@ -252,7 +189,7 @@ class GurobiInstance(Instance):
             self._x.Start = np.where(np.isnan(question.start), grb.UNDEFINED, question.start)
         watch = Watch(question, guard)
         try:
-            model.optimize(_Callback(watch, question, self._x))
+            model.optimize(GurobiCallback(watch, question, self._x))
         except self._gurobipy.GurobiError as error:
             if error.errno == TOO_LARGE:
                 raise SolverError(
@@ -308,46 +245,6 @@ class GurobiInstance(Instance):
 
     def _has_bound(self, condition: Termination) -> bool:
         return condition not in (Termination.INFEASIBLE, Termination.UNBOUNDED, Termination.ERROR)
-
-
-class _Callback:
-    """What Gurobi calls; it must not raise."""
-
-    def __init__(self, watch: Watch, question: Question, x: Any) -> None:
-        import gurobipy
-
-        self._codes = gurobipy.GRB.Callback
-        self._watch = watch
-        self._question = question
-        self._x = x
-
-    def __call__(self, model: Any, where: int) -> None:
-        codes, watch = self._codes, self._watch
-        if where == codes.MIP:
-            watch.see_bound(model.cbGet(codes.MIP_OBJBND))
-        elif where == codes.MIPSOL:
-            point = np.asarray(model.cbGetSolution(self._x))
-            if not self._add(model.cbLazy, self._question.lazy, point):
-                watch.see_incumbent(point)
-        elif where == codes.MIPNODE:
-            watch.see_bound(model.cbGet(codes.MIPNODE_OBJBND))
-            separate = self._question.separate
-            if separate is not None and model.cbGet(codes.MIPNODE_STATUS) == _OPTIMAL:
-                self._add(model.cbCut, separate, np.asarray(model.cbGetNodeRel(self._x)))
-        if watch.should_stop():
-            model.terminate()
-
-    def _add(self, add: Callable[..., None], separator: Separator | None, point: Any) -> bool:
-        """Add the rows that a separator has at a point; whether there are any."""
-        rows = self._watch.rows_from(separator, point)
-        if rows is None:
-            return False
-        sides = _sides(rows.lower, rows.upper)
-        for row, sense, value in zip(sides.rows, sides.senses, sides.values, strict=True):
-            entries = rows.matrix[[row]]
-            body = self._x[entries.indices] @ entries.data
-            add(body, str(sense), float(value))
-        return True
 
 
 def _condition(status: int, watch: Watch) -> Termination:

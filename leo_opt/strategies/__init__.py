@@ -43,7 +43,7 @@ def classify(
     time_limit: float | None = None,
     unit_time_limit: float | None = 60.0,
     node_limit: int | None = None,
-    margin: float = 1e-6,
+    margin: float = 2e-6,
     skip_stable: bool = False,
     workers: int = 1,
     executor: Executor | None = None,
@@ -75,7 +75,8 @@ def classify(
         Branch-and-bound nodes for one MILP: a budget that does not depend on the machine.
     margin
         How far beyond zero a solver's bound must lie to prove a sign, in units of the
-        pre-activation scaled to a range of about 1; its bounds are widened by it.
+        pre-activation scaled to a range of about 1; its bounds are widened by it. The default
+        is twice the tolerance by which MILP solvers may leave improvements out.
     skip_stable
         For "per-unit": ask nothing about units that interval arithmetic proves stable.
     workers

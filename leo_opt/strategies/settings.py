@@ -53,7 +53,7 @@ class Settings:
     time_limit: float | None = None
     unit_time_limit: float | None = 60.0
     node_limit: int | None = None
-    margin: float = 1e-6
+    margin: float = 2e-6
     skip_stable: bool = False
     workers: int = 1
     executor: Executor | None = None
