@@ -78,6 +78,11 @@ def test_a_record_of_something_else_is_refused(tmp_path) -> None:
     with pytest.raises(MismatchError, match="another network"):
         classify(Network(network().layers[:2]), BOX, checkpoint=str(path))
     assert path.read_bytes() == before
+    for other in ('{"format": "leo_opt stability 1", "phases": []}', "{}"):
+        path.write_text(other)
+        with pytest.raises(FileFormatError, match="not a checkpoint"):
+            classify(network(), BOX, stages=STAGES, checkpoint=str(path))
+        assert path.read_text() == other
     path.write_text("a letter to my mother\n")
     with pytest.raises(FileFormatError, match="not a checkpoint"):
         classify(network(), BOX, checkpoint=str(path))
