@@ -27,6 +27,7 @@ from leo_opt.strategies.findings import Finding
 from leo_opt.strategies.jobs import premise_of
 from leo_opt.strategies.ledger import Direction
 from leo_opt.strategies.run import Run
+from leo_opt.strategies.scaling import solver_blur, unit_scales
 from leo_opt.strategies.search import climb, sweep
 
 _HALF = 0.5
@@ -92,7 +93,9 @@ def _build(run: Run, directions: list[Direction], bounds: Bounds) -> _JointModel
         pre = scale * model.net.pre[layer, unit]
         end = bounds.lower if sign > 0 else bounds.upper
         least = sign * float(end[layer][unit]) * scale  # the lower end of sign * pre
-        margin = run.settings.margin
+        blur = solver_blur(run.network, run.domain, bounds, layer)[unit]
+        blur *= scale / unit_scales(run.network, run.domain, bounds, layer)[unit]
+        margin = run.settings.margin + float(blur)
         model.implied.add(sign * pre + (least + margin) * model.shown[k] >= least)
     compiled = compile_model(model)
     return _JointModel(

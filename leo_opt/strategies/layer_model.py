@@ -18,7 +18,7 @@ from leo_opt.enclosure import evaluate
 from leo_opt.network import FloatArray, Network
 from leo_opt.solvers import Answer, Session, StandardForm, compile_model
 from leo_opt.strategies.ledger import Direction
-from leo_opt.strategies.scaling import unit_scales
+from leo_opt.strategies.scaling import solver_blur, unit_scales
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +40,8 @@ class LayerModel:
         Post-activation in natural units = factor * column + offset.
     scales : (n_out,) array
         Power of two for each unit of `layer` that brings its range to about 1.
+    blur : (n_out,) array
+        How far tolerances at the units below can move each unit, scaled; widens the margin.
     """
 
     key: str
@@ -52,6 +54,7 @@ class LayerModel:
     post_factors: FloatArray
     post_offsets: FloatArray
     scales: FloatArray
+    blur: FloatArray
 
     def objective(self, direction: Direction) -> tuple[FloatArray, float]:
         """Coefficients over the columns and constant of scale * sign * pre."""
@@ -119,6 +122,7 @@ def build_layer_model(
         post_factors=np.array(factors),
         post_offsets=np.array(offsets),
         scales=unit_scales(network, domain, bounds, layer),
+        blur=solver_blur(network, domain, bounds, layer),
     )
 
 
@@ -165,6 +169,7 @@ def ask(
         An input of the domain; a bound below the network's value there convicts the solver.
     """
     cost, constant = model.objective(direction)
+    margin += float(model.blur[direction.unit])
 
     def confirm(point: FloatArray) -> bool:
         value, radius = model.value_at(model.inputs_of(point), direction)

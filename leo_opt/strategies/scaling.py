@@ -11,6 +11,9 @@ from leo_opt.network import FloatArray, Network
 _CANCELLATION = 2.0**-7
 """A range counts as at least this share of the terms it is the sum of."""
 
+_TOLERANCE = 1e-6
+"""How far solvers let a scaled row of a rectifier be violated."""
+
 
 def powers_of_two(reach: FloatArray) -> FloatArray:
     """The power of two nearest to 1 / reach, and 1 where reach is 0."""
@@ -40,3 +43,28 @@ def unit_scales(network: Network, domain: Box, bounds: Bounds, layer: int) -> Fl
     terms = np.abs(described.weight) @ largest + np.abs(described.bias)
     reach = np.maximum(np.abs(bounds.lower[layer]), np.abs(bounds.upper[layer]))
     return powers_of_two(np.maximum(reach, _CANCELLATION * terms))
+
+
+def solver_blur(network: Network, domain: Box, bounds: Bounds, layer: int) -> FloatArray:
+    """How far tolerances at the units below can move each unit of a layer, (n_out,), scaled.
+
+    A unit whose interval is [-7e5, 0.4] has a post-activation below the tolerance once it is
+    scaled, so that a solver may take it for 0 and prove a bound that the network exceeds. Each
+    unit that can change phase is therefore given its tolerance in natural units, and these are
+    pushed up by |W|.
+
+    Parameters
+    ----------
+    bounds
+        Finite intervals of layers 0 .. layer.
+    """
+    moved = np.zeros(network.input_size)
+    for index in range(layer):
+        low, high = bounds.lower[index], bounds.upper[index]
+        described = network.layers[index]
+        crosses = (low < 0.0) & (high > 0.0) & described.has_phases
+        held = (high > 0.0) | (not described.has_phases)
+        own = _TOLERANCE / powers_of_two(np.maximum(np.abs(low), np.abs(high)))
+        moved = np.where(held, np.abs(described.weight) @ moved + np.where(crosses, own, 0.0), 0.0)
+    blur: FloatArray = np.abs(network.layers[layer].weight) @ moved
+    return blur * unit_scales(network, domain, bounds, layer)

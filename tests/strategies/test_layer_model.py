@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from oracle import exact_ranges
 
+from leo_opt import Phase, classify
 from leo_opt.bounds import propagate
 from leo_opt.domain import Box
 from leo_opt.network import Network
@@ -109,10 +110,11 @@ def test_an_incumbent_counts_only_if_the_network_shows_it() -> None:
 def test_bounds_are_widened_by_the_margin() -> None:
     held = model()
     scale = held.scales[0]
-    for bound in (3.0, -2.0 * MARGIN, -MARGIN, -0.5 * MARGIN):
+    widening = MARGIN + held.blur[0]
+    for bound in (3.0, -2.0 * widening, -widening, -0.5 * widening):
         verdict = ask(Liar(objective_bound=bound), held, QUESTION, MARGIN)
-        assert verdict.bound == pytest.approx((bound + MARGIN) / scale, rel=1e-9, abs=1e-300)
-        assert (verdict.bound <= 0.0) == (bound <= -MARGIN)
+        assert verdict.bound == pytest.approx((bound + widening) / scale, rel=1e-9, abs=1e-300)
+        assert (verdict.bound <= 0.0) == (bound <= -widening)
 
 
 def trap_network(seed: int) -> Network:
@@ -188,3 +190,30 @@ def unscaled_model(trap: Network, bounds, scaled: LayerModel, monkeypatch) -> La
         post_offsets=np.zeros(post.size),
         scales=np.ones(12),
     )
+
+
+@pytest.mark.parametrize("formulation", ["big-m", "complement", "partition", "convex-hull"])
+def test_a_post_activation_below_the_tolerance_proves_nothing(formulation: str) -> None:
+    """Units of [-7e5, 0.4]: scaled, their post is below 1e-6, and HiGHS takes it for 0."""
+    width, bump = 764818.958690601, 321958.4919034644
+    trap = Network.from_arrays(
+        [
+            [[0.9], [-0.9]],
+            [[-0.3775689943864022, 0.0], [0.0, -2.5562796368511114]],
+            [[1.0, 1.0]],
+            [[1.0]],
+        ],
+        [[-0.9 * bump, 0.9 * bump], [0.4, 0.4], [-0.6341071342325343], [0.0]],
+    )
+    assert trap.pre_activations([bump])[2][0] > 0.1
+    for strategy in ("cascade", "per-unit", "joint"):
+        stability = classify(
+            trap,
+            Box(0.0, width),
+            strategy=strategy,
+            stages=["milp"],
+            random_points=10,
+            formulation=formulation,
+        )
+        assert stability.phases[2][0] is not Phase.STABLY_INACTIVE
+        assert stability.trusted.upper[2][0] > 0.1
