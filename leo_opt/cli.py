@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from typing import Any, NoReturn
+from zipfile import BadZipFile
 
 import click
 import numpy as np
@@ -224,12 +225,16 @@ def _read_samples(path: str | None, network: Network) -> FloatArray | None:
                     f"{path} holds {', '.join(names)}; name the array of inputs `inputs`"
                 )
             array = archive["inputs" if "inputs" in names else names[0]]
-    except (OSError, ValueError, AttributeError) as error:
+    except (OSError, ValueError, AttributeError, TypeError, BadZipFile) as error:
         if isinstance(error, LeoOptError):
             raise
         raise InvalidInputError(f"{path} is not a .npz file of inputs: {error}") from error
     if not np.issubdtype(array.dtype, np.number):
         raise InvalidInputError(f"inputs in {path} are {array.dtype}; they must be numbers")
+    if array.size == 0:
+        raise InvalidInputError(f"inputs in {path} have shape {array.shape}; give at least one")
+    if np.iscomplexobj(array) or not np.isfinite(array).all():
+        raise InvalidInputError(f"inputs in {path} are not all finite real numbers")
     samples = array.reshape(len(array), -1) if array.ndim > 1 else array
     return network.batch(samples)
 

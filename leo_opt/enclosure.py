@@ -86,7 +86,7 @@ def _upper_image(
         # Without any nonzero product the sum is the bias itself, and exact.
         result = np.where(magnitude == 0.0, nearest, round_up(nearest + error))
         if _may_underflow(weight, lower, upper):
-            result = np.where(magnitude == 0.0, nearest + TINY, result)
+            result = np.where(magnitude == 0.0, round_up(nearest + TINY), result)
     result = np.where(np.isnan(result), np.inf, result)
     if result.ndim > 1:
         return result
@@ -100,13 +100,17 @@ def _upper_image(
 
 def _may_underflow(weight: FloatArray, lower: FloatArray, upper: FloatArray) -> bool:
     """Whether a product of two nonzero entries could fall below the normal range."""
+    return may_underflow(weight, lower) or may_underflow(weight, upper)
+
+
+def may_underflow(left: FloatArray, right: FloatArray) -> bool:
+    """Whether nonzero entries of two arrays can have a product near the end of the range."""
 
     def smallest(values: FloatArray) -> float:
-        """The smallest nonzero magnitude."""
         magnitudes = np.abs(values)
         return float(np.min(magnitudes, where=magnitudes > 0.0, initial=np.inf))
 
-    return smallest(weight) * min(smallest(lower), smallest(upper)) < 2.0**-900
+    return smallest(left) * smallest(right) < 2.0**-900
 
 
 def _exact_upper(row: FloatArray, bias: float, lower: FloatArray, upper: FloatArray) -> float:

@@ -168,6 +168,7 @@ def test_wrong_networks_are_one_line_and_write_nothing(
         (["--box", 0, 1, "--strategy", "magic"], "magic"),
         (["--box", 0, 1, "--time-limit", -1], "time_limit is -1"),
         (["--box", 0, 1, "--workers", 0], "workers is 0"),
+        (["--box", 0, 1, "--seed", -1], "seed is -1"),
         (["--box", 0, 1, "--data", "absent.npz"], "absent.npz"),
         (["--box", 0, 1, "--checkpoint", "no/such/run.jsonl"], "run.jsonl"),
         (["--box", 0, 1, "--report", "no/such/report.json"], "report.json"),
@@ -204,3 +205,21 @@ def assert_one_line(done: Result, words: str) -> None:
     assert len(lines) == 1, lines
     assert lines[0].startswith("Error: ")
     assert words in lines[0]
+
+
+@pytest.mark.parametrize("kind", ["array", "empty", "damaged", "nan", "complex"])
+def test_wrong_samples_are_one_line(tiny: Path, tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "samples.npz"
+    arrays = {
+        "empty": np.zeros((0, 3)),
+        "nan": np.full((2, 3), np.nan),
+        "complex": np.zeros((2, 3), dtype=complex),
+    }
+    if kind == "array":
+        path = tmp_path / "samples.npy"
+        np.save(path, np.zeros((2, 3)))
+    else:
+        np.savez(path, inputs=arrays.get(kind, np.zeros((50, 3))))
+    if kind == "damaged":
+        path.write_bytes(path.read_bytes()[:120])
+    assert_one_line(run("classify", tiny, "--box", 0, 1, "--data", path, "-q"), path.name)

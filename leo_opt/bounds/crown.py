@@ -28,7 +28,7 @@ import numpy as np
 
 from leo_opt.bounds.values import Interval, post_interval
 from leo_opt.domain import Box, Boxes
-from leo_opt.enclosure import TINY, UNIT_ROUNDOFF, gamma, round_down, round_up
+from leo_opt.enclosure import TINY, UNIT_ROUNDOFF, gamma, may_underflow, round_down, round_up
 from leo_opt.network import ACTIVATIONS, FloatArray, Layer, Network
 
 SlopeRule = Callable[[FloatArray, FloatArray, FloatArray], FloatArray]
@@ -248,6 +248,10 @@ def _bound_above(
         error = error + _apply(weight, step.cost)
         total = total + lifted + shifted + ends
         magnitude = magnitude + np.abs(lifted) + np.abs(shifted) + np.abs(ends)
+        if may_underflow(scaled, step.layer.weight):
+            # A coefficient that vanishes here could meet a huge weight further down.
+            lost = np.full(total.shape[:-1] + rows.shape[-2:-1], np.inf)
+            return np.broadcast_to(lost, np.broadcast_shapes(lost.shape, total.shape)).copy()
         # One product of a tall matrix is much faster than many of small ones.
         flat = scaled.reshape(-1, scaled.shape[-1]) @ step.layer.weight
         rows = flat.reshape(*scaled.shape[:-1], flat.shape[-1])

@@ -132,6 +132,8 @@ def ask_milps(run: Run, directions: list[Direction], skip_settled: bool = True) 
         return
     layer = directions[0].layer
     bounds = ledger.bounds(layer + 1)
+    if not _finite(bounds):
+        return
     for scope, mine in find_scopes(run.network, run.domain, bounds, directions):
         model = build_layer_model(
             scope.network, scope.domain, layer, scope.bounds, settings.formulation

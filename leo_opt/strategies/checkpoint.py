@@ -30,7 +30,7 @@ class Checkpoint:
     def __init__(self, stream: BinaryIO | None, findings: list[Finding]) -> None:
         self._stream = stream
         self._known = {(f.stage, f.direction): f for f in findings}
-        self._settled = {f.direction for f in findings if f.settles}
+        self._settled = {f.direction for f in self._known.values() if f.settles}
 
     @classmethod
     def open(cls, path: str | None, network: Network, domain: Box, margin: float) -> Checkpoint:
@@ -85,9 +85,15 @@ class Checkpoint:
 
     def _write(self, entry: dict[str, Any]) -> None:
         assert self._stream is not None
-        self._stream.write(json.dumps(entry).encode() + b"\n")
-        self._stream.flush()
-        os.fsync(self._stream.fileno())
+        try:
+            self._stream.write(json.dumps(entry).encode() + b"\n")
+            self._stream.flush()
+            os.fsync(self._stream.fileno())
+        except OSError as error:
+            raise OutputError(
+                f"checkpoint {self._stream.name} cannot be written: {error.strerror}; make room "
+                "and run again to go on"
+            ) from error
 
     def close(self) -> None:
         """Close the file."""

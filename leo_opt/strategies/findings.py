@@ -47,6 +47,15 @@ class Finding:
         """Whether the direction needs no further question."""
         return self.witness is not None or (self.bound is not None and self.bound <= 0.0)
 
+    @property
+    def convicts(self) -> bool:
+        """Whether the solver was caught in an answer that cannot be true."""
+        return bool(self.anomaly) and self.milps > 0
+
+    def withdrawn(self) -> Finding:
+        """This finding without a bound, the solver being convicted on the same model."""
+        return replace(self, bound=None, anomaly=self.anomaly or "solver convicted elsewhere")
+
     def resting_on(self, premise: Premise) -> Finding:
         """This finding, made from intervals that have a premise of their own."""
         return replace(self, premise=weakest(self.premise, premise))

@@ -117,8 +117,12 @@ class Ledger:
         Returns
         -------
         bool
-            False, and nothing is recorded, where the value contradicts the other end.
+            False, and nothing is recorded, where the value contradicts the other end or a
+            witness.
         """
+        shown = self.witnesses.below if direction.sign < 0 else self.witnesses.above
+        if value <= 0.0 and shown[direction.layer][direction.unit] >= 0:
+            return False
         if value < -self.value(direction._replace(sign=-direction.sign)):
             return False
         values = np.full(self.network.layers[direction.layer].n_out, np.inf)
@@ -176,8 +180,22 @@ class Ledger:
         """Count directions that a stage has settled."""
         self.settled[stage] = self.settled.get(stage, 0) + count
 
+    def _repair(self) -> None:
+        """Give units whose trusted interval cannot be true their certified one again."""
+        below, above = self._sides[-1], self._sides[+1]
+        for layer in range(len(self.network.layers)):
+            wrong = -below.trusted[layer] > above.trusted[layer]
+            wrong |= (below.trusted[layer] <= 0.0) & (self.witnesses.below[layer] >= 0)
+            wrong |= (above.trusted[layer] <= 0.0) & (self.witnesses.above[layer] >= 0)
+            for unit in np.flatnonzero(wrong):
+                for side in (below, above):
+                    side.trusted[layer][unit] = side.certified[layer][unit]
+                    side.premise[layer][unit] = ARITHMETIC
+                    side.anomaly[layer][unit] = "a solver's bound was contradicted and dropped"
+
     def bounds(self, layers: int, certified: bool = False) -> Bounds:
         """Intervals of the first `layers` layers, trusted unless `certified` is asked for."""
+        self._repair()
         lower, upper = self._arrays(certified)
         return Bounds(self.domain, tuple(lower[:layers]), tuple(upper[:layers]))
 

@@ -48,6 +48,7 @@ class Run:
         self.ledger = Ledger(network, domain)
         self.checkpoint = Checkpoint.open(settings.checkpoint, network, domain, settings.margin)
         self._lps = self._milps = self._nodes = 0
+        self._convicted: set[tuple[str, int]] = set()
 
     def announce(self, layer: int, stage: str, asked: int, settled: int = 0) -> None:
         """Tell the caller where the run stands."""
@@ -100,6 +101,13 @@ class Run:
             found += answers
             settled += len(answers)
             self.announce(layer, stage, len(asked), settled)
+        if any(finding.convicts for finding in found):
+            self._convicted.add((stage, layer))
+        if (stage, layer) in self._convicted:
+            # A solver that was wrong about a model is not believed about its other questions.
+            found = [finding.withdrawn() for finding in found]
+            for finding in found:
+                self.checkpoint.append(finding)
         for finding in sorted(found, key=lambda finding: finding.direction):
             self._record(finding)
 

@@ -66,6 +66,9 @@ class Settings:
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise InvalidInputError(f"{name} is {value}; it must be positive")
+        for name in ("seed", "random_points"):
+            if getattr(self, name) < 0:
+                raise InvalidInputError(f"{name} is {getattr(self, name)}; it must not be negative")
         for stage in self.stages:
             if stage not in STAGES:
                 raise InvalidInputError(

@@ -87,3 +87,16 @@ def test_unknown_methods_and_wrong_boxes_are_refused() -> None:
         propagate(network, Box(0, 1), "lp")
     with pytest.raises(InvalidInputError, match="3 inputs and the network 2"):
         propagate(network, Box([0, 0, 0], [1, 1, 1]))
+
+
+def test_underflow_between_layers_is_no_proof() -> None:
+    """1e-200 * 1e-200 vanishes on the way back and would have met 1e300 further down."""
+    network = Network.from_arrays(
+        [[[1e200]], [[1e100]], [[1e-200]], [[1e-200]]],
+        [[0.0], [0.0], [0.0], [-1e-105]],
+        ["linear", "linear", "linear", "relu"],
+    )
+    bounds = propagate(network, Box(0.0, 1.0))
+    low, high = exact_ranges(network, Box(0.0, 1.0).spread(1))[3][0]
+    assert Fraction(float(bounds.lower[3][0])) <= low
+    assert Fraction(float(bounds.upper[3][0])) >= high > 0

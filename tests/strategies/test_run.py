@@ -6,13 +6,14 @@ import json
 
 import numpy as np
 
-from leo_opt import Box, Network
+from leo_opt import Box, Network, Phase
 from leo_opt.parallel import Workers
 from leo_opt.stability import Premise
 from leo_opt.strategies.findings import Finding
 from leo_opt.strategies.ledger import Direction
 from leo_opt.strategies.run import Run
 from leo_opt.strategies.settings import Settings
+from leo_opt.witnesses import collect
 
 SOLVER = Premise("highs", "1.0", 1e-6)
 
@@ -57,3 +58,53 @@ def test_a_kept_finding_names_the_solver_below_it(tmp_path) -> None:
         assert later.ledger.bounds(3, certified=True).upper[1][2] > -1.0
         stability = later.close("cascade")
         assert stability.upper_evidence[1][2].premise == SOLVER
+
+
+def answer_with_a_lie(job: Job) -> list[Finding]:
+    """One answer that was convicted, and one that looks sound."""
+    lie, other = job.directions
+    return [
+        Finding(lie, "milp", premise=SOLVER, anomaly="bound below what is reached", milps=1),
+        Finding(other, "milp", bound=-1.0, premise=SOLVER, milps=1),
+    ]
+
+
+def test_a_convicted_solver_is_not_believed_about_the_same_model(tmp_path) -> None:
+    questions = [Direction(1, 1, 1), Direction(1, 2, 1)]
+    with Workers() as workers:
+        settings = Settings(checkpoint=str(tmp_path / "run.jsonl"))
+        for _ in range(2):  # The second time from what the first has kept.
+            run = Run(network(), Box(-1, 1).spread(3), settings, workers)
+            for layer in range(3):
+                run.ledger.bound_layer(layer)
+            before = run.ledger.value(questions[1])
+            run.settle(
+                "milp", answer_with_a_lie, lambda asked: [Job(tuple(asked))], list(questions)
+            )
+            assert run.ledger.value(questions[1]) == before > 0.0
+            run.checkpoint.close()
+
+
+def test_a_contradiction_ends_as_undecided_and_not_as_an_error() -> None:
+    """Whether the witness or the false bound comes first."""
+    inputs = Box(-1, 1).spread(3).sample(500, np.random.default_rng(0))
+    shown = int(network().pre_activations(inputs)[1].max(axis=0).argmax())
+    question = Direction(1, shown, 1)
+    for witness_first in (True, False):
+        with Workers() as workers:
+            run = Run(network(), Box(-1, 1).spread(3), Settings(), workers)
+            for layer in range(3):
+                run.ledger.bound_layer(layer)
+            steps = [
+                lambda run=run: setattr(
+                    run.ledger,
+                    "witnesses",
+                    collect(network(), run.domain, inputs, run.ledger.witnesses),
+                ),
+                lambda run=run: run.enter(Finding(question, "milp", bound=-1.0, premise=SOLVER)),
+            ]
+            for step in steps if witness_first else reversed(steps):
+                step()
+            stability = run.close("cascade")
+        assert stability.phases[1][shown] in (Phase.UNSTABLE, Phase.UNDECIDED)
+        assert stability.upper_evidence[1][shown].anomaly
