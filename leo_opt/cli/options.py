@@ -1,14 +1,12 @@
-"""The command line: `leo-opt compress | classify | info | solvers | demo`."""
+"""Options and readers that several commands share."""
 
 from __future__ import annotations
 
-import json
 import sys
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
-from typing import Any, NoReturn
+from typing import Any
 from zipfile import BadZipFile
 
 import click
@@ -18,42 +16,11 @@ from leo_opt.domain import Box
 from leo_opt.errors import InvalidInputError, LeoOptError, SolverNotAvailableError
 from leo_opt.network import FloatArray, Network
 
-_BAD_INPUT = 2
-_INTERRUPTED = 130
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as shells have it."""
 
 
-class _Commands(click.Group):
-    """Turns every error that is raised on purpose into one line and exit code 2."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except LeoOptError as error:
-            _fail(str(error))
-        except MemoryError:
-            _fail("out of memory; use a smaller network or close other programs")
-        except KeyboardInterrupt:
-            click.echo("Interrupted: nothing was written.", err=True)
-            sys.exit(_INTERRUPTED)
-
-
-def _fail(message: str) -> NoReturn:
-    """Say what is wrong in one line and leave with exit code 2."""
-    click.echo(f"Error: {' '.join(message.split())}", err=True)
-    sys.exit(_BAD_INPUT)
-
-
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="leo-opt", prog_name="leo-opt")
-def main() -> None:
-    """Lossless compression and stability verdicts for ReLU networks.
-
-    A trained network and a box of inputs go in; every hidden unit is proved stably active, stably
-    inactive or unstable on the box; a smaller network with the same outputs on the box comes out.
-    """
-
-
-def _domain_options(command: Callable[..., None]) -> Callable[..., None]:
+def domain_options(command: Callable[..., None]) -> Callable[..., None]:
     """Options that say where the network is looked at and how hard."""
     for option in reversed(
         (
@@ -103,103 +70,7 @@ def _domain_options(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
-@main.command()
-@click.argument("network_file", metavar="NETWORK", type=click.Path())
-@click.option(
-    "-o", "--output", required=True, type=click.Path(), help="The smaller network, .onnx or .npz."
-)
-@_domain_options
-@click.option("--dtype", type=click.Choice(["float32", "float64"]), help="Of the written weights.")
-@click.option("--report", "report_file", type=click.Path(), help="Write all figures as JSON.")
-def compress(
-    network_file: str,
-    output: str,
-    dtype: str | None,
-    report_file: str | None,
-    **options: Any,
-) -> None:
-    """Rewrite NETWORK into a smaller one with the same outputs on a box."""
-    from leo_opt import formats
-    from leo_opt.compression import compress as rewrite
-    from leo_opt.formats.files import write_atomically
-    from leo_opt.report import (
-        compression_table,
-        describe_compression,
-        measure,
-        provenance,
-        show,
-        stability_table,
-    )
-
-    formats.check_writable(output, formats.FORMATS)
-    if report_file is not None:
-        formats.check_writable(report_file)
-    start = time.monotonic()
-    network = formats.load(network_file)
-    domain = _read_domain(network, options)
-    stability = _classify(network, domain, options)
-    run = measure(
-        network,
-        stability,
-        rewrite(network, stability),
-        dtype or formats.default_dtype(network, output),
-        start,
-    )
-    formats.save(run.compression.network, output, dtype=run.dtype, provenance=provenance(run))
-    if report_file is not None:
-        text = json.dumps(describe_compression(run), indent=2) + "\n"
-        write_atomically(report_file, text.encode())
-    show([stability_table(network, stability), "", compression_table(run), f"written: {output}"])
-
-
-@main.command()
-@click.argument("network_file", metavar="NETWORK", type=click.Path())
-@_domain_options
-@click.option("--json", "json_file", type=click.Path(), help="Write the stability file.")
-def classify(network_file: str, json_file: str | None, **options: Any) -> None:
-    """Decide for every unit of NETWORK whether it is stable on a box."""
-    from leo_opt import formats
-    from leo_opt.report import show, stability_table
-
-    if json_file is not None:
-        formats.check_writable(json_file)
-    network = formats.load(network_file)
-    stability = _classify(network, _read_domain(network, options), options)
-    if json_file is not None:
-        stability.save(json_file)
-    show([stability_table(network, stability)])
-
-
-@main.command()
-@click.argument("network_file", metavar="NETWORK", type=click.Path())
-def info(network_file: str) -> None:
-    """Show layers, widths and parameters of NETWORK."""
-    from leo_opt import formats
-    from leo_opt.report import network_table, show
-
-    show([network_table(formats.load(network_file))])
-
-
-@main.command()
-@click.option("--probe", is_flag=True, help="Start each solver to find out its licence.")
-def solvers(probe: bool) -> None:
-    """Show which solvers are installed, their licences and features."""
-    from leo_opt.report import show, solver_table
-    from leo_opt.solvers import survey
-
-    show([solver_table(survey(probe=probe))])
-
-
-@main.command()
-@click.option("-o", "--output", type=click.Path(), help="Keep the smaller network here.")
-def demo(output: str | None) -> None:
-    """Compress an MNIST network that ships with the package, and check the result."""
-    from leo_opt.demo import run_demo
-
-    run_demo(output)
-
-
-def _read_domain(network: Network, options: dict[str, Any]) -> Box:
+def read_domain(network: Network, options: dict[str, Any]) -> Box:
     """The box that the options name."""
     from leo_opt import formats
 
@@ -268,10 +139,10 @@ def _hint_at(checkpoint: str | None) -> Iterator[None]:
         else:
             kept = f"all findings are in {checkpoint}; run the same command again to go on"
         click.echo(f"Interrupted: {kept}.", err=True)
-        sys.exit(_INTERRUPTED)
+        sys.exit(INTERRUPTED)
 
 
-def _classify(network: Network, domain: Box, options: dict[str, Any]) -> Any:
+def run_classification(network: Network, domain: Box, options: dict[str, Any]) -> Any:
     """Run the classification that the options describe, with progress on standard error."""
     from leo_opt.progress import progress_display
     from leo_opt.strategies import classify as decide

@@ -1,0 +1,75 @@
+"""The command line, `leo-opt`: one file of commands each."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from importlib import import_module
+from types import MappingProxyType
+from typing import Any, NoReturn
+
+import click
+
+from leo_opt.cli.options import INTERRUPTED
+from leo_opt.errors import LeoOptError
+
+__all__ = ["COMMANDS", "main"]
+
+_BAD_INPUT = 2
+
+COMMANDS: Mapping[str, str] = MappingProxyType(
+    {
+        "compress": "compression",
+        "classify": "stability",
+        "info": "network",
+        "solvers": "solvers",
+        "demo": "demo",
+    }
+)
+"""Command by name: the file of this package that holds it, as a function of that name."""
+
+
+class _Commands(click.Group):
+    """Imports a command when it is used; one line and exit code 2 for errors raised on purpose."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return list(COMMANDS)
+
+    def get_command(
+        self,
+        ctx: click.Context,  # noqa: ARG002
+        cmd_name: str,
+    ) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = import_module(f"leo_opt.cli.{COMMANDS[cmd_name]}")
+        command = getattr(module, cmd_name)
+        assert isinstance(command, click.Command)
+        return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except LeoOptError as error:
+            _fail(str(error))
+        except MemoryError:
+            _fail("out of memory; use a smaller network or close other programs")
+        except KeyboardInterrupt:
+            click.echo("Interrupted.", err=True)
+            sys.exit(INTERRUPTED)
+
+
+def _fail(message: str) -> NoReturn:
+    """Say what is wrong in one line and leave with exit code 2."""
+    click.echo(f"Error: {' '.join(message.split())}", err=True)
+    sys.exit(_BAD_INPUT)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="leo-opt", prog_name="leo-opt")
+def main() -> None:
+    """Lossless compression and stability verdicts for ReLU networks.
+
+    A trained network and a box of inputs go in; every hidden unit is proved stably active, stably
+    inactive or unstable on the box; a smaller network with the same outputs on the box comes out.
+    """

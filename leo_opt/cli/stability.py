@@ -1,0 +1,27 @@
+"""`leo-opt classify`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from leo_opt.cli.options import domain_options, read_domain, run_classification
+
+
+@click.command()
+@click.argument("network_file", metavar="NETWORK", type=click.Path())
+@domain_options
+@click.option("--json", "json_file", type=click.Path(), help="Write the stability file.")
+def classify(network_file: str, json_file: str | None, **options: Any) -> None:
+    """Decide for every unit of NETWORK whether it is stable on a box."""
+    from leo_opt import formats
+    from leo_opt.report import show, stability_table
+
+    if json_file is not None:
+        formats.check_writable(json_file)
+    network = formats.load(network_file)
+    stability = run_classification(network, read_domain(network, options), options)
+    if json_file is not None:
+        stability.save(json_file)
+    show([stability_table(network, stability)])
