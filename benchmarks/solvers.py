@@ -26,6 +26,7 @@ from typing import Any
 import click
 import numpy as np
 import pyomo.environ as pyo
+from pyomo.common.gc_manager import PauseGC
 
 from leo_opt import Bounds, Box, Network, formulate, load, load_domain, propagate
 from leo_opt.errors import SolverError
@@ -52,10 +53,11 @@ def main() -> None:
 
 
 def load_here(network: Network, box: Box, bounds: Bounds) -> None:
-    """Formulation, compiled form, one call of HiGHS."""
+    """Formulation, compiled form, one call of HiGHS, as the strategies do it."""
     model = pyo.ConcreteModel()
-    model.net = formulate(network, box, bounds=bounds)
-    find("highs").open(compile_model(model).form).close()
+    with PauseGC():
+        model.net = formulate(network, box, bounds=bounds)
+        find("highs").open(compile_model(model).form).close()
 
 
 def load_block_by_pyomo(network: Network, box: Box, bounds: Bounds) -> None:

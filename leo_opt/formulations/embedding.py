@@ -23,7 +23,7 @@ from leo_opt.formulations.columns import (
     unit_exponents,
 )
 from leo_opt.formulations.inputs import add_inputs
-from leo_opt.formulations.rows import Row, add_expressions, add_rows, add_variables, linear
+from leo_opt.formulations.rows import Row, add_expressions, add_rows, add_variables, linear, nonzero
 from leo_opt.network import ACTIVATIONS, FloatArray, Layer, LinearPiece, Network
 
 _RECTIFIER = (LinearPiece(-np.inf, 0.0, 0.0), LinearPiece(0.0, np.inf, 1.0))
@@ -217,22 +217,18 @@ def _add_layer(
 
 def _affine_row(pre: Any, row: UnitRow, inputs: Sequence[Any]) -> Row:
     """The row pre - coefficients @ inputs = constant, to within the slack."""
-    nonzero = np.flatnonzero(row.coefficients).tolist()
-    expression = linear(
-        [1.0, *(-row.coefficients[nonzero]).tolist()], [pre, *(inputs[i] for i in nonzero)]
-    )
+    coefficients, variables = nonzero(-row.coefficients, inputs)
+    expression = linear([1.0, *coefficients], [pre, *variables])
     return row.constant - row.slack, expression, row.constant + row.slack
 
 
 def _add_inactive(index: int, layer: Layer, units: IntArray, columns: Columns, rows: _Rows) -> None:
     """Stably inactive units have neither variable nor row; only `pre` knows them."""
-    offsets = constants(layer, columns.scaling, np.zeros(layer.n_out))[units]
+    offsets = constants(layer, columns.scaling, np.zeros(layer.n_out))[units].tolist()
     weight = layer.weight[np.ix_(units, columns.scaling.kept)]
     coefficients = np.ldexp(weight, -columns.scaling.exponent)
     for k, unit in enumerate(units.tolist()):
-        rows.pre[index, unit] = linear(
-            coefficients[k].tolist(), columns.variables, float(offsets[k])
-        )
+        rows.pre[index, unit] = linear(*nonzero(coefficients[k], columns.variables), offsets[k])
         rows.post[index, unit] = 0.0
         rows.scale[index, unit], rows.shift[index, unit] = 1.0, 0.0
 

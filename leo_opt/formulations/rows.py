@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import compress
 from typing import Any
 
 import pyomo.environ as pyo
 from pyomo.core.expr import LinearExpression
+
+from leo_opt.network import FloatArray
 
 SMALLEST_COEFFICIENT = 1e-9
 """Solvers drop entries of this size without a word. Rows of this package leave them out by hand
@@ -21,6 +24,11 @@ def linear(coefficients: Sequence[float], variables: Sequence[Any], constant: fl
     return LinearExpression(
         constant=constant, linear_coefs=list(coefficients), linear_vars=list(variables)
     )
+
+
+def nonzero(coefficients: FloatArray, variables: Sequence[Any]) -> tuple[list[float], list[Any]]:
+    """The coefficients (n,) that are not zero, and their variables."""
+    return coefficients[coefficients != 0.0].tolist(), [*compress(variables, coefficients.tolist())]
 
 
 def between(terms: Sequence[tuple[float, Any]], lower: float | None, upper: float | None) -> Row:

@@ -103,6 +103,14 @@ def compile_model(model: Any) -> Compiled:
         If something in it is not linear, is of no known kind, or is false whatever the
         variables are.
     """
+    from pyomo.common.gc_manager import PauseGC
+
+    # The garbage collector would walk the whole model again and again.
+    with PauseGC():
+        return _compile(model)
+
+
+def _compile(model: Any) -> Compiled:
     from pyomo.common.errors import InfeasibleConstraintException, PyomoException
     from pyomo.repn.plugins.standard_form import LinearStandardFormCompiler
 
@@ -169,7 +177,7 @@ def _assemble(
         column_lower=np.array([-np.inf if low is None else low for low, _ in bounds], dtype=float),
         column_upper=np.array([np.inf if up is None else up for _, up in bounds], dtype=float),
         integer=_integrality(variables),
-        column_names=tuple(variable.name for variable in variables),
+        column_names=tuple(_names(variables)),
         row_names=tuple(row_names),
         objective=objective,
         constant=constant,
@@ -194,11 +202,26 @@ def _join_sides(info: Any) -> tuple[Any, FloatArray, FloatArray, list[str]]:
         second[k] = info.rows[k].constraint is info.rows[k - 1].constraint
     where = np.flatnonzero(second)
     lower[where - 1] = lower[where]
-    names = [
-        entry.constraint.name for entry, gone in zip(info.rows, second, strict=True) if not gone
-    ]
+    names = _names(
+        [entry.constraint for entry, gone in zip(info.rows, second, strict=True) if not gone]
+    )
     matrix = info.A.tocsr()
     return (matrix[~second] if second.any() else matrix), lower[~second], upper[~second], names
+
+
+def _names(components: list[Any]) -> list[str]:
+    """Full names; `component.name` would put the same parents together again for each of them."""
+    from pyomo.core.base.component_namer import index_repr
+
+    parents: dict[int, str] = {}
+    names = []
+    for component in components:
+        parent = component.parent_component()
+        if id(parent) not in parents:
+            parents[id(parent)] = parent.name
+        suffix = "" if parent is component else index_repr(component.index())
+        names.append(parents[id(parent)] + suffix)
+    return names
 
 
 def _spread(matrix: Any, place: IntArray, columns: int) -> Any:

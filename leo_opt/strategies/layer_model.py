@@ -93,6 +93,7 @@ def build_layer_model(
     """
     # Pyomo takes longer to import than most networks take to decide, so only MILPs wait for it.
     import pyomo.environ as pyo
+    from pyomo.common.gc_manager import PauseGC
     from pyomo.repn import generate_standard_repn
 
     from leo_opt.formulations import formulate
@@ -100,8 +101,10 @@ def build_layer_model(
     before = Network(network.layers[:layer])
     prefix = Bounds(domain, bounds.lower[:layer], bounds.upper[:layer])
     model = pyo.ConcreteModel()
-    model.net = formulate(before, domain, formulation=formulation, bounds=prefix, centred=True)
-    compiled = compile_model(model)
+    # Each pauses collection by itself; between them it would walk the whole model.
+    with PauseGC():
+        model.net = formulate(before, domain, formulation=formulation, bounds=prefix, centred=True)
+        compiled = compile_model(model)
     columns, factors, offsets = [], [], []
     for unit in range(before.output_size):
         repn = generate_standard_repn(model.net.post[layer - 1, unit])

@@ -99,6 +99,21 @@ def test_rows_and_objective_have_the_values_of_the_model(seed: int) -> None:
         assert form.column_upper[column] == (np.inf if variable.ub is None else variable.ub)
 
 
+def test_columns_and_rows_are_named_as_pyomo_names_them() -> None:
+    model = pyo.ConcreteModel()
+    model.x = pyo.Var([(0, "a b"), (1, 2)], bounds=(0, 1))
+    model.single = pyo.Var(bounds=(0, 1))
+    model.inner = pyo.Block(["left", "right"])
+    for block in model.inner.values():
+        block.y = pyo.Var(range(2), bounds=(0, 1))
+        block.rows = pyo.Constraint(range(2), rule=lambda b, k: b.y[k] <= model.single)
+    model.other = pyo.Constraint(expr=model.x[1, 2] >= model.single)
+    form = compile_model(model).form
+    assert set(form.column_names) == {v.name for v in model.component_data_objects(pyo.Var)}
+    rows = {row.name for row in model.component_data_objects(pyo.Constraint)}
+    assert set(form.row_names) == rows
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 def test_linear_expressions_become_arrays(seed: int) -> None:
     model = random_model(seed)
