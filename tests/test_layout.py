@@ -21,7 +21,7 @@ ROWS = (
     ("stability", "formulations"),
     ("rewrites", "strategies"),
     ("compression", "equivalence", "separation"),
-    ("report", "progress", "testing", "demo", "cli"),
+    ("report", "progress", "testing", "comparison", "demo", "cli"),
 )
 ROW = {name: row for row, names in enumerate(ROWS) for name in names}
 FORBIDDEN = {
@@ -30,7 +30,17 @@ FORBIDDEN = {
     "rewrites": {"solvers", "strategies"},
     "compression": {"solvers", "strategies"},
 }
-PEERS = {"progress", "report", "demo", "cli", "network", "domain", "bounds", "witnesses"}
+PEERS = {
+    "progress",
+    "report",
+    "comparison",
+    "demo",
+    "cli",
+    "network",
+    "domain",
+    "bounds",
+    "witnesses",
+}
 SLOW = ("pyomo", "highspy", "onnx", "scipy", "networkx", "click", "rich", "torch", "gurobipy")
 
 

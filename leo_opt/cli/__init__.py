@@ -24,6 +24,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "info": "network",
         "solvers": "solvers",
         "demo": "demo",
+        "bench": "comparison",
     }
 )
 """Command by name: the file of this package that holds it, as a function of that name."""

@@ -1,0 +1,209 @@
+"""What is compared: formulations and solvers with their options, as a plan names them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, is_dataclass, replace
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from leo_opt.comparison.keys import Keys
+from leo_opt.errors import InvalidInputError, SolverError
+from leo_opt.formulations import Formulation
+from leo_opt.formulations import find as find_formulation
+from leo_opt.solvers import SolverOptions, StandardForm
+from leo_opt.solvers import find as find_solver
+
+SEPARATION = ("rounds", "tree", "both", "none")
+"""Where rows that a formulation leaves out are added: in rounds at the root before branch and
+bound, as user cuts in its tree, in both, or nowhere."""
+
+_DEFAULT_ROUNDS = 50
+
+
+@dataclass(frozen=True)
+class FormulationEntry:
+    """A formulation with its options.
+
+    Parameters
+    ----------
+    name
+        A name of `leo_opt.formulations.names()`.
+    options
+        Fields of the formulation's class, sorted.
+    separation
+        A word of `SEPARATION`; "none" for formulations that are written whole.
+    rounds
+        Most rounds of separation at the root.
+    """
+
+    name: str
+    options: tuple[tuple[str, object], ...] = ()
+    separation: str = "none"
+    rounds: int = _DEFAULT_ROUNDS
+
+    def make(self) -> Formulation:
+        """The formulation.
+
+        Raises
+        ------
+        InvalidInputError
+            If the name or a value is not known.
+        """
+        made = find_formulation(self.name)
+        if not self.options:
+            return made
+        return replace(made, **dict(self.options))  # type: ignore[type-var]
+
+    @property
+    def label(self) -> str:
+        """Name and options for tables, such as "partition(parts=4)"."""
+        said = [f"{key}={value}" for key, value in self.options]
+        if self.separation not in ("none", "rounds"):
+            said.append(f"separation={self.separation}")
+        if separates(find_formulation(self.name)) and self.separation == "none":
+            said.append("separation=none")
+        if self.rounds != _DEFAULT_ROUNDS:
+            said.append(f"rounds={self.rounds}")
+        return f"{self.name}({', '.join(said)})" if said else self.name
+
+
+def separates(formulation: Formulation) -> bool:
+    """Whether a formulation leaves out rows that are to be separated."""
+    return type(formulation).violated_rows is not Formulation.violated_rows
+
+
+def read_formulation(keys: Keys) -> FormulationEntry:
+    """A formulation of a plan.
+
+    Raises
+    ------
+    InvalidInputError
+        Naming the key that is wrong.
+    """
+    name = keys.text("name")
+    try:
+        default = find_formulation(name)
+    except InvalidInputError as error:
+        raise InvalidInputError(f"{keys.where}: {error}") from error
+    separation, rounds = "none", _DEFAULT_ROUNDS
+    if separates(default):
+        separation = keys.text("separation", "rounds", SEPARATION)
+        rounds = keys.whole("rounds", _DEFAULT_ROUNDS, least=1)
+    known = {entry.name: getattr(default, entry.name) for entry in _fields(default)}
+    options = {key: _option(keys, key, value) for key, value in known.items() if key in keys}
+    for key in known:
+        keys.known(key)
+    keys.close()
+    entry = FormulationEntry(name, tuple(sorted(options.items())), separation, rounds)
+    try:
+        entry.make()
+    except (InvalidInputError, TypeError) as error:
+        raise InvalidInputError(f"{keys.where}: {error}") from error
+    return entry
+
+
+def _fields(formulation: Formulation) -> tuple[Any, ...]:
+    return fields(formulation) if is_dataclass(formulation) else ()
+
+
+def _option(keys: Keys, key: str, default: object) -> object:
+    """The value of an option, which must be of the kind of its default."""
+    readers: Mapping[type, Callable[[], object]] = {
+        bool: lambda: keys.flag(key, False),
+        int: lambda: keys.whole(key),
+        float: lambda: keys.number(key, positive=False),
+        str: lambda: keys.text(key),
+    }
+    if type(default) not in readers:
+        raise InvalidInputError(
+            f"{keys.where}: {key} of this formulation cannot be set in a plan; leave it out"
+        )
+    return readers[type(default)]()
+
+
+@dataclass(frozen=True)
+class SolverEntry:
+    """A solver with its options.
+
+    Parameters
+    ----------
+    name
+        What `leo_opt.solvers.find` takes.
+    options
+        Fields of `SolverOptions`, sorted; `extra` is a sorted tuple, too.
+    """
+
+    name: str
+    options: tuple[tuple[str, object], ...] = ()
+    extra: tuple[tuple[str, object], ...] = ()
+
+    def make_options(self, seed: int) -> SolverOptions:
+        """Options of a session."""
+        made = SolverOptions(seed=seed, extra=MappingProxyType(dict(self.extra)))
+        return replace(made, **dict(self.options))  # type: ignore[arg-type]
+
+    @property
+    def label(self) -> str:
+        """Name and options for tables."""
+        said = [f"{key}={value}" for key, value in (*self.options, *self.extra)]
+        return f"{self.name}({', '.join(said)})" if said else self.name
+
+
+def read_solver(keys: Keys) -> SolverEntry:
+    """A solver of a plan; its options are tried on a small model where it is installed.
+
+    Raises
+    ------
+    InvalidInputError
+        Naming the key that is wrong.
+    """
+    name = keys.text("name")
+    try:
+        find_solver(name)
+    except InvalidInputError as error:
+        raise InvalidInputError(f"{keys.where}: {error}") from error
+    numbers: Mapping[str, Callable[[], object]] = {
+        "threads": lambda: keys.whole("threads", least=1),
+        "relative_gap": lambda: keys.number("relative_gap", positive=False),
+        "absolute_gap": lambda: keys.number("absolute_gap", positive=False),
+        "feasibility_tolerance": lambda: keys.number("feasibility_tolerance"),
+        "integrality_tolerance": lambda: keys.number("integrality_tolerance"),
+    }
+    options = {key: read() for key, read in numbers.items() if key in keys}
+    extra = keys.table("extra")
+    for key, value in extra.items():
+        if not isinstance(value, str | int | float):
+            raise keys.wrong(f"extra.{key}", value, "give a text, a number or a truth value")
+    for key in numbers:
+        keys.known(key)
+    keys.close()
+    entry = SolverEntry(name, tuple(sorted(options.items())), tuple(sorted(extra.items())))
+    try:
+        _try_options(entry)
+    except (InvalidInputError, SolverError) as error:
+        raise InvalidInputError(f"{keys.where}: {error}") from error
+    return entry
+
+
+def _try_options(entry: SolverEntry) -> None:
+    """Open a session on a model of one column, which refuses unknown options."""
+    options = entry.make_options(seed=0)
+    solver = find_solver(entry.name)
+    if solver.available():
+        solver.open(_smallest_model(), options).close()
+
+
+def _smallest_model() -> StandardForm:
+    """0 <= x <= 1, x integral."""
+    zero, one = np.zeros(1), np.ones(1)
+    return StandardForm(
+        matrix=np.ones((1, 1)),
+        row_lower=zero,
+        row_upper=one,
+        column_lower=zero,
+        column_upper=one,
+        integer=np.array([True]),
+    )

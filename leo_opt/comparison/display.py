@@ -1,0 +1,49 @@
+"""Progress of a comparison on standard error: a bar on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from leo_opt.comparison.runs import Finished
+
+
+@contextmanager
+def show_progress(quiet: bool) -> Iterator[Callable[[Finished], None] | None]:
+    """A callback for `run_plan` that shows where it stands.
+
+    Parameters
+    ----------
+    quiet
+        Show nothing; the callback is then None.
+    """
+    console = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
+    if quiet:
+        yield None
+    elif console.is_terminal:
+        columns = (TextColumn("{task.description}", markup=False), BarColumn())
+        with Progress(
+            *columns, MofNCompleteColumn(), TimeElapsedColumn(), console=console, transient=True
+        ) as bars:
+            task = bars.add_task("questions", total=None)
+            yield lambda event: bars.update(
+                task, description=_describe(event), completed=event.done, total=event.total
+            )
+    else:
+        yield lambda event: console.print(
+            f"{event.done} of {event.total}: {_describe(event)}", markup=False
+        )
+
+
+def _describe(event: Finished) -> str:
+    """One line about a cell that is finished."""
+    cell, found = event.cell, event.measurement
+    layer, unit, sign = cell.direction
+    asked = f"{cell.network_name} ({layer}, {unit}) {'above' if sign > 0 else 'below'}"
+    end = found.outcome
+    if found.outcome == "answered":
+        end = f"{found.termination_condition}, {found.seconds or 0.0:.2f} s"
+    return f"{asked}, {cell.formulation.label}, {cell.solver.label}: {end}"

@@ -1,0 +1,145 @@
+"""The model of a cell: its cone of influence, formulated and compiled."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import pyomo.environ as pyo
+from numpy.typing import NDArray
+
+from leo_opt import formats
+from leo_opt.bounds import Bounds, propagate
+from leo_opt.comparison.cells import Cell
+from leo_opt.comparison.questions import scope_of
+from leo_opt.domain import Box
+from leo_opt.enclosure import evaluate
+from leo_opt.errors import MismatchError
+from leo_opt.formulations import Formulation, formulate
+from leo_opt.network import FloatArray, Network
+from leo_opt.separation import Separation
+from leo_opt.solvers import StandardForm, compile_model
+from leo_opt.strategies.ledger import Direction
+from leo_opt.strategies.scaling import solver_blur, unit_scales
+from leo_opt.strategies.scope import Scope
+from leo_opt.strategies.settings import Settings
+
+_SEEN_POINTS = 1000
+
+
+@dataclass(frozen=True, eq=False)
+class Instance:
+    """A question as arrays that a solver takes.
+
+    Parameters
+    ----------
+    scope, direction
+        What the question depends on, and the question about it.
+    form
+        The compiled model of all layers of the scope but the last.
+    cost : (columns,) array
+    constant
+        Objective: scale * sign * pre-activation.
+    scale
+        A power of two.
+    margin
+        A bound is believed up to this, in scaled units.
+    input_columns : (n_in,) integer array
+    separation
+        Rows that the formulation leaves out, or None for a relaxation.
+    """
+
+    scope: Scope
+    direction: Direction
+    form: StandardForm
+    cost: FloatArray
+    constant: float
+    scale: float
+    margin: float
+    input_columns: NDArray[np.int64]
+    separation: Separation | None
+
+    def inputs_of(self, point: FloatArray) -> FloatArray:
+        """The network's input at a solver's point, clipped into the domain."""
+        return self.scope.domain.clip(point[self.input_columns])
+
+    def reached(self, inputs: FloatArray) -> float:
+        """What scale * sign * pre surely is at some input of a batch (N, n_in), at most."""
+        pre, radius = evaluate(self.scope.network, inputs)[-1]
+        unit = self.direction.unit
+        return float((self.direction.sign * pre[:, unit] - radius[:, unit]).max() * self.scale)
+
+    def reached_by_chance(self) -> float:
+        """The same over random inputs of the domain."""
+        return self.reached(self.scope.domain.sample(_SEEN_POINTS, np.random.default_rng(0)))
+
+
+@lru_cache(maxsize=4)
+def _load(path: str, digest: str) -> Network:
+    """A network of a cell, kept for the cells that follow.
+
+    Raises
+    ------
+    MismatchError
+        If the file has changed since the plan was read.
+    """
+    network = formats.load(path)
+    if network.content_hash != digest:
+        raise MismatchError(f"{path} has changed since the plan was read; run the plan again")
+    return network
+
+
+@lru_cache(maxsize=8)
+def _bound(path: str, digest: str, domain: Box, method: str) -> Bounds:
+    """Bounds of a network of a cell, kept for the cells that follow."""
+    return propagate(_load(path, digest), domain, method)
+
+
+def prepare(cell: Cell) -> Scope:
+    """Load what a cell is about, bound it, and cut it down to what the question depends on."""
+    source = (cell.network_path, cell.network_hash)
+    bounds = _bound(*source, cell.domain, cell.bounds)
+    return scope_of(_load(*source), cell.domain, bounds, cell.direction)
+
+
+def build(scope: Scope, direction: Direction, formulation: Formulation) -> Instance:
+    """Formulate and compile the layers of a scope below its last one.
+
+    Parameters
+    ----------
+    direction
+        Of the whole network.
+    """
+    local = scope.local(direction)
+    network, bounds, last = scope.network, scope.bounds, local.layer
+    below = Bounds(scope.domain, bounds.lower[:last], bounds.upper[:last])
+    model = pyo.ConcreteModel()
+    model.net = formulate(
+        Network(network.layers[:last]),
+        scope.domain,
+        formulation=formulation,
+        bounds=below,
+        centred=True,
+    )
+    compiled = compile_model(model)
+    scale = float(unit_scales(network, scope.domain, bounds, last)[local.unit])
+    row = network.layers[last].weight[local.unit] * (scale * local.sign)
+    asked = pyo.quicksum(
+        weight * model.net.post[last - 1, k] for k, weight in enumerate(row.tolist()) if weight
+    )
+    cost, constant = compiled.linear(asked)
+    constant += scale * local.sign * float(network.layers[last].bias[local.unit])
+    blur = float(solver_blur(network, scope.domain, bounds, last)[local.unit])
+    inputs = [model.net.inputs[k] for k in range(network.input_size)]
+    return Instance(
+        scope=scope,
+        direction=local,
+        form=compiled.form,
+        cost=cost,
+        constant=constant,
+        scale=scale,
+        margin=Settings().margin + blur,
+        input_columns=compiled.columns_of(inputs),
+        separation=Separation.of(compiled, model.net) if formulation.exact else None,
+    )

@@ -1,0 +1,231 @@
+"""One cell measured: build, root relaxation, separation, branch and bound."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from leo_opt.comparison.cells import Cell
+from leo_opt.comparison.instances import Instance, build, prepare
+from leo_opt.errors import LeoOptError, SolverError, SolverNotAvailableError
+from leo_opt.network import FloatArray
+from leo_opt.separation import strengthen
+from leo_opt.solvers import Answer, Session, find
+
+IMPOSSIBLE = frozenset({"infeasible", "unbounded", "infeasibleOrUnbounded"})
+"""Ends of a solve that are wrong whenever they come: every model is feasible and bounded."""
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What one cell gave. Objectives are values of sign * pre-activation in natural units.
+
+    Parameters
+    ----------
+    outcome
+        "answered"; "refused" where the solver does not take the model, such as for its size or a
+        feature; "failed" where something broke.
+    reason
+        Why it was refused or failed, or what the solver said.
+    exact
+        Whether the formulation is, so that its optimum is the network's.
+    rows, columns, binaries, nonzeros
+        Of the model before separation; indicator rows and SOS sets are counted apart.
+    build_seconds
+        Formulation and compilation.
+    open_seconds
+        Handing the model to the solver.
+    root_bound
+        Of the linear relaxation as written.
+    separated_bound
+        The same after the rounds of separation; that of `root_bound` where there are none.
+    root_seconds
+        Of the relaxation; no part of `seconds` except for its first solve in rounds.
+    cut_rows, separation_seconds
+        Rows added in rounds, and the time of these rounds, which is part of `seconds`.
+    final_bound, incumbent
+        Of branch and bound, as the solver says.
+    confirmed
+        What the network itself surely reaches at the solver's point, or None.
+    seen
+        What it surely reaches at one of a thousand random inputs.
+    margin
+        Bounds are believed up to this.
+    nodes, seconds
+        Of branch and bound; seconds with separation.
+    termination_condition
+        Pyomo's word.
+    verdict
+        "witness" where the network shows the sign, "proved" where the bound excludes it, "open".
+    solver
+        Name and version of the one that answered.
+    """
+
+    outcome: str
+    reason: str = ""
+    exact: bool = True
+    rows: int | None = None
+    columns: int | None = None
+    binaries: int | None = None
+    nonzeros: int | None = None
+    indicators: int | None = None
+    sos_sets: int | None = None
+    build_seconds: float | None = None
+    open_seconds: float | None = None
+    root_bound: float | None = None
+    separated_bound: float | None = None
+    root_seconds: float | None = None
+    cut_rows: int | None = None
+    separation_seconds: float | None = None
+    final_bound: float | None = None
+    incumbent: float | None = None
+    confirmed: float | None = None
+    seen: float | None = None
+    margin: float | None = None
+    nodes: int | None = None
+    seconds: float | None = None
+    termination_condition: str = ""
+    verdict: str = ""
+    solver: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        """Field by field."""
+        return asdict(self)
+
+
+def measure(cell: Cell) -> Measurement:
+    """Build the model of a cell, bound its relaxation, solve it; a refusal is a result."""
+    begun = Measurement("failed")
+    try:
+        formulation = cell.formulation.make()
+        begun = replace(begun, exact=formulation.exact)
+        scope = prepare(cell)
+        begin = time.monotonic()
+        instance = build(scope, cell.direction, formulation)
+        begun = replace(begun, **_size(instance), build_seconds=time.monotonic() - begin)
+        begin = time.monotonic()
+        options = cell.solver.make_options(cell.seed)
+        with find(cell.solver.name).open(instance.form, options) as session:
+            begun = replace(begun, open_seconds=time.monotonic() - begin)
+            return _ask(session, cell, instance, begun)
+    except (SolverError, SolverNotAvailableError) as error:
+        return replace(begun, outcome="refused", reason=str(error))
+    except (LeoOptError, MemoryError) as error:
+        return replace(begun, outcome="failed", reason=f"{type(error).__name__}: {error}")
+
+
+def _size(instance: Instance) -> dict[str, Any]:
+    """What a model consists of, and what random inputs reach."""
+    form = instance.form
+    return {
+        "rows": form.rows,
+        "columns": form.columns,
+        "binaries": int(np.count_nonzero(form.integer)),
+        "nonzeros": int(form.matrix.nnz),
+        "indicators": len(form.indicators),
+        "sos_sets": len(form.sos),
+        "seen": instance.reached_by_chance() / instance.scale,
+        "margin": instance.margin / instance.scale,
+    }
+
+
+@dataclass(frozen=True)
+class _Root:
+    """What the linear relaxation gave, scaled, and the seconds that count as solving."""
+
+    bound: float | None
+    separated: float | None
+    seconds: float
+    rows: int = 0
+    counted: float = 0.0
+
+
+def _ask(session: Session, cell: Cell, instance: Instance, begun: Measurement) -> Measurement:
+    """Relaxation, separation, branch and bound on an open session."""
+    root = _root(session, cell, instance)
+    session.forget()
+    answer = _solve(session, cell, instance, max(0.0, cell.time_limit - root.counted))
+    natural = 1.0 / instance.scale
+    confirmed = None
+    if answer.point is not None:
+        confirmed = instance.reached(instance.inputs_of(answer.point)[None, :])
+    return replace(
+        begun,
+        outcome="answered",
+        reason=answer.message,
+        root_bound=_times(root.bound, natural),
+        separated_bound=_times(root.separated, natural),
+        root_seconds=root.seconds,
+        cut_rows=root.rows,
+        separation_seconds=root.counted,
+        final_bound=_times(answer.objective_bound, natural),
+        incumbent=_times(answer.incumbent_objective, natural),
+        confirmed=_times(confirmed, natural),
+        nodes=answer.nodes,
+        seconds=answer.seconds + root.counted,
+        termination_condition=str(answer.termination_condition),
+        verdict=_verdict(answer, confirmed, instance.margin),
+        solver=answer.solver,
+    )
+
+
+def _root(session: Session, cell: Cell, instance: Instance) -> _Root:
+    """The bound of the linear relaxation, and after rounds of separation where asked for."""
+    begin = time.monotonic()
+    if cell.formulation.separation in ("rounds", "both") and instance.separation is not None:
+        found = strengthen(
+            session,
+            instance.separation,
+            instance.cost,
+            constant=instance.constant,
+            rounds=cell.formulation.rounds,
+            time_limit=cell.time_limit,
+        )
+        spent = time.monotonic() - begin
+        first, last = (found.bounds[0], found.bounds[-1]) if found.bounds else (None, None)
+        return _Root(first, last, spent, found.rows, spent)
+    answer = session.maximize(
+        instance.cost,
+        constant=instance.constant,
+        relaxation=True,
+        time_limit=cell.time_limit,
+    )
+    return _Root(answer.objective_bound, answer.objective_bound, time.monotonic() - begin)
+
+
+def _solve(session: Session, cell: Cell, instance: Instance, time_limit: float) -> Answer:
+    """Branch and bound, to the optimum or until the sign is known."""
+
+    def confirm(point: FloatArray) -> bool:
+        return instance.reached(instance.inputs_of(point)[None, :]) > 0.0
+
+    by_sign = cell.stop == "sign"
+    in_tree = cell.formulation.separation in ("tree", "both")
+    return session.maximize(
+        instance.cost,
+        constant=instance.constant,
+        stop_above=0.0 if by_sign else None,
+        stop_below=-instance.margin if by_sign else None,
+        confirm=confirm if by_sign else None,
+        separate=instance.separation if in_tree else None,
+        time_limit=time_limit,
+        node_limit=cell.node_limit,
+    )
+
+
+def _verdict(answer: Answer, confirmed: float | None, margin: float) -> str:
+    """What is known of the sign."""
+    if confirmed is not None and confirmed > 0.0:
+        return "witness"
+    impossible = answer.termination_condition in IMPOSSIBLE
+    bound = answer.objective_bound
+    if bound is not None and bound <= -margin and not impossible:
+        return "proved"
+    return "open"
+
+
+def _times(value: float | None, factor: float) -> float | None:
+    return None if value is None else value * factor

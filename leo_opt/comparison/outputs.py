@@ -1,0 +1,80 @@
+"""The files that a comparison ends in: CSV, Markdown, plots and one HTML page."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from leo_opt.comparison.page import write_page
+from leo_opt.comparison.plots import draw
+from leo_opt.comparison.record import Results
+from leo_opt.comparison.tables import (
+    clash_lines,
+    make_tables,
+    verdict_line,
+    write_csv,
+    write_markdown,
+)
+from leo_opt.errors import OutputError, SolverNotAvailableError
+from leo_opt.formats.files import check_writable, write_atomically
+
+CSV, MARKDOWN, PAGE = "results.csv", "table.md", "index.html"
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was written.
+
+    Parameters
+    ----------
+    text
+        The Markdown page, and what is missing.
+    clashes
+        Contradictions in words.
+    """
+
+    text: str
+    clashes: tuple[str, ...]
+
+
+def check_folder(folder: str | os.PathLike[str]) -> None:
+    """Find out now whether results can be written to a folder, without making it.
+
+    Raises
+    ------
+    OutputError
+        If it is a file, or it or its parent takes no new file.
+    """
+    target = Path(folder)
+    if target.exists() and not target.is_dir():
+        raise OutputError(f"cannot write to {folder}: it is a file; name a folder")
+    check_writable(target / CSV if target.exists() else target)
+
+
+def write_report(results: Results, folder: str | os.PathLike[str]) -> Report:
+    """Write results.csv, table.md, index.html and, with matplotlib, two PNG files.
+
+    Raises
+    ------
+    OutputError
+        If a file cannot be written.
+    """
+    target = Path(folder)
+    notes: list[str] = []
+    try:
+        plots = draw(results.entries)
+    except SolverNotAvailableError as error:
+        plots = {}
+        notes.append(str(error))
+    clashes = clash_lines(results.entries)
+    verdict = verdict_line(results, clashes)
+    page = write_page(verdict, clashes, make_tables(results), plots, notes)
+    text = write_markdown(results)
+    files = {CSV: write_csv(results), MARKDOWN: text, PAGE: page}
+    for name, content in files.items():
+        write_atomically(target / name, content.encode())
+    for name, image in plots.items():
+        write_atomically(target / name, image)
+    written = ", ".join(str(target / name) for name in (*files, *plots))
+    return Report("\n".join([text, *notes, f"written: {written}"]), tuple(clashes))

@@ -1,0 +1,139 @@
+"""Performance profiles and root gaps as PNG; needs matplotlib."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from leo_opt.comparison.profiles import Profile, profiles
+from leo_opt.comparison.record import Entry
+from leo_opt.comparison.summary import BASELINE, gaps_closed
+from leo_opt.errors import SolverNotAvailableError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_STYLES = ("-", "--", "-.", ":")
+_MOST_FACTOR = 1000.0
+
+
+def draw(entries: Sequence[Entry]) -> dict[str, bytes]:
+    """The plots of a comparison as PNG files by name; one is missing where it would be empty.
+
+    Raises
+    ------
+    SolverNotAvailableError
+        If matplotlib is not installed.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise SolverNotAvailableError(
+            "plots need matplotlib: pip install 'leo-opt[bench]', then --report-only"
+        ) from error
+    figures = {
+        "profile.png": _draw_profiles(Figure, entries),
+        "root_gap.png": _draw_gaps(Figure, entries),
+    }
+    return {name: _encode(figure) for name, figure in figures.items() if figure is not None}
+
+
+def _encode(figure: Figure) -> bytes:
+    stream = io.BytesIO()
+    # Without the version of matplotlib the same results give the same file.
+    figure.savefig(stream, format="png", dpi=110, metadata={"Software": None})
+    return stream.getvalue()
+
+
+def _draw_profiles(figure_class: type[Figure], entries: Sequence[Entry]) -> Figure | None:
+    """One panel a solver, with its formulations against each other, and one for everybody."""
+    solvers = list(dict.fromkeys(entry.cell["solver"] for entry in entries))
+    panels: list[tuple[str, list[Profile], bool]] = []
+    for solver in solvers:
+        mine = [entry for entry in entries if entry.cell["solver"] == solver]
+        panels.append((f"on {solver}", profiles(mine), False))
+    if len(solvers) > 1:
+        panels.append(("all solvers", profiles(entries), True))
+    panels = [panel for panel in panels if any(profile.questions for profile in panel[1])]
+    if not panels:
+        return None
+    rows = -(-len(panels) // 2)
+    wide = min(2, len(panels))
+    figure = figure_class(figsize=(5.2 * wide, 3.6 * rows), layout="constrained")
+    axes = figure.subplots(rows, wide, squeeze=False, sharey=True).ravel()
+    names = list(dict.fromkeys(entry.cell["formulation"] for entry in entries))
+    colours = {name: f"C{k % 10}" for k, name in enumerate(names)}
+    for axis, (title, lines, together) in zip(axes, panels, strict=False):
+        styles = dict(zip(solvers, _STYLES * len(solvers), strict=False))
+        for profile in lines:
+            who = profile.contestant
+            style = styles[who.solver] if together else "-"
+            label = (
+                None if together else who.formulation + (f" {who.settings}" if who.settings else "")
+            )
+            _draw_profile(axis, profile, colours[who.formulation], style, label)
+        _decorate(axis, f"{title} ({lines[0].questions} questions)")
+        if together:
+            for solver in solvers:
+                axis.plot([], [], color="black", linestyle=styles[solver], label=solver)
+        axis.legend(fontsize=7, loc="lower right")
+    for axis in axes[len(panels) :]:
+        axis.set_axis_off()
+    return figure
+
+
+def _draw_profile(axis: Axes, profile: Profile, colour: str, style: str, label: str | None) -> None:
+    """The step function rho of one contestant."""
+    factors = np.concatenate([[1.0], profile.ratios, [_MOST_FACTOR]])
+    shares = [profile.share(factor) for factor in factors]
+    axis.step(
+        factors, shares, where="post", color=colour, linestyle=style, label=label, linewidth=1.4
+    )
+
+
+def _decorate(axis: Axes, title: str) -> None:
+    axis.set_xscale("log")
+    axis.set_xlim(1.0, _MOST_FACTOR)
+    axis.set_ylim(0.0, 1.02)
+    axis.set_title(title, fontsize=9)
+    axis.set_xlabel("time over the fastest", fontsize=8)
+    axis.set_ylabel("share of questions solved", fontsize=8)
+    axis.grid(alpha=0.3)
+    axis.tick_params(labelsize=7)
+
+
+def _draw_gaps(figure_class: type[Figure], entries: Sequence[Entry]) -> Figure | None:
+    """Root gap closed, a box a formulation, all questions as points."""
+    shares = _shares(entries)
+    if not shares:
+        return None
+    figure = figure_class(figsize=(7.0, 1.4 + 0.35 * len(shares)), layout="constrained")
+    axis: Any = figure.subplots()
+    values = [100.0 * np.array(points) for points in shares.values()]
+    heights = np.arange(len(shares), 0, -1)
+    axis.boxplot(values, positions=heights, orientation="horizontal", widths=0.6, showfliers=False)
+    generator = np.random.default_rng(0)
+    for height, points in zip(heights, values, strict=True):
+        spread = height + generator.uniform(-0.18, 0.18, size=points.size)
+        axis.plot(points, spread, "o", markersize=3, alpha=0.5, color="C0")
+    axis.set_yticks(heights, list(shares), fontsize=8)
+    axis.axvline(0.0, color="grey", linewidth=0.8)
+    axis.set_xlabel(f"percent of the root gap of {BASELINE} closed", fontsize=8)
+    axis.tick_params(labelsize=7)
+    axis.grid(alpha=0.3, axis="x")
+    return figure
+
+
+def _shares(entries: Sequence[Entry]) -> Mapping[str, list[float]]:
+    """Shares of the gap by formulation, with the bounds where there are several methods."""
+    closed = gaps_closed(entries)
+    several = len({method for _, method in closed}) > 1
+    return {
+        f"{name}, {method}" if several else name: list(points.values())
+        for (name, method), points in closed.items()
+        if name != BASELINE
+    }

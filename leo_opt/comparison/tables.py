@@ -1,0 +1,230 @@
+"""Results as CSV and as Markdown."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from types import MappingProxyType
+
+from leo_opt.comparison.agreement import find_clashes
+from leo_opt.comparison.measurement import Measurement
+from leo_opt.comparison.record import Entry, Results
+from leo_opt.comparison.summary import (
+    BASELINE,
+    SHIFT,
+    GapLine,
+    Line,
+    is_solved,
+    summarise,
+    summarise_gaps,
+)
+
+_CELL_FIELDS = (
+    "network", "domain", "layer", "unit", "sign", "bounds", "formulation", "solver", "seed",
+    "time_limit", "node_limit", "stop", "network_hash", "domain_hash",
+)  # fmt: skip
+_SOLVER_VERSION = "solver_version"
+
+_HEADINGS: Mapping[str, str] = MappingProxyType({"solver": _SOLVER_VERSION})
+"""Columns of a measurement whose name a column of the cell has already."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table for Markdown and HTML: a heading, sentences about it, columns and texts."""
+
+    heading: str
+    remarks: tuple[str, ...]
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+def write_csv(results: Results) -> str:
+    """One row a cell with everything that is known of it."""
+    measured = [field.name for field in fields(Measurement)]
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    headings = [_HEADINGS.get(name, name) for name in measured]
+    writer.writerow([*_CELL_FIELDS, "solved", *headings, "environment", "key"])
+    for entry in results.entries:
+        found = entry.measurement.as_json()
+        writer.writerow(
+            [entry.cell[name] for name in _CELL_FIELDS]
+            + [is_solved(entry)]
+            + [found[name] for name in measured]
+            + [entry.environment, entry.key]
+        )
+    return stream.getvalue()
+
+
+def make_tables(results: Results) -> list[Table]:
+    """The tables of a comparison, in the order in which they are shown."""
+    entries = results.entries
+    tables = [_times(summarise(entries)), _gaps(summarise_gaps(entries))]
+    tables += [_sizes(entries), _refusals(entries), _environments(results)]
+    return [table for table in tables if table.rows]
+
+
+def _times(lines: Sequence[Line]) -> Table:
+    several = any(line.contestant.settings for line in lines)
+    columns = (
+        *("formulation", "solver"), *(("settings",) if several else ()),
+        "cells", "solved", "unsolved", "refused", "failed", "fastest", "median s", "mean s",
+        f"x {BASELINE}", "median nodes",
+    )  # fmt: skip
+    rows = []
+    for line in sorted(lines, key=lambda line: (line.contestant.solver, line.contestant.settings)):
+        who = line.contestant
+        counts = (
+            line.cells, line.solved, line.unsolved, line.refused, line.failed, line.wins
+        )  # fmt: skip
+        rows.append(
+            (
+                *(who.formulation, who.solver),
+                *((who.settings,) if several else ()),
+                *map(str, counts),
+                number(line.median_seconds),
+                number(line.mean_seconds),
+                number(line.ratio),
+                "-" if line.median_nodes is None else f"{line.median_nodes:g}",
+            )
+        )
+    remarks = (
+        f"Seconds of answered cells, unsolved ones at their limit; the mean is geometric, shifted "
+        f"by {SHIFT:g} s. `x {BASELINE}` is the geometric mean of the ratio to `{BASELINE}` on the "
+        "same solver and questions. `fastest` counts the questions on which no formulation on the "
+        "same solver was faster.",
+    )
+    return Table("Formulations and solvers", remarks, columns, tuple(rows))
+
+
+def _gaps(lines: Sequence[GapLine]) -> Table:
+    rows = [
+        (
+            f"{line.formulation}{' ' if line.settings else ''}{line.settings}",
+            str(line.questions),
+            *(f"{value:.1f}" for value in (line.median, line.mean, line.least, line.most)),
+            f"{line.cut_rows:g}",
+        )
+        for line in lines
+    ]
+    remarks = (
+        f"Percent of the root gap of `{BASELINE}` that the linear relaxation closes, after rounds "
+        "of separation where the formulation separates; questions whose optimum is known.",
+    )
+    columns = ("formulation", "questions", "median", "mean", "least", "most", "rows separated")
+    return Table("Root gap closed", remarks, columns, tuple(rows))
+
+
+def _sizes(entries: Iterable[Entry]) -> Table:
+    """Smallest and largest models of each formulation."""
+    sizes: dict[str, list[Measurement]] = {}
+    for entry in entries:
+        if entry.measurement.rows is not None:
+            sizes.setdefault(entry.cell["formulation"], []).append(entry.measurement)
+    names = ("binaries", "rows", "columns", "nonzeros")
+    rows = []
+    for formulation, found in sizes.items():
+        spans = []
+        for name in names:
+            values = [int(getattr(one, name)) for one in found]
+            least, most = min(values), max(values)
+            spans.append(f"{least:,}" if least == most else f"{least:,} to {most:,}")
+        build = sorted(one.build_seconds or 0.0 for one in found)
+        rows.append((formulation, *spans, number(build[len(build) // 2])))
+    columns = ("formulation", *names, "median build s")
+    return Table("Models", ("Before separation.",), columns, tuple(rows))
+
+
+def _refusals(entries: Iterable[Entry]) -> Table:
+    counts = Counter(
+        (e.cell["formulation"], e.cell["solver"], e.measurement.outcome, e.measurement.reason)
+        for e in entries
+        if e.measurement.outcome != "answered"
+    )
+    rows = [(*key[:3], str(count), key[3]) for key, count in counts.items()]
+    columns = ("formulation", "solver", "outcome", "cells", "reason")
+    return Table("Refused and failed", (), columns, tuple(rows))
+
+
+def _environments(results: Results) -> Table:
+    """Machines and versions, and how many cells each has."""
+    used = Counter(entry.environment for entry in results.entries)
+    rows = []
+    for digest, count in used.items():
+        values = results.environments.get(digest, {})
+        versions = ", ".join(f"{k} {v}" for k, v in values.get("versions", {}).items())
+        rows.append(
+            (
+                str(count),
+                f"{values.get('cpu', 'unknown')}, {values.get('cores', '?')} cores",
+                str(values.get("system", "unknown")),
+                versions,
+            )
+        )
+    remarks = (
+        ("More than one line: times are not comparable across them.",) if len(rows) > 1 else ()
+    )
+    return Table(
+        "Machine and versions", remarks, ("cells", "machine", "system", "versions"), tuple(rows)
+    )
+
+
+def clash_lines(entries: Iterable[Entry]) -> list[str]:
+    """Contradictions and disagreements in words, none if all is well."""
+    return [str(clash) for clash in find_clashes(entries)]
+
+
+def write_markdown(results: Results) -> str:
+    """All tables as one Markdown page."""
+    clashes = clash_lines(results.entries)
+    parts = ["# Comparison", verdict_line(results, clashes)]
+    parts += [f"- **{line}**" for line in clashes]
+    for table in make_tables(results):
+        parts += [f"## {table.heading}", *table.remarks, markdown(table)]
+    return "\n\n".join(parts) + "\n"
+
+
+def verdict_line(results: Results, clashes: Sequence[str]) -> str:
+    """What the cross-check found, in one sentence."""
+    answered = sum(entry.measurement.outcome == "answered" for entry in results.entries)
+    if clashes:
+        return f"**{len(clashes)} contradictions** among {answered} answered cells."
+    return (
+        f"{len(results.entries)} cells, {answered} answered; no bound contradicts what the network "
+        "reaches, and all optima of a question agree."
+    )
+
+
+def markdown(table: Table) -> str:
+    """A table in Markdown, numbers to the right."""
+    numeric = [
+        all(_is_number(row[k]) for row in table.rows) and bool(table.rows)
+        for k in range(len(table.columns))
+    ]
+    lines = [
+        f"| {' | '.join(table.columns)} |",
+        f"|{'|'.join('---:' if right else '---' for right in numeric)}|",
+    ]
+    lines += [f"| {' | '.join(_plain(text) for text in row)} |" for row in table.rows]
+    return "\n".join(lines)
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.replace("|", "\\|").split())
+
+
+def _is_number(text: str) -> bool:
+    return text.replace(",", "").replace(".", "").replace("-", "").replace(
+        " to ", ""
+    ).isdigit() or (text == "-")
+
+
+def number(value: float | None) -> str:
+    """Seconds and ratios with as many digits as mean something."""
+    if value is None:
+        return "-"
+    return f"{value:.2f}" if value < 10 else f"{value:.1f}"
