@@ -21,6 +21,7 @@ ROWS = (
     ("stability", "formulations"),
     ("rewrites", "strategies"),
     ("compression", "equivalence", "separation"),
+    ("model_files",),
     ("report", "progress", "testing", "comparison", "demo", "cli"),
 )
 ROW = {name: row for row, names in enumerate(ROWS) for name in names}

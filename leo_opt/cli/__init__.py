@@ -21,6 +21,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
     {
         "compress": "compression",
         "classify": "stability",
+        "formulate": "models",
         "info": "network",
         "solvers": "solvers",
         "demo": "demo",

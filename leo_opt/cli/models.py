@@ -1,0 +1,133 @@
+"""`leo-opt formulate`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from leo_opt.cli.options import read_domain
+
+if TYPE_CHECKING:
+    from leo_opt.bounds import Bounds
+    from leo_opt.domain import Box
+    from leo_opt.network import Network
+    from leo_opt.stability import Stability
+
+
+@click.command()
+@click.argument("network_file", metavar="NETWORK", type=click.Path())
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(),
+    help="The model, .mps or .lp; a sidecar .json is written beside it.",
+)
+@click.option(
+    "--box", nargs=2, type=float, metavar="LOWER UPPER", help="All inputs between two numbers."
+)
+@click.option(
+    "--domain",
+    "domain_file",
+    type=click.Path(dir_okay=False),
+    help="Box from a .npz file (lower, upper) or a VNN-LIB property.",
+)
+@click.option(
+    "--formulation",
+    default="big-m",
+    show_default=True,
+    metavar="NAME[:OPTION=VALUE,...]",
+    help="Such as ideal, or partition:parts=4,split=equal-range.",
+)
+@click.option("--parts", type=int, help="Short for --formulation partition:parts=...")
+@click.option("--split", help="Short for --formulation partition:split=...")
+@click.option(
+    "--objective", metavar="TEXT", help="'max output 3', 'min output 3 - output 5', 'max pre 1 17'."
+)
+@click.option(
+    "--method",
+    type=click.Choice(["interval", "crown"]),
+    default="crown",
+    show_default=True,
+    help="How bounds are found where none are given.",
+)
+@click.option(
+    "--bounds", "bounds_file", type=click.Path(), help="Bounds from a .npz file of Bounds.save."
+)
+@click.option(
+    "--stability",
+    "stability_file",
+    type=click.Path(),
+    help="Bounds and phases from a file of `classify --json`.",
+)
+@click.option(
+    "--certified-only", is_flag=True, help="Of a stability file, take what no solver is behind."
+)
+@click.option(
+    "--no-centre", is_flag=True, help="Linear and stably active units are not held as deviations."
+)
+def formulate(
+    network_file: str,
+    output: str,
+    formulation: str,
+    objective: str | None,
+    method: str,
+    no_centre: bool,
+    **options: Any,
+) -> None:
+    """Write NETWORK on a box as a mixed-integer program, MPS or LP."""
+    from leo_opt import formats
+    from leo_opt.formulations.specification import read_formulation
+    from leo_opt.model_files import check_output, export_network
+    from leo_opt.report import show
+
+    check_output(output)
+    shorts = {key: options[key] for key in ("parts", "split") if options[key] is not None}
+    chosen = read_formulation(formulation, shorts)
+    network = formats.load(network_file)
+    bounds, domain = _read_bounds(network, options)
+    sidecar = export_network(
+        network,
+        domain,
+        output,
+        formulation=chosen,
+        bounds=bounds,
+        method=method,
+        objective=objective,
+        centred=not no_centre,
+    )
+    size = sidecar.about["size"]
+    asked = "no objective" if sidecar.objective is None else sidecar.objective["name"]
+    show(
+        [
+            f"{network_file}: {network!r}",
+            f"{chosen.name}: {size['rows']} rows, {size['columns']} columns, "
+            f"{size['binaries']} binaries, {size['nonzeros']} nonzeros; {asked}",
+            *(f"needs a solver with {need}" for need in sidecar.about["needs"]),
+            f"written: {output}",
+        ]
+    )
+
+
+def _read_bounds(
+    network: Network, options: dict[str, Any]
+) -> tuple[Bounds | Stability | None, Box | None]:
+    """The bounds that the options name, and the domain; one of them may be missing."""
+    from leo_opt.bounds import Bounds
+    from leo_opt.errors import InvalidInputError
+    from leo_opt.stability import Stability
+
+    if options["bounds_file"] is not None and options["stability_file"] is not None:
+        raise InvalidInputError("--bounds and --stability are both given; give one of them")
+    if options["certified_only"] and options["stability_file"] is None:
+        raise InvalidInputError("--certified-only is about a --stability file; give one")
+    bounds: Bounds | Stability | None = None
+    if options["bounds_file"] is not None:
+        bounds = Bounds.load(options["bounds_file"])
+    if options["stability_file"] is not None:
+        stability = Stability.load(options["stability_file"], network)
+        bounds = stability.certified if options["certified_only"] else stability
+    if bounds is not None and options["box"] is None and options["domain_file"] is None:
+        return bounds, None
+    return bounds, read_domain(network, options)

@@ -1,0 +1,310 @@
+"""From a network, or any linear Pyomo model, to a model file."""
+
+from __future__ import annotations
+
+import dataclasses
+import platform
+from collections.abc import Callable, Mapping
+from importlib.metadata import version
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+
+from leo_opt.bounds import Bounds, propagate
+from leo_opt.domain import Box
+from leo_opt.errors import InvalidInputError
+from leo_opt.formats.files import AnyPath, check_writable, suffix_of, write_atomically
+from leo_opt.formulations import Formulation, formulate
+from leo_opt.formulations import find as find_formulation
+from leo_opt.model_files.lp import lp_text
+from leo_opt.model_files.mps import mps_text
+from leo_opt.model_files.objective import Objective
+from leo_opt.model_files.sheet import Sheet
+from leo_opt.model_files.sidecar import Sidecar, check_not_another
+from leo_opt.network import Network
+from leo_opt.separation import Separation
+from leo_opt.solvers import Compiled, StandardForm, compile_model, find
+from leo_opt.stability import Stability
+
+WRITERS: Mapping[str, Callable[..., str]] = MappingProxyType({".mps": mps_text, ".lp": lp_text})
+"""The one table of formats of model files, by suffix."""
+
+_SEPARATION_ROUNDS = 50
+
+
+def export_model(model: Any, path: AnyPath) -> dict[str, str]:
+    """Write a linear Pyomo model, such as one that holds networks, as MPS or LP.
+
+    The file is a minimisation; its objective is called `minus_...` where the model maximises.
+
+    Parameters
+    ----------
+    model
+        A model or block that `leo_opt.solvers.compile_model` takes.
+    path
+        A file with a suffix of `WRITERS`.
+
+    Returns
+    -------
+    dict
+        Column of the file by the Pyomo name of the variable.
+
+    Raises
+    ------
+    InvalidInputError
+        If the model is not linear, or a number is beyond 1e20.
+    FileFormatError
+        If the suffix is unknown.
+    OutputError
+        If the file cannot be written.
+    """
+    check_writable(path, WRITERS)
+    compiled = compile_model(model)
+    sheet = _sheet(compiled, model, compiled.form, "objective")
+    _write(sheet, path, [])
+    names = compiled.form.column_names
+    return {name: sheet.columns[k].name for k, name in enumerate(names)}
+
+
+def export_network(
+    network: Network,
+    domain: Box | None,
+    path: AnyPath,
+    *,
+    formulation: str | Formulation = "big-m",
+    bounds: Bounds | Stability | None = None,
+    method: str = "crown",
+    objective: Objective | str | None = None,
+    centred: bool = True,
+) -> Sidecar:
+    """Write a network under a formulation as MPS or LP, and its sidecar beside it.
+
+    Parameters
+    ----------
+    domain
+        By default that of `bounds`.
+    path
+        A file with a suffix of `WRITERS`; the sidecar has the suffix `.json` instead.
+    formulation
+        A name or a formulation. `ideal`, whose rows are separated, is written with the rows that
+        rounds at the root find for the objective.
+    bounds
+        Intervals from elsewhere, or a stability, whose trusted intervals are taken; by default
+        those of `propagate` by `method`.
+    objective
+        Such as "max output 3"; by default the file has none.
+    centred
+        See `leo_opt.formulations.formulate`.
+
+    Returns
+    -------
+    Sidecar
+        Also written.
+
+    Raises
+    ------
+    InvalidInputError
+        If there is no domain, an objective names what the network lacks, or a formulation that
+        separates has no objective.
+    MismatchError
+        If the bounds are of another network or box.
+    FileFormatError, OutputError
+        If the files cannot be written.
+    """
+    check_output(path)
+    chosen = find_formulation(formulation)
+    question = Objective.parse(objective) if isinstance(objective, str) else objective
+    if question is not None:
+        question.check(network)
+    phases: tuple[tuple[str, ...], ...] | None = None
+    source = "given"
+    if isinstance(bounds, Stability):
+        bounds.check(network, domain)
+        phases = tuple(tuple(map(str, layer)) for layer in bounds.phases)
+        source, bounds = _source_of(bounds), bounds.trusted
+    if bounds is None:
+        if domain is None:
+            raise InvalidInputError("give a domain, or bounds that have one")
+        source, bounds = method, propagate(network, domain, method)
+    box = (bounds.domain if domain is None else domain).spread(network.input_size)
+    block = formulate(network, box, formulation=chosen, bounds=bounds, centred=centred)
+    compiled = compile_model(block)
+    form = _with_objective(compiled, block, question)
+    if type(chosen).violated_rows is not Formulation.violated_rows:
+        form = _separated(compiled, form, block)
+    sheet = _sheet(compiled, block, form, "none" if question is None else question.name)
+    about = _describe(chosen, source, form, sheet, centred)
+    sidecar = _sidecar(
+        network, Bounds(box, bounds.lower, bounds.upper), phases, compiled, block, sheet, question,
+        about,
+    )  # fmt: skip
+    _write(sheet, path, [f"{chosen.name} of network {network.content_hash}"])
+    sidecar.save(Path(path).with_suffix(".json"))
+    return sidecar
+
+
+def check_output(path: AnyPath) -> None:
+    """Find out now whether a model file and its sidecar can be written later.
+
+    Raises
+    ------
+    FileFormatError
+        If the suffix is unknown.
+    OutputError
+        If one cannot be written, or the sidecar would replace a file that is none.
+    """
+    check_writable(path, WRITERS)
+    beside = Path(path).with_suffix(".json")
+    check_writable(beside)
+    check_not_another(beside)
+
+
+def _write(sheet: Sheet, path: AnyPath, comments: list[str]) -> None:
+    first = f"leo_opt {version('leo-opt')} model {sheet.identity}"
+    text = WRITERS[suffix_of(path, WRITERS)](sheet, [first, *comments])
+    write_atomically(path, text.encode("ascii"))
+
+
+def _sheet(compiled: Compiled, model: Any, form: StandardForm, name: str) -> Sheet:
+    import pyomo.environ as pyo
+
+    sets = [group.name for group in model.component_data_objects(pyo.SOSConstraint, active=True)]
+    assert len(sets) == len(compiled.form.sos)
+    return Sheet.of(form, sets, name)
+
+
+def _with_objective(compiled: Compiled, block: Any, question: Objective | None) -> StandardForm:
+    """The compiled block with an objective."""
+    if question is None:
+        return compiled.form
+    coefficients, constant = compiled.linear(question.expression(block))
+    return dataclasses.replace(
+        compiled.form, objective=coefficients, constant=constant, maximize=question.maximize
+    )
+
+
+def _separated(compiled: Compiled, form: StandardForm, block: Any) -> StandardForm:
+    """A form with the rows that its relaxation violates, found by HiGHS in rounds."""
+    if not form.objective.any():
+        raise InvalidInputError(
+            f"{block.formulation.name} is written with the rows that the relaxation of an "
+            "objective violates; give an objective, or take convex-hull"
+        )
+    separation, found = Separation.of(compiled, block), []
+    with find("highs").open(form) as session:
+        ask = session.maximize if form.maximize else session.minimize
+        for _ in range(_SEPARATION_ROUNDS):
+            answer = ask(form.objective, constant=form.constant, relaxation=True)
+            rows = None if answer.point is None else separation(answer.point)
+            if rows is None:
+                break
+            found.append(rows)
+            session.add_rows(rows.matrix, rows.lower, rows.upper)
+    count = sum(rows.upper.size for rows in found)
+    return dataclasses.replace(
+        form,
+        matrix=sparse.vstack([form.matrix, *(rows.matrix for rows in found)], format="csr"),
+        row_lower=np.concatenate([form.row_lower, *(rows.lower for rows in found)]),
+        row_upper=np.concatenate([form.row_upper, *(rows.upper for rows in found)]),
+        row_names=(*form.row_names, *(f"separated[{k}]" for k in range(count))),
+    )
+
+
+def _source_of(stability: Stability) -> str:
+    """Where the trusted intervals of a stability come from, with the solvers to be believed."""
+    solvers = {
+        str(evidence.premise)
+        for side in (stability.lower_evidence, stability.upper_evidence)
+        for layer in side
+        for evidence in layer
+        if not evidence.premise.certified
+    }
+    return "stability: " + (", ".join(sorted(solvers)) or "certified")
+
+
+def _describe(
+    formulation: Formulation, source: str, form: StandardForm, sheet: Sheet, centred: bool
+) -> dict[str, Any]:
+    """What a sidecar says besides where the network stands."""
+    options: dict[str, Any] = {}
+    if dataclasses.is_dataclass(formulation):
+        options = dataclasses.asdict(formulation)
+    return {
+        "formulation": {
+            "name": formulation.name,
+            "options": options,
+            "exact": formulation.exact,
+            "centred": centred,
+        },
+        "bounds_source": source,
+        "needs": sorted(sheet.needs),
+        "size": {
+            "rows": len(sheet.lines),
+            "columns": len(sheet.columns),
+            "binaries": sheet.binaries,
+            "nonzeros": sheet.nonzeros,
+            "separated_rows": sum(name.startswith("separated[") for name in form.row_names),
+        },
+        "versions": {
+            "python": platform.python_version(),
+            **{name: version(name) for name in ("leo-opt", "pyomo", "numpy")},
+        },
+    }
+
+
+def _sidecar(
+    network: Network,
+    bounds: Bounds,
+    phases: tuple[tuple[str, ...], ...] | None,
+    compiled: Compiled,
+    block: Any,
+    sheet: Sheet,
+    question: Objective | None,
+    about: dict[str, Any],
+) -> Sidecar:
+    """Where the network stands in the file."""
+
+    def column(variable: Any) -> str:
+        return sheet.columns[compiled.column_of(variable)].name
+
+    shape = [layer.n_out for layer in network.layers]
+    pre = {address: column(variable) for address, variable in block.scaled_pre.items()}
+    own = {address: column(variable) for address, variable in block.scaled_post.items()}
+    active = {address: column(variable) for address, variable in block.is_active.items()}
+
+    def by_layer(table: Mapping[Any, Any]) -> tuple[tuple[Any, ...], ...]:
+        return tuple(
+            tuple(table.get((layer, unit)) for unit in range(size))
+            for layer, size in enumerate(shape)
+        )
+
+    return Sidecar(
+        identity=sheet.identity,
+        network_hash=network.content_hash,
+        bounds=bounds,
+        phases=_phases(network, bounds) if phases is None else phases,
+        scale=tuple(np.array(row, dtype=np.float64) for row in by_layer(block.scale)),
+        shift=tuple(np.array(row, dtype=np.float64) for row in by_layer(block.shift)),
+        inputs=tuple(column(block.inputs[k]) for k in range(network.input_size)),
+        pre=by_layer(pre),
+        post=by_layer(pre | own),
+        active=by_layer(active),
+        objective=None if question is None else question.to_json(),
+        about=about,
+    )
+
+
+def _phases(network: Network, bounds: Bounds) -> tuple[tuple[str, ...], ...]:
+    """Phases that the bounds alone show."""
+    return tuple(
+        tuple(
+            "stably_inactive" if high <= 0.0 else "stably_active" if low >= 0.0 else "undecided"
+            for low, high in zip(lower.tolist(), upper.tolist(), strict=True)
+        )
+        if layer.has_phases
+        else ()
+        for layer, lower, upper in zip(network.layers, bounds.lower, bounds.upper, strict=True)
+    )

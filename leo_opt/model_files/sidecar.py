@@ -1,0 +1,280 @@
+"""What stands in a model file, as JSON beside it: the way back from columns to the network."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from leo_opt.bounds import Bounds
+from leo_opt.domain import Box
+from leo_opt.errors import FileFormatError, InvalidInputError, MismatchError, OutputError
+from leo_opt.formats.files import AnyPath, check_readable, write_atomically
+from leo_opt.network import FloatArray
+
+FORMAT = "leo_opt model 1"
+
+Names = tuple[tuple[str | None, ...], ...]
+"""For each layer the column of each unit; None where it has none."""
+
+
+@dataclass(frozen=True, eq=False)
+class Sidecar:
+    """Where a network stands in a model file, and under which bounds.
+
+    Parameters
+    ----------
+    identity
+        What the first line of the model file says; see `Sheet.identity`.
+    network_hash
+        `Network.content_hash`.
+    bounds
+        The intervals that the model was built with, and the domain.
+    phases
+        One tuple a layer with the phase of each unit; empty where units have no phases.
+    scale, shift : one (n_out,) array a layer
+        Column of pre = scale * (pre - shift), column of post = scale * (post - shift).
+    inputs
+        Column of each input, in natural units.
+    pre, post, active
+        Columns of all units.
+    objective
+        "maximize", "terms" (factor, kind, address) and "name", or None.
+    about
+        What else is known: formulation and its options, bounds' source, size, versions.
+    """
+
+    identity: str
+    network_hash: str
+    bounds: Bounds
+    phases: tuple[tuple[str, ...], ...]
+    scale: tuple[FloatArray, ...]
+    shift: tuple[FloatArray, ...]
+    inputs: tuple[str, ...]
+    pre: Names
+    post: Names
+    active: Names
+    objective: Mapping[str, Any] | None
+    about: Mapping[str, Any]
+
+    @property
+    def domain(self) -> Box:
+        """The box of inputs."""
+        return self.bounds.domain
+
+    def input_values(self, solution: Mapping[str, float], sparse: bool = False) -> FloatArray:
+        """Inputs (n_in,) of a solution of the file.
+
+        Parameters
+        ----------
+        solution
+            Value by column name, as a solver returns it.
+        sparse
+            Take columns that are missing for 0: SCIP and CBC leave zeros out.
+
+        Raises
+        ------
+        InvalidInputError
+            If a column is missing or a value is not finite.
+        """
+        return np.array([_value(solution, column, sparse) for column in self.inputs])
+
+    def pre_values(self, solution: Mapping[str, float], sparse: bool = False) -> list[FloatArray]:
+        """Pre-activations of all layers in natural units; NaN where a unit is stably inactive."""
+        return [
+            self._natural(solution, layer, names, math.nan, sparse)
+            for layer, names in enumerate(self.pre)
+        ]
+
+    def post_values(self, solution: Mapping[str, float], sparse: bool = False) -> list[FloatArray]:
+        """Post-activations of all layers in natural units."""
+        return [
+            self._natural(solution, layer, names, 0.0, sparse)
+            for layer, names in enumerate(self.post)
+        ]
+
+    def output_values(self, solution: Mapping[str, float], sparse: bool = False) -> FloatArray:
+        """Outputs (n_out,) in natural units."""
+        return self.post_values(solution, sparse)[-1]
+
+    def objective_value(self, value: float) -> float:
+        """The optimum or bound that was asked for, from what a solver reports about the file.
+
+        Every file is a minimisation: a bound from below becomes one from above and vice versa
+        where a maximum was asked for.
+
+        Raises
+        ------
+        InvalidInputError
+            If the file has no objective.
+        """
+        if self.objective is None:
+            raise InvalidInputError("the model file has no objective; write one with an objective")
+        return -value if self.objective["maximize"] else value
+
+    def _natural(
+        self,
+        solution: Mapping[str, float],
+        layer: int,
+        names: Sequence[str | None],
+        missing: float,
+        sparse: bool,
+    ) -> FloatArray:
+        values = np.full(len(names), missing)
+        for unit, name in enumerate(names):
+            if name is not None:
+                value = _value(solution, name, sparse)
+                values[unit] = value / self.scale[layer][unit] + self.shift[layer][unit]
+        return values
+
+    def save(self, path: AnyPath) -> None:
+        """Write JSON, numbers without loss, whole or not at all.
+
+        Raises
+        ------
+        OutputError
+            If the file cannot be written, or is another JSON file.
+        """
+        check_not_another(path)
+        write_atomically(path, _pretty(self.to_json()).encode())
+
+    @classmethod
+    def load(cls, path: AnyPath) -> Sidecar:
+        """Read a sidecar by its own name, or by that of the model file it belongs to.
+
+        Raises
+        ------
+        FileFormatError
+            If the file is no sidecar.
+        MismatchError
+            If the model file is not the one that the sidecar was written with.
+        """
+        source = check_readable(path)
+        beside = check_readable(source.with_suffix(".json"))
+        try:
+            sidecar = cls.from_json(json.loads(beside.read_text(encoding="utf-8")))
+        except (ValueError, KeyError, TypeError) as error:
+            raise FileFormatError(
+                f"{beside} is no sidecar of a model file ({error}); "
+                "write one with `leo-opt formulate`"
+            ) from error
+        if source != beside:
+            with source.open(encoding="utf-8", errors="replace") as stream:
+                first = stream.readline()
+            if sidecar.identity not in first:
+                raise MismatchError(
+                    f"{beside} is of another model than {source}; write the model again"
+                )
+        return sidecar
+
+    def to_json(self) -> dict[str, Any]:
+        """A tree of lists, strings and numbers that `from_json` turns back into an equal value."""
+        return {
+            "format": FORMAT,
+            "model": self.identity,
+            **self.about,
+            "objective": None if self.objective is None else dict(self.objective),
+            "network_hash": self.network_hash,
+            "domain": _lists([self.domain.lower, self.domain.upper]),
+            "inputs": list(self.inputs),
+            "layers": [
+                {
+                    "lower": self.bounds.lower[layer].tolist(),
+                    "upper": self.bounds.upper[layer].tolist(),
+                    "phase": list(self.phases[layer]),
+                    "scale": self.scale[layer].tolist(),
+                    "shift": self.shift[layer].tolist(),
+                    "pre": list(self.pre[layer]),
+                    "post": list(self.post[layer]),
+                    "active": list(self.active[layer]),
+                }
+                for layer in range(len(self.pre))
+            ],
+        }
+
+    @classmethod
+    def from_json(cls, tree: dict[str, Any]) -> Sidecar:
+        """The value that `to_json` described.
+
+        Raises
+        ------
+        ValueError, KeyError, TypeError
+            If the tree is not such a description.
+        """
+        if tree["format"] != FORMAT:
+            raise ValueError(f"format {tree['format']!r} instead of {FORMAT!r}")
+        layers = tree["layers"]
+        known = {"format", "model", "objective", "network_hash", "domain", "inputs", "layers"}
+        return cls(
+            identity=tree["model"],
+            network_hash=tree["network_hash"],
+            bounds=Bounds(Box(*tree["domain"]), _arrays(layers, "lower"), _arrays(layers, "upper")),
+            phases=tuple(tuple(layer["phase"]) for layer in layers),
+            scale=_arrays(layers, "scale"),
+            shift=_arrays(layers, "shift"),
+            inputs=tuple(tree["inputs"]),
+            pre=tuple(tuple(layer["pre"]) for layer in layers),
+            post=tuple(tuple(layer["post"]) for layer in layers),
+            active=tuple(tuple(layer["active"]) for layer in layers),
+            objective=tree["objective"],
+            about={key: value for key, value in tree.items() if key not in known},
+        )
+
+
+def _pretty(tree: dict[str, Any]) -> str:
+    """JSON with one entry of the tree, or of one of its layers, a line."""
+    entries = {key: json.dumps(value, allow_nan=False) for key, value in tree.items()}
+    layers = [
+        ",\n   ".join(
+            f"{json.dumps(k)}: {json.dumps(v, allow_nan=False)}" for k, v in layer.items()
+        )
+        for layer in tree["layers"]
+    ]
+    entries["layers"] = "[\n  {" + "},\n  {".join(layers) + "}\n ]"
+    return "{\n " + ",\n ".join(f"{json.dumps(k)}: {v}" for k, v in entries.items()) + "\n}\n"
+
+
+def check_not_another(path: AnyPath) -> None:
+    """Refuse to write a sidecar over a file that is none.
+
+    Raises
+    ------
+    OutputError
+    """
+    target = Path(path)
+    if not target.is_file():
+        return
+    try:
+        tree = json.loads(target.read_text(encoding="utf-8"))
+        ours = tree["format"] == FORMAT
+    except (OSError, ValueError, KeyError, TypeError):
+        ours = False
+    if not ours:
+        raise OutputError(
+            f"{target} is there and no sidecar of a model file; give the model another name"
+        )
+
+
+def _value(solution: Mapping[str, float], column: str, sparse: bool) -> float:
+    value = solution.get(column, 0.0 if sparse else None)
+    if value is None:
+        raise InvalidInputError(
+            f"the solution has no value of column {column}; if its writer leaves out zeros, "
+            "pass sparse=True"
+        )
+    if not math.isfinite(value):
+        raise InvalidInputError(f"column {column} has the value {value}; give finite numbers")
+    return float(value)
+
+
+def _lists(sides: Sequence[FloatArray]) -> list[list[float]]:
+    return [side.tolist() for side in sides]
+
+
+def _arrays(layers: list[dict[str, Any]], key: str) -> tuple[FloatArray, ...]:
+    return tuple(np.array(layer[key], dtype=np.float64) for layer in layers)
