@@ -106,7 +106,7 @@ def _gaps(lines: Sequence[GapLine]) -> Table:
         (
             f"{line.formulation}{' ' if line.settings else ''}{line.settings}",
             str(line.questions),
-            *(f"{value:.1f}" for value in (line.median, line.mean, line.least, line.most)),
+            *(f"{value + 0.0:.1f}" for value in (line.median, line.mean, line.least, line.most)),
             f"{line.cut_rows:g}",
         )
         for line in lines
