@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import platform
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -19,6 +18,7 @@ from leo_opt.errors import InvalidInputError
 from leo_opt.formats.files import AnyPath, check_writable, suffix_of, write_atomically
 from leo_opt.formulations import Formulation, formulate
 from leo_opt.formulations import find as find_formulation
+from leo_opt.model_files.description import describe_model, describe_network, name_source
 from leo_opt.model_files.lp import lp_text
 from leo_opt.model_files.mps import mps_text
 from leo_opt.model_files.objective import Objective
@@ -124,7 +124,7 @@ def export_network(
     if isinstance(bounds, Stability):
         bounds.check(network, domain)
         phases = tuple(tuple(map(str, layer)) for layer in bounds.phases)
-        source, bounds = _source_of(bounds), bounds.trusted
+        source, bounds = name_source(bounds), bounds.trusted
     if bounds is None:
         if domain is None:
             raise InvalidInputError("give a domain, or bounds that have one")
@@ -136,8 +136,8 @@ def export_network(
     if type(chosen).violated_rows is not Formulation.violated_rows:
         form = _separated(compiled, form, block)
     sheet = _sheet(compiled, block, form, "none" if question is None else question.name)
-    about = _describe(chosen, source, form, sheet, centred)
-    sidecar = _sidecar(
+    about = describe_model(chosen, source, form, sheet, centred)
+    sidecar = describe_network(
         network, Bounds(box, bounds.lower, bounds.upper), phases, compiled, block, sheet, question,
         about,
     )  # fmt: skip
@@ -210,101 +210,4 @@ def _separated(compiled: Compiled, form: StandardForm, block: Any) -> StandardFo
         row_lower=np.concatenate([form.row_lower, *(rows.lower for rows in found)]),
         row_upper=np.concatenate([form.row_upper, *(rows.upper for rows in found)]),
         row_names=(*form.row_names, *(f"separated[{k}]" for k in range(count))),
-    )
-
-
-def _source_of(stability: Stability) -> str:
-    """Where the trusted intervals of a stability come from, with the solvers to be believed."""
-    solvers = {
-        str(evidence.premise)
-        for side in (stability.lower_evidence, stability.upper_evidence)
-        for layer in side
-        for evidence in layer
-        if not evidence.premise.certified
-    }
-    return "stability: " + (", ".join(sorted(solvers)) or "certified")
-
-
-def _describe(
-    formulation: Formulation, source: str, form: StandardForm, sheet: Sheet, centred: bool
-) -> dict[str, Any]:
-    """What a sidecar says besides where the network stands."""
-    options: dict[str, Any] = {}
-    if dataclasses.is_dataclass(formulation):
-        options = dataclasses.asdict(formulation)
-    return {
-        "formulation": {
-            "name": formulation.name,
-            "options": options,
-            "exact": formulation.exact,
-            "centred": centred,
-        },
-        "bounds_source": source,
-        "needs": sorted(sheet.needs),
-        "size": {
-            "rows": len(sheet.lines),
-            "columns": len(sheet.columns),
-            "binaries": sheet.binaries,
-            "nonzeros": sheet.nonzeros,
-            "separated_rows": sum(name.startswith("separated[") for name in form.row_names),
-        },
-        "versions": {
-            "python": platform.python_version(),
-            **{name: version(name) for name in ("leo-opt", "pyomo", "numpy")},
-        },
-    }
-
-
-def _sidecar(
-    network: Network,
-    bounds: Bounds,
-    phases: tuple[tuple[str, ...], ...] | None,
-    compiled: Compiled,
-    block: Any,
-    sheet: Sheet,
-    question: Objective | None,
-    about: dict[str, Any],
-) -> Sidecar:
-    """Where the network stands in the file."""
-
-    def column(variable: Any) -> str:
-        return sheet.columns[compiled.column_of(variable)].name
-
-    shape = [layer.n_out for layer in network.layers]
-    pre = {address: column(variable) for address, variable in block.scaled_pre.items()}
-    own = {address: column(variable) for address, variable in block.scaled_post.items()}
-    active = {address: column(variable) for address, variable in block.is_active.items()}
-
-    def by_layer(table: Mapping[Any, Any]) -> tuple[tuple[Any, ...], ...]:
-        return tuple(
-            tuple(table.get((layer, unit)) for unit in range(size))
-            for layer, size in enumerate(shape)
-        )
-
-    return Sidecar(
-        identity=sheet.identity,
-        network_hash=network.content_hash,
-        bounds=bounds,
-        phases=_phases(network, bounds) if phases is None else phases,
-        scale=tuple(np.array(row, dtype=np.float64) for row in by_layer(block.scale)),
-        shift=tuple(np.array(row, dtype=np.float64) for row in by_layer(block.shift)),
-        inputs=tuple(column(block.inputs[k]) for k in range(network.input_size)),
-        pre=by_layer(pre),
-        post=by_layer(pre | own),
-        active=by_layer(active),
-        objective=None if question is None else question.to_json(),
-        about=about,
-    )
-
-
-def _phases(network: Network, bounds: Bounds) -> tuple[tuple[str, ...], ...]:
-    """Phases that the bounds alone show."""
-    return tuple(
-        tuple(
-            "stably_inactive" if high <= 0.0 else "stably_active" if low >= 0.0 else "undecided"
-            for low, high in zip(lower.tolist(), upper.tolist(), strict=True)
-        )
-        if layer.has_phases
-        else ()
-        for layer, lower, upper in zip(network.layers, bounds.lower, bounds.upper, strict=True)
     )

@@ -213,7 +213,12 @@ def _sets(form: StandardForm, names: Sequence[str], taken: Iterable[str]) -> lis
 def _add_unused(
     columns: Sequence[Column], lines: Sequence[Line], objective: dict[int, float]
 ) -> None:
-    """Give columns of no row an entry 0 in the objective: not every reader knows others."""
+    """Give columns of no row an entry 0 in the objective: not every reader knows others.
+
+    An empty objective gets one, too.
+    """
+    if not objective:
+        objective[0] = 0.0
     used = {column for line in lines for column in line.columns} | set(objective)
     for column in range(len(columns)):
         if column not in used:

@@ -19,6 +19,12 @@ from leo_opt.network import FloatArray
 
 FORMAT = "leo_opt model 1"
 
+_FIELDS = frozenset(
+    {"format", "model", "objective", "network_hash", "domain", "layers"}
+    | {"inputs", "input_scale", "input_shift"}
+)
+"""What `Sidecar` has a field for; the rest is `about`."""
+
 Names = tuple[tuple[str | None, ...], ...]
 """For each layer the column of each unit; None where it has none."""
 
@@ -39,8 +45,9 @@ class Sidecar:
         One tuple a layer with the phase of each unit; empty where units have no phases.
     scale, shift : one (n_out,) array a layer
         Column of pre = scale * (pre - shift), column of post = scale * (post - shift).
-    inputs
-        Column of each input, in natural units.
+    inputs, input_scale, input_shift
+        Column = scale * (input - shift). Where the range of an input is far from 1 this is its
+        scaled column: the column `input_i` is then known to a solver's tolerance only.
     pre, post, active
         Columns of all units.
     objective
@@ -56,6 +63,8 @@ class Sidecar:
     scale: tuple[FloatArray, ...]
     shift: tuple[FloatArray, ...]
     inputs: tuple[str, ...]
+    input_scale: FloatArray
+    input_shift: FloatArray
     pre: Names
     post: Names
     active: Names
@@ -82,7 +91,23 @@ class Sidecar:
         InvalidInputError
             If a column is missing or a value is not finite.
         """
-        return np.array([_value(solution, column, sparse) for column in self.inputs])
+        values = np.array([_value(solution, column, sparse) for column in self.inputs])
+        return values / self.input_scale + self.input_shift
+
+    def input_columns(self, inputs: FloatArray) -> dict[str, float]:
+        """Values of columns that fix the inputs (n_in,) of the network.
+
+        Raises
+        ------
+        InvalidInputError
+            If there are more or fewer inputs.
+        """
+        if np.shape(inputs) != self.input_shift.shape:
+            raise InvalidInputError(
+                f"inputs have shape {np.shape(inputs)}; the network takes {self.input_shift.shape}"
+            )
+        values = self.input_scale * (np.asarray(inputs) - self.input_shift)
+        return dict(zip(self.inputs, values.tolist(), strict=True))
 
     def pre_values(self, solution: Mapping[str, float], sparse: bool = False) -> list[FloatArray]:
         """Pre-activations of all layers in natural units; NaN where a unit is stably inactive."""
@@ -182,6 +207,8 @@ class Sidecar:
             "network_hash": self.network_hash,
             "domain": _lists([self.domain.lower, self.domain.upper]),
             "inputs": list(self.inputs),
+            "input_scale": self.input_scale.tolist(),
+            "input_shift": self.input_shift.tolist(),
             "layers": [
                 {
                     "lower": self.bounds.lower[layer].tolist(),
@@ -209,7 +236,6 @@ class Sidecar:
         if tree["format"] != FORMAT:
             raise ValueError(f"format {tree['format']!r} instead of {FORMAT!r}")
         layers = tree["layers"]
-        known = {"format", "model", "objective", "network_hash", "domain", "inputs", "layers"}
         return cls(
             identity=tree["model"],
             network_hash=tree["network_hash"],
@@ -218,11 +244,13 @@ class Sidecar:
             scale=_arrays(layers, "scale"),
             shift=_arrays(layers, "shift"),
             inputs=tuple(tree["inputs"]),
+            input_scale=np.array(tree["input_scale"], dtype=np.float64),
+            input_shift=np.array(tree["input_shift"], dtype=np.float64),
             pre=tuple(tuple(layer["pre"]) for layer in layers),
             post=tuple(tuple(layer["post"]) for layer in layers),
             active=tuple(tuple(layer["active"]) for layer in layers),
             objective=tree["objective"],
-            about={key: value for key, value in tree.items() if key not in known},
+            about={key: value for key, value in tree.items() if key not in _FIELDS},
         )
 
 
