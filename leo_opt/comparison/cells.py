@@ -63,6 +63,7 @@ class Cell:
             "sign": self.direction.sign,
             "bounds": self.bounds,
             "formulation": self.formulation.label,
+            "separation": self.formulation.separation,
             "solver": self.solver.label,
             "seed": self.seed,
             "time_limit": self.time_limit,

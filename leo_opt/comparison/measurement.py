@@ -56,7 +56,9 @@ class Measurement:
     margin
         Bounds are believed up to this.
     nodes, seconds
-        Of branch and bound; seconds with separation.
+        Of branch and bound; wall-clock seconds, with separation.
+    cpu_seconds
+        The same in time of the processor, over all threads.
     termination_condition
         Pyomo's word.
     verdict
@@ -88,6 +90,7 @@ class Measurement:
     margin: float | None = None
     nodes: int | None = None
     seconds: float | None = None
+    cpu_seconds: float | None = None
     termination_condition: str = ""
     verdict: str = ""
     solver: str = ""
@@ -142,13 +145,16 @@ class _Root:
     seconds: float
     rows: int = 0
     counted: float = 0.0
+    counted_cpu: float = 0.0
 
 
 def _ask(session: Session, cell: Cell, instance: Instance, begun: Measurement) -> Measurement:
     """Relaxation, separation, branch and bound on an open session."""
     root = _root(session, cell, instance)
     session.forget()
+    cpu = time.process_time()
     answer = _solve(session, cell, instance, max(0.0, cell.time_limit - root.counted))
+    cpu = time.process_time() - cpu + root.counted_cpu
     natural = 1.0 / instance.scale
     confirmed = None
     if answer.point is not None:
@@ -167,6 +173,7 @@ def _ask(session: Session, cell: Cell, instance: Instance, begun: Measurement) -
         confirmed=_times(confirmed, natural),
         nodes=answer.nodes,
         seconds=answer.seconds + root.counted,
+        cpu_seconds=cpu,
         termination_condition=str(answer.termination_condition),
         verdict=_verdict(answer, confirmed, instance.margin),
         solver=answer.solver,
@@ -175,7 +182,7 @@ def _ask(session: Session, cell: Cell, instance: Instance, begun: Measurement) -
 
 def _root(session: Session, cell: Cell, instance: Instance) -> _Root:
     """The bound of the linear relaxation, and after rounds of separation where asked for."""
-    begin = time.monotonic()
+    begin, cpu = time.monotonic(), time.process_time()
     first = _relax(session, instance, cell.time_limit)
     if cell.formulation.separation not in ("rounds", "both") or instance.separation is None:
         return _Root(first, first, time.monotonic() - begin)
@@ -187,8 +194,9 @@ def _root(session: Session, cell: Cell, instance: Instance) -> _Root:
         rounds=cell.formulation.rounds,
         time_limit=max(0.0, cell.time_limit - (time.monotonic() - begin)),
     )
-    spent = time.monotonic() - begin
-    return _Root(first, _relax(session, instance, cell.time_limit), spent, found.rows, spent)
+    spent, cpu = time.monotonic() - begin, time.process_time() - cpu
+    last = _relax(session, instance, cell.time_limit)
+    return _Root(first, last, spent, found.rows, spent, cpu)
 
 
 def _relax(session: Session, instance: Instance, time_limit: float) -> float | None:

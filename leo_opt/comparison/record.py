@@ -197,5 +197,6 @@ _FIELDS = tuple(field.name for field in fields(Measurement))
 
 
 def _entry(line: Mapping[str, Any]) -> Entry:
-    values = {name: line["measurement"][name] for name in _FIELDS}
+    # A field that a later version adds has its default here, one that it drops is passed over.
+    values = {name: value for name, value in line["measurement"].items() if name in _FIELDS}
     return Entry(line["key"], line["cell"], Measurement(**values), line["environment"])
