@@ -103,7 +103,7 @@ def main(
     plan.write_text(write_plan(networks.resolve(), cases, time_limit, count), encoding="utf-8")
     with show_progress(quiet=False) as progress:
         results = run_plan(read_plan(plan), output, workers=workers, progress=progress)
-    report = write_report(results, output)
+    report = write_report(results, output, clock="cpu")
     click.echo(report.text)
     sys.exit(1 if report.clashes else 0)
 

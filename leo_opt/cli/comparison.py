@@ -20,6 +20,13 @@ _CLASH = 1
 )
 @click.option("--workers", type=int, default=1, show_default=True, help="Cells side by side.")
 @click.option("--retry", is_flag=True, help="Run again what was refused or failed.")
+@click.option(
+    "--clock",
+    type=click.Choice(["wall", "cpu"]),
+    default="wall",
+    show_default=True,
+    help="Times in tables and profiles; cpu is fairer on a busy machine.",
+)
 @click.option("-q", "--quiet", is_flag=True, help="No progress.")
 def bench(
     plan_file: str | None,
@@ -27,6 +34,7 @@ def bench(
     report_only: str | None,
     workers: int,
     retry: bool,
+    clock: str,
     quiet: bool,
 ) -> None:
     """Compare formulations and solvers on networks, as the TOML file PLAN says.
@@ -60,7 +68,7 @@ def bench(
         except KeyboardInterrupt:
             click.echo(f"Finished cells are in {folder}; the same command goes on.", err=True)
             raise
-    report = write_report(results, folder)
+    report = write_report(results, folder, clock)
     click.echo(report.text)
     if report.clashes:
         sys.exit(_CLASH)

@@ -52,8 +52,13 @@ def check_folder(folder: str | os.PathLike[str]) -> None:
     check_writable(target / CSV if target.exists() else target)
 
 
-def write_report(results: Results, folder: str | os.PathLike[str]) -> Report:
+def write_report(results: Results, folder: str | os.PathLike[str], clock: str = "wall") -> Report:
     """Write results.csv, table.md, index.html and, with matplotlib, two PNG files.
+
+    Parameters
+    ----------
+    clock
+        "wall" or "cpu": which times tables and profiles show.
 
     Raises
     ------
@@ -63,14 +68,14 @@ def write_report(results: Results, folder: str | os.PathLike[str]) -> Report:
     target = Path(folder)
     notes: list[str] = []
     try:
-        plots = draw(results.entries)
+        plots = draw(results.entries, clock)
     except SolverNotAvailableError as error:
         plots = {}
         notes.append(str(error))
     clashes = clash_lines(results.entries)
     verdict = verdict_line(results, clashes)
-    page = write_page(verdict, clashes, make_tables(results), plots, notes)
-    text = write_markdown(results)
+    page = write_page(verdict, clashes, make_tables(results, clock), plots, notes)
+    text = write_markdown(results, clock)
     files = {CSV: write_csv(results), MARKDOWN: text, PAGE: page}
     for name, content in files.items():
         write_atomically(target / name, content.encode())

@@ -21,7 +21,7 @@ _STYLES = ("-", "--", "-.", ":")
 _MOST_FACTOR = 1000.0
 
 
-def draw(entries: Sequence[Entry]) -> dict[str, bytes]:
+def draw(entries: Sequence[Entry], clock: str = "wall") -> dict[str, bytes]:
     """The plots of a comparison as PNG files by name; one is missing where it would be empty.
 
     Raises
@@ -36,7 +36,7 @@ def draw(entries: Sequence[Entry]) -> dict[str, bytes]:
             "plots need matplotlib: pip install 'leo-opt[bench]', then --report-only"
         ) from error
     figures = {
-        "profile.png": _draw_profiles(Figure, entries),
+        "profile.png": _draw_profiles(Figure, entries, clock),
         "root_gap.png": _draw_gaps(Figure, entries),
     }
     return {name: _encode(figure) for name, figure in figures.items() if figure is not None}
@@ -49,15 +49,17 @@ def _encode(figure: Figure) -> bytes:
     return stream.getvalue()
 
 
-def _draw_profiles(figure_class: type[Figure], entries: Sequence[Entry]) -> Figure | None:
+def _draw_profiles(
+    figure_class: type[Figure], entries: Sequence[Entry], clock: str
+) -> Figure | None:
     """One panel a solver, with its formulations against each other, and one for everybody."""
     solvers = list(dict.fromkeys(entry.cell["solver"] for entry in entries))
     panels: list[tuple[str, list[Profile], bool]] = []
     for solver in solvers:
         mine = [entry for entry in entries if entry.cell["solver"] == solver]
-        panels.append((f"on {solver}", profiles(mine), False))
+        panels.append((f"on {solver}", profiles(mine, clock), False))
     if len(solvers) > 1:
-        panels.append(("all solvers", profiles(entries), True))
+        panels.append(("all solvers", profiles(entries, clock), True))
     panels = [panel for panel in panels if any(profile.questions for profile in panel[1])]
     if not panels:
         return None

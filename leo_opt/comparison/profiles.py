@@ -43,8 +43,8 @@ class Profile:
         return float(within / self.questions) if self.questions else 0.0
 
 
-def profiles(entries: Sequence[Entry]) -> list[Profile]:
-    """Profiles of contestants against one another.
+def profiles(entries: Sequence[Entry], clock: str = "wall") -> list[Profile]:
+    """Profiles of contestants against one another, by a clock of `CLOCKS`.
 
     A question counts if anybody solved it. What a contestant was refused, failed or did not solve
     has an infinite ratio.
@@ -54,7 +54,7 @@ def profiles(entries: Sequence[Entry]) -> list[Profile]:
     for who, mine in contestants(entries).items():
         times[who] = {}
         for entry in filter(is_solved, mine):
-            seconds = seconds_of(entry)
+            seconds = seconds_of(entry, clock)
             if seconds is not None:
                 times[who][run_of(entry)] = seconds
                 best[run_of(entry)] = min(best.get(run_of(entry), math.inf), seconds)

@@ -32,6 +32,11 @@ _HEADINGS: Mapping[str, str] = MappingProxyType({"solver": _SOLVER_VERSION})
 """Columns of a measurement whose name a column of the cell has already."""
 
 
+_CLOCK_WORDS: Mapping[str, str] = MappingProxyType(
+    {"wall": "wall clock", "cpu": "time of the processor"}
+)
+
+
 @dataclass(frozen=True)
 class Table:
     """A table for Markdown and HTML: a heading, sentences about it, columns and texts."""
@@ -60,15 +65,15 @@ def write_csv(results: Results) -> str:
     return stream.getvalue()
 
 
-def make_tables(results: Results) -> list[Table]:
+def make_tables(results: Results, clock: str = "wall") -> list[Table]:
     """The tables of a comparison, in the order in which they are shown."""
     entries = results.entries
-    tables = [_times(summarise(entries)), _gaps(summarise_gaps(entries))]
+    tables = [_times(summarise(entries, clock), clock), _gaps(summarise_gaps(entries))]
     tables += [_sizes(entries), _refusals(entries), _environments(results)]
     return [table for table in tables if table.rows]
 
 
-def _times(lines: Sequence[Line]) -> Table:
+def _times(lines: Sequence[Line], clock: str) -> Table:
     several = any(line.contestant.settings for line in lines)
     columns = (
         *("formulation", "solver"), *(("settings",) if several else ()),
@@ -93,10 +98,10 @@ def _times(lines: Sequence[Line]) -> Table:
             )
         )
     remarks = (
-        f"Seconds of answered cells, unsolved ones at their limit; the mean is geometric, shifted "
-        f"by {SHIFT:g} s. `x {BASELINE}` is the geometric mean of the ratio to `{BASELINE}` on the "
-        "same solver and questions. `fastest` counts the questions on which no formulation on the "
-        "same solver was faster.",
+        f"Seconds ({_CLOCK_WORDS[clock]}) of answered cells, unsolved ones at their limit; the "
+        f"mean is geometric, shifted by {SHIFT:g} s. `x {BASELINE}` is the geometric mean of the "
+        f"ratio to `{BASELINE}` on the same solver and questions. `fastest` counts the questions "
+        "on which no formulation on the same solver was faster.",
     )
     return Table("Formulations and solvers", remarks, columns, tuple(rows))
 
@@ -178,12 +183,12 @@ def clash_lines(entries: Iterable[Entry]) -> list[str]:
     return [str(clash) for clash in find_clashes(entries)]
 
 
-def write_markdown(results: Results) -> str:
+def write_markdown(results: Results, clock: str = "wall") -> str:
     """All tables as one Markdown page."""
     clashes = clash_lines(results.entries)
     parts = ["# Comparison", verdict_line(results, clashes)]
     parts += [f"- **{line}**" for line in clashes]
-    for table in make_tables(results):
+    for table in make_tables(results, clock):
         parts += [f"## {table.heading}", *table.remarks, markdown(table)]
     return "\n\n".join(parts) + "\n"
 
