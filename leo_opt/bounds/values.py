@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -63,6 +64,11 @@ class Bounds:
                     f"bounds of unit ({layer}, {unit}) are [{low[unit]}, {high[unit]}]; "
                     "lower must not exceed upper and neither may be NaN"
                 )
+
+    @property
+    def finite(self) -> bool:
+        """Whether every end is a finite number, as a model needs it."""
+        return all(np.isfinite(side).all() for side in (*self.lower, *self.upper))
 
     def intersect(self, other: Bounds) -> Bounds:
         """The intervals that both allow; `other` must hold on this box.
@@ -147,7 +153,7 @@ class Bounds:
                     tuple(archive[f"lower_{layer}"] for layer in range(count)),
                     tuple(archive[f"upper_{layer}"] for layer in range(count)),
                 )
-        except (OSError, KeyError, ValueError) as error:
+        except (OSError, KeyError, ValueError, TypeError, AttributeError, BadZipFile) as error:
             raise FileFormatError(
                 f"{os.fspath(path)} does not hold bounds ({error}); write them with Bounds.save"
             ) from error

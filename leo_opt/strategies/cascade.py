@@ -8,9 +8,10 @@ Each stage has its own: `leo_opt.bounds.interval`, `leo_opt.bounds.crown`, `leo_
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
-from leo_opt.bounds import Bounds
 from leo_opt.strategies.jobs import MilpJob, SearchJob, run_milp, run_search
 from leo_opt.strategies.layer_model import LayerModel, build_layer_model
 from leo_opt.strategies.ledger import Direction
@@ -41,12 +42,22 @@ def classify(run: Run) -> None:
     run.credit("witness", before)
     if "splitting" in stages and network.input_size <= MOST_INPUTS and ledger.all_open():
         _split(run)
+    _go_up(run, _search_layer)
+    # MILPs come last: the time that one takes settles many directions of later layers.
+    if "milp" in stages and ledger.all_open():
+        _go_up(run, _ask_layer)
+
+
+def _go_up(run: Run, settle: Callable[[Run, int], None]) -> None:
+    """Bound each layer from what is proved below it, then settle its open directions."""
+    network, ledger = run.network, run.ledger
     for layer in range(len(network.layers)):
+        before = ledger.all_open()
         ledger.bound_layer(layer)
-        if network.layers[layer].has_phases and ledger.open(layer):
-            _settle_layer(run, layer)
-        if any(ledger.open(later) for later in phased if later > layer > 0):
-            _tighten(run, layer)
+        run.credit("bounds", before)
+        # Interval arithmetic is exact in layer 0, so nothing can add to it.
+        if layer and network.layers[layer].has_phases and ledger.bounds(layer + 1).finite:
+            settle(run, layer)
 
 
 def _split(run: Run) -> None:
@@ -57,23 +68,25 @@ def _split(run: Run) -> None:
     run.credit("splitting", before)
 
 
-def _settle_layer(run: Run, layer: int) -> None:
-    """Answer the open directions of one layer, all earlier layers being done."""
-    ledger = run.ledger
-    # Interval arithmetic is exact in layer 0, so nothing can add to it.
-    if layer == 0 or not _finite(ledger.bounds(layer + 1)):
-        return
-    budget = run.settings.search_nodes
-    for stage, batch, nodes in (("lp", LP_BATCH, 1), ("branch-and-bound", 1, budget)):
+def _search_layer(run: Run, layer: int) -> None:
+    """Linear programs and branch and bound, all earlier layers having had theirs."""
+    ledger, settings = run.ledger, run.settings
+    stages = (("lp", LP_BATCH, 1), ("branch-and-bound", 1, settings.search_nodes))
+    for stage, batch, nodes in stages:
         directions = ledger.open(layer)
-        if stage in run.settings.stages and directions and not run.deadline.passed:
+        if stage in settings.stages and directions and not run.deadline.passed:
             before = ledger.all_open()
             _search(run, layer, directions, stage, batch, nodes)
             run.credit(stage, before)
-    if "milp" in run.settings.stages:
-        before = ledger.all_open()
-        ask_milps(run, ledger.open(layer))
-        run.credit("milp", before)
+    if any(ledger.open(later) for later in run.network.phased_layers if later > layer):
+        _tighten(run, layer)
+
+
+def _ask_layer(run: Run, layer: int) -> None:
+    """MILPs, all earlier layers having had theirs."""
+    before = run.ledger.all_open()
+    ask_milps(run, run.ledger.open(layer))
+    run.credit("milp", before)
 
 
 def _tighten(run: Run, layer: int) -> None:
@@ -81,20 +94,15 @@ def _tighten(run: Run, layer: int) -> None:
 
     They settle nothing here, but the layers above start from tighter intervals.
     """
-    if "lp" not in run.settings.stages or not run.network.layers[layer].has_phases:
+    if "lp" not in run.settings.stages:
         return
     bounds = run.ledger.bounds(layer + 1)
     crossing = (bounds.lower[layer] < 0.0) & (bounds.upper[layer] > 0.0)
     directions = [
         Direction(layer, int(unit), sign) for unit in np.flatnonzero(crossing) for sign in (-1, +1)
     ]
-    if directions and not run.deadline.passed and _finite(bounds):
+    if directions and not run.deadline.passed:
         _search(run, layer, directions, "tighten", LP_BATCH, 1)
-
-
-def _finite(bounds: Bounds) -> bool:
-    """Whether intervals can be modelled; those that overflowed leave their units undecided."""
-    return all(np.isfinite(side).all() for side in (*bounds.lower, *bounds.upper))
 
 
 def _search(
@@ -132,7 +140,7 @@ def ask_milps(run: Run, directions: list[Direction], skip_settled: bool = True) 
         return
     layer = directions[0].layer
     bounds = ledger.bounds(layer + 1)
-    if not _finite(bounds):
+    if not bounds.finite:
         return
     for scope, mine in find_scopes(run.network, run.domain, bounds, directions):
         model = build_layer_model(

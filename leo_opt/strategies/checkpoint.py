@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -61,8 +62,9 @@ class Checkpoint:
                 f"checkpoint {path} cannot be written: {error.strerror}; name another file"
             ) from error
         try:
-            findings = _read(stream, path, header)
-        except (MismatchError, FileFormatError):
+            _lock(stream, path)
+            findings = _read(stream, path, header, network)
+        except (MismatchError, FileFormatError, OutputError):
             stream.close()
             raise
         checkpoint = cls(stream, findings)
@@ -101,7 +103,24 @@ class Checkpoint:
             self._stream.close()
 
 
-def _read(stream: BinaryIO, path: str, header: dict[str, str]) -> list[Finding]:
+def _lock(stream: BinaryIO, path: str) -> None:
+    """Keep a second run off the file, which would write between the lines of this one."""
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        return
+    try:
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise OutputError(
+            f"checkpoint {path} is in use by another run; wait for it or name another file"
+        ) from error
+    except OSError:
+        # Some network file systems have no locks.
+        return
+
+
+def _read(stream: BinaryIO, path: str, header: dict[str, str], network: Network) -> list[Finding]:
     """Findings on record; leaves the stream behind the last whole line."""
     content = stream.read()
     whole = content.rpartition(b"\n")[0] + b"\n" if b"\n" in content else b""
@@ -118,8 +137,8 @@ def _read(stream: BinaryIO, path: str, header: dict[str, str]) -> list[Finding]:
             raise MismatchError(
                 f"checkpoint {path} belongs to another {differing}; name another file or remove it"
             )
-        findings = [_decode(line) for line in lines[1:]]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        findings = [_decode(line, network) for line in lines[1:]]
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
         if isinstance(error, MismatchError):
             raise
         raise FileFormatError(
@@ -145,19 +164,35 @@ def _encode(finding: Finding) -> dict[str, Any]:
     }
 
 
-def _decode(entry: dict[str, Any]) -> Finding:
+def _decode(entry: dict[str, Any], network: Network) -> Finding:
     solver, version, margin, tolerances = entry["premise"]
     lps, milps, nodes = entry["cost"]
-    layer, unit, sign = entry["direction"]
-    return Finding(
-        direction=Direction(layer, unit, sign),
+    finding = Finding(
+        direction=Direction(*entry["direction"]),
         stage=entry["stage"],
         bound=None if entry["bound"] is None else float.fromhex(entry["bound"]),
         premise=Premise(solver, version, margin, tuple((n, v) for n, v in tolerances)),
-        witness=None if entry["witness"] is None else np.array(entry["witness"]),
+        witness=None if entry["witness"] is None else np.array(entry["witness"], dtype=float),
         anomaly=entry["anomaly"],
         seconds=entry["seconds"],
         lps=lps,
         milps=milps,
         nodes=nodes,
     )
+    _check(finding, network)
+    return finding
+
+
+def _check(finding: Finding, network: Network) -> None:
+    """Refuse what no run can have written."""
+    layer, unit, sign = finding.direction
+    known = layer in network.phased_layers and unit in range(network.layers[layer].n_out)
+    if not known or sign not in (-1, +1):
+        raise ValueError(f"the network has no unit and sign {list(finding.direction)}")
+    if finding.bound is not None and math.isnan(finding.bound):
+        raise ValueError(f"the bound of {list(finding.direction)} is nan")
+    witness = finding.witness
+    if witness is not None and (
+        witness.shape != (network.input_size,) or not np.isfinite(witness).all()
+    ):
+        raise ValueError(f"the witness of {list(finding.direction)} is no input of the network")

@@ -60,10 +60,11 @@ def classify(run: Run) -> None:
     # Interval arithmetic is exact in layer 0, so nothing can add to it.
     directions = [d for k in network.phased_layers if k > 0 for d in ledger.open(k)]
     bounds = ledger.bounds(len(network.layers))
-    finite = all(np.isfinite(side).all() for side in (*bounds.lower, *bounds.upper))
-    if not directions or not finite:
-        return
     before = ledger.all_open()
+    directions = run.recall("joint", directions)
+    if not directions or not bounds.finite:
+        run.credit("joint", before)
+        return
     model = _build(run, directions, bounds)
     with find(run.settings.solver).open(
         model.form, SolverOptions(seed=run.settings.seed)

@@ -57,9 +57,13 @@ class Run:
             self.settings.progress(Progress(layer, stage, left, asked, self.deadline.remaining))
 
     def time_for_one(self, count: int) -> float | None:
-        """Seconds for one of `count` open questions: most need far less than their share."""
+        """Seconds for one of `count` questions, those open elsewhere having their share too.
+
+        Most need far less than it.
+        """
         limits = [self.settings.unit_time_limit] if self.settings.unit_time_limit else []
         if self.deadline.remaining is not None:
+            count = max(count, self.ledger.all_open())
             share = self.deadline.remaining * self.settings.workers / max(count, 1)
             limits.append(max(_LEAST_SHARE, _GENEROSITY * share))
         return min(limits, default=None)
@@ -116,6 +120,14 @@ class Run:
         finding = finding.resting_on(self.ledger.premise_below(finding.direction.layer))
         self.checkpoint.append(finding)
         self._record(finding)
+
+    def recall(self, stage: str, directions: list[Direction]) -> list[Direction]:
+        """Enter what an earlier run found, and return the directions it has no answer for."""
+        known = [self.checkpoint.find(stage, direction) for direction in directions]
+        for finding in known:
+            if finding is not None:
+                self._record(finding)
+        return [d for d, finding in zip(directions, known, strict=True) if finding is None]
 
     def count(self, answer: Answer) -> None:
         """Count a MILP whose cost is not that of one direction."""

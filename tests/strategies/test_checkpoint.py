@@ -15,6 +15,7 @@ import pytest
 
 from leo_opt import Box, Network, classify
 from leo_opt.errors import FileFormatError, MismatchError, OutputError
+from leo_opt.strategies.checkpoint import Checkpoint
 
 BOX = Box(-0.3, 0.3)
 STAGES = ["lp", "branch-and-bound"]
@@ -89,6 +90,50 @@ def test_a_record_of_something_else_is_refused(tmp_path) -> None:
     assert path.read_text() == "a letter to my mother\n"
     with pytest.raises(OutputError, match="name another file"):
         classify(network(), BOX, checkpoint=str(tmp_path / "no" / "run.jsonl"))
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("bound", "nan"),
+        ("direction", [1, 999, 1]),
+        ("direction", [1, 0, 2]),
+        ("direction", [77, 0, 1]),
+        ("witness", [0.0, 1.0]),
+        ("witness", [float("nan")] * 16),
+        ("premise", None),
+    ],
+)
+def test_what_no_run_can_have_written_is_refused(tmp_path, key: str, value: object) -> None:
+    path = tmp_path / "run.jsonl"
+    classify(network(), BOX, stages=STAGES, checkpoint=str(path))
+    lines = path.read_text().splitlines()
+    lines[1] = json.dumps(json.loads(lines[1]) | {key: value})
+    path.write_text("\n".join(lines) + "\n")
+    with pytest.raises(FileFormatError, match="not a checkpoint"):
+        classify(network(), BOX, stages=STAGES, checkpoint=str(path))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="files are not locked on Windows")
+def test_two_runs_do_not_share_a_file(tmp_path) -> None:
+    path = str(tmp_path / "run.jsonl")
+    checkpoint = Checkpoint.open(path, network(), BOX.spread(16), 2e-6)
+    with pytest.raises(OutputError, match="in use by another run"):
+        classify(network(), BOX, checkpoint=path)
+    checkpoint.close()
+    classify(network(), BOX, stages=STAGES, checkpoint=path)
+
+
+def test_joint_reads_its_checkpoint(tmp_path) -> None:
+    path = tmp_path / "run.jsonl"
+    run = {"strategy": "joint", "random_points": 5, "checkpoint": str(path)}
+    first = classify(network(), BOX, **run)
+    settled = {tuple(entry["direction"]) for entry in findings(path) if settles(entry)}
+    known = len(findings(path))
+    second = classify(network(), BOX, **run)
+    assert settled
+    assert second.phases == first.phases
+    assert not settled & {tuple(entry["direction"]) for entry in findings(path)[known:]}
 
 
 def test_a_killed_run_goes_on(tmp_path) -> None:
