@@ -25,7 +25,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 import numpy as np
+from numpy.typing import NDArray
 
+from leo_opt.bounds.planes import Planes, tilt
 from leo_opt.bounds.values import Interval, post_interval
 from leo_opt.domain import Box, Boxes
 from leo_opt.enclosure import TINY, UNIT_ROUNDOFF, gamma, may_underflow, round_down, round_up
@@ -43,6 +45,8 @@ LOWER_SLOPES: Mapping[str, SlopeRule] = MappingProxyType(
 )
 """Rules for the share of the way from the lowest to the highest slope; each one is sound."""
 
+_NONE_TILTED = np.zeros(0, dtype=np.int64)
+
 
 @dataclass(frozen=True)
 class _Relaxation:
@@ -51,7 +55,8 @@ class _Relaxation:
     All arrays have shape (..., n_out): `above * g + offset` and `below * g` are the lines, `cost`
     is the most that a coefficient of 1 can lose to rounding while it passes this layer; `shift`
     are multipliers r of the pre-activations and `ends` the largest r * g. The leading dimensions
-    are () for one box and (N,) for many at once.
+    are () for one box and (N,) for many at once. The rows of `slopes` (k, n_in) are what the upper
+    lines of the units `tilted` (k,) have besides, over the inputs of the layer.
     """
 
     layer: Layer
@@ -61,6 +66,8 @@ class _Relaxation:
     cost: FloatArray
     shift: FloatArray
     ends: FloatArray
+    tilted: NDArray[np.int64]
+    slopes: FloatArray
 
 
 def bound_rows(
@@ -129,12 +136,13 @@ def bound_dual(
     bias: FloatArray,
     shares: Sequence[FloatArray],
     multipliers: Sequence[FloatArray],
+    planes: Mapping[int, Planes] = MappingProxyType({}),
 ) -> FloatArray:
     """Upper bounds of N rows, each with its own lower slopes and multipliers: a dual certificate.
 
     On all inputs with l <= g <= u, and for any number r, f <= f - r g + max(r l, r u). With the
-    right slopes and multipliers, which a linear program finds, this equals the optimum of the
-    triangle relaxation; whatever they are, the bound is true.
+    right slopes, multipliers and planes, which a linear program finds, this equals the optimum of
+    the triangle relaxation with the facets used; whatever they are, the bound is true.
 
     Parameters
     ----------
@@ -146,6 +154,9 @@ def bound_dual(
         Share in [0, 1] of the way from the lowest to the highest slope, for units that cross.
     multipliers : one (N, n_out) array a layer
         The numbers r.
+    planes
+        By layer, which holds rectifiers: planes to use instead of the chords of some units that
+        cross on all the boxes.
 
     Returns
     -------
@@ -159,7 +170,7 @@ def bound_dual(
     """
     shares = [np.clip(share, 0.0, 1.0) for share in shares]
     with np.errstate(over="ignore", invalid="ignore"):
-        relaxations = _relax(network, domain, lower, upper, shares, multipliers)
+        relaxations = _relax(network, domain, lower, upper, shares, multipliers, planes)
         return _bound_above(weight[:, None, :], bias[:, None], relaxations, domain)[:, 0]
 
 
@@ -177,25 +188,35 @@ def _relax(
     upper: Sequence[FloatArray],
     shares: Sequence[FloatArray],
     multipliers: Sequence[FloatArray] | None = None,
+    planes: Mapping[int, Planes] = MappingProxyType({}),
 ) -> list[_Relaxation]:
     """Relaxations of the layers passed through, from the first to the last."""
     relaxations = []
-    reach = np.maximum(np.abs(domain.lower), np.abs(domain.upper))  # max |h| of the layer before
+    before = domain.lower, domain.upper
     for index, (low, high) in enumerate(zip(lower, upper, strict=True)):
         layer = network.layers[index]
+        reach = np.maximum(*map(np.abs, before))  # max |h| of the layer before
         above, offset, below = _lines(layer, low, high, shares[index])
         largest = np.maximum(np.abs(low), np.abs(high))
         terms = np.maximum(reach @ np.abs(layer.weight).T + np.abs(layer.bias), largest)
-        # Rounding of the slope product, of A @ W, of A @ b, of A @ offset and of the sum of r g.
+        tilted, slopes, length = _NONE_TILTED, np.zeros((0, layer.n_in)), 1
+        if index in planes:
+            tilted, length = planes[index].units, 2
+            above[..., tilted] = planes[index].pre
+            slopes, offset[..., tilted] = tilt(layer, planes[index], (low, high), before)
+        # Rounding of the slope product, of A @ W, of A @ b, of A @ offset and of the sum of r g;
+        # and, where planes are, of their product and of the sum of both.
         cost = (
-            gamma(layer.n_out + layer.n_in + 3) * (terms + np.abs(offset))
+            gamma(length * (layer.n_out + layer.n_in + 3)) * (terms + np.abs(offset))
             + 4.0 * UNIT_ROUNDOFF * largest
             + TINY * (1.0 + reach.sum(axis=-1, keepdims=True))
         )
         shift = np.zeros_like(low) if multipliers is None else multipliers[index]
         ends = np.maximum(shift * low, shift * high)
-        relaxations.append(_Relaxation(layer, above, offset, below, cost, shift, ends))
-        reach = np.maximum(*map(np.abs, post_interval(layer, low, high)))
+        relaxations.append(
+            _Relaxation(layer, above, offset, below, cost, shift, ends, tilted, slopes)
+        )
+        before = post_interval(layer, low, high)
     return relaxations
 
 
@@ -248,12 +269,16 @@ def _bound_above(
         error = error + _apply(weight, step.cost)
         total = total + lifted + shifted + ends
         magnitude = magnitude + np.abs(lifted) + np.abs(shifted) + np.abs(ends)
-        if may_underflow(scaled, step.layer.weight):
+        if may_underflow(scaled, step.layer.weight) or may_underflow(
+            positive[..., step.tilted], step.slopes
+        ):
             # A coefficient that vanishes here could meet a huge weight further down.
             lost = np.full(total.shape[:-1] + rows.shape[-2:-1], np.inf)
             return np.broadcast_to(lost, np.broadcast_shapes(lost.shape, total.shape)).copy()
         # One product of a tall matrix is much faster than many of small ones.
         flat = scaled.reshape(-1, scaled.shape[-1]) @ step.layer.weight
+        if step.tilted.size:
+            flat += positive[..., step.tilted].reshape(-1, step.tilted.size) @ step.slopes
         rows = flat.reshape(*scaled.shape[:-1], flat.shape[-1])
     ends = _apply(np.maximum(rows, 0.0), domain.upper) + _apply(np.minimum(rows, 0.0), domain.lower)
     reach = _apply(np.abs(rows), np.maximum(np.abs(domain.lower), np.abs(domain.upper)))

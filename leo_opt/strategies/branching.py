@@ -21,10 +21,16 @@ import numpy as np
 from leo_opt.enclosure import evaluate
 from leo_opt.network import FloatArray
 from leo_opt.solvers import Answer, Session
+from leo_opt.strategies.facets import Facets
 from leo_opt.strategies.ledger import Direction
 from leo_opt.strategies.relaxation import Relaxation, Split
 from leo_opt.strategies.settings import Deadline
 
+ROOT_ROUNDS = 20
+NODE_ROUNDS = 1
+"""Rounds of facets at the root and at each other node."""
+_LEAST_GAIN = 0.02
+"""Share of the bound that a round of facets has to take off for another one."""
 _NO_GAP = 1e-12
 """Below this a linear program's point is one of the network, as far as the solver can tell."""
 
@@ -78,44 +84,105 @@ def search(
     Search
         With a bound that is valid also where the budget ran out.
     """
-    start = deadline.elapsed
-    cost, constant = relaxation.objective(direction)
-    stack = [_Node({}, np.inf)]
-    closed, lps = -np.inf, 0
-    while stack and lps < node_limit and not deadline.passed:
-        node = stack.pop()
-        columns, values = relaxation.fixings(node.split)
-        session.fix(columns, values)
-        answer = session.maximize(
-            cost, constant=constant, relaxation=True, time_limit=deadline.remaining
-        )
-        session.free(columns)
-        lps += 1
-        if answer.termination_condition == "infeasible":
-            refuted = answer.ray is not None and relaxation.refute(
-                direction, node.split, answer.ray
-            )
-            closed = max(closed, -np.inf if refuted else node.bound)
-            continue
-        bound = min(node.bound, relaxation.certify(direction, node.split, answer.row_duals))
-        if answer.point is not None:
-            inputs = relaxation.inputs_of(answer.point)
-            if shows_sign(relaxation, direction, inputs):
-                open_bounds = max((left.bound for left in stack), default=-np.inf)
-                proved = max(closed, bound, open_bounds)
-                return Search(proved, inputs, lps, deadline.elapsed - start)
-        branch = _choose(relaxation, node.split, answer)
+    return _Searcher(session, relaxation, direction, node_limit, deadline).run()
+
+
+class _Searcher:
+    """One branch and bound; `closed` is the largest bound of the leaves so far."""
+
+    def __init__(
+        self,
+        session: Session,
+        relaxation: Relaxation,
+        direction: Direction,
+        node_limit: int,
+        deadline: Deadline,
+    ) -> None:
+        self._session = session
+        self._relaxation = relaxation
+        self._direction = direction
+        self._node_limit = node_limit
+        self._deadline = deadline
+        self._cost, self._constant = relaxation.objective(direction)
+        self._facets = Facets(relaxation, session)
+        self._closed = -np.inf
+        self._lps = 0
+
+    def run(self) -> Search:
+        """Explore nodes, the likeliest to hold a witness first."""
+        start = self._deadline.elapsed
+        stack = [_Node({}, np.inf)]
+        witness = None
+        while stack and self._goes_on and witness is None:
+            children, bound, witness = self._explore(stack.pop())
+            self._closed = max(self._closed, bound)
+            stack += children
+            if children and self._closed > 0.0:
+                break  # One leaf cannot be closed, so no search can prove the sign.
+        self._facets.remove()
+        proved = max(self._closed, max((node.bound for node in stack), default=-np.inf))
+        return Search(proved, witness, self._lps, self._deadline.elapsed - start)
+
+    @property
+    def _goes_on(self) -> bool:
+        return self._lps < self._node_limit and not self._deadline.passed
+
+    def _explore(self, node: _Node) -> tuple[list[_Node], float, FloatArray | None]:
+        """Children of a node, or else what it is closed with; or a witness."""
+        columns, values = self._relaxation.fixings(node.split)
+        self._session.fix(columns, values)
+        answer, bound, witness = self._bound(node)
+        self._session.free(columns)
+        if answer.termination_condition == "infeasible" or witness is not None:
+            return [], bound, witness
+        branch = _choose(self._relaxation, node.split, answer)
         if bound <= 0.0 or branch is None:
-            closed = max(closed, bound)
-            continue
+            return [], bound, None
         # The phase that the point suggests is explored first, as witnesses are near it.
         assert answer.point is not None
-        likely = bool(answer.point[relaxation.columns[branch[0]].pre[branch[1]]] > 0.0)
-        stack += [_Node({**node.split, branch: phase}, bound) for phase in (not likely, likely)]
-        if closed > 0.0:
-            break  # One leaf cannot be closed, so no search can prove the sign.
-    proved = max(closed, max((node.bound for node in stack), default=-np.inf))
-    return Search(proved, None, lps, deadline.elapsed - start)
+        likely = bool(answer.point[self._relaxation.columns[branch[0]].pre[branch[1]]] > 0.0)
+        children = [_Node({**node.split, branch: phase}, bound) for phase in (not likely, likely)]
+        return children, -np.inf, None
+
+    def _bound(self, node: _Node) -> tuple[Answer, float, FloatArray | None]:
+        """Solve the relaxation of a node, with facets as long as they pay."""
+        answer, bound, witness = self._solve(node, node.bound)
+        rounds = NODE_ROUNDS if node.split else ROOT_ROUNDS
+        for _ in range(rounds if self._node_limit > 1 else 0):
+            solved = answer.point is not None and answer.row_duals is not None
+            if bound <= 0.0 or witness is not None or not solved or not self._goes_on:
+                break
+            if not self._facets.add_violated(answer):
+                break
+            last = bound
+            answer, bound, witness = self._solve(node, bound)
+            if bound > (1.0 - _LEAST_GAIN) * last:
+                break
+        if not node.split and answer.row_duals is not None:
+            self._facets.purge(answer.row_duals)
+        return answer, bound, witness
+
+    def _solve(self, node: _Node, known: float) -> tuple[Answer, float, FloatArray | None]:
+        """One linear program: its answer, the bound it proves, and a witness."""
+        relaxation, direction = self._relaxation, self._direction
+        answer = self._session.maximize(
+            self._cost,
+            constant=self._constant,
+            relaxation=True,
+            time_limit=self._deadline.remaining,
+        )
+        self._lps += 1
+        if answer.termination_condition == "infeasible":
+            refuted = answer.ray is not None and relaxation.refute(
+                direction, node.split, answer.ray, self._facets
+            )
+            return answer, -np.inf if refuted else known, None
+        proved = relaxation.certify(direction, node.split, answer.row_duals, self._facets)
+        witness = None
+        if answer.point is not None:
+            inputs = relaxation.inputs_of(answer.point)
+            witness = inputs if shows_sign(relaxation, direction, inputs) else None
+        return answer, min(known, proved), witness
 
 
 def shows_sign(relaxation: Relaxation, direction: Direction, inputs: FloatArray) -> bool:

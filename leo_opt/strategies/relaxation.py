@@ -9,14 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
 from leo_opt.bounds import Bounds, crown
+from leo_opt.bounds.planes import Planes
+from leo_opt.bounds.values import post_interval
 from leo_opt.domain import Box
-from leo_opt.network import FloatArray, Network
+from leo_opt.network import FloatArray, Layer, Network
 from leo_opt.solvers import StandardForm
 from leo_opt.strategies.ledger import Direction
 from leo_opt.strategies.scaling import powers_of_two, unit_scales
@@ -30,6 +33,16 @@ _NO_DUAL = 1e-12
 
 Split = Mapping[tuple[int, int], bool]
 """Phases that a node of the search fixes: (layer, unit) to whether the unit is active."""
+
+
+class RowsAdded(Protocol):
+    """Rows that hold post-activations lower than the form does; see `facets`."""
+
+    def reduce(self, cost: FloatArray, duals: FloatArray) -> FloatArray:
+        """Reduced costs of the columns, all rows counted."""
+
+    def planes(self, split: Split, duals: FloatArray) -> dict[int, Planes]:
+        """What the duals say about upper planes of the units that a split leaves open."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +61,20 @@ class _LayerColumns:
     below_pre: NDArray[np.int64]
     below_zero: NDArray[np.int64]
     scale: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class Reads:
+    """What a layer reads: value = offset + column / scale, with the column in [lower, upper].
+
+    All arrays have shape (n_in,); `columns` is -1 where the value is the constant 0.
+    """
+
+    columns: NDArray[np.int64]
+    scale: FloatArray
+    offset: FloatArray
+    lower: FloatArray
+    upper: FloatArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,6 +98,13 @@ class Relaxation:
     form: StandardForm
     columns: tuple[_LayerColumns, ...]
     scales: FloatArray
+
+    def reads(self, layer: int) -> Reads:
+        """What one of the layers reads."""
+        if layer == 0:
+            return _read_inputs(self.domain)
+        low, high = self.bounds.lower[layer - 1], self.bounds.upper[layer - 1]
+        return _read_layer(self.network.layers[layer - 1], self.columns[layer - 1], low, high)
 
     def objective(self, direction: Direction) -> tuple[FloatArray, float]:
         """Coefficients over the columns and constant of scale * sign * pre."""
@@ -112,22 +146,41 @@ class Relaxation:
             gaps.append(gap)
         return gaps
 
-    def certify(self, direction: Direction, split: Split, duals: FloatArray | None) -> float:
+    def certify(
+        self,
+        direction: Direction,
+        split: Split,
+        duals: FloatArray | None,
+        facets: RowsAdded | None = None,
+    ) -> float:
         """Proved upper end of sign * pre, in natural units, on the inputs that a split allows.
 
         Parameters
         ----------
         duals : (rows,) array or None
             Of the linear program; None leaves the adaptive slopes.
+        facets
+            Rows that the linear program has besides; their duals follow those of the form.
         """
-        return self._bound_dual(direction, split, duals, ray=False)
+        return self._bound_dual(direction, split, duals, facets, ray=False)
 
-    def refute(self, direction: Direction, split: Split, ray: FloatArray) -> bool:
+    def refute(
+        self,
+        direction: Direction,
+        split: Split,
+        ray: FloatArray,
+        facets: RowsAdded | None = None,
+    ) -> bool:
         """Whether a Farkas ray proves that no input of the domain is in a split."""
-        return self._bound_dual(direction, split, ray, ray=True) < 0.0
+        return self._bound_dual(direction, split, ray, facets, ray=True) < 0.0
 
     def _bound_dual(
-        self, direction: Direction, split: Split, duals: FloatArray | None, ray: bool
+        self,
+        direction: Direction,
+        split: Split,
+        duals: FloatArray | None,
+        facets: RowsAdded | None,
+        ray: bool,
     ) -> float:
         layer = self.network.layers[self.layer]
         factor = 0.0 if ray else float(direction.sign)
@@ -135,7 +188,13 @@ class Relaxation:
         cost = np.zeros_like(cost) if ray else cost
         lower, upper = self._split_bounds(split)
         scale = 1.0 if ray else float(self.scales[direction.unit])
-        shares, multipliers = self._slopes(cost, split, duals, scale)
+        reduced: FloatArray | None = None
+        planes: dict[int, Planes] = {}
+        if duals is not None and facets is not None:
+            reduced, planes = facets.reduce(cost, duals), facets.planes(split, duals)
+        elif duals is not None:
+            reduced = cost - self.form.matrix.T @ duals
+        shares, multipliers = self._slopes(reduced, split, duals, scale)
         bound = crown.bound_dual(
             self.network,
             self.domain,
@@ -145,6 +204,7 @@ class Relaxation:
             factor * layer.bias[[direction.unit]],
             [share[None, :] for share in shares],
             [multiplier[None, :] for multiplier in multipliers],
+            planes,
         )
         return float(bound[0])
 
@@ -160,7 +220,7 @@ class Relaxation:
         return lower, upper
 
     def _slopes(
-        self, cost: FloatArray, split: Split, duals: FloatArray | None, scale: float
+        self, reduced: FloatArray | None, split: Split, duals: FloatArray | None, scale: float
     ) -> tuple[list[FloatArray], list[FloatArray]]:
         """Lower slopes and multipliers of the pre-activations that the duals stand for.
 
@@ -173,9 +233,8 @@ class Relaxation:
             for k in range(self.layer)
         ]
         multipliers = [np.zeros_like(share) for share in shares]
-        if duals is None:
+        if duals is None or reduced is None:
             return shares, multipliers
-        reduced = cost - self.form.matrix.T @ duals
         for layer, place in enumerate(self.columns):
             held = place.pre >= 0
             multipliers[layer][held] = reduced[place.pre[held]]
@@ -201,21 +260,20 @@ def build_relaxation(network: Network, domain: Box, layer: int, bounds: Bounds) 
     bounds
         Finite intervals of layers 0 .. layer.
     """
-    centre, reach = _centre(domain)
     rows = _Rows(network.input_size)
-    before, scale, offset = np.arange(network.input_size), 1.0 / np.where(reach, reach, 1.0), centre
-    lower, upper = [np.where(reach > 0.0, -1.0, 0.0)], [np.where(reach > 0.0, 1.0, 0.0)]
+    reads = _read_inputs(domain)
+    lower, upper = [reads.lower], [reads.upper]
     places = []
     for index, described in enumerate(network.layers[:layer]):
         low, high = bounds.lower[index], bounds.upper[index]
         place = rows.add_layer(described.has_phases, low, high)
         places.append(place)
-        rows.link(described.weight, described.bias, place, before, scale, offset)
+        rows.link(described, place, reads)
         rows.rectify(place, low, high)
         columns_lower, columns_upper = _column_bounds(place, low, high)
         lower.append(columns_lower)
         upper.append(columns_upper)
-        before, scale, offset = place.post, place.scale, np.zeros(low.size)
+        reads = _read_layer(described, place, low, high)
     return Relaxation(
         network=Network(network.layers[: layer + 1]),
         domain=domain,
@@ -231,6 +289,19 @@ def _centre(domain: Box) -> tuple[FloatArray, FloatArray]:
     """Centre and half-width of each input: x = centre + reach * column."""
     centre = domain.centre
     return centre, np.maximum(domain.upper - centre, centre - domain.lower)
+
+
+def _read_inputs(domain: Box) -> Reads:
+    """The inputs of a network, as the first layer reads them."""
+    centre, reach = _centre(domain)
+    ends = np.where(reach > 0.0, 1.0, 0.0)
+    return Reads(np.arange(centre.size), 1.0 / np.where(reach, reach, 1.0), centre, -ends, ends)
+
+
+def _read_layer(layer: Layer, place: _LayerColumns, low: FloatArray, high: FloatArray) -> Reads:
+    """The post-activations of a layer, as the next one reads them."""
+    lower, upper = (end * place.scale for end in post_interval(layer, low, high))
+    return Reads(place.post, place.scale, np.zeros(low.size), lower, upper)
 
 
 def _column_bounds(
@@ -282,21 +353,15 @@ class _Rows:
             powers_of_two(np.maximum(np.abs(low), np.abs(high))),
         )
 
-    def link(
-        self,
-        weight: FloatArray,
-        bias: FloatArray,
-        place: _LayerColumns,
-        before: NDArray[np.int64],
-        scale: FloatArray,
-        offset: FloatArray,
-    ) -> None:
+    def link(self, layer: Layer, place: _LayerColumns, reads: Reads) -> None:
         """Rows pre - weight @ (offset + column / scale) = bias, each times its unit's scale."""
-        held, known = np.flatnonzero(place.pre >= 0), np.flatnonzero(before >= 0)
-        dense = -weight[np.ix_(held, known)] * place.scale[held, None] / scale[known]
-        constant = (weight[held] @ offset + bias[held]) * place.scale[held]
+        held, known = np.flatnonzero(place.pre >= 0), np.flatnonzero(reads.columns >= 0)
+        dense = -layer.weight[np.ix_(held, known)] * place.scale[held, None] / reads.scale[known]
+        constant = (layer.weight[held] @ reads.offset + layer.bias[held]) * place.scale[held]
         rows, columns = np.nonzero(np.abs(dense) > _DROPPED)
-        self._entries.append((self._count + rows, before[known][columns], dense[rows, columns]))
+        self._entries.append(
+            (self._count + rows, reads.columns[known][columns], dense[rows, columns])
+        )
         index = np.arange(held.size)
         self._entries.append((self._count + index, place.pre[held], np.ones(held.size)))
         self._add(constant, constant)

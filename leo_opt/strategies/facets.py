@@ -1,0 +1,200 @@
+"""Facets of the hull of a rectifier, found where a linear program violates them.
+
+For one unit over a box of its inputs x, and any set I of them, with z its phase,
+
+    post <= sum_{i in I} w_i (x_i - a_i (1 - z)) + (b + sum_{i not in I} w_i c_i) z,
+
+where w_i a_i and w_i c_i are the least and the largest w_i x_i. Together with the rows of the
+triangle they are the hull; the most violated one is found term by term. What their duals say
+becomes a certificate through `leo_opt.bounds.planes`.
+
+References
+----------
+R. Anderson, J. Huchette, W. Ma, C. Tjandraatmadja, J. P. Vielma, Strong mixed-integer programming
+formulations for trained neural networks, Math. Program. 183, 2020, Proposition 3.
+C. Tjandraatmadja et al., The Convex Relaxation Barrier, Revisited, NeurIPS 2020.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from leo_opt.bounds.planes import Planes
+from leo_opt.network import FloatArray
+from leo_opt.solvers import Answer, RowHandle, Session
+from leo_opt.strategies.relaxation import Relaxation, Split
+
+_VIOLATED = 1e-5
+"""Scaled units by which a point has to violate a facet."""
+_NO_DUAL = 1e-12
+_MOST = 100
+"""Facets added at once, the most violated ones."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Facet:
+    """One row: the unit that it holds, the inputs in I, and its terms over the columns."""
+
+    layer: int
+    unit: int
+    chosen: NDArray[np.bool_]
+    columns: NDArray[np.int64]
+    values: FloatArray
+    upper: float
+
+
+class Facets:
+    """The facets that one session holds for one relaxation.
+
+    Parameters
+    ----------
+    session
+        Open on `relaxation.form`, without further rows.
+    """
+
+    def __init__(self, relaxation: Relaxation, session: Session) -> None:
+        self._relaxation = relaxation
+        self._session = session
+        self._facets: list[_Facet] = []
+        self._handles: list[RowHandle] = []
+        self._matrix = sparse.csr_array((0, relaxation.form.columns))
+
+    def __len__(self) -> int:
+        return len(self._facets)
+
+    def add_violated(self, answer: Answer) -> int:
+        """Add the facets that the point of a linear program violates most, where it matters.
+
+        Parameters
+        ----------
+        answer
+            With a point and duals, the duals of the facets after those of the form.
+
+        Returns
+        -------
+        int
+            How many were added.
+        """
+        assert answer.point is not None
+        assert answer.row_duals is not None
+        found: list[tuple[float, _Facet]] = []
+        prices = self._prices(answer.row_duals)
+        for layer, price in enumerate(prices):
+            found += self._separate(layer, np.flatnonzero(price > _NO_DUAL), answer.point)
+        found.sort(key=lambda pair: -pair[0])
+        self._add([facet for _, facet in found[:_MOST]])
+        return min(len(found), _MOST)
+
+    def purge(self, duals: FloatArray) -> None:
+        """Remove the facets without a dual, where they are the larger part."""
+        values = duals[self._relaxation.form.rows :]
+        kept = [f for f, value in zip(self._facets, values, strict=True) if abs(value) > _NO_DUAL]
+        if 2 * len(kept) < len(self._facets):
+            self.remove()
+            self._add(kept)
+
+    def remove(self) -> None:
+        """Remove all facets."""
+        for handle in reversed(self._handles):
+            self._session.remove(handle)
+        self._handles, self._facets = [], []
+        self._matrix = sparse.csr_array((0, self._relaxation.form.columns))
+
+    def reduce(self, cost: FloatArray, duals: FloatArray) -> FloatArray:
+        """Reduced costs: cost less what the duals of all rows take."""
+        base = self._relaxation.form.rows
+        reduced = cost - self._relaxation.form.matrix.T @ duals[:base]
+        return np.asarray(reduced - self._matrix.T @ duals[base:])
+
+    def planes(self, split: Split, duals: FloatArray) -> dict[int, Planes]:
+        """What the duals make of the chord and the facets of each unit that a split leaves open."""
+        values = np.abs(duals[self._relaxation.form.rows :])
+        shares: dict[tuple[int, int], FloatArray] = {}
+        totals: dict[tuple[int, int], float] = {}
+        for facet, value in zip(self._facets, values.tolist(), strict=True):
+            address = facet.layer, facet.unit
+            if value > _NO_DUAL and address not in split:
+                shares[address] = shares.get(address, 0.0) + value * facet.chosen
+                totals[address] = totals.get(address, 0.0) + value
+        planes = {}
+        for layer in sorted({layer for layer, _ in shares}):
+            place = self._relaxation.columns[layer]
+            units = np.array([unit for at, unit in shares if at == layer], dtype=np.int64)
+            by_pre = np.abs(duals[place.below_pre[units]])
+            by_zero = np.abs(duals[place.below_zero[units]])
+            total = np.array([totals[layer, int(unit)] for unit in units]) + by_pre + by_zero
+            inputs = np.array([shares[layer, int(unit)] for unit in units]) / total[:, None]
+            planes[layer] = Planes(units, by_pre / total, by_zero / total, inputs)
+        return planes
+
+    def _prices(self, duals: FloatArray) -> list[FloatArray]:
+        """For each layer (n_out,) what the objective gains from post-activations held lower."""
+        prices = []
+        for place in self._relaxation.columns:
+            price = np.zeros(place.phase.size)
+            open_units = np.flatnonzero(place.phase >= 0)
+            for rows in (place.below_pre, place.below_zero):
+                price[open_units] += np.abs(duals[rows[open_units]])
+            prices.append(price)
+        for facet, value in zip(
+            self._facets, duals[self._relaxation.form.rows :].tolist(), strict=True
+        ):
+            prices[facet.layer][facet.unit] += abs(value)
+        return prices
+
+    def _separate(
+        self, layer: int, units: NDArray[np.int64], point: FloatArray
+    ) -> list[tuple[float, _Facet]]:
+        """The most violated facet of each of some units, with its violation."""
+        if not units.size:
+            return []
+        reads = self._relaxation.reads(layer)
+        place, described = self._relaxation.columns[layer], self._relaxation.network.layers[layer]
+        known = np.flatnonzero(reads.columns >= 0)
+        scale = place.scale[units]
+        terms = described.weight[np.ix_(units, known)] * scale[:, None] / reads.scale[known]
+        constant = (described.weight[units] @ reads.offset + described.bias[units]) * scale
+        least = np.minimum(terms * reads.lower[known], terms * reads.upper[known])
+        most = np.maximum(terms * reads.lower[known], terms * reads.upper[known])
+        phase = point[place.phase[units]]
+        inside = terms * point[reads.columns[known]] - least * (1.0 - phase)[:, None]
+        outside = most * phase[:, None]
+        chosen = inside < outside
+        top = np.where(chosen, inside, outside).sum(axis=1) + constant * phase
+        violation = point[place.post[units]] - top
+        found = []
+        for k in np.flatnonzero(violation > _VIOLATED):
+            mask = chosen[k] & (terms[k] != 0.0)
+            all_inputs = np.zeros(reads.columns.size, dtype=np.bool_)
+            all_inputs[known] = mask
+            slope = constant[k] + np.where(mask, least[k], most[k]).sum()
+            facet = _Facet(
+                layer,
+                int(units[k]),
+                all_inputs,
+                np.concatenate(
+                    [[place.post[units[k]], place.phase[units[k]]], reads.columns[known[mask]]]
+                ),
+                np.concatenate([[1.0, -slope], -terms[k][mask]]),
+                float(-least[k][mask].sum()),
+            )
+            found.append((float(violation[k]), facet))
+        return found
+
+    def _add(self, facets: list[_Facet]) -> None:
+        if not facets:
+            return
+        lengths = [facet.columns.size for facet in facets]
+        rows = np.repeat(np.arange(len(facets)), lengths)
+        columns = np.concatenate([facet.columns for facet in facets])
+        values = np.concatenate([facet.values for facet in facets])
+        shape = len(facets), self._relaxation.form.columns
+        matrix = sparse.csr_array((values, (rows, columns)), shape=shape)
+        upper = np.array([facet.upper for facet in facets])
+        self._handles.append(self._session.add_rows(matrix, np.full(upper.size, -np.inf), upper))
+        self._facets += facets
+        self._matrix = sparse.vstack([self._matrix, matrix], format="csr")
