@@ -30,13 +30,18 @@ class Keys:
         The table as `tomllib` gives it.
     where
         How messages name it, such as "plan.toml: solvers[0]".
+    hints
+        What messages add about keys that stand in the wrong place.
     """
 
-    def __init__(self, values: object, where: str) -> None:
+    def __init__(
+        self, values: object, where: str, hints: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
         if not isinstance(values, dict):
             raise InvalidInputError(f"{where} is {values!r:.60}; write a table with keys")
         self._values: dict[str, Any] = dict(values)
         self._known: list[str] = []
+        self._hints = hints
         self.where = where
 
     def __contains__(self, key: str) -> bool:
@@ -87,7 +92,8 @@ class Keys:
     def tables(self, key: str) -> list[Keys]:
         """The tables [[key]], at least one, each with its own place in messages."""
         values = self.items(key, dict)
-        return [Keys(value, f"{self.where}: {key}[{k}]") for k, value in enumerate(values)]
+        places = [f"{self.where}: {key}[{k}]" for k in range(len(values))]
+        return [Keys(*pair, self._hints) for pair in zip(values, places, strict=True)]
 
     def known(self, key: str) -> None:
         """Count a key among the known ones, whether or not it is there."""
@@ -104,7 +110,10 @@ class Keys:
         for key in self._values:
             if key not in self._known:
                 known = ", ".join(sorted(set(self._known)))
-                raise InvalidInputError(f"{self.where}: key {key!r} is unknown; known are {known}")
+                hint = self._hints.get(key, "")
+                raise InvalidInputError(
+                    f"{self.where}: key {key!r} is unknown; known are {known}{hint}"
+                )
 
     def wrong(self, key: str, value: object, cure: str) -> InvalidInputError:
         """The error that says a key has a wrong value."""

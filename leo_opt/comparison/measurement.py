@@ -33,8 +33,8 @@ class Measurement:
         Why it was refused or failed, or what the solver said.
     exact
         Whether the formulation is, so that its optimum is the network's.
-    rows, columns, binaries, nonzeros
-        Of the model before separation; indicator rows and SOS sets are counted apart.
+    rows, columns, binaries, nonzeros, indicators, sos_sets
+        Of the model before separation; indicator rows and SOS sets are no part of `rows`.
     build_seconds
         Formulation and compilation.
     open_seconds

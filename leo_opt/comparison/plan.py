@@ -28,6 +28,10 @@ STOPS = ("none", "sign")
 """When a solver may stop: at the optimum, or as soon as the sign of the quantity is known."""
 
 
+_WHOLE_PLAN = ("bounds", "seeds", "time_limit", "node_limit", "stop")
+_ABOVE = "; keys of the whole plan stand above the first [[table]]"
+
+
 @dataclass(frozen=True, eq=False)
 class NetworkEntry:
     """A network file and the boxes on which it is looked at."""
@@ -98,7 +102,7 @@ def read_plan(path: str | os.PathLike[str]) -> Plan:
         values = tomllib.loads(source.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise FileFormatError(f"{path} is not TOML: {error}; correct that place") from error
-    keys = Keys(values, source.name)
+    keys = Keys(values, source.name, dict.fromkeys(_WHOLE_PLAN, _ABOVE))
     limit = keys.whole("node_limit", 1, least=1) if "node_limit" in keys else None
     keys.known("node_limit")
     folder = source.parent

@@ -73,6 +73,7 @@ def run_plan(
     OutputError
         If the folder cannot be written.
     """
+    Workers(workers)  # Refuses a wrong number before any work.
     with Record(folder) as record:
         cells = list(expand(plan))
         if not cells:

@@ -58,6 +58,7 @@ MISTAKES = [
     ('name = "big-m"', 'name = "ideal"\nseparation = "x"', "separation is 'x'; known are rounds"),
     ('name = "highs"', 'name = "high"', "solvers.0.: solver 'high' is unknown"),
     ('name = "highs"', 'name = "highs"\ngap = 1', "'gap' is unknown"),
+    ('name = "highs"', 'name = "highs"\ntime_limit = 1', "'time_limit' .* above the first"),
     ('name = "highs"', 'name = "highs"\nextra = {x = 1}', "solvers.0.: .*x"),
     ('name = "highs"', 'name = "highs"\nthreads = 0', "threads is 0; at least 1"),
 ]
