@@ -29,7 +29,7 @@ from leo_opt.strategies.settings import Deadline
 ROOT_ROUNDS = 20
 NODE_ROUNDS = 1
 """Rounds of facets at the root and at each other node."""
-_LEAST_GAIN = 0.02
+_LEAST_GAIN = 0.25
 """Share of the bound that a round of facets has to take off for another one."""
 _NO_GAP = 1e-12
 """Below this a linear program's point is one of the network, as far as the solver can tell."""

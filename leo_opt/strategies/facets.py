@@ -26,7 +26,7 @@ from scipy import sparse
 from leo_opt.bounds.planes import Planes
 from leo_opt.network import FloatArray
 from leo_opt.solvers import Answer, RowHandle, Session
-from leo_opt.strategies.relaxation import Relaxation, Split
+from leo_opt.strategies.relaxation import DROPPED, Relaxation, Split
 
 _VIOLATED = 1e-5
 """Scaled units by which a point has to violate a facet."""
@@ -67,7 +67,7 @@ class Facets:
         return len(self._facets)
 
     def add_violated(self, answer: Answer) -> int:
-        """Add the facets that the point of a linear program violates most, where it matters.
+        """Add the facets that the point of a linear program violates most.
 
         Parameters
         ----------
@@ -81,10 +81,17 @@ class Facets:
         """
         assert answer.point is not None
         assert answer.row_duals is not None
-        found: list[tuple[float, _Facet]] = []
         prices = self._prices(answer.row_duals)
-        for layer, price in enumerate(prices):
-            found += self._separate(layer, np.flatnonzero(price > _NO_DUAL), answer.point)
+        found: list[tuple[float, _Facet]] = []
+        # Units that the objective does not press against their rows can still move the optimum
+        # once they violate a facet, but seldom do.
+        for pressed in (True, False):
+            for layer, price in enumerate(prices):
+                crossing = self._relaxation.columns[layer].phase >= 0
+                units = np.flatnonzero(crossing & ((price > _NO_DUAL) == pressed))
+                found += self._separate(layer, units, answer.point)
+            if found:
+                break
         found.sort(key=lambda pair: -pair[0])
         self._add([facet for _, facet in found[:_MOST]])
         return min(len(found), _MOST)
@@ -172,14 +179,16 @@ class Facets:
             all_inputs = np.zeros(reads.columns.size, dtype=np.bool_)
             all_inputs[known] = mask
             slope = constant[k] + np.where(mask, least[k], most[k]).sum()
+            columns = [place.post[[units[k]]], place.phase[[units[k]]], reads.columns[known[mask]]]
+            values = np.concatenate([[1.0, -slope], -terms[k][mask]])
+            # Entries below this only disturb the solver, and nothing rests on them.
+            large = np.abs(values) > DROPPED
             facet = _Facet(
                 layer,
                 int(units[k]),
                 all_inputs,
-                np.concatenate(
-                    [[place.post[units[k]], place.phase[units[k]]], reads.columns[known[mask]]]
-                ),
-                np.concatenate([[1.0, -slope], -terms[k][mask]]),
+                np.concatenate(columns)[large],
+                values[large],
                 float(-least[k][mask].sum()),
             )
             found.append((float(violation[k]), facet))

@@ -24,7 +24,7 @@ from leo_opt.solvers import StandardForm
 from leo_opt.strategies.ledger import Direction
 from leo_opt.strategies.scaling import powers_of_two, unit_scales
 
-_DROPPED = 1e-11
+DROPPED = 1e-11
 """Entries below this, in scaled units, only disturb the solver."""
 _LEAST_END = 1e-9
 """Least magnitude of the ends of a scaled interval in the rows of a rectifier."""
@@ -358,7 +358,7 @@ class _Rows:
         held, known = np.flatnonzero(place.pre >= 0), np.flatnonzero(reads.columns >= 0)
         dense = -layer.weight[np.ix_(held, known)] * place.scale[held, None] / reads.scale[known]
         constant = (layer.weight[held] @ reads.offset + layer.bias[held]) * place.scale[held]
-        rows, columns = np.nonzero(np.abs(dense) > _DROPPED)
+        rows, columns = np.nonzero(np.abs(dense) > DROPPED)
         self._entries.append(
             (self._count + rows, reads.columns[known][columns], dense[rows, columns])
         )

@@ -1,0 +1,101 @@
+"""Upper planes hold whatever their shares, in rational arithmetic."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from oracle import exact_ranges
+from random_networks import random_case
+
+from leo_opt.bounds import crown, propagate
+from leo_opt.bounds.planes import Planes, tilt
+from leo_opt.domain import Box
+from leo_opt.network import Layer, Network
+
+
+def random_planes(generator: np.random.Generator, layer: Layer) -> Planes:
+    """Shares that are right, nearly right or absurd."""
+    units = np.flatnonzero(generator.random(layer.n_out) < 0.7)
+    shares = generator.dirichlet(np.ones(3), size=units.size).reshape(units.size, 3)
+    chosen = generator.random((units.size, layer.n_in))
+    inputs = np.where(generator.random(chosen.shape) < 0.5, chosen, np.round(chosen))
+    inputs *= shares[:, [2]]
+    kind = generator.integers(0, 4)
+    if kind == 0:
+        shares = shares + 1e-9 * generator.normal(size=shares.shape)
+    if kind == 1:
+        shares, inputs = 3.0 * generator.normal(size=shares.shape), 2.0 * inputs - 0.5
+    return Planes(units, shares[:, 0], shares[:, 1], inputs)
+
+
+def rows_of(layer: Layer) -> tuple[np.ndarray, np.ndarray]:
+    return np.vstack([layer.weight, -layer.weight]), np.concatenate([layer.bias, -layer.bias])
+
+
+@pytest.mark.parametrize("chunk", range(20))
+def test_bounds_through_any_planes_are_true(chunk: int) -> None:
+    for seed in range(10 * chunk, 10 * chunk + 10):
+        generator = np.random.default_rng(seed)
+        network, box = random_case(generator)
+        box = box.spread(network.input_size)
+        bounds, exact = propagate(network, box), exact_ranges(network, box)
+        for layer in range(1, len(network.layers)):
+            weight, bias = rows_of(network.layers[layer])
+            passed = range(layer)
+            planes = {k: random_planes(generator, network.layers[k]) for k in passed}
+            planes = {k: p for k, p in planes.items() if network.layers[k].has_phases}
+            sides = [
+                [np.broadcast_to(side[k], (bias.size, side[k].size)) for k in passed]
+                for side in (bounds.lower, bounds.upper)
+            ]
+            shape = [side.shape for side in sides[0]]
+            found = crown.bound_dual(
+                network,
+                box,
+                *sides,
+                weight,
+                bias,
+                [generator.random(s) for s in shape],
+                [generator.normal(size=s) * (generator.random() < 0.3) for s in shape],
+                planes,
+            )
+            for unit, (low, high) in enumerate(exact[layer]):
+                assert Fraction(found[unit]) >= high
+                assert Fraction(found[len(exact[layer]) + unit]) >= -low
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_a_plane_lies_above_its_rectifier(seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    scale = 10.0 ** generator.integers(-8, 9)
+    layer = Layer(generator.normal(size=(6, 4)) * scale, generator.normal(size=6) * scale, "relu")
+    box = Box(*np.sort(generator.normal(size=(2, 4)) * 10.0 ** generator.integers(-8, 9), axis=0))
+    bounds = propagate(Network((layer,)), box)
+    planes = random_planes(generator, layer)
+    slopes, offsets = tilt(
+        layer, planes, (bounds.lower[0], bounds.upper[0]), (box.lower, box.upper)
+    )
+    points = np.vstack(
+        [box.sample(30, generator), box.vertices(generator.normal(size=(30, 4))), box.lower]
+    )
+    for point in points:
+        inputs = [Fraction(x) for x in point.tolist()]
+        for k, unit in enumerate(planes.units):
+            pre = Fraction(layer.bias[unit]) + sum(
+                Fraction(w) * x for w, x in zip(layer.weight[unit].tolist(), inputs, strict=True)
+            )
+            plane = Fraction(planes.pre[k]) * pre + Fraction(offsets[k])
+            plane += sum(Fraction(s) * x for s, x in zip(slopes[k].tolist(), inputs, strict=True))
+            assert plane >= max(pre, 0)
+
+
+def test_the_chord_is_the_plane_without_inputs() -> None:
+    layer = Layer([[1.0, -2.0]], [0.25], "relu")
+    box = Box([-1.0, -1.0], [1.0, 1.0])
+    low, high = -2.75, 3.25
+    share = high / (high - low)
+    planes = Planes(np.array([0]), np.array([share]), np.array([1 - share]), np.zeros((1, 2)))
+    _, offset = tilt(layer, planes, (np.array([low]), np.array([high])), (box.lower, box.upper))
+    assert offset[0] == pytest.approx(-share * low, rel=1e-9)
