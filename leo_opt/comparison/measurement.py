@@ -251,4 +251,5 @@ def _verdict(answer: Answer, confirmed: float | None, margin: float) -> str:
 
 
 def _times(value: float | None, factor: float) -> float | None:
-    return None if value is None else value * factor
+    """A bound or objective in natural units, or None where there is no finite one."""
+    return None if value is None or not np.isfinite(value) else float(value * factor)

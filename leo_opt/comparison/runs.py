@@ -11,6 +11,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import wait
 
@@ -108,13 +109,27 @@ def _run_one_by_one(cells: Sequence[Cell]) -> Iterator[tuple[Cell, Measurement]]
     """Cells in one worker process, which is replaced when it dies."""
     waiting = list(cells)
     while waiting:
-        context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(1, mp_context=context) as executor:
+        with _one_process() as executor:
             outcome: Measurement | JobFailure | None = None
             while waiting and not isinstance(outcome, JobFailure):
                 (done,) = Workers(executor=executor).run(measure_in_worker, waiting[:1])
                 outcome = done.outcome
                 yield waiting.pop(0), _measurement(outcome)
+
+
+@contextmanager
+def _one_process() -> Iterator[ProcessPoolExecutor]:
+    """A worker process that is not waited for when something is raised, such as Ctrl-C."""
+    executor = ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
+    finished = False
+    try:
+        yield executor
+        finished = True
+    finally:
+        # Solvers may catch a polite signal and go on, and a cell leaves nothing to clean up.
+        for process in [] if finished else list((executor._processes or {}).values()):
+            process.kill()
+        executor.shutdown(wait=True, cancel_futures=True)
 
 
 def _measurement(outcome: Measurement | JobFailure) -> Measurement:

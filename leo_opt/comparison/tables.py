@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -70,6 +71,8 @@ def make_tables(results: Results, clock: str = "wall") -> list[Table]:
     entries = results.entries
     tables = [_times(summarise(entries, clock), clock), _gaps(summarise_gaps(entries))]
     tables += [_sizes(entries), _refusals(entries), _environments(results)]
+    if all(entry.cell["formulation"] == BASELINE for entry in entries):
+        del tables[1]  # The baseline alone closes no gap.
     return [table for table in tables if table.rows]
 
 
@@ -145,12 +148,18 @@ def _sizes(entries: Iterable[Entry]) -> Table:
 
 
 def _refusals(entries: Iterable[Entry]) -> Table:
-    counts = Counter(
-        (e.cell["formulation"], e.cell["solver"], e.measurement.outcome, e.measurement.reason)
-        for e in entries
-        if e.measurement.outcome != "answered"
-    )
-    rows = [(*key[:3], str(count), key[3]) for key, count in counts.items()]
+    """What was refused or failed; reasons that differ in numbers only are one line."""
+    reasons: dict[tuple[str, ...], list[str]] = {}
+    for entry in entries:
+        found = entry.measurement
+        if found.outcome != "answered":
+            kind = re.sub(r"\d+", "0", found.reason)
+            who = (entry.cell["formulation"], entry.cell["solver"], found.outcome, kind)
+            reasons.setdefault(who, []).append(found.reason)
+    rows = [
+        (*who[:3], str(len(found)), found[0] + (" (for one)" if len(set(found)) > 1 else ""))
+        for who, found in reasons.items()
+    ]
     columns = ("formulation", "solver", "outcome", "cells", "reason")
     return Table("Refused and failed", (), columns, tuple(rows))
 
@@ -197,7 +206,7 @@ def verdict_line(results: Results, clashes: Sequence[str]) -> str:
     """What the cross-check found, in one sentence."""
     answered = sum(entry.measurement.outcome == "answered" for entry in results.entries)
     if clashes:
-        return f"**{len(clashes)} contradictions** among {answered} answered cells."
+        return f"**{len(clashes)} contradictions or disagreements** in {answered} answered cells."
     return (
         f"{len(results.entries)} cells, {answered} answered; no bound contradicts what the network "
         "reaches, and all optima of a question agree."

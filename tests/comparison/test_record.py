@@ -44,6 +44,11 @@ def test_a_record_cut_anywhere_is_read_and_goes_on(cells: list[Cell], tmp_path: 
     for length in sorted({0, 5, *range(40, len(content), 211), *near} - {len(content) + 1}):
         path.write_bytes(content[:length])
         whole = content[:length].count(b"\n")
+        with Record(tmp_path / "r"):
+            pass
+        # What was torn is gone, and nothing else.
+        kept = content[: content.rfind(b"\n", 0, length) + 1]
+        assert path.read_bytes() == (kept or content[: ends[0]])
         with Record(tmp_path / "r") as record:
             # The first line is the header, the second the environment.
             assert len(record.results.entries) == max(0, whole - 2)
