@@ -19,8 +19,9 @@ ROWS = (
     ("enclosure", "connectivity", "formats"),
     ("bounds", "witnesses", "deviation", "solvers"),
     ("stability", "formulations"),
+    ("separation",),
     ("rewrites", "strategies"),
-    ("compression", "equivalence", "separation"),
+    ("compression", "equivalence", "verification"),
     ("model_files",),
     ("report", "progress", "testing", "comparison", "demo", "cli"),
 )

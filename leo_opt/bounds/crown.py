@@ -21,7 +21,7 @@ POPL 2019.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 import numpy as np
@@ -172,6 +172,50 @@ def bound_dual(
     with np.errstate(over="ignore", invalid="ignore"):
         relaxations = _relax(network, domain, lower, upper, shares, multipliers, planes)
         return _bound_above(weight[:, None, :], bias[:, None], relaxations, domain)[:, 0]
+
+
+def bound_pairs(
+    network: Network,
+    boxes: Boxes,
+    lower: Sequence[FloatArray],
+    upper: Sequence[FloatArray],
+    places: NDArray[np.int64],
+    weight: FloatArray,
+    bias: FloatArray,
+) -> FloatArray:
+    """Upper bounds of R rows, each on one of N boxes, with adaptive lower slopes.
+
+    Parameters
+    ----------
+    lower, upper : one (N, n_out) array for each layer passed through
+        Proved finite bounds of its pre-activations on each box.
+    places : (R,) integer array
+        The box of each row.
+    weight : (R, n) array
+    bias : (R,) array
+
+    Returns
+    -------
+    (R,) array
+        Of weight[r] @ h + bias[r], where h are the post-activations of layer len(lower) - 1.
+    """
+    adaptive = LOWER_SLOPES["adaptive"]
+    with np.errstate(over="ignore", invalid="ignore"):
+        shares = [adaptive(low, high, low) for low, high in zip(lower, upper, strict=True)]
+        relaxations = [
+            replace(
+                step,
+                above=step.above[places],
+                offset=step.offset[places],
+                below=step.below[places],
+                cost=step.cost[places],
+                shift=np.zeros((1, 1)),
+                ends=np.zeros((1, 1)),
+            )
+            for step in _relax(network, boxes, lower, upper, shares)
+        ]
+        chosen = Boxes(boxes.lower[places], boxes.upper[places])
+        return _bound_above(weight[:, None, :], bias[:, None], relaxations, chosen)[:, 0]
 
 
 def _chord_share(low: FloatArray, high: FloatArray) -> FloatArray:

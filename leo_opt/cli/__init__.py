@@ -26,6 +26,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "solvers": "solvers",
         "demo": "demo",
         "bench": "comparison",
+        "verify": "verification",
     }
 )
 """Command by name: the file of this package that holds it, as a function of that name."""

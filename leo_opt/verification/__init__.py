@@ -1,0 +1,111 @@
+"""`verify`: does a property hold on all its inputs, and if not, at which input does it fail?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from leo_opt.formats.vnnlib import Property
+from leo_opt.formulations import find as find_formulation
+from leo_opt.network import Network
+from leo_opt.solvers import find as find_solver
+from leo_opt.verification.questions import load_property, make_questions
+from leo_opt.verification.run import STAGES, Progress, Run, Settings
+from leo_opt.verification.verdicts import (
+    WITNESS_FORMATS,
+    Answer,
+    CaseVerdict,
+    Verdict,
+    save_witness,
+)
+
+__all__ = [
+    "STAGES",
+    "WITNESS_FORMATS",
+    "Answer",
+    "CaseVerdict",
+    "Progress",
+    "Verdict",
+    "load_property",
+    "save_witness",
+    "verify",
+]
+
+
+def verify(
+    network: Network,
+    asked: Property,
+    *,
+    solver: str = "highs",
+    formulation: str = "big-m",
+    stages: Sequence[str] = STAGES,
+    time_limit: float | None = None,
+    node_limit: int | None = None,
+    piece_limit: int = 10_000_000,
+    margin: float = 2e-6,
+    seed: int = 0,
+    progress: Callable[[Progress], None] | None = None,
+) -> Verdict:
+    """Decide whether a property holds: whether no input has what it describes as unsafe.
+
+    Parameters
+    ----------
+    asked
+        Boxes of inputs and, for each, inequalities of outputs that must not hold together, as
+        `load_property` returns it.
+    solver, formulation
+        Names, as in `leo_opt.solvers` and `leo_opt.formulations`: for the MILPs, which come last.
+    stages
+        Which of the stages after CROWN to use.
+    time_limit
+        Seconds for everything; what is open then is unknown.
+    node_limit
+        Branch-and-bound nodes for one MILP.
+    piece_limit
+        Boxes that input splitting may bound, for each box of the property.
+    margin
+        How far beyond zero a solver's bound must lie, in units of a slack scaled to a range of
+        about 1.
+    seed
+        Of everything random.
+    progress
+        Called with a `Progress` as the run goes on.
+
+    Returns
+    -------
+    Verdict
+        "holds" rests on bounds alone: on arithmetic, and where `certified` is False on a solver's
+        dual bound. "violated" has an input, inside the box, at which the inequalities hold when
+        the network is evaluated with its rounding errors accounted for. A limit, or a solver that
+        fails or says "infeasible", leads to "unknown".
+
+    Raises
+    ------
+    MismatchError
+        If the property is for another number of inputs or outputs.
+    InvalidInputError
+        If a name is unknown or a limit is not positive.
+    SolverNotAvailableError
+        If the solver is not installed.
+
+    References
+    ----------
+    V. Tjeng, K. Xiao, R. Tedrake, Evaluating Robustness of Neural Networks with Mixed Integer
+    Programming, ICLR 2019.
+    G. Katz, C. Barrett, D. Dill, K. Julian, M. Kochenderfer, Reluplex, CAV 2017 (ACAS Xu).
+    """
+    settings = Settings(
+        solver=solver,
+        formulation=formulation,
+        stages=tuple(stages),
+        time_limit=time_limit,
+        node_limit=node_limit,
+        piece_limit=piece_limit,
+        margin=margin,
+        seed=seed,
+        progress=progress,
+    )
+    find_solver(solver)
+    find_formulation(formulation)
+    run = Run(make_questions(network, asked), len(asked.cases), settings)
+    run.settle()
+    return run.close(network)

@@ -1,0 +1,119 @@
+"""Search for an input at which all inequalities of a case hold. It may guess; `confirm` decides."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from leo_opt.domain import Box
+from leo_opt.network import FloatArray
+from leo_opt.strategies.settings import Deadline
+from leo_opt.verification.confirmation import confirm
+from leo_opt.verification.questions import Conjunct, Question
+from leo_opt.witnesses import IntArray, directions
+
+_SAMPLES = 2000
+_STARTS = 24
+_STEPS = 60
+_BEST = 4
+"""Points of each conjunct that are put to the network."""
+
+
+@dataclass(frozen=True, eq=False)
+class Witness:
+    """An input at which the network itself shows that a case is possible.
+
+    Parameters
+    ----------
+    case
+        Index into `Property.cases`.
+    inputs : (n_in,) array
+        Inside the box of the case.
+    """
+
+    case: int
+    inputs: FloatArray
+
+
+def attack(question: Question, seed: int, deadline: Deadline) -> Witness | None:
+    """Random points, then sign descent on the largest slack from the best of them."""
+    generator = np.random.default_rng(seed)
+    domain = question.domain
+    points = np.vstack([domain.centre, domain.sample(_SAMPLES, generator)])
+    found = check(question, points)
+    for position in range(len(question.conjuncts)):
+        if found is not None or deadline.passed:
+            return found
+        if question.conjuncts[position].bound.size:
+            found = check(question, descend(question, position, points), position)
+    return found
+
+
+def check(question: Question, points: FloatArray, position: int | None = None) -> Witness | None:
+    """Put the most promising of some points (N, n_in) to the network.
+
+    Parameters
+    ----------
+    position
+        Of the only conjunct to ask about; by default all.
+    """
+    outputs = question.network(points)
+    chosen = range(len(question.conjuncts)) if position is None else (position,)
+    for conjunct in (question.conjuncts[k] for k in chosen):
+        if conjunct.bound.size:
+            slack = (outputs @ conjunct.weight.T - conjunct.bound).max(axis=1)
+        else:
+            slack = np.zeros(len(points))
+        for row in slack.argsort()[:_BEST]:
+            if slack[row] <= 0.0:
+                inputs = confirmed(question, conjunct, points[row])
+                if inputs is not None:
+                    return Witness(conjunct.case, inputs)
+    return None
+
+
+def confirmed(question: Question, conjunct: Conjunct, point: FloatArray) -> FloatArray | None:
+    """A point of the box at or next to an input, at which the network satisfies a conjunct.
+
+    The box is rounded outward from the decimals of the file, so the ends themselves are tried last.
+    """
+    for box in (shrink(question.domain), question.domain):
+        inputs = box.clip(point)
+        if confirm(question.network, conjunct.inequalities, inputs):
+            return inputs
+    return None
+
+
+def shrink(box: Box) -> Box:
+    """The box without its ends, wherever a float64 number lies between them."""
+    lower, upper = np.nextafter(box.lower, np.inf), np.nextafter(box.upper, -np.inf)
+    room = lower <= upper
+    return Box(np.where(room, lower, box.lower), np.where(room, upper, box.upper))
+
+
+def descend(question: Question, position: int, points: FloatArray) -> FloatArray:
+    """The best points that sign descent sees, (starts, n_in), from the best of `points`."""
+    network = question.slack_network
+    rows = np.flatnonzero(question.owners == position)
+    box, width = question.domain, question.domain.upper - question.domain.lower
+    layer = len(network.layers) - 1
+
+    def worst(inputs: FloatArray) -> tuple[FloatArray, IntArray]:
+        slacks = network(inputs)[:, rows]
+        return slacks.max(axis=1), rows[slacks.argmax(axis=1)]
+
+    value, _ = worst(points)
+    current = points[value.argsort()[:_STARTS]]
+    best, best_value = current, np.full(len(current), np.inf)
+    for step in range(_STEPS):
+        value, row = worst(current)
+        better = value < best_value
+        best = np.where(better[:, None], current, best)
+        best_value = np.where(better, value, best_value)
+        if (best_value < 0.0).any():
+            break
+        gradient = directions(network, current, layer, row, np.ones(row.size))
+        reach = 0.25 * 0.93**step
+        current = box.clip(current - reach * width * np.sign(gradient))
+    return best

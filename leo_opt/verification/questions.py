@@ -1,0 +1,196 @@
+"""A property as questions about a network: for each box, can the outputs satisfy these rows?
+
+A case of a property is impossible on a box where at every input one of its inequalities fails. The
+rows below are float64 relaxations of the inequalities: where an inequality holds its row holds
+strictly, so that a row that fails, even with equality, refutes the inequality.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+
+import numpy as np
+
+from leo_opt.bounds import Bounds, bound_layer, post_interval, propagate
+from leo_opt.domain import Box
+from leo_opt.enclosure import fraction_up
+from leo_opt.errors import FileFormatError, InvalidInputError, MismatchError
+from leo_opt.formats.files import AnyPath, check_readable, suffix_of
+from leo_opt.formats.formulas import Inequality
+from leo_opt.formats.vnnlib import Property, read_property
+from leo_opt.network import FloatArray, Layer, Network
+
+_SUFFIXES = (".vnnlib", ".vnnlib.gz")
+_LARGEST = Fraction(10) ** 300
+"""Right-hand sides beyond this are as good as infinite."""
+
+
+@dataclass(frozen=True, eq=False)
+class Conjunct:
+    """The inequalities of one case, all of which have to hold at once.
+
+    Parameters
+    ----------
+    case
+        Index into `Property.cases`.
+    inequalities
+        As the property states them.
+    weight : (rows, n_out) array
+    bound : (rows,) array
+        Wherever on the box the inequalities hold, weight @ y < bound in every row. There may be
+        fewer rows than inequalities.
+    """
+
+    case: int
+    inequalities: tuple[Inequality, ...]
+    weight: FloatArray
+    bound: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class Question:
+    """All cases of a property on one box.
+
+    Parameters
+    ----------
+    bounds
+        Certified intervals of every pre-activation of the network.
+    conjuncts
+        Those still open, by case.
+    """
+
+    network: Network
+    domain: Box
+    bounds: Bounds
+    conjuncts: tuple[Conjunct, ...]
+
+    @cached_property
+    def slack_network(self) -> Network:
+        """The network with weight @ y - bound of all conjuncts, one after the other, as output.
+
+        A conjunct is impossible where one of its slacks is not negative.
+        """
+        weight = np.vstack([conjunct.weight for conjunct in self.conjuncts])
+        bound = np.concatenate([conjunct.bound for conjunct in self.conjuncts])
+        return Network((*self.network.layers, Layer(weight, -bound, "linear")))
+
+    @cached_property
+    def owners(self) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
+        """For each slack the position of its conjunct, (rows,)."""
+        sizes = [conjunct.bound.size for conjunct in self.conjuncts]
+        return np.repeat(np.arange(len(sizes)), sizes)
+
+    def slack_bounds(self) -> tuple[FloatArray, FloatArray]:
+        """Certified interval of every slack, (rows,)."""
+        return bound_layer(
+            self.slack_network,
+            self.domain,
+            len(self.network.layers),
+            self.bounds.lower,
+            self.bounds.upper,
+        )
+
+    def without(self, cases: Sequence[int]) -> Question:
+        """The question about the other cases."""
+        left = tuple(c for c in self.conjuncts if c.case not in set(cases))
+        return Question(self.network, self.domain, self.bounds, left)
+
+    def on(self, bounds: Bounds) -> Question:
+        """The same question, with tighter intervals."""
+        return Question(self.network, self.domain, bounds, self.conjuncts)
+
+    def reduce(self, slacks: FloatArray) -> FloatArray:
+        """Largest slack of each conjunct, (N, conjuncts), from slacks (N, rows)."""
+        starts = np.flatnonzero(np.diff(self.owners, prepend=-1))
+        largest: FloatArray = np.maximum.reduceat(slacks, starts, axis=1)
+        return largest
+
+
+def load_property(path: AnyPath) -> Property:
+    """Read a VNN-LIB property, .vnnlib or .vnnlib.gz.
+
+    Raises
+    ------
+    FileFormatError
+        If the file cannot be read as a property, or its input part is not a union of boxes.
+    InvalidInputError
+        If a box is crossed or not finite.
+    """
+    suffix_of(path, _SUFFIXES)
+    source = check_readable(path)
+    try:
+        return read_property(source)
+    except FileFormatError as error:
+        raise FileFormatError(f"{path}: {error}") from error
+    except InvalidInputError as error:
+        raise InvalidInputError(f"{path}: {error}") from error
+
+
+def make_questions(network: Network, asked: Property) -> list[Question]:
+    """The questions that a property asks of a network, one a box.
+
+    Raises
+    ------
+    MismatchError
+        If the property has another number of inputs or outputs.
+    """
+    for name, mine, theirs in (
+        ("inputs", network.input_size, asked.input_size),
+        ("outputs", network.output_size, asked.output_size),
+    ):
+        if mine != theirs:
+            raise MismatchError(
+                f"the property has {theirs} {name} and the network {mine}; "
+                "give the property of this network"
+            )
+    by_box: dict[Box, list[int]] = {}
+    for index, case in enumerate(asked.cases):
+        by_box.setdefault(case.domain, []).append(index)
+    questions = []
+    for domain, cases in by_box.items():
+        bounds = propagate(network, domain)
+        last = network.layers[-1]
+        ends = post_interval(last, bounds.lower[-1], bounds.upper[-1])
+        reach = np.maximum(*map(np.abs, ends))
+        conjuncts = [_make_conjunct(k, asked.cases[k].outputs, reach) for k in cases]
+        questions.append(Question(network, domain, bounds, tuple(conjuncts)))
+    return questions
+
+
+def _make_conjunct(case: int, inequalities: tuple[Inequality, ...], reach: FloatArray) -> Conjunct:
+    """The rows of a case; `reach` (n_out,) is the largest magnitude of each output."""
+    rows = [_make_row(inequality, reach) for inequality in inequalities]
+    usable = [row for row in rows if row is not None]
+    weight = np.array([row[0] for row in usable]).reshape(-1, reach.size)
+    return Conjunct(case, inequalities, weight, np.array([row[1] for row in usable]))
+
+
+def _make_row(inequality: Inequality, reach: FloatArray) -> tuple[FloatArray, float] | None:
+    """A row that holds strictly wherever an inequality does; None if there is none of use.
+
+    The factors are divided by a power of two that brings the largest to about 1. What rounding
+    them can change on outputs up to `reach` is added to the right-hand side.
+    """
+    largest = max(abs(factor) for _, factor in inequality.terms)
+    scale = Fraction(2) ** -_exponent(largest)
+    weight = np.zeros(reach.size)
+    bound = inequality.bound * scale
+    for (_, output), factor in inequality.terms:
+        exact = factor * scale
+        weight[output] = float(exact)
+        rounding = abs(Fraction(weight[output]) - exact)
+        if rounding and not np.isfinite(reach[output]):
+            return None
+        bound += rounding * Fraction(reach[output]) if rounding else 0
+    if bound > _LARGEST:
+        return None
+    value = fraction_up(max(bound, -_LARGEST))
+    return weight, float(np.nextafter(value, np.inf)) if Fraction(value) == bound else value
+
+
+def _exponent(value: Fraction) -> int:
+    """A k such that value / 2**k is between 1/2 and 2."""
+    return value.numerator.bit_length() - value.denominator.bit_length()

@@ -1,0 +1,201 @@
+"""Halve the box until on every piece of it some inequality of each case fails.
+
+Certified: on a piece a case is refuted by a bound that carries its rounding error. The input to
+halve is the one along which the slacks vary most, averaged over some points of the piece: units
+that are off at one point of it are on at another.
+
+References
+----------
+S. Wang, K. Pei, J. Whitehouse, J. Yang, S. Jana, Formal Security Analysis of Neural Networks
+using Symbolic Intervals, USENIX Security 2018.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from leo_opt.bounds import crown
+from leo_opt.domain import Boxes
+from leo_opt.network import FloatArray
+from leo_opt.strategies.settings import Deadline
+from leo_opt.verification.attack import Witness, check
+from leo_opt.verification.pieces import bound_pieces
+from leo_opt.verification.questions import Question
+from leo_opt.witnesses import directions
+
+MOST_INPUTS = 12
+"""Inputs that can vary, beyond which halving one at a time gains too little."""
+_CHUNK = 256
+"""Boxes bounded at once."""
+_PROBES = 5
+"""Random points of a piece whose gradients say where to halve it."""
+
+
+@dataclass(frozen=True, eq=False)
+class Pieces:
+    """Boxes with what is known on each of them.
+
+    Parameters
+    ----------
+    boxes
+        N boxes.
+    lower, upper : one (N, n_out) array a layer
+        Certified bounds of the pre-activations.
+    open : (N, conjuncts) array
+        Which conjuncts are still possible on which box.
+    """
+
+    boxes: Boxes
+    lower: tuple[FloatArray, ...]
+    upper: tuple[FloatArray, ...]
+    open: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.boxes)
+
+    def __getitem__(self, rows: slice | NDArray[np.bool_]) -> Pieces:
+        return Pieces(
+            self.boxes[rows],
+            tuple(side[rows] for side in self.lower),
+            tuple(side[rows] for side in self.upper),
+            self.open[rows],
+        )
+
+    def halve(self, dimensions: NDArray[np.int64]) -> Pieces:
+        """Both halves of each box; what holds on a box holds on its halves."""
+        return Pieces(
+            self.boxes.halve(dimensions),
+            tuple(np.vstack([side, side]) for side in self.lower),
+            tuple(np.vstack([side, side]) for side in self.upper),
+            np.vstack([self.open, self.open]),
+        )
+
+    def join(self, other: Pieces) -> Pieces:
+        """These pieces, then the others."""
+        pairs = zip((*self.lower, *self.upper), (*other.lower, *other.upper), strict=True)
+        sides = [np.vstack(pair) for pair in pairs]
+        return Pieces(
+            self.boxes.join(other.boxes),
+            tuple(sides[: len(self.lower)]),
+            tuple(sides[len(self.lower) :]),
+            np.vstack([self.open, other.open]),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Splitting:
+    """What input splitting found.
+
+    Parameters
+    ----------
+    refuted
+        Cases that are impossible on the whole box; certified.
+    witness
+        An input that shows a case to be possible, or None.
+    pieces
+        Boxes that were bounded.
+    """
+
+    refuted: tuple[int, ...]
+    witness: Witness | None
+    pieces: int
+
+
+def is_low_dimensional(question: Question) -> bool:
+    """Whether so few inputs can vary that splitting pays."""
+    domain = question.domain
+    return int((domain.lower < domain.upper).sum()) <= MOST_INPUTS
+
+
+def split(
+    question: Question,
+    deadline: Deadline,
+    piece_limit: int,
+    seed: int,
+    report: Callable[[int, int], None],
+) -> Splitting:
+    """Refute the conjuncts of a question on pieces that cover its box, or find a witness.
+
+    Parameters
+    ----------
+    piece_limit
+        Most boxes to bound.
+    report
+        Called with the numbers of boxes bounded and waiting.
+    """
+    generator = np.random.default_rng(seed)
+    stack, bounded = _whole(question), 0
+    stuck = np.zeros(len(question.conjuncts), dtype=bool)
+    while len(stack) and bounded < piece_limit and not deadline.passed:
+        pieces, stack = stack[-_CHUNK:], stack[:-_CHUNK]
+        bounded += len(pieces)
+        witness = check(question, pieces.boxes.centres)
+        if witness is not None:
+            return Splitting((), witness, bounded)
+        pieces, slacks = _bound(question, pieces)
+        # Between neighbouring floats there is nothing left to halve.
+        wide = np.nextafter(pieces.boxes.lower, np.inf) < pieces.boxes.upper
+        stuck |= (pieces.open & ~wide.any(axis=1, keepdims=True)).any(axis=0)
+        going = np.asarray(pieces.open.any(axis=1) & wide.any(axis=1))
+        pieces, slacks, wide = pieces[going], slacks[going], wide[going]
+        if len(pieces):
+            chosen = _choose(question, pieces, slacks, wide, generator)
+            stack = stack.join(pieces.halve(chosen))
+        report(bounded, len(stack))
+    left = stack.open.any(axis=0) | stuck
+    refuted = [c.case for c, still in zip(question.conjuncts, left, strict=True) if not still]
+    return Splitting(tuple(refuted), None, bounded)
+
+
+def _whole(question: Question) -> Pieces:
+    """The whole box as the only piece."""
+    domain, bounds = question.domain, question.bounds
+    return Pieces(
+        Boxes(domain.lower[None, :], domain.upper[None, :]),
+        tuple(side[None, :] for side in bounds.lower),
+        tuple(side[None, :] for side in bounds.upper),
+        np.ones((1, len(question.conjuncts)), dtype=bool),
+    )
+
+
+def _bound(question: Question, pieces: Pieces) -> tuple[Pieces, FloatArray]:
+    """The pieces with tighter bounds, and lower bounds of the slacks (N, rows)."""
+    network = question.slack_network
+    lower, upper = bound_pieces(network, pieces.boxes, pieces.lower, pieces.upper)
+    slacks, _ = crown.bound_layer(
+        network, pieces.boxes, len(network.layers) - 1, lower, upper, ("adaptive",)
+    )
+    still = pieces.open & (question.reduce(slacks) < 0.0)
+    return Pieces(pieces.boxes, tuple(lower), tuple(upper), still), slacks
+
+
+def _choose(
+    question: Question,
+    pieces: Pieces,
+    slacks: FloatArray,
+    wide: NDArray[np.bool_],
+    generator: np.random.Generator,
+) -> NDArray[np.int64]:
+    """The input along which the most promising slack of each piece varies most, (N,).
+
+    That is the slack with the largest bound, of the open conjunct that is farthest from refuted.
+    """
+    hardest = np.where(pieces.open, question.reduce(slacks), np.inf).argmin(axis=1)
+    mine = question.owners == hardest[:, None]
+    row = np.where(mine, slacks, -np.inf).argmax(axis=1)
+    boxes, layer = pieces.boxes, len(question.slack_network.layers) - 1
+    width = boxes.upper - boxes.lower
+    influence = np.zeros_like(width)
+    for _ in range(_PROBES):
+        points = boxes.lower + width * generator.random(width.shape)
+        gradient = directions(question.slack_network, points, layer, row, np.ones(row.size))
+        influence += np.abs(gradient)
+    # Where no gradient shows anything the widest input is halved.
+    share = width / np.maximum(width.max(axis=1, keepdims=True), 1e-300)
+    effect = influence * width
+    effect += share * (1e-6 * effect.max(axis=1, keepdims=True) + 1e-12)
+    return np.asarray(np.where(wide, effect, -1.0).argmax(axis=1), dtype=np.int64)

@@ -1,0 +1,189 @@
+"""The verdict on a property as a value: the answer, what it rests on, and the witness."""
+
+from __future__ import annotations
+
+import enum
+import io
+import json
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from leo_opt.formats.files import suffix_of, write_atomically
+from leo_opt.network import FloatArray
+from leo_opt.stability import ARITHMETIC, Premise
+
+FORMAT = "leo_opt verdict 1"
+
+
+class Answer(enum.StrEnum):
+    """What is known of a property, which describes what must not happen."""
+
+    HOLDS = "holds"
+    """No input of the box of a case has outputs that satisfy the case."""
+    VIOLATED = "violated"
+    """An input of the box of a case is known whose outputs satisfy the case."""
+    UNKNOWN = "unknown"
+    """Neither is proved."""
+
+
+@dataclass(frozen=True)
+class CaseVerdict:
+    """What is known of one case of a property.
+
+    Parameters
+    ----------
+    answer
+        "holds" where the case is impossible.
+    method
+        What settled it: "crown", "splitting", "lp", "branch-and-bound", "milp", "witness", or "".
+    premise
+        What must be believed for "holds".
+    reason
+        Why it is unknown, or "".
+    """
+
+    answer: Answer
+    method: str = ""
+    premise: Premise = ARITHMETIC
+    reason: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Verdict:
+    """The answer to "does this property hold", with its evidence.
+
+    Parameters
+    ----------
+    answer
+    cases
+        One entry for each case of the property, in its order.
+    inputs : (n_in,) array or None
+        The witness of a violation, a float64 point of the box of a case.
+    outputs : (n_out,) array or None
+        What the network gives there, evaluated in float64.
+    case
+        Index of the case that the witness shows, or None.
+    network_hash
+        `Network.content_hash` of the network.
+    seconds
+        Wall-clock time.
+    pieces, lps, milps, nodes
+        Boxes bounded, linear programs and MILPs solved, nodes of the latter.
+    """
+
+    answer: Answer
+    cases: tuple[CaseVerdict, ...]
+    inputs: FloatArray | None = None
+    outputs: FloatArray | None = None
+    case: int | None = None
+    network_hash: str = ""
+    seconds: float = 0.0
+    pieces: int = 0
+    lps: int = 0
+    milps: int = 0
+    nodes: int = 0
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def certified(self) -> bool:
+        """Whether the answer rests on arithmetic alone: no solver has to be believed."""
+        return self.answer is Answer.VIOLATED or (
+            self.answer is Answer.HOLDS and all(case.premise.certified for case in self.cases)
+        )
+
+    @property
+    def premises(self) -> tuple[Premise, ...]:
+        """What has to be believed besides arithmetic, each once."""
+        found = {case.premise for case in self.cases if not case.premise.certified}
+        return tuple(sorted(found, key=str))
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Why cases are unknown, each reason once."""
+        return tuple(dict.fromkeys(case.reason for case in self.cases if case.reason))
+
+    def to_json(self) -> dict[str, Any]:
+        """A tree of lists, strings and numbers."""
+        return {
+            "format": FORMAT,
+            "answer": str(self.answer),
+            "certified": self.certified,
+            "network_hash": self.network_hash,
+            "case": self.case,
+            "inputs": None if self.inputs is None else self.inputs.tolist(),
+            "outputs": None if self.outputs is None else self.outputs.tolist(),
+            "cases": [
+                {
+                    "answer": str(case.answer),
+                    "method": case.method,
+                    "premise": asdict(case.premise),
+                    "reason": case.reason,
+                }
+                for case in self.cases
+            ],
+            "seconds": self.seconds,
+            "pieces": self.pieces,
+            "lps": self.lps,
+            "milps": self.milps,
+            "nodes": self.nodes,
+            "settings": dict(self.settings),
+        }
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write everything to a JSON file, whole or not at all.
+
+        Raises
+        ------
+        OutputError
+            If the file cannot be written.
+        """
+        text = json.dumps(self.to_json(), indent=2, allow_nan=False) + "\n"
+        write_atomically(path, text.encode())
+
+
+def save_witness(verdict: Verdict, path: str | os.PathLike[str]) -> bool:
+    """Write the witness of a violation, in the format that the suffix of the name says.
+
+    `.npz` holds the arrays `inputs` and `outputs`; anything in `WITNESS_FORMATS` else is the text
+    of the verification competition, `((X_0 0.5) ... (Y_0 1.25) ...)`, with all digits.
+
+    Returns
+    -------
+    bool
+        False, and nothing is written, where there is no witness.
+
+    Raises
+    ------
+    FileFormatError
+        If the suffix is unknown.
+    OutputError
+        If the file cannot be written.
+    """
+    encode = WITNESS_FORMATS[suffix_of(path, WITNESS_FORMATS)]
+    if verdict.inputs is None or verdict.outputs is None:
+        return False
+    write_atomically(path, encode(verdict.inputs, verdict.outputs))
+    return True
+
+
+def _encode_arrays(inputs: FloatArray, outputs: FloatArray) -> bytes:
+    stream = io.BytesIO()
+    np.savez(stream, allow_pickle=False, inputs=inputs, outputs=outputs)
+    return stream.getvalue()
+
+
+def _encode_text(inputs: FloatArray, outputs: FloatArray) -> bytes:
+    pairs = [f"(X_{k} {value!r})" for k, value in enumerate(inputs.tolist())]
+    pairs += [f"(Y_{k} {value!r})" for k, value in enumerate(outputs.tolist())]
+    return ("(" + "\n".join(pairs) + ")\n").encode()
+
+
+WITNESS_FORMATS: Mapping[str, Callable[[FloatArray, FloatArray], bytes]] = MappingProxyType(
+    {".npz": _encode_arrays, ".counterexample": _encode_text, ".txt": _encode_text}
+)
+"""The one table of formats of witnesses, by suffix."""
