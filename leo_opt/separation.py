@@ -104,6 +104,11 @@ class Separation:
                     yield place, cut
 
 
+def separates(formulation: Formulation) -> bool:
+    """Whether a formulation leaves out rows that have to be separated."""
+    return type(formulation).violated_rows is not Formulation.violated_rows
+
+
 def _place(compiled: Compiled, unit: Any) -> Place:
     return Place(
         row=unit.row,

@@ -6,8 +6,10 @@ in units of the asked pre-activation scaled by a power of two to a range of abou
 
 from __future__ import annotations
 
+import time
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,9 +18,19 @@ from leo_opt.bounds import Bounds
 from leo_opt.domain import Box
 from leo_opt.enclosure import evaluate
 from leo_opt.network import FloatArray, Network
-from leo_opt.solvers import Answer, Session, StandardForm, compile_model
+from leo_opt.solvers import Answer, Feature, RowHandle, Session, StandardForm, compile_model
 from leo_opt.strategies.ledger import Direction
 from leo_opt.strategies.scaling import solver_blur, unit_scales
+
+if TYPE_CHECKING:
+    from leo_opt.separation import Separation
+
+
+_ROUNDS = 10
+"""Rounds of separation at the root; later ones change little."""
+_ROOT_SHARE = 0.5
+"""Share of a question's time that they may take."""
+_LEAST_TIME = 0.01
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +54,8 @@ class LayerModel:
         Power of two for each unit of `layer` that brings its range to about 1.
     blur : (n_out,) array
         How far tolerances at the units below can move each unit, scaled; widens the margin.
+    separation
+        Finds the rows that the formulation leaves out, or None where it leaves out none.
     """
 
     key: str
@@ -55,6 +69,7 @@ class LayerModel:
     post_offsets: FloatArray
     scales: FloatArray
     blur: FloatArray
+    separation: Separation | None = None
 
     def objective(self, direction: Direction) -> tuple[FloatArray, float]:
         """Coefficients over the columns and constant of scale * sign * pre."""
@@ -97,6 +112,7 @@ def build_layer_model(
     from pyomo.repn import generate_standard_repn
 
     from leo_opt.formulations import formulate
+    from leo_opt.separation import Separation, separates
 
     before = Network(network.layers[:layer])
     prefix = Bounds(domain, bounds.lower[:layer], bounds.upper[:layer])
@@ -126,6 +142,9 @@ def build_layer_model(
         post_offsets=np.array(offsets),
         scales=unit_scales(network, domain, bounds, layer),
         blur=solver_blur(network, domain, bounds, layer),
+        separation=(
+            Separation.of(compiled, model.net) if separates(model.net.formulation) else None
+        ),
     )
 
 
@@ -173,6 +192,9 @@ def ask(
     """
     cost, constant = model.objective(direction)
     margin += float(model.blur[direction.unit])
+    begin = time.monotonic()
+    rows, separate = _strengthen(session, model, cost, constant, time_limit)
+    spent = time.monotonic() - begin
 
     def confirm(point: FloatArray) -> bool:
         value, radius = model.value_at(model.inputs_of(point), direction)
@@ -184,10 +206,35 @@ def ask(
         stop_above=0.0,
         stop_below=-margin,
         confirm=confirm,
-        time_limit=time_limit,
+        separate=separate,
+        time_limit=None if time_limit is None else max(time_limit - spent, _LEAST_TIME),
         node_limit=node_limit,
     )
-    return _judge(answer, model, direction, margin, seen)
+    # They hold for every question, but only slow down those about other units.
+    for handle in reversed(rows):
+        session.remove(handle)
+    verdict = _judge(answer, model, direction, margin, seen)
+    return replace(verdict, seconds=verdict.seconds + spent)
+
+
+def _strengthen(
+    session: Session,
+    model: LayerModel,
+    cost: FloatArray,
+    constant: float,
+    time_limit: float | None,
+) -> tuple[tuple[RowHandle, ...], Separation | None]:
+    """Rows added at the root, and what separates further ones in the tree."""
+    if model.separation is None:
+        return (), None
+    from leo_opt.separation import strengthen
+
+    limit = None if time_limit is None else _ROOT_SHARE * time_limit
+    found = strengthen(
+        session, model.separation, cost, constant=constant, rounds=_ROUNDS, time_limit=limit
+    )
+    in_tree = Feature.USER_CUTS in session.solver.features
+    return found.handles, model.separation if in_tree else None
 
 
 def _judge(

@@ -80,10 +80,10 @@ def test_they_reach_the_hull_of_each_unit(seed: int) -> None:
             assert bound == pytest.approx(hull_bound(network, box, bounds, direction), abs=2e-4)
 
 
-@pytest.mark.parametrize("chunk", range(6))
+@pytest.mark.parametrize("chunk", range(3))
 def test_a_bound_from_any_duals_is_true(chunk: int) -> None:
     used = 0
-    for seed in range(1000 + 10 * chunk, 1010 + 10 * chunk):
+    for seed in range(1000 + 20 * chunk, 1020 + 20 * chunk):
         generator = np.random.default_rng(seed)
         network, box = random_case(generator)
         box = box.spread(network.input_size)

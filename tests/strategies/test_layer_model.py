@@ -192,7 +192,42 @@ def unscaled_model(trap: Network, bounds, scaled: LayerModel, monkeypatch) -> La
     )
 
 
-@pytest.mark.parametrize("formulation", ["big-m", "complement", "partition", "convex-hull"])
+@pytest.mark.parametrize("solver", ["highs", "scip", "gurobi", "cplex"])
+@pytest.mark.parametrize("seed", range(3))
+def test_ideal_is_separated(seed: int, solver: str) -> None:
+    """Rows are added at the root for each question, and taken out again."""
+    if not find(solver).available():
+        pytest.skip(f"{solver} is not installed")
+    generator = np.random.default_rng(seed)
+    deep = Network.from_arrays(
+        [generator.normal(size=shape) for shape in ((8, 6), (8, 8), (4, 8))],
+        [generator.normal(size=size) for size in (8, 8, 4)],
+        ["relu"] * 3,
+    )
+    box = Box(-1, 1).spread(6)
+    held = build_layer_model(deep, box, 2, propagate(deep, box), "ideal")
+    plain = build_layer_model(deep, box, 2, propagate(deep, box), "big-m")
+    assert held.separation is not None
+    assert plain.separation is None
+    questions = [Direction(2, unit, sign) for unit in range(4) for sign in (-1, 1)]
+    with (
+        find(solver).open(held.form, SolverOptions()) as session,
+        find(solver).open(plain.form, SolverOptions()) as other,
+    ):
+        for question in questions:
+            cost, constant = held.objective(question)
+            before = session.maximize(cost, constant=constant, relaxation=True).objective_bound
+            mine = ask(session, held, question, MARGIN)
+            after = session.maximize(cost, constant=constant, relaxation=True).objective_bound
+            assert after == pytest.approx(before, abs=1e-6)
+            theirs = ask(other, plain, question, MARGIN)
+            assert (mine.witness is None) == (theirs.witness is None)
+            assert not mine.anomaly
+
+
+@pytest.mark.parametrize(
+    "formulation", ["big-m", "complement", "partition", "convex-hull", "ideal"]
+)
 def test_a_post_activation_below_the_tolerance_proves_nothing(formulation: str) -> None:
     """Units of [-7e5, 0.4]: scaled, their post is below 1e-6, and HiGHS takes it for 0."""
     width, bump = 764818.958690601, 321958.4919034644
