@@ -175,7 +175,7 @@ def _ask(session: Session, cell: Cell, instance: Instance, begun: Measurement) -
         seconds=answer.seconds + root.counted,
         cpu_seconds=cpu,
         termination_condition=str(answer.termination_condition),
-        verdict=_verdict(answer, confirmed, instance.margin),
+        verdict=judge(answer, confirmed, instance.margin),
         solver=answer.solver,
     )
 
@@ -239,7 +239,7 @@ def _solve(session: Session, cell: Cell, instance: Instance, time_limit: float) 
     )
 
 
-def _verdict(answer: Answer, confirmed: float | None, margin: float) -> str:
+def judge(answer: Answer, confirmed: float | None, margin: float) -> str:
     """What is known of the sign."""
     if confirmed is not None and confirmed > 0.0:
         return "witness"

@@ -13,6 +13,8 @@ from leo_opt import Box, save
 from leo_opt.comparison import expand, measure, read_plan
 from leo_opt.comparison.cells import Cell
 from leo_opt.comparison.contestants import FormulationEntry, SolverEntry
+from leo_opt.comparison.measurement import judge
+from leo_opt.solvers import Answer, Termination
 
 EXACT = (
     FormulationEntry("big-m"),
@@ -44,7 +46,10 @@ def test_optima_and_verdicts_are_those_of_brute_force(seed: int, tmp_path: Path)
             assert found.margin is not None
             assert found.final_bound == pytest.approx(truth, abs=found.margin)
             assert found.confirmed == pytest.approx(truth, abs=found.margin)
+            # What the network surely reaches never exceeds the truth; an incumbent may.
+            assert found.confirmed <= truth
             assert found.seen <= truth
+            assert (found.cut_rows > 0) >= (found.separated_bound < found.root_bound - 1e-5)
             assert found.root_bound + found.margin >= found.separated_bound
             assert found.separated_bound + found.margin >= truth
             if abs(truth) > found.margin:
@@ -52,10 +57,34 @@ def test_optima_and_verdicts_are_those_of_brute_force(seed: int, tmp_path: Path)
 
 
 def test_a_stop_on_the_sign_gives_the_same_verdict(tmp_path: Path) -> None:
+    ends = set()
     for cell in cells_of(tmp_path, 2, PLAN + '[[questions]]\nkind = "directions"\n'):
         stopped = measure(replace(cell, stop="sign"))
         assert stopped.verdict == measure(cell).verdict
         assert stopped.verdict in ("witness", "proved")
+        ends.add(stopped.termination_condition)
+    assert "objectiveLimit" in ends
+
+
+@pytest.mark.parametrize(
+    ("bound", "confirmed", "condition", "verdict"),
+    [
+        (5.0, 0.1, "optimal", "witness"),
+        (5.0, 0.0, "optimal", "open"),
+        (5.0, None, "maxTimeLimit", "open"),
+        (-0.5, -1.0, "optimal", "proved"),
+        (-0.5, None, "maxTimeLimit", "proved"),
+        (-0.005, None, "optimal", "open"),
+        (-0.5, None, "infeasible", "open"),
+        (None, None, "infeasible", "open"),
+        (None, None, "error", "open"),
+    ],
+)
+def test_what_an_answer_says_about_the_sign(
+    bound: float | None, confirmed: float | None, condition: str, verdict: str
+) -> None:
+    answer = Answer(Termination(condition), objective_bound=bound, incumbent_objective=1.0)
+    assert judge(answer, confirmed, margin=0.01) == verdict
 
 
 def test_a_feature_that_is_missing_is_a_refusal_with_its_reason(tmp_path: Path) -> None:
