@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 import pyomo.environ as pyo
 
+from leo_opt.formulations.sums import SumBounds
 from leo_opt.network import FloatArray
 
 
@@ -62,6 +63,9 @@ class Unit:
         Variables in [lower, upper] and [0, upper].
     active
         Binary variable, or None in a formulation that is not exact.
+    sums
+        Bounds of weighted sums of what the unit reads, found when asked for; None where the
+        network is not known.
     """
 
     row: UnitRow
@@ -69,6 +73,7 @@ class Unit:
     pre: Any
     post: Any
     active: Any
+    sums: SumBounds | None = None
 
     @property
     def address(self) -> tuple[int, int]:

@@ -24,6 +24,7 @@ from leo_opt.formulations.columns import (
 )
 from leo_opt.formulations.inputs import add_inputs
 from leo_opt.formulations.rows import Row, add_expressions, add_rows, add_variables, linear, nonzero
+from leo_opt.formulations.sums import SumBounds
 from leo_opt.network import ACTIVATIONS, FloatArray, Layer, LinearPiece, Network
 
 _RECTIFIER = (LinearPiece(-np.inf, 0.0, 0.0), LinearPiece(0.0, np.inf, 1.0))
@@ -182,6 +183,7 @@ class _Rows:
     scale: dict[Address, float]
     shift: dict[Address, float]
     units: list[Unit]
+    sums: SumBounds
 
 
 def _add_layer(
@@ -207,7 +209,7 @@ def _add_layer(
         )
         if plan.unstable[unit]:
             active = variables.active.get(address)
-            rows.units.append(Unit(row, columns.variables, pre, post, active))
+            rows.units.append(Unit(row, columns.variables, pre, post, active, rows.sums))
         if not (plan.unstable[unit] and rows.skips_unstable):
             rows.affine[address] = _affine_row(pre, row, columns.variables)
     _add_inactive(index, layer, plan.fixed, columns, rows)
@@ -258,7 +260,9 @@ def embed(
     columns = add_inputs(block, inputs, domain)
     plans = _plan_layers(network, columns.scaling, bounds, centred)
     variables = _add_unit_variables(block, plans, formulation)
-    rows = _Rows(formulation.writes_affine, {}, {}, {}, {}, {}, [])
+    reads = (columns.scaling, *(plan.outputs for plan in plans[:-1]))
+    sums = SumBounds(network, domain, bounds, reads)
+    rows = _Rows(formulation.writes_affine, {}, {}, {}, {}, {}, [], sums)
     for index, (layer, plan) in enumerate(zip(network.layers, plans, strict=True)):
         columns = _add_layer(index, layer, plan, columns, variables, rows)
     add_rows(block, "affine", rows.affine)

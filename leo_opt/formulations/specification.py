@@ -29,7 +29,7 @@ def read_formulation(text: str, options: Mapping[str, Any] | None = None) -> For
     Examples
     --------
     >>> read_formulation("partition:parts=4")
-    Partition(parts=4, split='equal-size', seed=0)
+    Partition(parts=4, split='equal-size', seed=0, part_bounds='interval')
     """
     name, _, rest = text.partition(":")
     given: dict[str, Any] = {}

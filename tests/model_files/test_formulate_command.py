@@ -57,7 +57,12 @@ def test_every_way_to_bounds_gives_the_same_optimum(folder: Path) -> None:
         optima[name] = Sidecar.load(folder / f"{name}.mps").objective_value(value)
     assert max(optima.values()) - min(optima.values()) < 1e-5
     about = Sidecar.load("parts.json").about["formulation"]
-    assert about["options"] == {"parts": 4, "split": "equal-size", "seed": 0}
+    assert about["options"] == {
+        "parts": 4,
+        "split": "equal-size",
+        "seed": 0,
+        "part_bounds": "interval",
+    }
     assert about["centred"]
     assert not Sidecar.load("plain.json").about["formulation"]["centred"]
     assert Sidecar.load("interval.json").about["bounds_source"] == "interval"

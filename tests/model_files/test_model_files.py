@@ -305,13 +305,18 @@ def _unit_box(text: str) -> str:
 def test_a_sidecar_comes_back_as_it_was(tmp_path: Path) -> None:
     for seed in range(20):
         network, box = small_case(seed)
-        chosen = read_formulation("partition:parts=3,split=random,seed=5")
+        chosen = read_formulation("partition:parts=3,split=random,seed=5,part_bounds=crown")
         written, _, _ = export(network, box, tmp_path / "m.lp", seed, formulation=chosen)
         read = Sidecar.load(tmp_path / "m.lp")
         assert read.to_json() == json.loads(json.dumps(written.to_json()))
         assert read.domain == box
         assert read.network_hash == network.content_hash
-        assert read.about["formulation"]["options"] == {"parts": 3, "split": "random", "seed": 5}
+        assert read.about["formulation"]["options"] == {
+            "parts": 3,
+            "split": "random",
+            "seed": 5,
+            "part_bounds": "crown",
+        }
         for layer, bounds in enumerate(zip(read.bounds.lower, read.bounds.upper, strict=True)):
             assert np.array_equal(bounds[0], written.bounds.lower[layer])
             assert np.array_equal(bounds[1], written.bounds.upper[layer])
