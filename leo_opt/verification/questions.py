@@ -24,6 +24,8 @@ from leo_opt.formats.vnnlib import Property, read_property
 from leo_opt.network import FloatArray, Layer, Network
 
 _SUFFIXES = (".vnnlib", ".vnnlib.gz")
+_SMALLEST = 2.0**-400
+"""Least magnitude of a right-hand side that is not exactly 0 in float64."""
 _LARGEST = Fraction(10) ** 300
 """Right-hand sides beyond this are as good as infinite."""
 
@@ -188,7 +190,10 @@ def _make_row(inequality: Inequality, reach: FloatArray) -> tuple[FloatArray, fl
     if bound > _LARGEST:
         return None
     value = fraction_up(max(bound, -_LARGEST))
-    return weight, float(np.nextafter(value, np.inf)) if Fraction(value) == bound else value
+    if Fraction(value) == bound:
+        value = float(np.nextafter(value, np.inf))
+    # A row that is all but zero must not be scaled up beyond the range of float64.
+    return weight, _SMALLEST if abs(value) < _SMALLEST else value
 
 
 def _exponent(value: Fraction) -> int:

@@ -1,0 +1,188 @@
+"""`verify` on small networks against the exact truth: all stages, and each by itself."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from oracle import exact_output
+from random_networks import random_case
+from random_properties import lowest_slack, make_property, random_rows
+
+from leo_opt.domain import Box
+from leo_opt.errors import InvalidInputError, MismatchError
+from leo_opt.formats.vnnlib import Property, parse_property
+from leo_opt.network import Network
+from leo_opt.verification import STAGES, Answer, Verdict, verify
+
+
+def confirm_witness(network: Network, asked: Property, verdict: Verdict) -> None:
+    """The witness lies in its box and satisfies its case, in rational arithmetic."""
+    assert verdict.inputs is not None
+    assert verdict.case is not None
+    case = asked.cases[verdict.case]
+    assert (case.domain.lower <= verdict.inputs).all()
+    assert (verdict.inputs <= case.domain.upper).all()
+    outputs = exact_output(network, verdict.inputs)
+    for inequality in case.outputs:
+        value = sum(factor * outputs[k] for (_, k), factor in inequality.terms)
+        assert value <= inequality.bound
+
+
+def check(network: Network, asked: Property, verdict: Verdict, lowest: Fraction) -> None:
+    """An answer that is given is true; `lowest` is the least largest slack."""
+    if verdict.answer is Answer.HOLDS:
+        assert lowest > 0
+    if verdict.answer is Answer.VIOLATED:
+        assert lowest <= 0
+        confirm_witness(network, asked, verdict)
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_answers_are_true(seed: int) -> None:
+    generator = np.random.default_rng((100, seed))
+    network, box = random_case(generator)
+    rows = random_rows(generator, network, box)
+    lowest = lowest_slack(network, box, rows)
+    asked = make_property(network, [(box, rows)])
+    verdict = verify(network, asked, seed=seed)
+    check(network, asked, verdict, lowest)
+    if abs(lowest) > 1e-3 * max(1.0, float(np.abs(rows[1]).max())):
+        assert verdict.answer is not Answer.UNKNOWN
+
+
+@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("seed", range(15))
+def test_each_stage_by_itself_is_true(seed: int, stage: str) -> None:
+    generator = np.random.default_rng((101, seed))
+    network, box = random_case(generator)
+    rows = random_rows(generator, network, box)
+    asked = make_property(network, [(box, rows)])
+    verdict = verify(network, asked, stages=[stage], piece_limit=2000)
+    check(network, asked, verdict, lowest_slack(network, box, rows))
+
+
+@pytest.mark.parametrize("seed", range(30))
+@pytest.mark.parametrize("step", [0, Fraction(1, 2**80), -Fraction(1, 2**80), Fraction(1, 10**9)])
+def test_properties_at_the_edge_are_never_answered_wrongly(seed: int, step: Fraction | int) -> None:
+    generator = np.random.default_rng((102, seed))
+    network, box = random_case(generator)
+    rows = random_rows(generator, network, box)
+    lowest = lowest_slack(network, box, rows)
+    # With the least slack added to all sides exactly one value, 0, is left to satisfy them.
+    asked = make_property(network, [(box, rows)], lowest + step)
+    check(network, asked, verify(network, asked, piece_limit=500), -Fraction(step))
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_several_cases_on_several_boxes(seed: int) -> None:
+    generator = np.random.default_rng((103, seed))
+    network, box = random_case(generator)
+    box = box.spread(network.input_size)
+    middle = box.centre
+    boxes = [box, Box(box.lower, middle), box]
+    cases = [(some, random_rows(generator, network, box)) for some in boxes]
+    lows = [lowest_slack(network, some, rows) for some, rows in cases]
+    asked = make_property(network, cases)
+    verdict = verify(network, asked, piece_limit=5000)
+    check(network, asked, verdict, min(lows))
+    for low, case in zip(lows, verdict.cases, strict=True):
+        assert low > 0 or case.answer is not Answer.HOLDS
+
+
+@pytest.mark.parametrize("solver", ["highs", "gurobi", "cplex", "scip"])
+def test_milps_of_every_solver_refute_and_find(solver: str) -> None:
+    if solver != "highs":
+        pytest.importorskip({"gurobi": "gurobipy", "scip": "pyscipopt"}.get(solver, solver))
+    settled = 0
+    for seed in range(6):
+        generator = np.random.default_rng((104, seed))
+        network = Network.from_arrays(
+            [generator.normal(size=(6, 3)), generator.normal(size=(4, 6))],
+            [generator.normal(size=6), generator.normal(size=4)],
+        )
+        rows = random_rows(generator, network, Box(-1, 1))
+        asked = make_property(network, [(Box(-1, 1), rows)])
+        verdict = verify(network, asked, stages=["milp"], solver=solver)
+        check(network, asked, verdict, lowest_slack(network, Box(-1, 1), rows))
+        settled += verdict.answer is not Answer.UNKNOWN
+        if verdict.answer is Answer.HOLDS and verdict.milps:
+            assert not verdict.certified
+            assert verdict.premises[0].solver == solver
+    assert settled == 6
+
+
+LINE = Network.from_arrays([[[1.0]], [[1.0]]], [[0.0], [0.0]])
+"""y = max(0, x)."""
+
+
+def ask(outputs: str, box: tuple[str, str] = ("-1.0", "1.0")) -> Property:
+    """A property of a network with one input and one output."""
+    lower, upper = box
+    return parse_property(
+        "(declare-const X_0 Real) (declare-const Y_0 Real)"
+        f"(assert (>= X_0 {lower})) (assert (<= X_0 {upper})) {outputs}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("outputs", "answer"),
+    [
+        ("(assert (>= Y_0 1.0))", Answer.VIOLATED),
+        ("(assert (>= Y_0 1.0000001))", Answer.HOLDS),
+        ("(assert (<= Y_0 0.0))", Answer.VIOLATED),
+        ("(assert (<= Y_0 -1e-30))", Answer.HOLDS),
+        ("(assert (and (>= Y_0 0.3) (<= Y_0 0.3)))", Answer.VIOLATED),
+        ("(assert (and (>= Y_0 0.6) (<= Y_0 0.4)))", Answer.HOLDS),
+        ("(assert (or (>= Y_0 2.0) (<= Y_0 -2.0)))", Answer.HOLDS),
+        ("(assert (or (>= Y_0 2.0) (>= Y_0 0.5)))", Answer.VIOLATED),
+        ("", Answer.VIOLATED),
+        ("(assert (<= (* 1e-320 Y_0) -1e-321))", Answer.HOLDS),
+        ("(assert (<= (* 1e400 Y_0) -1e400))", Answer.HOLDS),
+    ],
+)
+def test_plain_cases(outputs: str, answer: Answer) -> None:
+    asked = ask(outputs)
+    verdict = verify(LINE, asked)
+    if outputs.count("0.3") == 2:
+        # No float64 input gives exactly 0.3, so that no witness can be shown.
+        assert verdict.answer is not Answer.HOLDS
+        return
+    assert verdict.answer is answer
+    if answer is Answer.VIOLATED:
+        confirm_witness(LINE, asked, verdict)
+
+
+def test_a_box_of_one_point_is_decided() -> None:
+    for outputs, answer in (("(>= Y_0 0.5)", Answer.VIOLATED), ("(>= Y_0 0.6)", Answer.HOLDS)):
+        assert verify(LINE, ask(f"(assert {outputs})", ("0.5", "0.5"))).answer is answer
+
+
+def test_no_time_is_unknown_and_says_so() -> None:
+    generator = np.random.default_rng(5)
+    network = Network.from_arrays(
+        [generator.normal(size=(40, 20)), generator.normal(size=(40, 40)) / 3, np.ones((1, 40))],
+        [None, None, None],
+    )
+    box = Box(-1, 1)
+    highest = float(network(box.spread(20).sample(1000, generator)).max())
+    rows = (np.array([[-1.0]]), np.array([-2.0 * highest]))
+    verdict = verify(network, make_property(network, [(box, rows)]), time_limit=0.3)
+    assert verdict.answer is Answer.UNKNOWN
+    assert verdict.reasons == ("time limit",)
+    assert verdict.seconds < 5.0
+    assert not verdict.certified
+
+
+def test_bad_requests_are_refused() -> None:
+    two = make_property(Network.from_arrays([np.ones((1, 2))], [None]), [])
+    with pytest.raises(MismatchError, match="2 inputs"):
+        verify(LINE, two)
+    asked = ask("(assert (>= Y_0 1.0))")
+    with pytest.raises(InvalidInputError, match="time_limit is -1"):
+        verify(LINE, asked, time_limit=-1)
+    with pytest.raises(InvalidInputError, match="stage 'guess'"):
+        verify(LINE, asked, stages=["guess"])
+    with pytest.raises(InvalidInputError, match="solver"):
+        verify(LINE, asked, solver="nonsense")
