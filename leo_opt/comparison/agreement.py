@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from leo_opt.comparison.measurement import IMPOSSIBLE
@@ -60,9 +60,28 @@ def find_clashes(entries: Iterable[Entry]) -> list[Clash]:
             groups.setdefault(question_of(entry), []).append(entry)
     clashes: list[Clash] = []
     for group in groups.values():
-        clashes += _contradictions(group)
-        clashes += _disagreements(group)
+        wrong = list(_contradictions(group))
+        convicted = [clash.entry for clash in wrong]
+        clashes += wrong
+        clashes += _disagreements([entry for entry in group if entry not in convicted])
     return clashes
+
+
+def withdraw(entries: Sequence[Entry]) -> list[Entry]:
+    """The same cells, those that a contradiction convicts with the outcome "wrong" and why."""
+    reasons: dict[str, str] = {}
+    for clash in find_clashes(entries):
+        if clash.kind == "contradiction":
+            reasons.setdefault(clash.entry.key, clash.text)
+    return [
+        replace(
+            entry,
+            measurement=replace(entry.measurement, outcome="wrong", reason=reasons[entry.key]),
+        )
+        if entry.key in reasons
+        else entry
+        for entry in entries
+    ]
 
 
 def _contradictions(group: Sequence[Entry]) -> Iterator[Clash]:
@@ -116,6 +135,7 @@ def _disagreements(group: Sequence[Entry]) -> Iterator[Clash]:
 
 
 def is_optimum(entry: Entry) -> bool:
-    """Whether a cell claims to know the network's own optimum."""
+    """Whether a cell claims to know the network's own optimum and is not convicted."""
     found = entry.measurement
-    return found.exact and found.termination_condition == "optimal"
+    answered = found.outcome == "answered"
+    return answered and found.exact and found.termination_condition == "optimal"

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from leo_opt.comparison.agreement import withdraw
 from leo_opt.comparison.record import Entry
 from leo_opt.comparison.summary import Contestant, contestants, is_solved, run_of, seconds_of
 from leo_opt.network import FloatArray
@@ -46,12 +47,12 @@ class Profile:
 def profiles(entries: Sequence[Entry], clock: str = "wall") -> list[Profile]:
     """Profiles of contestants against one another, by a clock of `CLOCKS`.
 
-    A question counts if anybody solved it. What a contestant was refused, failed or did not solve
-    has an infinite ratio.
+    A question counts if anybody solved it. What a contestant was refused, failed, got wrong or
+    did not solve has an infinite ratio.
     """
     times: dict[Contestant, dict[object, float]] = {}
     best: dict[object, float] = {}
-    for who, mine in contestants(entries).items():
+    for who, mine in contestants(withdraw(entries)).items():
         times[who] = {}
         for entry in filter(is_solved, mine):
             seconds = seconds_of(entry, clock)

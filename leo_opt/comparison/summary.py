@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from leo_opt.comparison.agreement import Question, is_optimum, question_of
+from leo_opt.comparison.agreement import Question, is_optimum, question_of, withdraw
 from leo_opt.comparison.record import Entry
 
 SHIFT = 1.0
@@ -49,8 +49,9 @@ class Line:
 
     Parameters
     ----------
-    cells, solved, unsolved, refused, failed
-        Counts; the first is the sum of the others.
+    cells, solved, unsolved, refused, failed, wrong
+        Counts; the first is the sum of the others. Wrong are answers that another cell or the
+        network itself contradicts.
     wins
         Questions on which no formulation on the same solver was faster; ties count for each.
     median_seconds, mean_seconds
@@ -67,6 +68,7 @@ class Line:
     unsolved: int
     refused: int
     failed: int
+    wrong: int
     wins: int
     median_seconds: float | None
     mean_seconds: float | None
@@ -112,7 +114,8 @@ def contestants(entries: Sequence[Entry]) -> dict[Contestant, list[Entry]]:
 def is_solved(entry: Entry) -> bool:
     """Whether a cell answers its question: the optimum, or the sign where only that is asked."""
     if entry.cell["stop"] == "sign":
-        return entry.measurement.verdict in ("witness", "proved")
+        known = entry.measurement.verdict in ("witness", "proved")
+        return known and entry.measurement.outcome == "answered"
     return is_optimum(entry)
 
 
@@ -138,7 +141,7 @@ def summarise(entries: Sequence[Entry], clock: str = "wall") -> list[Line]:
     clock
         A key of `CLOCKS`.
     """
-    groups = contestants(entries)
+    groups = contestants(withdraw(entries))
     best = _best_times(groups, clock)
     return [_line(who, mine, groups, best, clock) for who, mine in groups.items()]
 
@@ -177,6 +180,7 @@ def _line(
         unsolved=outcomes.count("answered") - len(solved),
         refused=outcomes.count("refused"),
         failed=outcomes.count("failed"),
+        wrong=outcomes.count("wrong"),
         wins=len(wins),
         median_seconds=statistics.median(times) if times else None,
         mean_seconds=shifted_mean(times) if times else None,
@@ -223,11 +227,12 @@ def gaps_closed(entries: Sequence[Entry]) -> dict[tuple[str, str], dict[Question
     1 where the root bound is the optimum, 0 where it is that of big-M, negative where it is
     weaker. The first cell that has the numbers counts, since a linear program has one optimum.
     """
+    entries = withdraw(entries)
     best = optima(entries)
     base: dict[tuple[Question, str], float] = {}
     for entry in entries:
         bound = entry.measurement.root_bound
-        if entry.cell["formulation"] == BASELINE and bound is not None:
+        if entry.cell["formulation"] == BASELINE and bound is not None and _answered(entry):
             base.setdefault((question_of(entry), entry.cell["bounds"]), bound)
     closed: dict[tuple[str, str], dict[Question, float]] = {}
     for entry in entries:
@@ -236,12 +241,16 @@ def gaps_closed(entries: Sequence[Entry]) -> dict[tuple[str, str], dict[Question
         place, method = question_of(entry), entry.cell["bounds"]
         start, end = base.get((place, method)), best.get(place)
         bound = entry.measurement.separated_bound
-        if start is None or end is None or bound is None:
+        if start is None or end is None or bound is None or not _answered(entry):
             continue
         if start - end > max(_LEAST_GAP * (1.0 + abs(end)), entry.measurement.margin or 0.0):
             mine = closed.setdefault((entry.cell["formulation"], method), {})
             mine.setdefault(place, (start - bound) / (start - end))
     return closed
+
+
+def _answered(entry: Entry) -> bool:
+    return entry.measurement.outcome == "answered"
 
 
 def summarise_gaps(entries: Sequence[Entry]) -> list[GapLine]:

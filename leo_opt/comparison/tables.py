@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from types import MappingProxyType
 
-from leo_opt.comparison.agreement import find_clashes
+from leo_opt.comparison.agreement import find_clashes, withdraw
 from leo_opt.comparison.measurement import Measurement
 from leo_opt.comparison.record import Entry, Results
 from leo_opt.comparison.summary import (
@@ -55,7 +55,7 @@ def write_csv(results: Results) -> str:
     writer = csv.writer(stream, lineterminator="\n")
     headings = [_HEADINGS.get(name, name) for name in measured]
     writer.writerow([*_CELL_FIELDS, "solved", *headings, "environment", "key"])
-    for entry in results.entries:
+    for entry in withdraw(results.entries):
         found = entry.measurement.as_json()
         writer.writerow(
             [entry.cell[name] for name in _CELL_FIELDS]
@@ -68,7 +68,7 @@ def write_csv(results: Results) -> str:
 
 def make_tables(results: Results, clock: str = "wall") -> list[Table]:
     """The tables of a comparison, in the order in which they are shown."""
-    entries = results.entries
+    entries = withdraw(results.entries)
     tables = [_times(summarise(entries, clock), clock), _gaps(summarise_gaps(entries))]
     tables += [_sizes(entries), _refusals(entries), _environments(results)]
     if all(entry.cell["formulation"] == BASELINE for entry in entries):
@@ -80,14 +80,14 @@ def _times(lines: Sequence[Line], clock: str) -> Table:
     several = any(line.contestant.settings for line in lines)
     columns = (
         *("formulation", "solver"), *(("settings",) if several else ()),
-        "cells", "solved", "unsolved", "refused", "failed", "fastest", "median s", "mean s",
-        f"x {BASELINE}", "median nodes",
+        "cells", "solved", "unsolved", "refused", "failed", "wrong", "fastest",
+        "median s", "mean s", f"x {BASELINE}", "median nodes",
     )  # fmt: skip
     rows = []
     for line in sorted(lines, key=lambda line: (line.contestant.solver, line.contestant.settings)):
         who = line.contestant
         counts = (
-            line.cells, line.solved, line.unsolved, line.refused, line.failed, line.wins
+            line.cells, line.solved, line.unsolved, line.refused, line.failed, line.wrong, line.wins
         )  # fmt: skip
         rows.append(
             (
@@ -148,7 +148,7 @@ def _sizes(entries: Iterable[Entry]) -> Table:
 
 
 def _refusals(entries: Iterable[Entry]) -> Table:
-    """What was refused or failed; reasons that differ in numbers only are one line."""
+    """What was refused, failed or was wrong; reasons that differ in numbers only are one line."""
     reasons: dict[tuple[str, ...], list[str]] = {}
     for entry in entries:
         found = entry.measurement
@@ -161,7 +161,7 @@ def _refusals(entries: Iterable[Entry]) -> Table:
         for who, found in reasons.items()
     ]
     columns = ("formulation", "solver", "outcome", "cells", "reason")
-    return Table("Refused and failed", (), columns, tuple(rows))
+    return Table("Refused, failed, wrong", (), columns, tuple(rows))
 
 
 def _environments(results: Results) -> Table:
@@ -206,7 +206,7 @@ def verdict_line(results: Results, clashes: Sequence[str]) -> str:
     """What the cross-check found, in one sentence."""
     answered = sum(entry.measurement.outcome == "answered" for entry in results.entries)
     if clashes:
-        return f"**{len(clashes)} contradictions or disagreements** in {answered} answered cells."
+        return f"**{answered} answered cells, contradictions and disagreements: {len(clashes)}.**"
     return (
         f"{len(results.entries)} cells, {answered} answered; no bound contradicts what the network "
         "reaches, and all optima of a question agree."

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 from comparison.small_plans import entry
 
-from leo_opt.comparison import find_clashes
+from leo_opt.comparison import find_clashes, profiles, summarise
+from leo_opt.comparison.agreement import withdraw
+from leo_opt.comparison.summary import optima
 
 
 def kinds(*entries) -> list[str]:
@@ -54,3 +56,19 @@ def test_optima_that_differ_disagree() -> None:
 
 def test_refusals_and_failures_say_nothing() -> None:
     assert kinds(entry(), entry(solver="scip", outcome="refused", final_bound=0.0)) == []
+
+
+def test_a_convicted_cell_convicts_no_other_and_solves_nothing() -> None:
+    wrong = entry(solver="scip", final_bound=0.5, incumbent=0.5, confirmed=0.5)
+    good = [entry(), entry(solver="gurobi"), entry(formulation="ideal")]
+    assert kinds(*good, wrong) == ["contradiction"]
+    withdrawn = withdraw([*good, wrong])
+    assert [e.measurement.outcome for e in withdrawn] == ["answered"] * 3 + ["wrong"]
+    assert "0.5 is below 1.0" in withdrawn[-1].measurement.reason
+    assert withdraw(withdrawn) == withdrawn
+    for entries in ([*good, wrong], withdrawn):
+        lines = {line.contestant.solver: line for line in summarise(entries)}
+        assert (lines["scip"].wrong, lines["scip"].solved, lines["scip"].wins) == (1, 0, 0)
+        assert lines["gurobi"].solved == 1
+        assert optima(withdrawn) == optima(good)
+        assert not any(p.ratios.size for p in profiles(entries) if p.contestant.solver == "scip")

@@ -64,6 +64,7 @@ def test_counts_and_times_of_a_line(seed: int) -> None:
     for line in summarise(entries):
         mine = [e for e in entries if e.cell["formulation"] == line.contestant.formulation]
         assert line.cells == len(mine) == line.solved + line.unsolved + line.refused + line.failed
+        assert line.wrong == 0
         times = [
             e.measurement.seconds if solved(e) else 60.0
             for e in mine
