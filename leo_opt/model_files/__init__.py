@@ -3,6 +3,7 @@
 from leo_opt.model_files.export import WRITERS, check_output, export_model, export_network
 from leo_opt.model_files.objective import Objective, Term
 from leo_opt.model_files.sidecar import Sidecar
+from leo_opt.model_files.solutions import read_solution
 
 __all__ = [
     "WRITERS",
@@ -12,4 +13,5 @@ __all__ = [
     "check_output",
     "export_model",
     "export_network",
+    "read_solution",
 ]
