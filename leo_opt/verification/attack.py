@@ -45,7 +45,7 @@ def attack(question: Question, seed: int, deadline: Deadline) -> Witness | None:
     for position in range(len(question.conjuncts)):
         if found is not None or deadline.passed:
             return found
-        if question.conjuncts[position].bound.size:
+        if question.conjuncts[position].rows:
             found = check(question, descend(question, position, points), position)
     return found
 
@@ -61,7 +61,7 @@ def check(question: Question, points: FloatArray, position: int | None = None) -
     outputs = question.network(points)
     chosen = range(len(question.conjuncts)) if position is None else (position,)
     for conjunct in (question.conjuncts[k] for k in chosen):
-        if conjunct.bound.size:
+        if conjunct.rows:
             slack = (outputs @ conjunct.weight.T - conjunct.bound).max(axis=1)
         else:
             slack = np.zeros(len(points))

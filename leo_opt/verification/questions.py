@@ -7,23 +7,27 @@ strictly, so that a row that fails, even with equality, refutes the inequality.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
+from itertools import combinations
 
 import numpy as np
 
-from leo_opt.bounds import Bounds, bound_layer, post_interval, propagate
+from leo_opt.bounds import Bounds, Interval, bound_layer, post_interval, propagate
 from leo_opt.domain import Box
 from leo_opt.enclosure import fraction_up
 from leo_opt.errors import FileFormatError, InvalidInputError, MismatchError
 from leo_opt.formats.files import AnyPath, check_readable, suffix_of
-from leo_opt.formats.formulas import Inequality
+from leo_opt.formats.formulas import Inequality, Variable
 from leo_opt.formats.vnnlib import Property, read_property
 from leo_opt.network import FloatArray, Layer, Network
+from leo_opt.witnesses import IntArray
 
 _SUFFIXES = (".vnnlib", ".vnnlib.gz")
+_MOST_PAIRED = 8
+"""Inequalities of a case of which all pairs are summed."""
 _SMALLEST = 2.0**-400
 """Least magnitude of a right-hand side that is not exactly 0 in float64."""
 _LARGEST = Fraction(10) ** 300
@@ -44,12 +48,21 @@ class Conjunct:
     bound : (rows,) array
         Wherever on the box the inequalities hold, weight @ y < bound in every row. There may be
         fewer rows than inequalities.
+    mixtures : (m, n_out) and (m,) arrays
+        Weight and bound of rows that follow from several inequalities together. Where no single
+        row can be refuted on a box, the sum of two often can.
     """
 
     case: int
     inequalities: tuple[Inequality, ...]
     weight: FloatArray
     bound: FloatArray
+    mixtures: tuple[FloatArray, FloatArray]
+
+    @property
+    def rows(self) -> int:
+        """Number of rows."""
+        return int(self.bound.size)
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,20 +88,34 @@ class Question:
 
         A conjunct is impossible where one of its slacks is not negative.
         """
-        weight = np.vstack([conjunct.weight for conjunct in self.conjuncts])
-        bound = np.concatenate([conjunct.bound for conjunct in self.conjuncts])
-        return Network((*self.network.layers, Layer(weight, -bound, "linear")))
+        return self._append([(c.weight, c.bound) for c in self.conjuncts])
 
     @cached_property
-    def owners(self) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
-        """For each slack the position of its conjunct, (rows,)."""
-        sizes = [conjunct.bound.size for conjunct in self.conjuncts]
+    def mixed_network(self) -> Network:
+        """The same with the mixtures of each conjunct after its rows: for bounds."""
+        sides = [((c.weight, c.mixtures[0]), (c.bound, c.mixtures[1])) for c in self.conjuncts]
+        return self._append([(np.vstack(w), np.concatenate(b)) for w, b in sides])
+
+    def _append(self, rows: Sequence[tuple[FloatArray, FloatArray]]) -> Network:
+        weights, bounds = zip(*rows, strict=True)
+        last = Layer(np.vstack(weights), -np.concatenate(bounds), "linear")
+        return Network((*self.network.layers, last))
+
+    @cached_property
+    def owners(self) -> IntArray:
+        """For each output of the slack network the position of its conjunct."""
+        return np.repeat(np.arange(len(self.conjuncts)), [c.rows for c in self.conjuncts])
+
+    @cached_property
+    def mixed_owners(self) -> IntArray:
+        """For each output of the mixed network the position of its conjunct."""
+        sizes = [c.rows + c.mixtures[1].size for c in self.conjuncts]
         return np.repeat(np.arange(len(sizes)), sizes)
 
-    def slack_bounds(self) -> tuple[FloatArray, FloatArray]:
-        """Certified interval of every slack, (rows,)."""
+    def slack_bounds(self, mixed: bool = False) -> Interval:
+        """Certified intervals of the outputs of the slack network, or of the mixed one."""
         return bound_layer(
-            self.slack_network,
+            self.mixed_network if mixed else self.slack_network,
             self.domain,
             len(self.network.layers),
             self.bounds.lower,
@@ -104,10 +131,13 @@ class Question:
         """The same question, with tighter intervals."""
         return Question(self.network, self.domain, bounds, self.conjuncts)
 
-    def reduce(self, slacks: FloatArray) -> FloatArray:
-        """Largest slack of each conjunct, (N, conjuncts), from slacks (N, rows)."""
-        starts = np.flatnonzero(np.diff(self.owners, prepend=-1))
-        largest: FloatArray = np.maximum.reduceat(slacks, starts, axis=1)
+    def best(self, mixed: FloatArray) -> FloatArray:
+        """Largest value of each conjunct, (N, conjuncts), from outputs (N, m) of the mixed network.
+
+        Every conjunct must have a row.
+        """
+        starts = np.flatnonzero(np.diff(self.mixed_owners, prepend=-1))
+        largest: FloatArray = np.maximum.reduceat(mixed, starts, axis=1)
         return largest
 
 
@@ -164,24 +194,51 @@ def make_questions(network: Network, asked: Property) -> list[Question]:
 
 def _make_conjunct(case: int, inequalities: tuple[Inequality, ...], reach: FloatArray) -> Conjunct:
     """The rows of a case; `reach` (n_out,) is the largest magnitude of each output."""
-    rows = [_make_row(inequality, reach) for inequality in inequalities]
-    usable = [row for row in rows if row is not None]
-    weight = np.array([row[0] for row in usable]).reshape(-1, reach.size)
-    return Conjunct(case, inequalities, weight, np.array([row[1] for row in usable]))
+    scaled = [_scale(inequality) for inequality in inequalities]
+    paired = len(scaled) <= _MOST_PAIRED
+    mixed: list[Sequence[Inequality]] = list(combinations(scaled, 2)) if paired else []
+    mixed += [scaled] if len(scaled) > 2 else []
+    weight, bound = _make_rows(scaled, reach)
+    return Conjunct(case, inequalities, weight, bound, _make_rows(map(_sum, mixed), reach))
+
+
+def _scale(inequality: Inequality) -> Inequality:
+    """An inequality divided by a power of two that brings its largest factor to about 1."""
+    largest = max((abs(factor) for _, factor in inequality.terms), default=Fraction(1))
+    exponent = largest.numerator.bit_length() - largest.denominator.bit_length()
+    scale = Fraction(2) ** -exponent
+    terms = tuple((variable, factor * scale) for variable, factor in inequality.terms)
+    return Inequality(terms, inequality.bound * scale)
+
+
+def _sum(inequalities: Sequence[Inequality]) -> Inequality:
+    """What some inequalities together imply."""
+    factors: dict[Variable, Fraction] = {}
+    for inequality in inequalities:
+        for variable, factor in inequality.terms:
+            factors[variable] = factors.get(variable, Fraction(0)) + factor
+    terms = tuple((variable, factor) for variable, factor in factors.items() if factor)
+    total = sum((inequality.bound for inequality in inequalities), Fraction(0))
+    return _scale(Inequality(terms, total))
+
+
+def _make_rows(
+    inequalities: Iterable[Inequality], reach: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Weight (rows, n_out) and bound (rows,) of those inequalities that give a row."""
+    rows = [row for row in (_make_row(one, reach) for one in inequalities) if row is not None]
+    weight = np.array([row[0] for row in rows]).reshape(-1, reach.size)
+    return weight, np.array([row[1] for row in rows])
 
 
 def _make_row(inequality: Inequality, reach: FloatArray) -> tuple[FloatArray, float] | None:
     """A row that holds strictly wherever an inequality does; None if there is none of use.
 
-    The factors are divided by a power of two that brings the largest to about 1. What rounding
-    them can change on outputs up to `reach` is added to the right-hand side.
+    What rounding the factors can change on outputs up to `reach` is added to the right-hand side.
     """
-    largest = max(abs(factor) for _, factor in inequality.terms)
-    scale = Fraction(2) ** -_exponent(largest)
     weight = np.zeros(reach.size)
-    bound = inequality.bound * scale
-    for (_, output), factor in inequality.terms:
-        exact = factor * scale
+    bound = inequality.bound
+    for (_, output), exact in inequality.terms:
         weight[output] = float(exact)
         rounding = abs(Fraction(weight[output]) - exact)
         if rounding and not np.isfinite(reach[output]):
@@ -194,8 +251,3 @@ def _make_row(inequality: Inequality, reach: FloatArray) -> tuple[FloatArray, fl
         value = float(np.nextafter(value, np.inf))
     # A row that is all but zero must not be scaled up beyond the range of float64.
     return weight, _SMALLEST if abs(value) < _SMALLEST else value
-
-
-def _exponent(value: Fraction) -> int:
-    """A k such that value / 2**k is between 1/2 and 2."""
-    return value.numerator.bit_length() - value.denominator.bit_length()

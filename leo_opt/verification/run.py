@@ -123,7 +123,7 @@ class Run:
         """Set cases aside of which no inequality can be written in float64."""
         kept = []
         for question in self.questions:
-            none = [c.case for c in question.conjuncts if not c.bound.size]
+            none = [c.case for c in question.conjuncts if not c.rows]
             for case in none:
                 self._reasons[case] = "its numbers are beyond float64"
             kept.append(question.without(none))
@@ -205,13 +205,13 @@ class Run:
 
 def _refute_rows(run: Run, question: Question, method: str = "crown") -> Question:
     """Refute the conjuncts one of whose slacks is nowhere negative."""
-    if not any(conjunct.bound.size for conjunct in question.conjuncts):
+    if not any(conjunct.rows for conjunct in question.conjuncts):
         return question
     run.announce(method)
-    low, _ = question.slack_bounds()
+    low, _ = question.slack_bounds(mixed=True)
     refuted = []
     for position, conjunct in enumerate(question.conjuncts):
-        if (low[question.owners == position] >= 0.0).any():
+        if (low[question.mixed_owners == position] >= 0.0).any():
             run.refute(conjunct.case, method)
             refuted.append(conjunct.case)
     return question.without(refuted)

@@ -163,13 +163,13 @@ def _whole(question: Question) -> Pieces:
 
 
 def _bound(question: Question, pieces: Pieces) -> tuple[Pieces, FloatArray]:
-    """The pieces with tighter bounds, and lower bounds of the slacks (N, rows)."""
-    network = question.slack_network
+    """The pieces with tighter bounds, and lower bounds of slacks and mixtures (N, m)."""
+    network = question.mixed_network
     lower, upper = bound_pieces(network, pieces.boxes, pieces.lower, pieces.upper)
     slacks, _ = crown.bound_layer(
         network, pieces.boxes, len(network.layers) - 1, lower, upper, ("adaptive",)
     )
-    still = pieces.open & (question.reduce(slacks) < 0.0)
+    still = pieces.open & (question.best(slacks) < 0.0)
     return Pieces(pieces.boxes, tuple(lower), tuple(upper), still), slacks
 
 
@@ -184,15 +184,15 @@ def _choose(
 
     That is the slack with the largest bound, of the open conjunct that is farthest from refuted.
     """
-    hardest = np.where(pieces.open, question.reduce(slacks), np.inf).argmin(axis=1)
-    mine = question.owners == hardest[:, None]
+    hardest = np.where(pieces.open, question.best(slacks), np.inf).argmin(axis=1)
+    mine = question.mixed_owners == hardest[:, None]
     row = np.where(mine, slacks, -np.inf).argmax(axis=1)
-    boxes, layer = pieces.boxes, len(question.slack_network.layers) - 1
+    boxes, layer = pieces.boxes, len(question.mixed_network.layers) - 1
     width = boxes.upper - boxes.lower
     influence = np.zeros_like(width)
     for _ in range(_PROBES):
         points = boxes.lower + width * generator.random(width.shape)
-        gradient = directions(question.slack_network, points, layer, row, np.ones(row.size))
+        gradient = directions(question.mixed_network, points, layer, row, np.ones(row.size))
         influence += np.abs(gradient)
     # Where no gradient shows anything the widest input is halved.
     share = width / np.maximum(width.max(axis=1, keepdims=True), 1e-300)

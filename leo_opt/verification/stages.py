@@ -51,7 +51,7 @@ def make_target(question: Question) -> Target | None:
     low, high = question.slack_bounds()
     if not (np.isfinite(low).all() and np.isfinite(high).all() and question.bounds.finite):
         return None
-    sizes = [conjunct.bound.size for conjunct in question.conjuncts]
+    sizes = [conjunct.rows for conjunct in question.conjuncts]
     network = append_maxima(question.slack_network, sizes, low)
     lower, upper = [*question.bounds.lower, low], [*question.bounds.upper, high]
     for index in range(len(lower), len(network.layers)):
