@@ -27,6 +27,7 @@ FORMULATIONS = (
     'name = "partition"\nparts = 2',
     'name = "partition"\nparts = 4',
     'name = "partition"\nparts = 4\nsplit = "equal-range"',
+    'name = "partition"\nparts = 4\npart_bounds = "crown"',
     'name = "ideal"',
     'name = "ideal"\nseparation = "tree"',
     'name = "convex-hull"',
