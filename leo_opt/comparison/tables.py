@@ -69,11 +69,35 @@ def write_csv(results: Results) -> str:
 def make_tables(results: Results, clock: str = "wall") -> list[Table]:
     """The tables of a comparison, in the order in which they are shown."""
     entries = withdraw(results.entries)
-    tables = [_times(summarise(entries, clock), clock), _gaps(summarise_gaps(entries))]
+    lines = summarise(entries, clock)
+    tables = [_side_by_side(lines, clock), _gaps(summarise_gaps(entries)), _times(lines, clock)]
     tables += [_sizes(entries), _refusals(entries), _environments(results)]
     if all(entry.cell["formulation"] == BASELINE for entry in entries):
         del tables[1]  # The baseline alone closes no gap.
     return [table for table in tables if table.rows]
+
+
+def _side_by_side(lines: Sequence[Line], clock: str) -> Table:
+    """A row a formulation, a column a solver."""
+    solvers = list(dict.fromkeys(line.contestant.solver for line in lines))
+    rows: dict[tuple[str, str], dict[str, str]] = {}
+    for line in lines:
+        who, answered = line.contestant, line.solved + line.unsolved + line.wrong
+        text = f"{number(line.mean_seconds)} ({line.solved} of {answered})" if answered else "-"
+        rows.setdefault((who.formulation, who.settings), {})[who.solver] = text
+    remarks = (
+        f"Mean seconds ({_CLOCK_WORDS[clock]}), and how many of the answered questions are solved. "
+        "A mean is over what the solver took: where it refused large models, the rest are smaller.",
+    )
+    return Table(
+        "Side by side",
+        remarks,
+        ("formulation", *solvers),
+        tuple(
+            (" ".join(who).strip(), *(found.get(solver, "-") for solver in solvers))
+            for who, found in rows.items()
+        ),
+    )
 
 
 def _times(lines: Sequence[Line], clock: str) -> Table:
@@ -114,7 +138,10 @@ def _gaps(lines: Sequence[GapLine]) -> Table:
         (
             f"{line.formulation}{' ' if line.settings else ''}{line.settings}",
             str(line.questions),
-            *(f"{value + 0.0:.1f}" for value in (line.median, line.mean, line.least, line.most)),
+            *(
+                f"{round(value, 1) + 0.0:.1f}"
+                for value in (line.median, line.mean, line.least, line.most)
+            ),
             f"{line.cut_rows:g}",
         )
         for line in lines
