@@ -8,9 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from leo_opt.comparison.agreement import withdraw
 from leo_opt.comparison.profiles import Profile, profiles
 from leo_opt.comparison.record import Entry
-from leo_opt.comparison.summary import BASELINE, gaps_closed
+from leo_opt.comparison.summary import (
+    BASELINE,
+    Contestant,
+    Line,
+    contestants,
+    gaps_closed,
+    summarise,
+)
 from leo_opt.errors import SolverNotAvailableError
 
 if TYPE_CHECKING:
@@ -35,6 +43,8 @@ def draw(entries: Sequence[Entry], clock: str = "wall") -> dict[str, bytes]:
         raise SolverNotAvailableError(
             "plots need matplotlib: pip install 'leo-opt[bench]', then --report-only"
         ) from error
+    # What one solver's answer convicts of another's counts in every panel.
+    entries = withdraw(entries)
     figures = {
         "profile.png": _draw_profiles(Figure, entries, clock),
         "root_gap.png": _draw_gaps(Figure, entries),
@@ -52,40 +62,50 @@ def _encode(figure: Figure) -> bytes:
 def _draw_profiles(
     figure_class: type[Figure], entries: Sequence[Entry], clock: str
 ) -> Figure | None:
-    """One panel a solver, with its formulations against each other, and one for everybody."""
-    solvers = list(dict.fromkeys(entry.cell["solver"] for entry in entries))
-    panels: list[tuple[str, list[Profile], bool]] = []
-    for solver in solvers:
-        mine = [entry for entry in entries if entry.cell["solver"] == solver]
-        panels.append((f"on {solver}", profiles(mine, clock), False))
-    if len(solvers) > 1:
-        panels.append(("all solvers", profiles(entries, clock), True))
-    panels = [panel for panel in panels if any(profile.questions for profile in panel[1])]
+    """One panel a solver, its formulations against each other; and one of the best of each."""
+    panels = _panels(entries, clock)
     if not panels:
         return None
-    rows = -(-len(panels) // 2)
-    wide = min(2, len(panels))
+    rows, wide = -(-len(panels) // 2), min(2, len(panels))
     figure = figure_class(figsize=(5.2 * wide, 3.6 * rows), layout="constrained")
     axes = figure.subplots(rows, wide, squeeze=False, sharey=True).ravel()
     names = list(dict.fromkeys(entry.cell["formulation"] for entry in entries))
-    colours = {name: f"C{k % 10}" for k, name in enumerate(names)}
-    for axis, (title, lines, together) in zip(axes, panels, strict=False):
-        styles = dict(zip(solvers, _STYLES * len(solvers), strict=False))
-        for profile in lines:
+    for axis, (title, lines) in zip(axes, panels.items(), strict=False):
+        several = len({profile.contestant.solver for profile in lines}) > 1
+        for place, profile in enumerate(lines):
             who = profile.contestant
-            style = styles[who.solver] if together else "-"
-            label = (
-                None if together else who.formulation + (f" {who.settings}" if who.settings else "")
-            )
-            _draw_profile(axis, profile, colours[who.formulation], style, label)
+            # Panels of one solver share colours; among solvers each line has its own.
+            k = place if several else names.index(who.formulation)
+            label = who.label if several else f"{who.formulation} {who.settings}".strip()
+            _draw_profile(axis, profile, f"C{k % 10}", _STYLES[k // 10 % len(_STYLES)], label)
         _decorate(axis, f"{title} ({lines[0].questions} questions)")
-        if together:
-            for solver in solvers:
-                axis.plot([], [], color="black", linestyle=styles[solver], label=solver)
         axis.legend(fontsize=7, loc="lower right")
     for axis in axes[len(panels) :]:
         axis.set_axis_off()
     return figure
+
+
+def _panels(entries: Sequence[Entry], clock: str) -> dict[str, list[Profile]]:
+    """Profiles by title, without contestants that solved nothing."""
+    solvers = list(dict.fromkeys(entry.cell["solver"] for entry in entries))
+    panels = {
+        f"on {solver}": profiles([e for e in entries if e.cell["solver"] == solver], clock)
+        for solver in solvers
+    }
+    if len(solvers) > 1:
+        groups = contestants(entries)
+        best = [_best(summarise(entries, clock), solver) for solver in solvers]
+        chosen = [entry for who in best if who is not None for entry in groups[who]]
+        panels["the best on each solver"] = profiles(chosen, clock)
+    solved = {title: [p for p in lines if p.ratios.size] for title, lines in panels.items()}
+    return {title: lines for title, lines in solved.items() if lines}
+
+
+def _best(lines: Sequence[Line], solver: str) -> Contestant | None:
+    """The contestant of a solver that solves most, and of these the fastest."""
+    mine = [line for line in lines if line.contestant.solver == solver and line.solved]
+    key = [(-line.solved, line.mean_seconds or 0.0) for line in mine]
+    return mine[key.index(min(key))].contestant if mine else None
 
 
 def _draw_profile(axis: Axes, profile: Profile, colour: str, style: str, label: str | None) -> None:
