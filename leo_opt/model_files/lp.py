@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 
 from leo_opt.model_files.sheet import Column, Sheet
 
-_TERMS_IN_A_LINE = 3
-"""Names have up to 255 characters; CPLEX reads lines of 560 and cuts what is beyond."""
+_LINE = 240
+"""Characters in a line of several terms; CPLEX reads 560, and a term alone has fewer than 200."""
 
 
 def lp_text(sheet: Sheet, comments: Iterable[str] = ()) -> str:
@@ -60,8 +60,13 @@ def _terms(coefficients: Iterable[float], names: list[str]) -> Iterator[str]:
         f"{'-' if math.copysign(1.0, value) < 0.0 else '+'} {abs(value)!r} {name}"
         for value, name in zip(values, names, strict=True)
     ]
-    for start in range(0, len(terms), _TERMS_IN_A_LINE):
-        yield "  " + " ".join(terms[start : start + _TERMS_IN_A_LINE])
+    line = " "
+    for term in terms:
+        if len(line) + len(term) > _LINE and line.strip():
+            yield line
+            line = " "
+        line += f" {term}"
+    yield line
 
 
 def _bound(column: Column) -> str:

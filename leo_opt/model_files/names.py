@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
-LONGEST_NAME = 255
-"""CPLEX, SCIP and GLPK take no longer ones."""
+LONGEST_NAME = 150
+"""CPLEX, Gurobi and GLPK take 255 characters; CBC 2.10 crashes from 160 on."""
 
 _SHORT: Mapping[str, str] = MappingProxyType(
     {
@@ -65,7 +65,7 @@ def _safe(name: str) -> str:
     if not text or not text[0].isalpha() or text[0] in "eE" or text.lower() in _KEYWORDS:
         text = f"x_{text}"
     if len(text) > LONGEST_NAME - 16:
-        text = f"{text[:200]}_{hashlib.sha256(name.encode()).hexdigest()[:12]}"
+        text = f"{text[: LONGEST_NAME - 40]}_{hashlib.sha256(name.encode()).hexdigest()[:12]}"
     return text
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -231,6 +232,35 @@ def test_senses_constants_and_default_bounds(suffix: str, reader: str, tmp_path:
     assert -value == pytest.approx(14 - 0.1 + 1 + 2.6 - 2 + 0.9 - 40.25, abs=1e-6)
     if point and not program.leaves_out_zeros:
         assert point[names["fixed"]] == 0.3
+
+
+@pytest.mark.parametrize("reader", READERS)
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_long_names_are_read(suffix: str, reader: str, tmp_path: Path) -> None:
+    """Names of nearly as many characters as are kept, and of more, which are cut."""
+    program = reader_for(reader)
+    model = pyo.ConcreteModel()
+    for k in range(12):
+        setattr(model, f"{'long' * 32}{k}", pyo.Var(bounds=(0, k)))
+        setattr(model, f"{'longer' * 70}{k}", pyo.Var(bounds=(0, 1), within=pyo.Binary))
+    variables = list(model.component_data_objects(pyo.Var))
+    setattr(model, "row" * 100, pyo.Constraint(expr=sum(variables) <= 70.25))
+    model.goal = pyo.Objective(expr=sum(variables), sense=pyo.maximize)
+    names = export_model(model, tmp_path / f"long.{suffix}")
+    assert len(set(names.values())) == 24
+    assert max(map(len, (tmp_path / f"long.{suffix}").read_text().splitlines())) < 560
+    assert program.minimise(tmp_path / f"long.{suffix}", {})[0] == pytest.approx(-70.25)
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_every_column_has_its_bounds_written(suffix: str, tmp_path: Path) -> None:
+    """Nothing is left to a reader's defaults, which differ for integral columns most of all."""
+    names = export_model(trap_model(), tmp_path / f"trap.{suffix}")
+    text = (tmp_path / f"trap.{suffix}").read_text()
+    for name in names.values():
+        assert re.search(
+            rf"\b{name}\b", text[text.index("\nBounds" if suffix == "lp" else "BOUNDS") :]
+        )
 
 
 @pytest.mark.parametrize("reader", ["highs", "gurobi", "cplex", "scip"])
