@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import platform
 from collections.abc import Mapping
-from importlib.metadata import version
+from importlib import metadata
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,14 @@ from leo_opt.model_files.sidecar import Sidecar
 from leo_opt.network import FloatArray, Network
 from leo_opt.solvers import Compiled, StandardForm
 from leo_opt.stability import Stability
+
+
+def known_version(package: str) -> str:
+    """Version of a package; "unknown" where it runs from a folder that was not installed."""
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "unknown"
 
 
 def name_source(stability: Stability) -> str:
@@ -57,7 +65,7 @@ def describe_model(
         },
         "versions": {
             "python": platform.python_version(),
-            **{name: version(name) for name in ("leo-opt", "pyomo", "numpy")},
+            **{name: known_version(name) for name in ("leo-opt", "pyomo", "numpy")},
         },
     }
 

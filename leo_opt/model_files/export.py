@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from importlib.metadata import version
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -18,7 +17,12 @@ from leo_opt.errors import InvalidInputError
 from leo_opt.formats.files import AnyPath, check_writable, suffix_of, write_atomically
 from leo_opt.formulations import Formulation, formulate
 from leo_opt.formulations import find as find_formulation
-from leo_opt.model_files.description import describe_model, describe_network, name_source
+from leo_opt.model_files.description import (
+    describe_model,
+    describe_network,
+    known_version,
+    name_source,
+)
 from leo_opt.model_files.lp import lp_text
 from leo_opt.model_files.mps import mps_text
 from leo_opt.model_files.objective import Objective
@@ -163,7 +167,7 @@ def check_output(path: AnyPath) -> None:
 
 
 def _write(sheet: Sheet, path: AnyPath, comments: list[str]) -> None:
-    first = f"leo_opt {version('leo-opt')} model {sheet.identity}"
+    first = f"leo_opt {known_version('leo-opt')} model {sheet.identity}"
     text = WRITERS[suffix_of(path, WRITERS)](sheet, [first, *comments])
     write_atomically(path, text.encode("ascii"))
 

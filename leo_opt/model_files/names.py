@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 LONGEST_NAME = 150
-"""CPLEX, Gurobi and GLPK take 255 characters; CBC 2.10 crashes from 160 on."""
+"""CPLEX, Gurobi and GLPK take 255 characters; CBC 2.10 crashes at 165."""
 
 _SHORT: Mapping[str, str] = MappingProxyType(
     {
