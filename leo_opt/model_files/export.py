@@ -17,6 +17,7 @@ from leo_opt.errors import InvalidInputError
 from leo_opt.formats.files import AnyPath, check_writable, suffix_of, write_atomically
 from leo_opt.formulations import Formulation, formulate
 from leo_opt.formulations import find as find_formulation
+from leo_opt.formulations.rows import SMALLEST_COEFFICIENT
 from leo_opt.model_files.description import (
     describe_model,
     describe_network,
@@ -123,31 +124,43 @@ def export_network(
     question = Objective.parse(objective) if isinstance(objective, str) else objective
     if question is not None:
         question.check(network)
-    phases: tuple[tuple[str, ...], ...] | None = None
-    source = "given"
-    if isinstance(bounds, Stability):
-        bounds.check(network, domain)
-        phases = tuple(tuple(map(str, layer)) for layer in bounds.phases)
-        source, bounds = name_source(bounds), bounds.trusted
-    if bounds is None:
-        if domain is None:
-            raise InvalidInputError("give a domain, or bounds that have one")
-        source, bounds = method, propagate(network, domain, method)
-    box = (bounds.domain if domain is None else domain).spread(network.input_size)
-    block = formulate(network, box, formulation=chosen, bounds=bounds, centred=centred)
+    separates = type(chosen).violated_rows is not Formulation.violated_rows
+    if separates and question is None:
+        raise InvalidInputError(
+            f"{chosen.name} is written with the rows that the relaxation of an objective "
+            "violates; give an objective, or take convex-hull"
+        )
+    known, phases, source = _choose_bounds(network, domain, bounds, method)
+    box = (known.domain if domain is None else domain).spread(network.input_size)
+    block = formulate(network, box, formulation=chosen, bounds=known, centred=centred)
     compiled = compile_model(block)
     form = _with_objective(compiled, block, question)
-    if type(chosen).violated_rows is not Formulation.violated_rows:
+    if separates:
         form = _separated(compiled, form, block)
     sheet = _sheet(compiled, block, form, "none" if question is None else question.name)
     about = describe_model(chosen, source, form, sheet, centred)
     sidecar = describe_network(
-        network, Bounds(box, bounds.lower, bounds.upper), phases, compiled, block, sheet, question,
+        network, Bounds(box, known.lower, known.upper), phases, compiled, block, sheet, question,
         about,
     )  # fmt: skip
     _write(sheet, path, [f"{chosen.name} of network {network.content_hash}"])
     sidecar.save(Path(path).with_suffix(".json"))
     return sidecar
+
+
+def _choose_bounds(
+    network: Network, domain: Box | None, bounds: Bounds | Stability | None, method: str
+) -> tuple[Bounds, tuple[tuple[str, ...], ...] | None, str]:
+    """Bounds to build with, phases where a stability knows them, and where all that is from."""
+    if isinstance(bounds, Stability):
+        bounds.check(network, domain)
+        phases = tuple(tuple(map(str, layer)) for layer in bounds.phases)
+        return bounds.trusted, phases, name_source(bounds)
+    if bounds is not None:
+        return bounds, None, "given"
+    if domain is None:
+        raise InvalidInputError("give a domain, or bounds that have one")
+    return propagate(network, domain, method), None, method
 
 
 def check_output(path: AnyPath) -> None:
@@ -192,11 +205,6 @@ def _with_objective(compiled: Compiled, block: Any, question: Objective | None) 
 
 def _separated(compiled: Compiled, form: StandardForm, block: Any) -> StandardForm:
     """A form with the rows that its relaxation violates, found by HiGHS in rounds."""
-    if not form.objective.any():
-        raise InvalidInputError(
-            f"{block.formulation.name} is written with the rows that the relaxation of an "
-            "objective violates; give an objective, or take convex-hull"
-        )
     separation, found = Separation.of(compiled, block), []
     with find("highs").open(form) as session:
         ask = session.maximize if form.maximize else session.minimize
@@ -208,10 +216,12 @@ def _separated(compiled: Compiled, form: StandardForm, block: Any) -> StandardFo
             found.append(rows)
             session.add_rows(rows.matrix, rows.lower, rows.upper)
     count = sum(rows.upper.size for rows in found)
-    return dataclasses.replace(
+    whole = dataclasses.replace(
         form,
         matrix=sparse.vstack([form.matrix, *(rows.matrix for rows in found)], format="csr"),
         row_lower=np.concatenate([form.row_lower, *(rows.lower for rows in found)]),
         row_upper=np.concatenate([form.row_upper, *(rows.upper for rows in found)]),
         row_names=(*form.row_names, *(f"separated[{k}]" for k in range(count))),
     )
+    # Readers drop such entries without a word; these rows are widened by what they can be.
+    return whole.without_small_entries(SMALLEST_COEFFICIENT)[0]
