@@ -28,7 +28,7 @@ class Measurement:
     ----------
     outcome
         "answered"; "refused" where the solver does not take the model, such as for its size or a
-        feature; "failed" where something broke.
+        feature; "failed" where something broke. `withdraw` adds "wrong".
     reason
         Why it was refused or failed, or what the solver said.
     exact
