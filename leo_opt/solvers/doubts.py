@@ -48,9 +48,14 @@ def doubt(answer: Answer, question: Question, state: ModelState, has_bounds: boo
         incumbent_objective=value,
         objective_bound=bound,
         point=point,
+        row_duals=None if answer.row_duals is None else one_sided(answer.row_duals, state),
         ray=checked_ray(answer.ray, state),
         message=message,
     )
+
+
+_CANCELLED = 1e-14
+"""Largest reduced cost, as a share of the largest multiplier, that is taken for rounding."""
 
 
 def checked_ray(ray: FloatArray | None, state: ModelState) -> FloatArray | None:
@@ -66,9 +71,23 @@ def checked_ray(ray: FloatArray | None, state: ModelState) -> FloatArray | None:
     matrix, lower, upper = state.rows()
     zero = np.zeros(state.form.columns)
     for candidate in (ray, -ray):
-        # A multiplier that asks for a side that its row lacks is rounding, or the wrong sign.
-        side = np.where(candidate > 0.0, upper, lower)
-        signed = np.where(np.isfinite(side), candidate, 0.0)
-        if dual_bound(zero, signed, matrix, (lower, upper), (state.lower, state.upper)) < 0.0:
+        signed = one_sided(candidate, state)
+        # What cancellation leaves at columns without a bound is no reduced cost.
+        noise = np.abs(matrix.T @ signed) <= _CANCELLED * np.abs(signed).max(initial=0.0)
+        columns = (
+            np.where(noise & np.isinf(state.lower), 0.0, state.lower),
+            np.where(noise & np.isinf(state.upper), 0.0, state.upper),
+        )
+        if dual_bound(zero, signed, matrix, (lower, upper), columns) < 0.0:
             return signed
     return None
+
+
+def one_sided(multipliers: FloatArray, state: ModelState) -> FloatArray:
+    """Multipliers (rows,) of a maximisation, with 0 where one asks for a side that its row lacks.
+
+    That is rounding, or the wrong sign; with it weak duality would prove nothing at all.
+    """
+    _, lower, upper = state.rows()
+    side = np.where(multipliers > 0.0, upper, lower)
+    return np.where(np.isfinite(side), multipliers, 0.0)

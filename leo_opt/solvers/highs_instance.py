@@ -232,6 +232,13 @@ class HighsInstance(Instance):
         if self._status() in _WORTH_ANOTHER_TRY and not watch.guard.hit:
             self._highs.clearSolver()
             self._run(watch, max(0.0, limit - (time.monotonic() - begin)))
+        if self._status() == "kInfeasible" and not self._highs.getDualRay()[1]:
+            # Presolve has no ray for what it finds infeasible.
+            before = self._highs.getOptionValue("presolve")[1]
+            self._highs.clearSolver()
+            self._highs.setOptionValue("presolve", "off")
+            self._run(watch, max(0.0, limit - (time.monotonic() - begin)))
+            self._highs.setOptionValue("presolve", before)
 
     def _run(self, watch: Watch, limit: float) -> None:
         # The limit of a linear program counts from when the object was made, that of branch and

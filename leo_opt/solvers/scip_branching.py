@@ -67,7 +67,7 @@ class ScipBranchAndBound(Instance):
                 kinds, _clipped(state.lower), _clipped(state.upper), strict=True
             )
         ]
-        self._rows: list[Any] = []
+        self._rows: list[list[Any]] = []
         matrix, row_lower, row_upper = state.rows()
         self.add_rows(Rows(matrix, row_lower, row_upper))
         self._add_logic(state.form)
@@ -122,6 +122,9 @@ class ScipBranchAndBound(Instance):
         """Change column bounds."""
         self._model.freeTransform()
         for k, low, high in zip(columns, _clipped(lower), _clipped(upper), strict=True):
+            # SCIP makes an integer variable between 0 and 1 a binary one, which cannot be wider.
+            if self._variables[k].vtype() == "BINARY" and (low < 0.0 or high > 1.0):
+                self._model.chgVarType(self._variables[k], "I")
             # The order keeps lower <= upper all the time.
             if low > self._variables[k].getUbOriginal():
                 self._model.chgVarUb(self._variables[k], high)
@@ -142,13 +145,21 @@ class ScipBranchAndBound(Instance):
             entries = slice(matrix.indptr[k], matrix.indptr[k + 1])
             members = [self._variables[j] for j in matrix.indices[entries]]
             body = _expression(matrix.data[entries], members)
-            self._rows.append(self._model.addCons(ExprCons(body, lhs=low, rhs=high)))
+            # SCIP 10.0.2 returns wrong optima where the two sides of one row are closer than its
+            # tolerance, and right ones where they are two rows.
+            sides = [(low, high)]
+            if low < high and low > -INFINITY and high < INFINITY:
+                sides = [(low, INFINITY), (-INFINITY, high)]
+            self._rows.append(
+                [self._model.addCons(ExprCons(body, lhs=left, rhs=right)) for left, right in sides]
+            )
 
     def remove_rows(self, first: int, count: int) -> None:
         """Delete rows."""
         self._model.freeTransform()
-        for row in self._rows[first : first + count]:
-            self._model.delCons(row)
+        for parts in self._rows[first : first + count]:
+            for part in parts:
+                self._model.delCons(part)
         del self._rows[first : first + count]
 
     def forget(self) -> None:

@@ -31,6 +31,8 @@ NODE_ROUNDS = 1
 """Rounds of facets at the root and at each other node."""
 _LEAST_GAIN = 0.25
 """Share of the bound that a round of facets has to take off for another one."""
+_MOST_FACETS = 150
+"""Above this those without a dual are dropped: dense rows cost more time than they save nodes."""
 _NO_GAP = 1e-12
 """Below this a linear program's point is one of the network, as far as the solver can tell."""
 
@@ -133,20 +135,24 @@ class _Searcher:
         self._session.fix(columns, values)
         answer, bound, witness = self._bound(node)
         self._session.free(columns)
-        if answer.termination_condition == "infeasible" or witness is not None:
+        if bound <= 0.0 or witness is not None:
             return [], bound, witness
         branch = _choose(self._relaxation, node.split, answer)
-        if bound <= 0.0 or branch is None:
+        if branch is None:
             return [], bound, None
         # The phase that the point suggests is explored first, as witnesses are near it.
-        assert answer.point is not None
-        likely = bool(answer.point[self._relaxation.columns[branch[0]].pre[branch[1]]] > 0.0)
+        column = self._relaxation.columns[branch[0]].pre[branch[1]]
+        likely = answer.point is not None and bool(answer.point[column] > 0.0)
         children = [_Node({**node.split, branch: phase}, bound) for phase in (not likely, likely)]
         return children, -np.inf, None
 
     def _bound(self, node: _Node) -> tuple[Answer, float, FloatArray | None]:
         """Solve the relaxation of a node, with facets as long as they pay."""
         answer, bound, witness = self._solve(node, node.bound)
+        if bound > 0.0 and answer.point is None and len(self._facets) and self._goes_on:
+            # Neither solved nor refuted: dense rows are hard on a simplex method.
+            self._facets.remove()
+            answer, bound, witness = self._solve(node, bound)
         rounds = NODE_ROUNDS if node.split else ROOT_ROUNDS
         for _ in range(rounds if self._node_limit > 1 else 0):
             solved = answer.point is not None and answer.row_duals is not None
@@ -158,7 +164,7 @@ class _Searcher:
             answer, bound, witness = self._solve(node, bound)
             if bound > (1.0 - _LEAST_GAIN) * last:
                 break
-        if not node.split and answer.row_duals is not None:
+        if answer.row_duals is not None and len(self._facets) > _MOST_FACETS:
             self._facets.purge(answer.row_duals)
         return answer, bound, witness
 
@@ -193,15 +199,24 @@ def shows_sign(relaxation: Relaxation, direction: Direction, inputs: FloatArray)
 
 
 def _choose(relaxation: Relaxation, split: Split, answer: Answer) -> tuple[int, int] | None:
-    """The unit whose relaxation adds most to the objective of a linear program, or None."""
+    """The unit whose relaxation adds most to the objective of a linear program, or None.
+
+    Without a solution, the unit whose phase is most open: its parts may be easier to solve.
+    """
     if answer.point is None or answer.row_duals is None:
-        return None
+        return _widest(relaxation.openness(), split)
     for priced in (True, False):
-        best, widest = None, _NO_GAP
-        for layer, gap in enumerate(relaxation.gaps(answer.point, answer.row_duals, priced)):
-            for unit in np.argsort(-gap)[: len(split) + 1]:
-                if gap[unit] > widest and (layer, int(unit)) not in split:
-                    best, widest = (layer, int(unit)), float(gap[unit])
+        best = _widest(relaxation.gaps(answer.point, answer.row_duals, priced), split)
         if best is not None:
             return best
     return None
+
+
+def _widest(gaps: list[FloatArray], split: Split) -> tuple[int, int] | None:
+    """The unit outside a split with the largest gap, if any has one."""
+    best, widest = None, _NO_GAP
+    for layer, gap in enumerate(gaps):
+        for unit in np.argsort(-gap)[: len(split) + 1]:
+            if gap[unit] > widest and (layer, int(unit)) not in split:
+                best, widest = (layer, int(unit)), float(gap[unit])
+    return best

@@ -97,10 +97,10 @@ class Facets:
         return min(len(found), _MOST)
 
     def purge(self, duals: FloatArray) -> None:
-        """Remove the facets without a dual, where they are the larger part."""
+        """Remove the facets without a dual."""
         values = duals[self._relaxation.form.rows :]
         kept = [f for f, value in zip(self._facets, values, strict=True) if abs(value) > _NO_DUAL]
-        if 2 * len(kept) < len(self._facets):
+        if len(kept) < len(self._facets):
             self.remove()
             self._add(kept)
 

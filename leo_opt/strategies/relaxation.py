@@ -146,6 +146,16 @@ class Relaxation:
             gaps.append(gap)
         return gaps
 
+    def openness(self) -> list[FloatArray]:
+        """For each layer (n_out,) how far the scaled pre-activation reaches beyond zero."""
+        reach = []
+        for place, low, high in zip(
+            self.columns, self.bounds.lower, self.bounds.upper, strict=False
+        ):
+            open_units = place.phase >= 0
+            reach.append(np.where(open_units, np.minimum(-low, high) * place.scale, 0.0))
+        return reach
+
     def certify(
         self,
         direction: Direction,

@@ -49,7 +49,7 @@ class Settings:
     random_points: int = 1000
     stages: Sequence[str] = STAGES
     splitting_budget: int = 20_000
-    search_nodes: int = 300
+    search_nodes: int = 1000
     time_limit: float | None = None
     unit_time_limit: float | None = 60.0
     node_limit: int | None = None
