@@ -14,6 +14,7 @@ from leo_opt.domain import Box
 from leo_opt.network import Network
 from leo_opt.solvers import Answer, SolverOptions, Termination, find
 from leo_opt.strategies import relaxation as relaxation_module
+from leo_opt.strategies import relaxation_rows
 from leo_opt.strategies.layer_model import LayerModel, Verdict, ask, build_layer_model
 from leo_opt.strategies.ledger import Direction
 from leo_opt.witnesses import ascend
@@ -172,7 +173,7 @@ def test_a_solver_fed_unscaled_rows_is_caught(monkeypatch) -> None:
 
 def unscaled_model(trap: Network, bounds, scaled: LayerModel, monkeypatch) -> LayerModel:
     """The same big-M rows with every power of two left out, as a naive encoding has them."""
-    monkeypatch.setattr(relaxation_module, "powers_of_two", np.ones_like)
+    monkeypatch.setattr(relaxation_rows, "powers_of_two", np.ones_like)
     monkeypatch.setattr(relaxation_module, "unit_scales", lambda net, *_: np.ones(12))
     naive = relaxation_module.build_relaxation(trap, BOX, 1, bounds)
     phases = naive.columns[0].phase[naive.columns[0].phase >= 0]
