@@ -17,7 +17,7 @@ from leo_opt.cli import main
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-OWN_TESTS = {"solvers.md", "formulations.md"}
+OWN_TESTS = {"solvers.md", "formulations.md", "examples.md"}
 """Pages whose examples need a setting, which tests beside the code they are about give them."""
 MODULES = [
     found.name

@@ -8,7 +8,7 @@ from leo_opt.formats.vnnlib import Property
 from leo_opt.formulations import find as find_formulation
 from leo_opt.network import Network
 from leo_opt.solvers import find as find_solver
-from leo_opt.verification.questions import load_property, make_questions
+from leo_opt.verification.questions import keep_class, load_property, make_questions
 from leo_opt.verification.run import STAGES, Progress, Run, Settings
 from leo_opt.verification.verdicts import (
     WITNESS_FORMATS,
@@ -25,6 +25,7 @@ __all__ = [
     "CaseVerdict",
     "Progress",
     "Verdict",
+    "keep_class",
     "load_property",
     "save_witness",
     "verify",
@@ -51,7 +52,7 @@ def verify(
     ----------
     asked
         Boxes of inputs and, for each, inequalities of outputs that must not hold together, as
-        `load_property` returns it.
+        `load_property` and `keep_class` return it.
     solver, formulation
         Names, as in `leo_opt.solvers` and `leo_opt.formulations`: for the MILPs, which come last.
     stages

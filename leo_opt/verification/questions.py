@@ -21,7 +21,7 @@ from leo_opt.enclosure import fraction_up
 from leo_opt.errors import FileFormatError, InvalidInputError, MismatchError
 from leo_opt.formats.files import AnyPath, check_readable, suffix_of
 from leo_opt.formats.formulas import Inequality, Variable
-from leo_opt.formats.vnnlib import Property, read_property
+from leo_opt.formats.vnnlib import Case, Property, read_property
 from leo_opt.network import FloatArray, Layer, Network
 from leo_opt.witnesses import IntArray
 
@@ -159,6 +159,34 @@ def load_property(path: AnyPath) -> Property:
         raise FileFormatError(f"{path}: {error}") from error
     except InvalidInputError as error:
         raise InvalidInputError(f"{path}: {error}") from error
+
+
+def keep_class(domain: Box, label: int, classes: int) -> Property:
+    """The property that on a box no other class reaches the score of one: local robustness.
+
+    Parameters
+    ----------
+    domain
+        Such as `Box.around(image, 0.03, within=Box(0.0, 1.0))`.
+    label
+        The class that should win.
+    classes
+        Number of outputs of the network.
+
+    Raises
+    ------
+    InvalidInputError
+        If the box has no fixed size or there is no such class.
+    """
+    if domain.size is None or not 0 <= label < classes:
+        raise InvalidInputError(
+            f"class {label} of {classes} on {domain!r}: give a class from 0 on and a box with one "
+            "interval an input"
+        )
+    others = [k for k in range(classes) if k != label]
+    rows = [((("Y", label), Fraction(1)), (("Y", other), Fraction(-1))) for other in others]
+    cases = tuple(Case(domain, (Inequality(row, Fraction(0)),)) for row in rows)
+    return Property(domain.size, classes, cases)
 
 
 def make_questions(network: Network, asked: Property) -> list[Question]:

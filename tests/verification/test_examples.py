@@ -1,0 +1,82 @@
+"""What docs/examples.md says works, and what it shows is so."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyomo.environ as pyo
+import pytest
+from click.testing import CliRunner
+from networks import find_network
+
+from leo_opt.cli import main
+
+ROOT = Path(__file__).parents[2]
+TEXT = (ROOT / "docs" / "examples.md").read_text(encoding="utf-8")
+
+
+def run(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """The names that the blocks of an example leave behind, run in a folder with a network."""
+    monkeypatch.chdir(folder)
+    shutil.copy(ROOT / "leo_opt" / "data" / "mnist_25-25_l1_0.001_s0.onnx", "net.onnx")
+    blocks = re.findall(rf"<!-- example: {name} -->\n```python\n(.*?)```", TEXT, re.DOTALL)
+    assert blocks
+    namespace: dict[str, Any] = {"__name__": "example"}
+    for block in blocks:
+        exec(compile(block, "examples.md", "exec"), namespace)
+    return namespace
+
+
+def test_the_surrogate_is_optimal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = run("process", tmp_path, monkeypatch)
+    best = pyo.value(names["model"].best)
+    points = np.random.default_rng(0).random((20_000, 3))
+    outputs = names["network"](points)
+    allowed = outputs[:, 1] <= 0.5
+    allowed &= points[:, 0] + points[:, 1] <= 1.2
+    allowed &= points[:, 2] <= 2 * points[:, 1]
+    values = (outputs[:, 0] - 0.2 * points[:, 2])[allowed]
+    assert values.size > 100
+    assert best - 0.15 < values.max() <= best + 1e-6
+
+
+def test_the_smallest_change_is_bracketed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = run("adversarial", tmp_path, monkeypatch)
+    answer = names["answer"]
+    shown = re.search(r"# (0\.\d+) (0\.\d+)$", TEXT, re.M)
+    assert shown
+    assert answer.incumbent_objective == pytest.approx(float(shown[1]), abs=5e-5)
+    assert answer.objective_bound == pytest.approx(float(shown[2]), abs=5e-5)
+    assert 0.0694 <= answer.incumbent_objective <= 0.0695
+    witness = names["changes"][0.0695].inputs
+    assert names["network"](witness).argmax() == 9
+    assert np.abs(witness - names["image"]).max() <= 0.0695 + 1e-12
+
+
+def test_the_property_file_is_decided(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    verdict = run("property", tmp_path, monkeypatch)["verdict"]
+    assert verdict.answer == "holds"
+    assert verdict.certified
+    done = CliRunner().invoke(main, ["verify", "net.onnx", "zero.vnnlib", "-q"])
+    assert done.exit_code == 0, done.output
+
+
+@pytest.mark.parametrize("name", ["1_1", "1_9"])
+def test_the_commands_print_what_is_shown(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    network = find_network(f"acasxu/ACASXU_run2a_{name}_batch_2000.onnx")
+    asked = find_network("acasxu/prop_3.vnnlib")
+    shown = re.search(rf"\$ leo-opt verify \w+{name}_\w+\.onnx.*\n([^$`]*)", TEXT)
+    assert shown
+    arguments = ["verify", str(network), str(asked), "-q", "--witness", "witness.txt"]
+    printed = CliRunner().invoke(main, arguments).stdout.splitlines()
+    for line in shown[1].splitlines():
+        # Seconds and the last digits of a guess are the machine's.
+        if not re.search(r"seconds|puts:", line):
+            assert line in printed
