@@ -17,9 +17,11 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from leo_opt.errors import InvalidInputError, SolverError
+from leo_opt.errors import SolverError
+from leo_opt.solvers.arguments import read_array, read_constant, read_limit, read_stop
 from leo_opt.solvers.doubts import doubt
 from leo_opt.solvers.interrupts import InterruptGuard
+from leo_opt.solvers.objectives import divided, factor_of, multiplied
 from leo_opt.solvers.questions import (
     Answer,
     Feature,
@@ -30,10 +32,13 @@ from leo_opt.solvers.questions import (
     Termination,
 )
 from leo_opt.solvers.standard_form import FloatArray, IntArray
-from leo_opt.solvers.state import ModelState, RowHandle
+from leo_opt.solvers.state import ModelState, RowHandle, violated_rows
 
 if TYPE_CHECKING:
     from leo_opt.solvers.base import Solver
+
+_TOLERANCE = 1e-6
+"""Violation of a row, with coefficients of about 1, that solvers allow by default."""
 
 
 class Session(ABC):
@@ -145,25 +150,26 @@ class Session(ABC):
         Raises
         ------
         InvalidInputError
-            If an array has the wrong size or is not finite.
+            If an array has the wrong size, or a number is not finite.
         SolverError
             If the session is closed or belongs to another process, or the solver lacks what the
             question needs.
         KeyboardInterrupt
             After Ctrl-C, once the solver has stopped; the session can be used on.
         """
+        nodes = read_limit(node_limit, self.options.node_limit, "node_limit")
         question = Question(
             objective=self._array(objective, "objective"),
-            constant=float(constant),
+            constant=read_constant(constant),
             relaxation=relaxation or not self.form.discrete,
-            stop_above=stop_above,
-            stop_below=stop_below,
+            stop_above=read_stop(stop_above, "stop_above"),
+            stop_below=read_stop(stop_below, "stop_below"),
             confirm=confirm,
             separate=self._prepared(separate),
             lazy=self._prepared(lazy),
             start=None if start is None else self._array(start, "start", missing=True),
-            time_limit=self.options.time_limit if time_limit is None else time_limit,
-            node_limit=self.options.node_limit if node_limit is None else node_limit,
+            time_limit=read_limit(time_limit, self.options.time_limit, "time_limit"),
+            node_limit=None if nodes is None else int(nodes),
         )
         return self._ask(question)
 
@@ -217,8 +223,8 @@ class Session(ABC):
         Raises
         ------
         InvalidInputError
-            If bounds are crossed, or wider than the model's own where a coefficient was too
-            small for the solver.
+            If there is no such column, one is given twice, bounds are crossed, or they are wider
+            than the model's own where a coefficient was too small for the solver.
         """
         self._check_open()
         where, low, high = self.state.set_bounds(columns, lower, upper)
@@ -231,8 +237,7 @@ class Session(ABC):
 
     def free(self, columns: ArrayLike | None = None) -> None:
         """Give columns (all by default) the bounds of the model again."""
-        every = range(self.form.columns) if columns is None else columns
-        where = np.atleast_1d(np.asarray(every, dtype=np.int64))
+        where = self.state.columns(np.arange(self.form.columns) if columns is None else columns)
         self.set_bounds(where, self.form.column_lower[where], self.form.column_upper[where])
 
     def add_rows(self, matrix: Any, lower: ArrayLike, upper: ArrayLike) -> RowHandle:
@@ -298,13 +303,13 @@ class Session(ABC):
             )
         begin = time.monotonic()
         with InterruptGuard(self._guards(question)) as guard:
-            answer = self._solve(question, guard)
+            answer = self._solve_scaled(question, guard)
             if self._stopped_too_early(question, answer):
                 left = question.time_limit
                 if left is not None:
                     left = max(0.0, left - (time.monotonic() - begin))
                 again = replace(question, stop_above=None, confirm=None, time_limit=left)
-                second = self._solve(again, guard)
+                second = self._solve_scaled(again, guard)
                 answer = replace(second, nodes=second.nodes + answer.nodes)
         answer = replace(
             answer,
@@ -315,6 +320,13 @@ class Session(ABC):
         solved = question.relaxation and answer.termination_condition == Termination.OPTIMAL
         has_bounds = solved or Feature.DUAL_BOUND in self.solver.features
         return doubt(answer, question, self.state, has_bounds)
+
+    def _solve_scaled(self, question: Question, guard: InterruptGuard) -> Answer:
+        """Ask with an objective of a size that the solver can tell from its tolerances."""
+        factor = factor_of(question)
+        if factor == 1.0:
+            return self._solve(question, guard)
+        return divided(self._solve(multiplied(question, factor), guard), factor, question.constant)
 
     def _fixed_tolerances(self) -> Mapping[str, float]:
         """The tolerances, read once: options do not change in a session."""
@@ -337,9 +349,15 @@ class Session(ABC):
 
         def separate(point: FloatArray) -> Rows | None:
             rows = separator(point)
-            return None if rows is None else self.state.prepare_rows(rows)
+            return None if rows is None else self._violated(self.state.checked_rows(rows), point)
 
         return separate
+
+    def _violated(self, rows: Rows, point: FloatArray) -> Rows | None:
+        """The rows that a point violates beyond the solver's tolerance, without small entries."""
+        tolerance = self.options.feasibility_tolerance or _TOLERANCE
+        violated = violated_rows(rows, point, tolerance)
+        return None if violated is None else self.state.prepare_rows(violated)
 
     def _check_open(self) -> None:
         if self._closed:
@@ -350,11 +368,4 @@ class Session(ABC):
             )
 
     def _array(self, values: ArrayLike, name: str, missing: bool = False) -> FloatArray:
-        array = np.array(values, dtype=np.float64)
-        if array.shape != (self.form.columns,):
-            raise InvalidInputError(
-                f"{name} has shape {array.shape}; the model has {self.form.columns} columns"
-            )
-        if np.isinf(array).any() or (np.isnan(array).any() and not missing):
-            raise InvalidInputError(f"{name} holds a number that is not finite")
-        return array
+        return read_array(values, self.form.columns, name, missing)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import sparse
 
-from leo_opt.errors import InvalidInputError
+from leo_opt.errors import InvalidInputError, SolverError
 from leo_opt.solvers.questions import Rows
 from leo_opt.solvers.standard_form import (
     BoolArray,
@@ -53,11 +53,12 @@ class ModelState:
         Raises
         ------
         InvalidInputError
-            If they are crossed, or wider than the model's where they must not be.
+            If they are crossed, of no column or twice of one, or wider than the model's where they
+            must not be.
         """
-        where = np.atleast_1d(np.asarray(columns, dtype=np.int64))
-        low = np.array(np.broadcast_to(np.asarray(lower, dtype=np.float64), where.shape))
-        high = np.array(np.broadcast_to(np.asarray(upper, dtype=np.float64), where.shape))
+        where = self.columns(columns)
+        low = _spread(lower, where.size, "lower bounds")
+        high = _spread(upper, where.size, "upper bounds")
         names = self.form.column_names
         check_bounds(low, high, lambda k: names[where[k]])
         wider = (low < self.form.column_lower[where]) | (high > self.form.column_upper[where])
@@ -70,6 +71,32 @@ class ModelState:
         self.lower[where], self.upper[where] = low, high
         return where, low, high
 
+    def columns(self, columns: ArrayLike) -> IntArray:
+        """Indices of distinct columns as an array.
+
+        Solvers that are given another index write where they should not.
+
+        Raises
+        ------
+        InvalidInputError
+            If one is no column, or stands twice.
+        """
+        given = np.atleast_1d(np.asarray(columns))
+        if given.size and given.dtype.kind not in "iu":
+            raise InvalidInputError(
+                f"columns are {given.dtype} numbers; give indices (of a mask, np.flatnonzero)"
+            )
+        where = given.astype(np.int64)
+        wrong = where[(where < 0) | (where >= self.form.columns)]
+        if wrong.size:
+            raise InvalidInputError(
+                f"there is no column {wrong[0]}; the model has the columns 0 to "
+                f"{self.form.columns - 1}"
+            )
+        if np.unique(where).size < where.size:
+            raise InvalidInputError("a column is given twice; give each once")
+        return where
+
     def prepare_rows(self, rows: Rows) -> Rows:
         """Rows as a backend takes them: compressed, checked, without small entries.
 
@@ -78,21 +105,41 @@ class ModelState:
         InvalidInputError
             If the shapes do not fit or a number makes no sense.
         SolverError
-            If the solver would drop an entry at an unbounded column.
+            If the solver would drop an entry at a column that is unbounded, or wider than in the
+            model.
         """
-        dense = isinstance(rows.matrix, (np.ndarray, list))
-        matrix = as_rows(np.atleast_2d(rows.matrix) if dense else rows.matrix, self.form.columns)
-        shape = (matrix.shape[0],)
-        lower = np.array(np.broadcast_to(np.asarray(rows.lower, dtype=np.float64), shape))
-        upper = np.array(np.broadcast_to(np.asarray(rows.upper, dtype=np.float64), shape))
-        check_bounds(lower, upper, lambda k: f"added row {k}")
+        rows = self.checked_rows(rows)
+        matrix, lower, upper = rows.matrix, rows.lower, rows.upper
         if not (np.abs(matrix.data) <= self._smallest_entry).any():
-            return Rows(matrix, lower, upper)
+            return rows
         kept, lower, upper, touched = relax_small_entries(
             matrix, lower, upper, self._smallest_entry, self.form
         )
+        # The rows were widened by what the model's own bounds allow.
+        wider = (self.lower < self.form.column_lower) | (self.upper > self.form.column_upper)
+        if (wider & touched).any():
+            raise SolverError(
+                f"column {self.form.column_names[np.flatnonzero(wider & touched)[0]]} has wider "
+                "bounds than the model's, and in an added row a coefficient that the solver would "
+                "drop; scale the row"
+            )
         self._touched |= touched
         return Rows(kept, lower, upper)
+
+    def checked_rows(self, rows: Rows) -> Rows:
+        """Rows in compressed rows, with a number for each side.
+
+        Raises
+        ------
+        InvalidInputError
+            If the shapes do not fit or a number makes no sense.
+        """
+        dense = isinstance(rows.matrix, (np.ndarray, list))
+        matrix = as_rows(np.atleast_2d(rows.matrix) if dense else rows.matrix, self.form.columns)
+        lower = _spread(rows.lower, matrix.shape[0], "lower sides")
+        upper = _spread(rows.upper, matrix.shape[0], "upper sides")
+        check_bounds(lower, upper, lambda k: f"added row {k}")
+        return Rows(matrix, lower, upper)
 
     def note_rows(self, rows: Rows) -> RowHandle:
         """Note prepared rows as added."""
@@ -125,3 +172,29 @@ class ModelState:
         lower = np.concatenate([self.form.row_lower, *(rows.lower for rows in blocks)])
         upper = np.concatenate([self.form.row_upper, *(rows.upper for rows in blocks)])
         return matrix, lower, upper
+
+
+def _spread(values: ArrayLike, size: int, name: str) -> FloatArray:
+    """An array of `size` numbers from as many or from one."""
+    array = np.asarray(values, dtype=np.float64)
+    if array.shape not in ((), (1,), (size,)):
+        raise InvalidInputError(f"{name} have shape {array.shape}; one number or {size} are needed")
+    return np.array(np.broadcast_to(array, (size,)))
+
+
+def violated_rows(rows: Rows, point: FloatArray, tolerance: float) -> Rows | None:
+    """Rows in units in which a solver can tell that a point (n,) violates them; None without any.
+
+    Their largest coefficients are brought to about 1 by powers of two. What the point then violates
+    by no more than the tolerance is satisfied to the solver, and would be asked for again for ever.
+    """
+    matrix = rows.matrix
+    largest = np.asarray(abs(matrix).max(axis=1).todense(), dtype=np.float64).ravel()
+    exponent = np.where(largest > 0.0, -np.frexp(largest)[1], 0)
+    data = np.ldexp(matrix.data, np.repeat(exponent, np.diff(matrix.indptr)))
+    scaled = sparse.csr_array((data, matrix.indices, matrix.indptr), shape=matrix.shape)
+    lower, upper = np.ldexp(rows.lower, exponent), np.ldexp(rows.upper, exponent)
+    activity = scaled @ point
+    allowed = tolerance * np.maximum(1.0, np.abs(activity))
+    kept = np.flatnonzero((activity < lower - allowed) | (activity > upper + allowed))
+    return Rows(scaled[kept], lower[kept], upper[kept]) if kept.size else None

@@ -209,14 +209,14 @@ def check_tiny_and_huge(solver: Solver) -> None:
 
 def check_small_entries(solver: Solver) -> None:
     """Entries that a solver would drop count: they widen their row, or the model is refused."""
-    for entry in (1e-5, 1e-10, 3e-13, 1e-20):
-        width = 1e4
+    cases = ((1e-5, 1e4), (1e-10, 1e4), (1e-10, 1e10), (3e-13, 1e4), (3e-13, 1e13), (1e-20, 1e19))
+    for entry, width in cases:
         form = small_form([[1.0, entry]], ([0.0], [0.0]), ([-9.0, -width], [9.0, 0.0]), [False] * 2)
         with solver.open(form) as session:
             answer = session.maximize([1.0, 0.0])
             bound, truth = answer.objective_bound, entry * width
             if bound is not None:
-                expect(bound >= truth - 1e-7 - 1e-6 * truth, f"entry {entry}: {answer}")
+                expect(bound >= truth - 2e-6 * (1.0 + truth), f"entry {entry}: {answer}")
             added = session.add_rows([[1.0, -entry]], [0.0], [np.inf])
             session.remove(added)
     unbounded = small_form(

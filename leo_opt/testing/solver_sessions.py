@@ -7,7 +7,7 @@ import os
 import pickle
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -258,6 +258,33 @@ def check_closing(solver: Solver) -> None:
             except InvalidInputError:
                 continue
             expect(False, "an objective of the wrong size or with NaN was taken")
+
+
+def check_arguments(solver: Solver) -> None:
+    """What makes no sense is refused before the solver sees it; no time left is no time."""
+    form, objective, best = knapsack()
+    with solver.open(form) as session:
+        nonsense: dict[str, Callable[[], object]] = {
+            "column -1": lambda: session.fix([-1], [0.0]),
+            "column 12": lambda: session.free([form.columns]),
+            "twice": lambda: session.set_bounds([3, 3], 0.0, 1.0),
+            "mask": lambda: session.fix(np.ones(form.columns, dtype=bool), 0.0),
+            "sizes": lambda: session.fix([0, 1], [0.0, 0.0, 0.0]),
+            "constant": lambda: session.maximize(objective, constant=np.nan),
+            "infinite": lambda: session.minimize(objective, constant=np.inf),
+            "stop": lambda: session.maximize(objective, stop_above=np.nan),
+            "time": lambda: session.maximize(objective, time_limit=np.nan),
+        }
+        for name, ask in nonsense.items():
+            try:
+                ask()
+            except InvalidInputError:
+                continue
+            expect(False, f"{name} was taken")
+        late = session.maximize(objective, time_limit=-1.0)
+        expect(late.termination_condition in ("maxTimeLimit", "optimal"), f"no time left: {late}")
+        answer = session.maximize(objective, time_limit=np.inf)
+        expect(close(answer.incumbent_objective, best), f"{answer}, best is {best}")
 
 
 def check_unknown_option(solver: Solver) -> None:

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from leo_opt.errors import InvalidInputError
 from leo_opt.solvers import Feature, Solver, find
 from leo_opt.testing import solver_answers as answers
+from leo_opt.testing import solver_scaling as scaling
 from leo_opt.testing import solver_sessions as sessions
 from leo_opt.testing import solver_stops as stops
 
@@ -46,6 +47,10 @@ SOLVER_CHECKS: Mapping[str, Check] = MappingProxyType(
         "closing": sessions.check_closing,
         "unknown-option": sessions.check_unknown_option,
         "description": sessions.check_description,
+        "extreme-columns": scaling.check_extreme_columns,
+        "extreme-callbacks": scaling.check_extreme_callbacks,
+        "extreme-objectives": scaling.check_extreme_objectives,
+        "arguments": sessions.check_arguments,
     }
 )
 """What a backend must do, by name. A feature that it does not declare must be refused by name."""
