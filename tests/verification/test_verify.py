@@ -14,7 +14,7 @@ from leo_opt.domain import Box
 from leo_opt.errors import InvalidInputError, MismatchError
 from leo_opt.formats.vnnlib import Property, parse_property
 from leo_opt.network import Network
-from leo_opt.verification import STAGES, Answer, Verdict, verify
+from leo_opt.verification import STAGES, Answer, Verdict, keep_class, verify
 
 
 def confirm_witness(network: Network, asked: Property, verdict: Verdict) -> None:
@@ -186,3 +186,26 @@ def test_bad_requests_are_refused() -> None:
         verify(LINE, asked, stages=["guess"])
     with pytest.raises(InvalidInputError, match="solver"):
         verify(LINE, asked, solver="nonsense")
+
+
+def test_keep_class_is_local_robustness() -> None:
+    network = Network.from_arrays([np.eye(3)], [[0.0, 0.0, 0.0]])
+    image = [0.5, 0.2, 0.1]
+    for radius, answer in ((0.14, Answer.HOLDS), (0.16, Answer.VIOLATED)):
+        verdict = verify(network, keep_class(Box.around(image, radius), 0, 3))
+        assert verdict.answer is answer
+    assert verdict.case == 0
+    with pytest.raises(InvalidInputError, match="class 3 of 3"):
+        keep_class(Box.around(image, 0.1), 3, 3)
+    with pytest.raises(InvalidInputError, match="class 0 of 3"):
+        keep_class(Box(0, 1), 0, 3)
+
+
+def test_sums_refute_what_no_inequality_does_alone() -> None:
+    # y_0 = x and y_1 = -x cannot both be at least 0.1, though each can.
+    network = Network.from_arrays([[[1.0], [-1.0]], np.eye(2)], [[2.0, 2.0], None])
+    rows = (np.array([[-1.0, 0.0], [0.0, -1.0]]), np.array([-2.125, -2.125]))
+    asked = make_property(network, [(Box(-1, 1), rows)])
+    verdict = verify(network, asked, stages=[])
+    assert verdict.answer is Answer.HOLDS
+    assert verdict.cases[0].method == "crown"
