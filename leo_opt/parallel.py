@@ -1,7 +1,8 @@
 """One map over independent jobs: in this process, in processes of its own, or on any executor.
 
-A job that fails because its worker died is tried once more; a job that fails again comes back as
-a `JobFailure`, so that a lost worker never costs the run.
+A job whose worker died is tried once more, and comes back as a `JobFailure` if that one dies, too,
+so that a lost worker never costs the run. What a job itself raises is raised here, wherever it ran,
+with the worker's traceback as its cause.
 """
 
 from __future__ import annotations
@@ -18,15 +19,20 @@ from concurrent.futures import (
     wait,
 )
 from dataclasses import dataclass
+from multiprocessing.process import BaseProcess
+from threading import Thread
 from types import TracebackType
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
-from leo_opt.errors import InvalidInputError, LeoOptError
+from leo_opt.errors import InvalidInputError
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 
 _ATTEMPTS = 2
+
+_PATIENCE = 5.0
+"""Seconds within which a terminated process ends."""
 
 
 @dataclass(frozen=True)
@@ -82,12 +88,12 @@ class Workers:
     def _close(self, wait_for_jobs: bool) -> None:
         """Shut the own processes down; unfinished jobs are dropped."""
         if self._own is not None:
-            processes = list((self._own._processes or {}).values())
-            self._own.shutdown(wait=wait_for_jobs, cancel_futures=True)
+            own, self._own = self._own, None
+            processes = list((own._processes or {}).values())
+            manager: Any = own._executor_manager_thread  # typeshed takes it for something else
+            own.shutdown(wait=wait_for_jobs, cancel_futures=True)
             if not wait_for_jobs:
-                for process in processes:
-                    process.terminate()
-            self._own = None
+                _end(processes, manager)
 
     def run(self, function: Callable[[Job], Result], jobs: Sequence[Job]) -> Iterator[Done[Result]]:
         """Results of function(job) for every job, in the order in which they are ready.
@@ -99,8 +105,8 @@ class Workers:
 
         Raises
         ------
-        LeoOptError
-            What `function` itself raises on purpose is passed on.
+        Exception
+            Whatever `function` itself raises, with the worker's traceback as its cause.
         """
         if self._given is not None:
             yield from _run_on(self._given, function, jobs, range(len(jobs)), len(jobs))
@@ -138,6 +144,18 @@ class Workers:
         return self._own
 
 
+def _end(processes: Sequence[BaseProcess], manager: Thread | None) -> None:
+    """Terminate processes and wait until their semaphores and pipes are given back."""
+    for process in processes:
+        process.terminate()
+    for process in processes:
+        process.join(_PATIENCE)
+        if process.is_alive():
+            process.kill()
+    if manager is not None:
+        manager.join(_PATIENCE)
+
+
 def _new_pool(count: int) -> ProcessPoolExecutor:
     # Solvers hold threads of their own, which a fork would copy in an unknown state.
     return ProcessPoolExecutor(count, mp_context=multiprocessing.get_context("spawn"))
@@ -164,7 +182,7 @@ def _run_on(
         ready, _ = wait(pending, return_when=FIRST_COMPLETED)
         for future in ready:
             index, left = pending.pop(future)
-            failure = _failure_of(future)
+            failure = _failure_of(future, executor)
             if failure is None:
                 yield Done(index, future.result())
             elif left > 1:
@@ -173,16 +191,29 @@ def _run_on(
                 yield Done(index, failure)
 
 
-def _failure_of(future: Future[Result]) -> JobFailure | None:
-    """Why a finished future has no result, or None where it has one."""
+def _failure_of(future: Future[Result], executor: Executor) -> JobFailure | None:
+    """Why the worker of a finished future has no result, or None where it has one.
+
+    Raises
+    ------
+    Exception
+        What the job itself raised.
+    """
     try:
         error = future.exception()
     except CancelledError as cancelled:
         error = cancelled
     if error is None:
         return None
-    if isinstance(error, LeoOptError):
-        raise error
-    if isinstance(error, (BrokenExecutor, CancelledError, OSError, EOFError)):
+    if isinstance(error, (BrokenExecutor, CancelledError)) or _is_of(executor, error):
         return JobFailure(f"worker lost: {error!r}")
-    return JobFailure(repr(error))
+    raise error
+
+
+def _is_of(executor: Executor, error: BaseException) -> bool:
+    """Whether the executor's own package raised an error, such as Dask's `KilledWorker`."""
+    return _package(error) == _package(executor)
+
+
+def _package(value: object) -> str:
+    return type(value).__module__.partition(".")[0]

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
+import time
+import traceback
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
-from worker_jobs import die_for, refuse, square
+from worker_jobs import break_down, die_for, refuse, square
 
 from leo_opt.errors import InvalidInputError
 from leo_opt.parallel import JobFailure, Workers
@@ -48,3 +54,41 @@ def test_errors_raised_on_purpose_are_passed_on() -> None:
             outcomes(workers, refuse, [7])
     with pytest.raises(InvalidInputError, match="workers is 0"):
         Workers(0)
+
+
+def test_bugs_are_raised_wherever_the_job_ran() -> None:
+    """With the worker's traceback as the cause; only the death of a worker is tried again."""
+    with ThreadPoolExecutor(1) as threads:
+        for workers in (Workers(), Workers(2), Workers(executor=threads)):
+            with pytest.raises(OSError, match="no file 7") as raised:
+                outcomes(workers, break_down, [7])
+            text = "".join(traceback.format_exception(raised.value))
+            assert "in break_down" in text
+
+
+INTERRUPTED = """
+import sys
+sys.path.insert(0, {folder!r})
+from worker_jobs import idle
+from leo_opt.parallel import Workers
+
+if __name__ == "__main__":
+    with Workers(2) as workers:
+        print("ready", flush=True)
+        list(workers.run(idle, [1, 2, 3]))
+"""
+
+
+def test_an_interrupt_leaves_no_semaphore_and_no_process(tmp_path: Path) -> None:
+    script = tmp_path / "main.py"
+    script.write_text(INTERRUPTED.format(folder=str(Path(__file__).parent)))
+    with subprocess.Popen(
+        [sys.executable, str(script)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        time.sleep(1.5)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=30)
+    assert "KeyboardInterrupt" in errors
+    assert "leaked" not in errors

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 from leo_opt.errors import InvalidInputError
@@ -24,3 +25,12 @@ def die_for(job: tuple[str, int]) -> int:
         mark.touch()
         os._exit(1)
     return x
+
+
+def break_down(x: int) -> int:
+    """A bug, and not the worker's death."""
+    raise OSError(f"no file {x}")
+
+
+def idle(_: int) -> None:
+    time.sleep(60.0)
