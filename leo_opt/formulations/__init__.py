@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import importlib
+from collections.abc import Iterator, Mapping
 from importlib.metadata import EntryPoint, entry_points
 from types import MappingProxyType
-from typing import Any
-
-from pyomo.common.gc_manager import PauseGC
+from typing import TYPE_CHECKING, Any
 
 from leo_opt.bounds import Bounds, propagate
 from leo_opt.domain import Box
 from leo_opt.errors import InvalidInputError
 from leo_opt.formulations.base import Cut, Formulation, Unit, UnitRow
-from leo_opt.formulations.big_m import BigM
-from leo_opt.formulations.complement import Complement
-from leo_opt.formulations.convex_hull import ConvexHull
-from leo_opt.formulations.embedding import check_activations, check_finite, embed
-from leo_opt.formulations.ideal import Ideal
-from leo_opt.formulations.indicator import Indicator
-from leo_opt.formulations.inputs import check_reach, domain_of, read_inputs
-from leo_opt.formulations.partition import Partition
-from leo_opt.formulations.sos1 import SOS1
-from leo_opt.formulations.triangle import Triangle
 from leo_opt.network import Network
+
+if TYPE_CHECKING:
+    from leo_opt.formulations.big_m import BigM
+    from leo_opt.formulations.complement import Complement
+    from leo_opt.formulations.convex_hull import ConvexHull
+    from leo_opt.formulations.ideal import Ideal
+    from leo_opt.formulations.indicator import Indicator
+    from leo_opt.formulations.partition import Partition
+    from leo_opt.formulations.sos1 import SOS1
+    from leo_opt.formulations.triangle import Triangle
 
 __all__ = [
     "FORMULATIONS",
@@ -44,18 +43,47 @@ __all__ = [
     "names",
 ]
 
-FORMULATIONS: Mapping[str, type[Formulation]] = MappingProxyType(
+_PLACES: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
-        "big-m": BigM,
-        "complement": Complement,
-        "convex-hull": ConvexHull,
-        "partition": Partition,
-        "ideal": Ideal,
-        "indicator": Indicator,
-        "sos1": SOS1,
-        "triangle": Triangle,
+        "big-m": ("big_m", "BigM"),
+        "complement": ("complement", "Complement"),
+        "convex-hull": ("convex_hull", "ConvexHull"),
+        "partition": ("partition", "Partition"),
+        "ideal": ("ideal", "Ideal"),
+        "indicator": ("indicator", "Indicator"),
+        "sos1": ("sos1", "SOS1"),
+        "triangle": ("triangle", "Triangle"),
     }
 )
+"""File and class of each formulation: imported when used, since Pyomo takes half a second."""
+
+
+class _Catalogue(Mapping[str, type[Formulation]]):
+    """Classes by name, each imported when it is looked up."""
+
+    def __getitem__(self, name: str) -> type[Formulation]:
+        module, kind = _PLACES[name]
+        found: type[Formulation] = getattr(
+            importlib.import_module(f"leo_opt.formulations.{module}"), kind
+        )
+        return found
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_PLACES)
+
+    def __len__(self) -> int:
+        return len(_PLACES)
+
+
+def __getattr__(name: str) -> Any:
+    """The class of that name, imported now."""
+    for formulation, (_, kind) in _PLACES.items():
+        if kind == name:
+            return FORMULATIONS[formulation]
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+FORMULATIONS: Mapping[str, type[Formulation]] = _Catalogue()
 """The formulations of this package by name; packages add theirs as entry points."""
 
 GROUP = "leo_opt.formulations"
@@ -181,6 +209,12 @@ def formulate(
     >>> model.net = formulate(network, Box(-1, 2))
     >>> model.largest = pyo.Objective(expr=model.net.outputs[0], sense=pyo.maximize)
     """
+    # Pyomo takes half a second to import, which commands that write no model do not wait for.
+    from pyomo.common.gc_manager import PauseGC
+
+    from leo_opt.formulations.embedding import check_activations, check_finite, embed
+    from leo_opt.formulations.inputs import check_reach, read_inputs
+
     check_activations(network)
     entries = read_inputs(inputs, network.input_size)
     box = _choose_domain(domain, entries, bounds).spread(network.input_size)
@@ -201,6 +235,8 @@ def _choose_domain(domain: Box | None, inputs: list[Any] | None, bounds: Bounds 
     if domain is not None:
         return domain
     if inputs is not None:
+        from leo_opt.formulations.inputs import domain_of
+
         return domain_of(inputs)
     if bounds is not None:
         return bounds.domain

@@ -5,12 +5,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-import pyomo.environ as pyo
-
-from leo_opt.formulations.sums import SumBounds
 from leo_opt.network import FloatArray
+
+if TYPE_CHECKING:
+    from leo_opt.formulations.sums import SumBounds
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,6 +137,8 @@ class Formulation(ABC):
 
     def add_binaries(self, block: Any, addresses: Sequence[tuple[int, int]]) -> Any:
         """Add `is_active`, indexed by the addresses of the unstable units, and return it."""
+        import pyomo.environ as pyo
+
         block.is_active = pyo.Var(addresses, within=pyo.Binary)
         return block.is_active
 

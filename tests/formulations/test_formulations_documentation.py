@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -68,3 +70,14 @@ def test_rows_are_separated() -> None:
 
 def test_the_example_keeps_the_contract() -> None:
     check_formulation(run("own")["LowerFirst"]())
+
+
+def test_pyomo_is_imported_when_a_model_is_written() -> None:
+    """Commands that settle all units without a model do not wait for it."""
+    code = (
+        "import sys, leo_opt.formulations as f, leo_opt.strategies, leo_opt.separation\n"
+        "assert 'pyomo' not in sys.modules\n"
+        "assert f.find('ideal').name == 'ideal' and f.BigM is f.FORMULATIONS['big-m']\n"
+        "assert not hasattr(f, 'LargeM')\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
