@@ -18,7 +18,14 @@ from leo_opt.strategies.ledger import Direction
 from leo_opt.strategies.relaxation import Relaxation, build_relaxation
 from leo_opt.strategies.run import Run
 from leo_opt.strategies.scope import Scope, find_scopes
-from leo_opt.strategies.search import ascend_open, best_known, sweep
+from leo_opt.strategies.search import (
+    LIKELY_STARTS,
+    RANDOM_STARTS,
+    ascend_open,
+    best_known,
+    scatter,
+    sweep,
+)
 from leo_opt.strategies.splitting import MOST_INPUTS, split_inputs
 
 LP_BATCH = 16
@@ -37,8 +44,11 @@ def classify(run: Run) -> None:
     before = ledger.all_open()
     sweep(ledger, run.settings)
     for layer in phased:
-        if ledger.open(layer):
-            ascend_open(ledger, layer, run.settings)
+        ascend_open(ledger, layer, run.settings, LIKELY_STARTS)
+    # Random points show little that an ascent does not, and cost as much in small networks.
+    scatter(ledger, run.settings)
+    for layer in phased:
+        ascend_open(ledger, layer, run.settings, RANDOM_STARTS)
     run.credit("witness", before)
     if "splitting" in stages and network.input_size <= MOST_INPUTS and ledger.all_open():
         _split(run)

@@ -28,7 +28,7 @@ from leo_opt.strategies.jobs import premise_of
 from leo_opt.strategies.ledger import Direction
 from leo_opt.strategies.run import Run
 from leo_opt.strategies.scaling import solver_blur, unit_scales
-from leo_opt.strategies.search import climb, sweep
+from leo_opt.strategies.search import climb, scatter, sweep
 
 _HALF = 0.5
 """Between 0 and 1: an objective above it shows a candidate, a bound below 1 proves the rest."""
@@ -56,6 +56,7 @@ def classify(run: Run) -> None:
         ledger.bound_layer(layer, methods=("interval",))
     before = ledger.all_open()
     sweep(ledger, run.settings)
+    scatter(ledger, run.settings)
     run.credit("witness", before)
     # Interval arithmetic is exact in layer 0, so nothing can add to it.
     directions = [d for k in network.phased_layers if k > 0 for d in ledger.open(k)]

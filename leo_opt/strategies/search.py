@@ -9,32 +9,39 @@ from leo_opt.strategies.ledger import Direction, Ledger
 from leo_opt.strategies.settings import Settings
 from leo_opt.witnesses import ascend, best_starts, collect, first_layer_vertices
 
-_RESTARTS = 3
-"""Random starts of the ascent, besides the best known input and the centre."""
+LIKELY_STARTS = range(2)
+RANDOM_STARTS = range(2, 5)
+"""Attempts of the ascent: from the best known input and the centre; from random points."""
 _BATCH = 256
-"""Most questions ascended at once, which bounds the memory."""
+"""Most questions ascended or points tried at once, which bounds the memory."""
 
 
 def sweep(ledger: Ledger, settings: Settings) -> None:
-    """Try the user's samples, the vertices of the first layer and random points on every unit."""
+    """Try the user's samples and the vertices of the first layer on every unit."""
     network, domain = ledger.network, ledger.domain
-    generator = np.random.default_rng(settings.seed)
     if settings.samples is not None:
         samples = network.batch(settings.samples)
         ledger.witnesses = collect(network, domain, samples, ledger.witnesses)
-    for inputs in (
-        first_layer_vertices(network, domain),
-        domain.sample(settings.random_points, generator),
-    ):
-        if ledger.all_open():
-            ledger.witnesses = collect(network, domain, inputs, ledger.witnesses)
+    if ledger.all_open():
+        vertices = first_layer_vertices(network, domain)
+        ledger.witnesses = collect(network, domain, vertices, ledger.witnesses)
 
 
-def ascend_open(ledger: Ledger, layer: int, settings: Settings) -> None:
-    """Frank-Wolfe ascent for the open directions of a layer from several starts."""
+def scatter(ledger: Ledger, settings: Settings) -> None:
+    """Try random points on every unit."""
     network, domain = ledger.network, ledger.domain
-    generator = np.random.default_rng((settings.seed, layer))
-    for attempt in range(2 + _RESTARTS):
+    generator = np.random.default_rng(settings.seed)
+    for start in range(0, settings.random_points, _BATCH):
+        if ledger.all_open():
+            points = domain.sample(min(_BATCH, settings.random_points - start), generator)
+            ledger.witnesses = collect(network, domain, points, ledger.witnesses)
+
+
+def ascend_open(ledger: Ledger, layer: int, settings: Settings, attempts: range) -> None:
+    """Frank-Wolfe ascent for the open directions of a layer, one start an attempt."""
+    network, domain = ledger.network, ledger.domain
+    for attempt in attempts:
+        generator = np.random.default_rng((settings.seed, layer, attempt))
         directions = ledger.open(layer)
         for start in range(0, len(directions), _BATCH):
             batch = directions[start : start + _BATCH]
