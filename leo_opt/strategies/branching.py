@@ -2,7 +2,7 @@
 
 Each node fixes the phases of some units and solves the linear relaxation; its duals are turned
 into a bound that is true in floating point (`Relaxation.certify`), so the solver only guides.
-With one node this is the triangle relaxation alone.
+With one linear program this is the triangle relaxation alone.
 
 References
 ----------
@@ -26,15 +26,41 @@ from leo_opt.strategies.ledger import Direction
 from leo_opt.strategies.relaxation import Relaxation, Split
 from leo_opt.strategies.settings import Deadline
 
-ROOT_ROUNDS = 20
-NODE_ROUNDS = 1
-"""Rounds of facets at the root and at each other node."""
-_LEAST_GAIN = 0.25
-"""Share of the bound that a round of facets has to take off for another one."""
+_NODE_ROUNDS = 1
+"""Rounds of facets at each node but the root."""
 _MOST_FACETS = 150
 """Above this those without a dual are dropped: dense rows cost more time than they save nodes."""
 _NO_GAP = 1e-12
 """Below this a linear program's point is one of the network, as far as the solver can tell."""
+
+
+@dataclass(frozen=True)
+class Effort:
+    """What may be spent on one direction.
+
+    Parameters
+    ----------
+    lps
+        Most linear programs to solve.
+    rounds
+        Rounds of facets at the root.
+    least_gain
+        Share of the bound that a round has to take off for another one.
+    settles
+        Whether to stop at a witness and to branch; otherwise only the bound is wanted.
+    """
+
+    lps: int
+    rounds: int = 20
+    least_gain: float = 0.25
+    settles: bool = True
+
+
+RELAXATION = Effort(lps=1, rounds=0)
+"""The triangle relaxation alone."""
+TIGHTENING = Effort(lps=6, rounds=5, least_gain=0.03, settles=False)
+"""For intervals of units of known phases, which later layers start from: big-M constants and
+facets there shrink with them."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +95,7 @@ def search(
     session: Session,
     relaxation: Relaxation,
     direction: Direction,
-    node_limit: int,
+    effort: Effort,
     deadline: Deadline,
 ) -> Search:
     """Prove that sign * pre is nowhere positive, or find an input where it is.
@@ -78,15 +104,15 @@ def search(
     ----------
     session
         Open on `relaxation.form`.
-    node_limit
-        Most linear programs to solve.
+    effort
+        What it may spend.
 
     Returns
     -------
     Search
         With a bound that is valid also where the budget ran out.
     """
-    return _Searcher(session, relaxation, direction, node_limit, deadline).run()
+    return _Searcher(session, relaxation, direction, effort, deadline).run()
 
 
 class _Searcher:
@@ -97,13 +123,13 @@ class _Searcher:
         session: Session,
         relaxation: Relaxation,
         direction: Direction,
-        node_limit: int,
+        effort: Effort,
         deadline: Deadline,
     ) -> None:
         self._session = session
         self._relaxation = relaxation
         self._direction = direction
-        self._node_limit = node_limit
+        self._effort = effort
         self._deadline = deadline
         self._cost, self._constant = relaxation.objective(direction)
         self._facets = Facets(relaxation, session)
@@ -127,7 +153,7 @@ class _Searcher:
 
     @property
     def _goes_on(self) -> bool:
-        return self._lps < self._node_limit and not self._deadline.passed
+        return self._lps < self._effort.lps and not self._deadline.passed
 
     def _explore(self, node: _Node) -> tuple[list[_Node], float, FloatArray | None]:
         """Children of a node, or else what it is closed with; or a witness."""
@@ -135,7 +161,7 @@ class _Searcher:
         self._session.fix(columns, values)
         answer, bound, witness = self._bound(node)
         self._session.free(columns)
-        if bound <= 0.0 or witness is not None:
+        if bound <= 0.0 or witness is not None or not self._effort.settles:
             return [], bound, witness
         branch = _choose(self._relaxation, node.split, answer)
         if branch is None:
@@ -153,8 +179,7 @@ class _Searcher:
             # Neither solved nor refuted: dense rows are hard on a simplex method.
             self._facets.remove()
             answer, bound, witness = self._solve(node, bound)
-        rounds = NODE_ROUNDS if node.split else ROOT_ROUNDS
-        for _ in range(rounds if self._node_limit > 1 else 0):
+        for _ in range(_NODE_ROUNDS if node.split else self._effort.rounds):
             solved = answer.point is not None and answer.row_duals is not None
             if bound <= 0.0 or witness is not None or not solved or not self._goes_on:
                 break
@@ -162,7 +187,7 @@ class _Searcher:
                 break
             last = bound
             answer, bound, witness = self._solve(node, bound)
-            if bound > (1.0 - _LEAST_GAIN) * last:
+            if bound > (1.0 - self._effort.least_gain) * last:
                 break
         if answer.row_duals is not None and len(self._facets) > _MOST_FACETS:
             self._facets.purge(answer.row_duals)
@@ -187,7 +212,8 @@ class _Searcher:
         witness = None
         if answer.point is not None:
             inputs = relaxation.inputs_of(answer.point)
-            witness = inputs if shows_sign(relaxation, direction, inputs) else None
+            seeks = self._effort.settles
+            witness = inputs if seeks and shows_sign(relaxation, direction, inputs) else None
         return answer, min(known, proved), witness
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from leo_opt.strategies.branching import RELAXATION, TIGHTENING, Effort
 from leo_opt.strategies.jobs import MilpJob, SearchJob, run_milp, run_search
 from leo_opt.strategies.layer_model import LayerModel, build_layer_model
 from leo_opt.strategies.ledger import Direction
@@ -30,6 +31,7 @@ from leo_opt.strategies.splitting import MOST_INPUTS, split_inputs
 
 LP_BATCH = 16
 """Directions that share one warm session; fixed, so that no verdict depends on the workers."""
+TIGHTEN_BATCH = 4
 MILP_ROUND = 8
 """MILPs of one round: their witnesses may settle what the next round would have asked."""
 
@@ -81,12 +83,15 @@ def _split(run: Run) -> None:
 def _search_layer(run: Run, layer: int) -> None:
     """Linear programs and branch and bound, all earlier layers having had theirs."""
     ledger, settings = run.ledger, run.settings
-    stages = (("lp", LP_BATCH, 1), ("branch-and-bound", 1, settings.search_nodes))
-    for stage, batch, nodes in stages:
+    stages = (
+        ("lp", LP_BATCH, RELAXATION),
+        ("branch-and-bound", 1, Effort(lps=settings.search_nodes)),
+    )
+    for stage, batch, effort in stages:
         directions = ledger.open(layer)
         if stage in settings.stages and directions and not run.deadline.passed:
             before = ledger.all_open()
-            _search(run, layer, directions, stage, batch, nodes)
+            _search(run, layer, directions, stage, batch, effort)
             run.credit(stage, before)
     if any(ledger.open(later) for later in run.network.phased_layers if later > layer):
         _tighten(run, layer)
@@ -112,11 +117,11 @@ def _tighten(run: Run, layer: int) -> None:
         Direction(layer, int(unit), sign) for unit in np.flatnonzero(crossing) for sign in (-1, +1)
     ]
     if directions and not run.deadline.passed:
-        _search(run, layer, directions, "tighten", LP_BATCH, 1)
+        _search(run, layer, directions, "tighten", TIGHTEN_BATCH, TIGHTENING)
 
 
 def _search(
-    run: Run, layer: int, directions: list[Direction], stage: str, batch: int, nodes: int
+    run: Run, layer: int, directions: list[Direction], stage: str, batch: int, effort: Effort
 ) -> None:
     """One round of linear programs or of branch and bound."""
     bounds = run.ledger.bounds(layer + 1)
@@ -128,7 +133,7 @@ def _search(
         ) -> list[SearchJob]:
             limit = run.time_for_one(len(asked))
             return [
-                SearchJob(scope, relaxation, tuple(some), stage, nodes, run.deadline.at, limit)
+                SearchJob(scope, relaxation, tuple(some), stage, effort, run.deadline.at, limit)
                 for some in (asked[k : k + batch] for k in range(0, len(asked), batch))
             ]
 

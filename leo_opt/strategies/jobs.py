@@ -9,7 +9,7 @@ from leo_opt.errors import SolverError
 from leo_opt.network import FloatArray
 from leo_opt.solvers import Session, SolverOptions, find
 from leo_opt.stability import Premise
-from leo_opt.strategies.branching import search
+from leo_opt.strategies.branching import Effort, search
 from leo_opt.strategies.findings import Finding
 from leo_opt.strategies.layer_model import LayerModel, ask
 from leo_opt.strategies.ledger import Direction
@@ -23,13 +23,13 @@ GUIDE = "highs"
 
 @dataclass(frozen=True, eq=False)
 class SearchJob:
-    """Linear programs, and with a node limit above 1 branch and bound, for some directions."""
+    """Linear programs, or branch and bound, for some directions."""
 
     scope: Scope
     relaxation: Relaxation
     directions: tuple[Direction, ...]
     stage: str
-    node_limit: int
+    effort: Effort
     ends_at: float | None
     unit_time_limit: float | None
 
@@ -49,7 +49,7 @@ def _search_one(session: Session, job: SearchJob, direction: Direction) -> Findi
     if deadline.passed:
         return Finding(direction, job.stage, anomaly="no time left")
     local = job.scope.local(direction)
-    found = search(session, job.relaxation, local, job.node_limit, deadline)
+    found = search(session, job.relaxation, local, job.effort, deadline)
     return Finding(
         direction,
         job.stage,

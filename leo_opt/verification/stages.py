@@ -15,6 +15,7 @@ from leo_opt.bounds import Bounds, bound_layer
 from leo_opt.domain import Box
 from leo_opt.network import FloatArray, Network
 from leo_opt.strategies import classify
+from leo_opt.strategies.branching import RELAXATION, Effort
 from leo_opt.strategies.findings import Finding
 from leo_opt.strategies.jobs import MilpJob, SearchJob, close_sessions, run_milp, run_search
 from leo_opt.strategies.layer_model import build_layer_model
@@ -71,7 +72,8 @@ def search_case(
     scope = scopes[0][0]
     relaxation = build_relaxation(scope.network, scope.domain, target.layer, scope.bounds)
     stage = "branch-and-bound" if node_limit > 1 else "lp"
-    job = SearchJob(scope, relaxation, (direction,), stage, node_limit, deadline.at, seconds)
+    effort = Effort(lps=node_limit) if node_limit > 1 else RELAXATION
+    job = SearchJob(scope, relaxation, (direction,), stage, effort, deadline.at, seconds)
     return run_search(job)[0]
 
 
