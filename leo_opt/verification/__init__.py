@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import numpy as np
+
 from leo_opt.formats.vnnlib import Property
 from leo_opt.formulations import find as find_formulation
 from leo_opt.network import Network
@@ -108,5 +110,7 @@ def verify(
     find_solver(solver)
     find_formulation(formulation)
     run = Run(make_questions(network, asked), len(asked.cases), settings)
-    run.settle()
-    return run.close(network)
+    # Where sums overflow nothing is proved and no witness is confirmed: they are no information.
+    with np.errstate(over="ignore", invalid="ignore"):
+        run.settle()
+        return run.close(network)

@@ -209,3 +209,16 @@ def test_sums_refute_what_no_inequality_does_alone() -> None:
     verdict = verify(network, asked, stages=[])
     assert verdict.answer is Answer.HOLDS
     assert verdict.cases[0].method == "crown"
+
+
+def test_overflow_proves_nothing_and_warns_of_nothing() -> None:
+    huge = Network.from_arrays([[[1e200], [1e200]], [[1e200, -1e200]]], [None, None])
+    for outputs in ("(assert (>= Y_0 1.0))", "(assert (<= Y_0 -1.0))"):
+        assert verify(huge, ask(outputs), time_limit=5).answer is Answer.UNKNOWN
+
+
+def test_many_cases_are_decided_together() -> None:
+    parts = [f"(and (>= Y_0 {1.5 + k / 1000}) (<= Y_0 {k / 1000}))" for k in range(500)]
+    verdict = verify(LINE, ask(f"(assert (or {' '.join(parts)}))"))
+    assert verdict.answer is Answer.HOLDS
+    assert len(verdict.cases) == 500
