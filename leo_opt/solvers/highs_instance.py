@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import time
 from types import MappingProxyType
 from typing import Any
@@ -332,12 +333,17 @@ _MIP_INTERRUPT, _IMPROVING_SOLUTION = 6, 4
 _scheduler_threads = 0
 """Threads of HiGHS's global scheduler in this process; 0 before it is started."""
 
+_scheduler_process = 0
+"""The process that started it: a fork copies the scheduler without its threads."""
+
 
 def _use_threads(threads: int) -> None:
     """Restart the scheduler if it has another number of threads, which HiGHS calls an error."""
-    global _scheduler_threads  # noqa: PLW0603
-    if threads != _scheduler_threads:
+    global _scheduler_threads, _scheduler_process
+    process = os.getpid()
+    if threads != _scheduler_threads or process != _scheduler_process:
         import highspy
 
-        highspy.Highs.resetGlobalScheduler(True)
-        _scheduler_threads = threads
+        # In a forked process there are no threads to wait for.
+        highspy.Highs.resetGlobalScheduler(_scheduler_process in (0, process))
+        _scheduler_threads, _scheduler_process = threads, process

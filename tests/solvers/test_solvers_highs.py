@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -111,3 +114,25 @@ def test_without_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(type(solver), "package", "no_such_package")
     with pytest.raises(SolverNotAvailableError, match="pip install highspy"):
         solver.open(form)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_forked_process_answers(threads: int) -> None:
+    """A fork copies HiGHS's scheduler without its threads, for which it then waited for ever."""
+    code = (
+        "import os, signal\n"
+        "from leo_opt.solvers import SolverOptions, find\n"
+        "from leo_opt.testing.models import knapsack\n"
+        "form, objective, best = knapsack()\n"
+        "def ask():\n"
+        f"    with find('highs').open(form, SolverOptions(threads={threads})) as session:\n"
+        "        return abs(session.maximize(objective).objective_bound - best) < 1e-6\n"
+        "assert ask()\n"
+        "child = os.fork()\n"
+        "if child == 0:\n"
+        "    signal.alarm(20)\n"
+        "    os._exit(0 if ask() else 3)\n"
+        "assert os.waitpid(child, 0)[1] == 0\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
