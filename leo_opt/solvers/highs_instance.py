@@ -263,7 +263,8 @@ class HighsInstance(Instance):
         solution = highs.getSolution()
         solved = condition == Termination.OPTIMAL
         ray = None
-        if condition == Termination.INFEASIBLE:
+        # Where HiGHS gives up it may hold a ray all the same.
+        if condition in (Termination.INFEASIBLE, Termination.UNKNOWN):
             _, known, values = highs.getDualRay()
             ray = np.array(values) if known else None
         feasible = info.primal_solution_status == _FEASIBLE

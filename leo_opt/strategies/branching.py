@@ -47,7 +47,7 @@ class Effort:
     least_gain
         Share of the bound that a round has to take off for another one.
     settles
-        Whether to stop at a witness and to branch; otherwise only the bound is wanted.
+        Whether a witness ends the search; otherwise the best bound is wanted.
     """
 
     lps: int
@@ -58,9 +58,21 @@ class Effort:
 
 RELAXATION = Effort(lps=1, rounds=0)
 """The triangle relaxation alone."""
-TIGHTENING = Effort(lps=6, rounds=5, least_gain=0.03, settles=False)
-"""For intervals of units of known phases, which later layers start from: big-M constants and
-facets there shrink with them."""
+_TIGHTENING_LPS = 400
+_LEAST_TIGHTENING = 6
+
+
+def tightening(count: int) -> Effort:
+    """For intervals of `count` ends of a layer, from which later layers start.
+
+    Their big-M constants and facets shrink with them; the fewer there are, the more hangs on each.
+    """
+    return Effort(
+        lps=max(_LEAST_TIGHTENING, _TIGHTENING_LPS // count),
+        rounds=_LEAST_TIGHTENING - 1,
+        least_gain=0.03,
+        settles=False,
+    )
 
 
 @dataclass(frozen=True)
@@ -145,8 +157,13 @@ class _Searcher:
             children, bound, witness = self._explore(stack.pop())
             self._closed = max(self._closed, bound)
             stack += children
-            if children and self._closed > 0.0:
+            if self._effort.settles and children and self._closed > 0.0:
                 break  # One leaf cannot be closed, so no search can prove the sign.
+            if not self._effort.settles:
+                # The bound of all is that of the worst, which is explored next.
+                stack.sort(key=lambda node: node.bound)
+                if stack and stack[-1].bound <= self._closed:
+                    break
         self._facets.remove()
         proved = max(self._closed, max((node.bound for node in stack), default=-np.inf))
         return Search(proved, witness, self._lps, self._deadline.elapsed - start)
@@ -161,7 +178,7 @@ class _Searcher:
         self._session.fix(columns, values)
         answer, bound, witness = self._bound(node)
         self._session.free(columns)
-        if bound <= 0.0 or witness is not None or not self._effort.settles:
+        if bound <= 0.0 or witness is not None:
             return [], bound, witness
         branch = _choose(self._relaxation, node.split, answer)
         if branch is None:
@@ -203,11 +220,13 @@ class _Searcher:
             time_limit=self._deadline.remaining,
         )
         self._lps += 1
-        if answer.termination_condition == "infeasible":
+        if answer.point is None:
+            # A ray counts whatever the solver calls the model, as it is checked.
             refuted = answer.ray is not None and relaxation.refute(
                 direction, node.split, answer.ray, self._facets
             )
-            return answer, -np.inf if refuted else known, None
+            if refuted or answer.termination_condition == "infeasible":
+                return answer, -np.inf if refuted else known, None
         proved = relaxation.certify(direction, node.split, answer.row_duals, self._facets)
         witness = None
         if answer.point is not None:

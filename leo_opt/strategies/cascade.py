@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from leo_opt.strategies.branching import RELAXATION, TIGHTENING, Effort
+from leo_opt.strategies.branching import RELAXATION, Effort, tightening
 from leo_opt.strategies.jobs import MilpJob, SearchJob, run_milp, run_search
 from leo_opt.strategies.layer_model import LayerModel, build_layer_model
 from leo_opt.strategies.ledger import Direction
@@ -31,7 +31,7 @@ from leo_opt.strategies.splitting import MOST_INPUTS, split_inputs
 
 LP_BATCH = 16
 """Directions that share one warm session; fixed, so that no verdict depends on the workers."""
-TIGHTEN_BATCH = 4
+TIGHTEN_BATCH = 2
 MILP_ROUND = 8
 """MILPs of one round: their witnesses may settle what the next round would have asked."""
 
@@ -117,7 +117,8 @@ def _tighten(run: Run, layer: int) -> None:
         Direction(layer, int(unit), sign) for unit in np.flatnonzero(crossing) for sign in (-1, +1)
     ]
     if directions and not run.deadline.passed:
-        _search(run, layer, directions, "tighten", TIGHTEN_BATCH, TIGHTENING)
+        effort = tightening(len(directions))
+        _search(run, layer, directions, "tighten", TIGHTEN_BATCH, effort)
 
 
 def _search(

@@ -14,8 +14,9 @@ from leo_opt.network import FloatArray, Layer
 from leo_opt.solvers import StandardForm
 from leo_opt.strategies.scaling import powers_of_two
 
-DROPPED = 1e-11
-"""Entries below this, in scaled units, only disturb the solver."""
+DROPPED = 1e-9
+"""Entries below this, in scaled units, only disturb the solver: with them HiGHS gives up on many
+models that it solves without."""
 _LEAST_END = 1e-9
 """Least magnitude of the ends of a scaled interval in the rows of a rectifier."""
 

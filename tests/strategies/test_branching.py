@@ -14,7 +14,7 @@ from leo_opt.bounds import propagate
 from leo_opt.domain import Box
 from leo_opt.network import Network
 from leo_opt.solvers import find
-from leo_opt.strategies.branching import TIGHTENING, Effort, search
+from leo_opt.strategies.branching import Effort, search, tightening
 from leo_opt.strategies.ledger import Direction
 from leo_opt.strategies.relaxation import Relaxation, build_relaxation
 from leo_opt.strategies.settings import Deadline
@@ -69,9 +69,12 @@ def test_search_is_true_at_every_budget_and_exact_at_the_end(seed: int) -> None:
                     assert found.bound <= last + 1e-9 * (1.0 + reach)
                     assert found.witness is None or exact > 0
                     last = found.bound
-                tight = search(session, relaxation, direction, TIGHTENING, Deadline(None))
-                assert Fraction(tight.bound) >= exact
-                assert tight.witness is None
+                for count in (1000, 1):
+                    effort = tightening(count)
+                    tight = search(session, relaxation, direction, effort, Deadline(None))
+                    assert Fraction(tight.bound) >= exact
+                    assert tight.witness is None
+                assert tight.bound <= max(float(exact), 0.0) + 1e-5 * (1.0 + reach)
                 # With enough nodes only what touches zero stays open.
                 if exact < -1e-6 * (1.0 + reach):
                     assert found.bound <= 0.0
