@@ -58,7 +58,7 @@ class Effort:
 
 RELAXATION = Effort(lps=1, rounds=0)
 """The triangle relaxation alone."""
-_TIGHTENING_LPS = 400
+_TIGHTENING_LPS = 1000
 _LEAST_TIGHTENING = 6
 
 
@@ -172,13 +172,17 @@ class _Searcher:
     def _goes_on(self) -> bool:
         return self._lps < self._effort.lps and not self._deadline.passed
 
+    def _enough(self, bound: float) -> bool:
+        """Whether a node with this bound needs no further work."""
+        return bound == -np.inf or (self._effort.settles and bound <= 0.0)
+
     def _explore(self, node: _Node) -> tuple[list[_Node], float, FloatArray | None]:
         """Children of a node, or else what it is closed with; or a witness."""
         columns, values = self._relaxation.fixings(node.split)
         self._session.fix(columns, values)
         answer, bound, witness = self._bound(node)
         self._session.free(columns)
-        if bound <= 0.0 or witness is not None:
+        if self._enough(bound) or witness is not None:
             return [], bound, witness
         branch = _choose(self._relaxation, node.split, answer)
         if branch is None:
@@ -192,13 +196,14 @@ class _Searcher:
     def _bound(self, node: _Node) -> tuple[Answer, float, FloatArray | None]:
         """Solve the relaxation of a node, with facets as long as they pay."""
         answer, bound, witness = self._solve(node, node.bound)
-        if bound > 0.0 and answer.point is None and len(self._facets) and self._goes_on:
+        stuck = answer.point is None and bound > -np.inf
+        if stuck and not self._enough(bound) and len(self._facets) and self._goes_on:
             # Neither solved nor refuted: dense rows are hard on a simplex method.
             self._facets.remove()
             answer, bound, witness = self._solve(node, bound)
         for _ in range(_NODE_ROUNDS if node.split else self._effort.rounds):
             solved = answer.point is not None and answer.row_duals is not None
-            if bound <= 0.0 or witness is not None or not solved or not self._goes_on:
+            if self._enough(bound) or witness is not None or not solved or not self._goes_on:
                 break
             if not self._facets.add_violated(answer):
                 break

@@ -32,6 +32,8 @@ from leo_opt.strategies.splitting import MOST_INPUTS, split_inputs
 LP_BATCH = 16
 """Directions that share one warm session; fixed, so that no verdict depends on the workers."""
 TIGHTEN_BATCH = 2
+FEW_UNITS = 8
+"""Units of a layer that are worth many linear programs each."""
 MILP_ROUND = 8
 """MILPs of one round: their witnesses may settle what the next round would have asked."""
 
@@ -105,16 +107,18 @@ def _ask_layer(run: Run, layer: int) -> None:
 
 
 def _tighten(run: Run, layer: int) -> None:
-    """Linear programs for both ends of every unit of a layer that can still change phase.
+    """Linear programs for both ends of units of a layer, from which later layers start.
 
-    They settle nothing here, but the layers above start from tighter intervals.
+    They settle nothing here. Of stably active units the later programs know all that one program
+    says, so that these are asked about only where there is time for several.
     """
     if "lp" not in run.settings.stages:
         return
     bounds = run.ledger.bounds(layer + 1)
-    crossing = (bounds.lower[layer] < 0.0) & (bounds.upper[layer] > 0.0)
+    held = bounds.upper[layer] > 0.0
+    chosen = held if held.sum() <= FEW_UNITS else held & (bounds.lower[layer] < 0.0)
     directions = [
-        Direction(layer, int(unit), sign) for unit in np.flatnonzero(crossing) for sign in (-1, +1)
+        Direction(layer, int(unit), sign) for unit in np.flatnonzero(chosen) for sign in (-1, +1)
     ]
     if directions and not run.deadline.passed:
         effort = tightening(len(directions))
