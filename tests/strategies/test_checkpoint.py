@@ -126,11 +126,16 @@ def test_two_runs_do_not_share_a_file(tmp_path) -> None:
 
 def test_joint_reads_its_checkpoint(tmp_path) -> None:
     path = tmp_path / "run.jsonl"
+    generator = np.random.default_rng(1)
+    small = Network.from_arrays(
+        [generator.normal(size=shape) for shape in ((8, 4), (8, 8), (2, 8))],
+        [generator.normal(size=size) - 1.0 for size in (8, 8, 2)],
+    )
     run = {"strategy": "joint", "random_points": 5, "checkpoint": str(path)}
-    first = classify(network(), BOX, **run)
+    first = classify(small, BOX, **run)
     settled = {tuple(entry["direction"]) for entry in findings(path) if settles(entry)}
     known = len(findings(path))
-    second = classify(network(), BOX, **run)
+    second = classify(small, BOX, **run)
     assert settled
     assert second.phases == first.phases
     assert not settled & {tuple(entry["direction"]) for entry in findings(path)[known:]}
