@@ -84,5 +84,3 @@ def _largest(rows: FloatArray, box: Interval) -> FloatArray:
     """Largest values (..., m) of rows (m, n) on boxes (..., n), as computed."""
     lower, upper = box
     return np.asarray(upper @ np.maximum(rows, 0.0).T + lower @ np.minimum(rows, 0.0).T)
-
-
