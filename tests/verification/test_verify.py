@@ -170,7 +170,9 @@ def test_no_time_is_unknown_and_says_so() -> None:
     rows = (np.array([[-1.0]]), np.array([-2.0 * highest]))
     verdict = verify(network, make_property(network, [(box, rows)]), time_limit=0.3)
     assert verdict.answer is Answer.UNKNOWN
-    assert verdict.reasons == ("time limit",)
+    # Which stage runs out depends on the machine.
+    assert len(verdict.reasons) == 1
+    assert "time" in verdict.reasons[0]
     assert verdict.seconds < 5.0
     assert not verdict.certified
 
