@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from networks import find_network
 from oracle import exact_ranges
 
-from leo_opt import Phase, classify
+from leo_opt import Phase, classify, load
 from leo_opt.bounds import propagate
 from leo_opt.domain import Box
 from leo_opt.network import Network
@@ -195,6 +196,24 @@ def unscaled_model(trap: Network, bounds, scaled: LayerModel, monkeypatch) -> La
         post_offsets=np.zeros(post.size),
         scales=np.ones(12),
     )
+
+
+def test_no_bound_is_below_what_another_solver_finds() -> None:
+    """With HiGHS's own mip_feasibility_tolerance it is, by 6e-6."""
+    if not find("scip").available():
+        pytest.skip("scip is not installed")
+    real = load(find_network("mnist/mnist_25-25_l1_0.001_s1.onnx"))
+    box, question = Box(0, 1).spread(784), Direction(1, 5, 1)
+    held = build_layer_model(real, box, 1, propagate(real, box), "big-m")
+    cost, constant = held.objective(question)
+    with find("scip").open(held.form) as session:
+        point = session.maximize(cost, constant=constant).point
+    assert point is not None
+    value, radius = held.value_at(held.inputs_of(point), question)
+    with find("highs").open(held.form) as session:
+        bound = session.maximize(cost, constant=constant).objective_bound
+    assert bound is not None
+    assert bound >= value - radius - 1e-7
 
 
 @pytest.mark.parametrize("solver", ["highs", "scip", "gurobi", "cplex"])
