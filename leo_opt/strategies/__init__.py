@@ -39,7 +39,7 @@ def classify(
     random_points: int = 1000,
     stages: Sequence[str] = STAGES,
     splitting_budget: int = 20_000,
-    search_nodes: int = 1000,
+    search_nodes: int = 250,
     time_limit: float | None = None,
     unit_time_limit: float | None = 60.0,
     node_limit: int | None = None,
@@ -68,7 +68,8 @@ def classify(
     splitting_budget
         Pieces of the box that input splitting may bound, in networks with few inputs.
     search_nodes
-        Linear programs that branch and bound may solve for one direction.
+        Linear programs that branch and bound may solve for one direction at first; what is open
+        in the end is searched again with four times as many, three times over.
     time_limit, unit_time_limit
         Seconds for the whole run and for one MILP. What is open then ends as `undecided`.
     node_limit

@@ -30,6 +30,10 @@ _NODE_ROUNDS = 1
 """Rounds of facets at each node but the root."""
 _MOST_FACETS = 150
 """Above this those without a dual are dropped: dense rows cost more time than they save nodes."""
+_TRIAL = 1 / 8
+"""Share of the effort after which a search has to show that it can come to an end."""
+_HOPELESS = 2.0
+"""Times the effort: what a search may seem to need, as the estimate is a rough one."""
 _NO_GAP = 1e-12
 """Below this a linear program's point is one of the network, as far as the solver can tell."""
 
@@ -48,6 +52,12 @@ class Effort:
         Share of the bound that a round has to take off for another one.
     settles
         Whether a witness ends the search; otherwise the best bound is wanted.
+
+    Notes
+    -----
+    A search that settles ends early once it cannot be expected to close its tree, whose size is
+    estimated from the depths of the leaves closed so far (D. E. Knuth, Estimating the efficiency
+    of backtrack programs, Math. Comp. 29, 1975).
     """
 
     lps: int
@@ -62,13 +72,18 @@ _TIGHTENING_LPS = 1000
 _LEAST_TIGHTENING = 6
 
 
-def tightening(count: int) -> Effort:
+def tightening(count: int, factor: int = 1) -> Effort:
     """For intervals of `count` ends of a layer, from which later layers start.
 
     Their big-M constants and facets shrink with them; the fewer there are, the more hangs on each.
+
+    Parameters
+    ----------
+    factor
+        Times the usual effort.
     """
     return Effort(
-        lps=max(_LEAST_TIGHTENING, _TIGHTENING_LPS // count),
+        lps=max(_LEAST_TIGHTENING, factor * _TIGHTENING_LPS // count),
         rounds=_LEAST_TIGHTENING - 1,
         least_gain=0.03,
         settles=False,
@@ -146,6 +161,7 @@ class _Searcher:
         self._cost, self._constant = relaxation.objective(direction)
         self._facets = Facets(relaxation, session)
         self._closed = -np.inf
+        self._explored = 0.0  # Share of the tree, halves at each branching.
         self._lps = 0
 
     def run(self) -> Search:
@@ -154,8 +170,10 @@ class _Searcher:
         stack = [_Node({}, np.inf)]
         witness = None
         while stack and self._goes_on and witness is None:
-            children, bound, witness = self._explore(stack.pop())
+            node = stack.pop()
+            children, bound, witness = self._explore(node)
             self._closed = max(self._closed, bound)
+            self._explored += 0.0 if children else 0.5 ** len(node.split)
             stack += children
             if self._effort.settles and children and self._closed > 0.0:
                 break  # One leaf cannot be closed, so no search can prove the sign.
@@ -170,7 +188,14 @@ class _Searcher:
 
     @property
     def _goes_on(self) -> bool:
-        return self._lps < self._effort.lps and not self._deadline.passed
+        return self._lps < self._effort.lps and not self._deadline.passed and not self._hopeless
+
+    @property
+    def _hopeless(self) -> bool:
+        """Whether the tree seems to be far too large for the effort."""
+        if not self._effort.settles or self._lps < max(1.0, _TRIAL * self._effort.lps):
+            return False
+        return self._lps > _HOPELESS * self._effort.lps * self._explored
 
     def _enough(self, bound: float) -> bool:
         """Whether a node with this bound needs no further work."""

@@ -9,6 +9,8 @@ Each stage has its own: `leo_opt.bounds.interval`, `leo_opt.bounds.crown`, `leo_
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -32,6 +34,11 @@ from leo_opt.strategies.splitting import MOST_INPUTS, split_inputs
 LP_BATCH = 16
 """Directions that share one warm session; fixed, so that no verdict depends on the workers."""
 TIGHTEN_BATCH = 2
+EFFORTS = (1, 4, 16, 64)
+"""Times the first effort that each pass over the layers spends on a search: intervals of early
+layers that took more time to tighten settle more later than the search that they spare."""
+TIGHTEN_SHARE = 0.5
+"""Of the time that is left, for intervals from which others may gain."""
 FEW_UNITS = 8
 """Units of a layer that are worth many linear programs each."""
 MILP_ROUND = 8
@@ -56,7 +63,9 @@ def classify(run: Run) -> None:
     run.credit("witness", before)
     if "splitting" in stages and network.input_size <= MOST_INPUTS and ledger.all_open():
         _split(run)
-    _go_up(run, _search_layer)
+    for factor in EFFORTS if "branch-and-bound" in stages else EFFORTS[:1]:
+        if ledger.all_open():
+            _go_up(run, partial(_search_layer, factor=factor))
     # MILPs come last: the time that one takes settles many directions of later layers.
     if "milp" in stages and ledger.all_open():
         _go_up(run, _ask_layer)
@@ -82,21 +91,23 @@ def _split(run: Run) -> None:
     run.credit("splitting", before)
 
 
-def _search_layer(run: Run, layer: int) -> None:
+def _search_layer(run: Run, layer: int, factor: int) -> None:
     """Linear programs and branch and bound, all earlier layers having had theirs."""
     ledger, settings = run.ledger, run.settings
-    stages = (
-        ("lp", LP_BATCH, RELAXATION),
-        ("branch-and-bound", 1, Effort(lps=settings.search_nodes)),
+    rounds = (
+        _Round("lp", LP_BATCH, RELAXATION),
+        _Round("branch-and-bound", 1, Effort(lps=factor * settings.search_nodes)),
     )
-    for stage, batch, effort in stages:
+    # A search begins with the linear program.
+    for asked in rounds if factor == 1 else rounds[1:]:
         directions = ledger.open(layer)
-        if stage in settings.stages and directions and not run.deadline.passed:
-            before = ledger.all_open()
-            _search(run, layer, directions, stage, batch, effort)
-            run.credit(stage, before)
+        if asked.stage in settings.stages and directions and not run.deadline.passed:
+            before, ends_at = ledger.all_open(), run.deadline.at
+            limit = run.time_for_one(len(directions))
+            _search(run, directions, replace(asked, ends_at=ends_at, unit_time_limit=limit))
+            run.credit(asked.stage, before)
     if any(ledger.open(later) for later in run.network.phased_layers if later > layer):
-        _tighten(run, layer)
+        _tighten(run, layer, factor)
 
 
 def _ask_layer(run: Run, layer: int) -> None:
@@ -106,7 +117,7 @@ def _ask_layer(run: Run, layer: int) -> None:
     run.credit("milp", before)
 
 
-def _tighten(run: Run, layer: int) -> None:
+def _tighten(run: Run, layer: int, factor: int) -> None:
     """Linear programs for both ends of units of a layer, from which later layers start.
 
     They settle nothing here. Of stably active units the later programs know all that one program
@@ -121,28 +132,50 @@ def _tighten(run: Run, layer: int) -> None:
         Direction(layer, int(unit), sign) for unit in np.flatnonzero(chosen) for sign in (-1, +1)
     ]
     if directions and not run.deadline.passed:
-        effort = tightening(len(directions))
-        _search(run, layer, directions, "tighten", TIGHTEN_BATCH, effort)
+        count = len(directions)
+        deadline = run.deadline.part(TIGHTEN_SHARE)
+        fair = deadline.part(run.settings.workers / count).remaining
+        effort = tightening(count, factor)
+        asked = _Round("tighten", TIGHTEN_BATCH, effort, deadline.at, fair)
+        _search(run, directions, asked)
 
 
-def _search(
-    run: Run, layer: int, directions: list[Direction], stage: str, batch: int, effort: Effort
-) -> None:
+@dataclass(frozen=True)
+class _Round:
+    """How directions of a layer are searched: `batch` of them on a session, with these limits."""
+
+    stage: str
+    batch: int
+    effort: Effort
+    ends_at: float | None = None
+    unit_time_limit: float | None = None
+
+
+def _search(run: Run, directions: list[Direction], asked: _Round) -> None:
     """One round of linear programs or of branch and bound."""
+    layer = directions[0].layer
     bounds = run.ledger.bounds(layer + 1)
     for scope, mine in find_scopes(run.network, run.domain, bounds, directions):
         relaxation = build_relaxation(scope.network, scope.domain, layer, scope.bounds)
 
         def make_jobs(
-            asked: list[Direction], scope: Scope = scope, relaxation: Relaxation = relaxation
+            mine: list[Direction], scope: Scope = scope, relaxation: Relaxation = relaxation
         ) -> list[SearchJob]:
-            limit = run.time_for_one(len(asked))
+            starts = range(0, len(mine), asked.batch)
             return [
-                SearchJob(scope, relaxation, tuple(some), stage, effort, run.deadline.at, limit)
-                for some in (asked[k : k + batch] for k in range(0, len(asked), batch))
+                SearchJob(
+                    scope,
+                    relaxation,
+                    tuple(mine[start : start + asked.batch]),
+                    asked.stage,
+                    asked.effort,
+                    asked.ends_at,
+                    asked.unit_time_limit,
+                )
+                for start in starts
             ]
 
-        run.settle(stage, run_search, make_jobs, mine)
+        run.settle(asked.stage, run_search, make_jobs, mine, asked.effort.lps)
 
 
 def ask_milps(run: Run, directions: list[Direction], skip_settled: bool = True) -> None:

@@ -30,7 +30,7 @@ class Checkpoint:
 
     def __init__(self, stream: BinaryIO | None, findings: list[Finding]) -> None:
         self._stream = stream
-        self._known = {(f.stage, f.direction): f for f in findings}
+        self._known = {(f.stage, f.direction, f.effort): f for f in findings}
         self._settled = {f.direction for f in self._known.values() if f.settles}
 
     @classmethod
@@ -72,13 +72,12 @@ class Checkpoint:
             checkpoint._write(header)
         return checkpoint
 
-    def find(self, stage: str, direction: Direction) -> Finding | None:
+    def find(self, stage: str, direction: Direction, effort: int = 0) -> Finding | None:
         """What an earlier run found, unless it is worth another try."""
-        finding = self._known.get((stage, direction))
-        if finding is None or direction in self._settled:
-            return finding
-        # A limit or a lost worker may have been in the way of what did not get settled.
-        return finding if stage in ("lp", "tighten") and not finding.anomaly else None
+        finding = self._known.get((stage, direction, effort))
+        # A limit may have been in the way of a question that got no answer; a search that was
+        # finished would find the same again.
+        return finding if effort or direction in self._settled else None
 
     def append(self, finding: Finding) -> None:
         """Put a finding on the disk."""
@@ -159,6 +158,7 @@ def _encode(finding: Finding) -> dict[str, Any]:
         "premise": [premise.solver, premise.version, premise.margin, premise.tolerances],
         "witness": None if finding.witness is None else finding.witness.tolist(),
         "anomaly": finding.anomaly,
+        "effort": finding.effort,
         "seconds": finding.seconds,
         "cost": [finding.lps, finding.milps, finding.nodes],
     }
@@ -174,6 +174,7 @@ def _decode(entry: dict[str, Any], network: Network) -> Finding:
         premise=Premise(solver, version, margin, tuple((n, v) for n, v in tolerances)),
         witness=None if entry["witness"] is None else np.array(entry["witness"], dtype=float),
         anomaly=entry["anomaly"],
+        effort=entry.get("effort", 0),
         seconds=entry["seconds"],
         lps=lps,
         milps=milps,

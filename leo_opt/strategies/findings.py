@@ -18,7 +18,7 @@ class Finding:
     direction
         What was asked: can sign * pre be positive?
     stage
-        "lp", "branch-and-bound" or "milp".
+        Of `STAGES`, or "tighten".
     bound
         Proved upper end of sign * pre in natural units, or None where nothing is proved.
     premise
@@ -27,6 +27,8 @@ class Finding:
         An input at which the network itself shows the sign.
     anomaly
         Why an answer was not believed, or what went wrong; "" if nothing.
+    effort
+        Linear programs that a search was allowed; 0 where it was not finished, and elsewhere.
     seconds, lps, milps, nodes
         What it cost.
     """
@@ -37,6 +39,7 @@ class Finding:
     premise: Premise = ARITHMETIC
     witness: FloatArray | None = None
     anomaly: str = ""
+    effort: int = 0
     seconds: float = 0.0
     lps: int = 0
     milps: int = 0

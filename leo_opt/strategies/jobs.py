@@ -55,6 +55,7 @@ def _search_one(session: Session, job: SearchJob, direction: Direction) -> Findi
         job.stage,
         bound=found.bound,
         witness=job.scope.lift(found.witness),
+        effort=0 if deadline.passed else job.effort.lps,
         seconds=found.seconds,
         lps=found.lps,
     )

@@ -74,6 +74,7 @@ class Run:
         function: Callable[[SomeJob], list[Finding]],
         make_jobs: Callable[[list[Direction]], Sequence[SomeJob]],
         directions: list[Direction],
+        effort: int = 0,
     ) -> None:
         """One round: ask about directions of one layer, and record what is found.
 
@@ -81,12 +82,14 @@ class Run:
         ----------
         make_jobs
             Jobs for those directions whose answer is not on record from an earlier run.
+        effort
+            Of searches, as in `Finding`.
         """
         if not directions:
             return
         layer = directions[0].layer
         premise = self.ledger.premise_below(layer)
-        known = [self.checkpoint.find(stage, direction) for direction in directions]
+        known = [self.checkpoint.find(stage, direction, effort) for direction in directions]
         found = [finding for finding in known if finding is not None]
         asked = [d for d, finding in zip(directions, known, strict=True) if finding is None]
         self.announce(layer, stage, len(directions), len(found))

@@ -49,7 +49,7 @@ class Settings:
     random_points: int = 1000
     stages: Sequence[str] = STAGES
     splitting_budget: int = 20_000
-    search_nodes: int = 1000
+    search_nodes: int = 250
     time_limit: float | None = None
     unit_time_limit: float | None = 60.0
     node_limit: int | None = None
@@ -106,6 +106,10 @@ class Deadline:
         limits = [] if ends_at is None else [max(0.0, ends_at - time.time())]
         limits += [] if seconds is None else [seconds]
         return cls(min(limits, default=None))
+
+    def part(self, share: float) -> Deadline:
+        """One that leaves the rest of the remaining time to others."""
+        return Deadline(None if self.remaining is None else share * self.remaining)
 
     @property
     def at(self) -> float | None:
