@@ -19,11 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leo_opt.bounds import crown
+from leo_opt.bounds.pieces import bound_pieces
 from leo_opt.domain import Boxes
 from leo_opt.network import FloatArray
 from leo_opt.strategies.settings import Deadline
 from leo_opt.verification.attack import Witness, check
-from leo_opt.verification.pieces import bound_pieces
 from leo_opt.verification.questions import Question
 from leo_opt.witnesses import directions
 

@@ -22,12 +22,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from leo_opt.bounds import Interval, crown
+from leo_opt.bounds import crown
+from leo_opt.bounds.values import Interval
 from leo_opt.domain import Boxes
 from leo_opt.enclosure import TINY, UNIT_ROUNDOFF, gamma, round_down, round_up
 from leo_opt.network import FloatArray, Layer, Network
-from leo_opt.witnesses import IntArray
 
 _ROWS = 1024
 """Pairs of a box and a unit that are bounded at once."""
@@ -149,8 +150,8 @@ def bound_each(
     index: int,
     lower: Sequence[FloatArray],
     upper: Sequence[FloatArray],
-    rows: IntArray,
-    units: IntArray,
+    rows: NDArray[np.int64],
+    units: NDArray[np.int64],
     signs: Sequence[float],
 ) -> FloatArray:
     """Upper bounds of sign * pre-activation for pairs of a box and a unit of one layer.

@@ -10,9 +10,9 @@ from oracle import exact_ranges
 from random_networks import random_case
 
 from leo_opt.bounds import propagate
+from leo_opt.bounds.pieces import bound_pieces
 from leo_opt.domain import Box, Boxes
 from leo_opt.network import Layer, Network
-from leo_opt.verification.pieces import bound_pieces
 
 
 def random_pieces(generator: np.random.Generator, box: Box, count: int) -> Boxes:
