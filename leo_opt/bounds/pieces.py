@@ -24,7 +24,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from leo_opt.bounds import crown
+from leo_opt.bounds import crown, interval
 from leo_opt.bounds.values import Interval
 from leo_opt.domain import Boxes
 from leo_opt.enclosure import TINY, UNIT_ROUNDOFF, gamma, round_down, round_up
@@ -115,6 +115,10 @@ def bound_pieces(
             layer = network.layers[index]
             functions = _affine(layer, functions, frame)
             low, high = _intervals(functions, frame, lower[index], upper[index])
+            if index:
+                # Tighter than any line where most units of the layer before are off.
+                lowest, highest = interval.bound_layer(network, pieces, index, lows, highs)
+                low, high = np.maximum(low, lowest), np.minimum(high, highest)
             if index and layer.has_phases:
                 low, high = _substitute(network, pieces, index, lows, highs, low, high)
             lows.append(low)

@@ -14,8 +14,16 @@ from functools import partial
 
 import numpy as np
 
+from leo_opt.stability import ARITHMETIC
 from leo_opt.strategies.branching import RELAXATION, Effort, tightening
-from leo_opt.strategies.jobs import MilpJob, SearchJob, run_milp, run_search
+from leo_opt.strategies.jobs import (
+    MilpJob,
+    SearchJob,
+    SplitJob,
+    run_milp,
+    run_search,
+    run_split,
+)
 from leo_opt.strategies.layer_model import LayerModel, build_layer_model
 from leo_opt.strategies.ledger import Direction
 from leo_opt.strategies.relaxation import Relaxation, build_relaxation
@@ -33,6 +41,8 @@ from leo_opt.strategies.splitting import MOST_INPUTS, split_inputs
 
 LP_BATCH = 16
 """Directions that share one warm session; fixed, so that no verdict depends on the workers."""
+SPLIT_SHARE = 0.25
+"""Of the pieces for all directions at once: those for one alone, in the first pass."""
 TIGHTEN_BATCH = 2
 EFFORTS = (1, 4, 16, 64)
 """Times the first effort that each pass over the layers spends on a search: intervals of early
@@ -61,7 +71,7 @@ def classify(run: Run) -> None:
     for layer in phased:
         ascend_open(ledger, layer, run.settings, RANDOM_STARTS)
     run.credit("witness", before)
-    if "splitting" in stages and network.input_size <= MOST_INPUTS and ledger.all_open():
+    if _splits(run) and ledger.all_open():
         _split(run)
     for factor in EFFORTS if "branch-and-bound" in stages else EFFORTS[:1]:
         if ledger.all_open():
@@ -83,11 +93,23 @@ def _go_up(run: Run, settle: Callable[[Run, int], None]) -> None:
             settle(run, layer)
 
 
+def _splits(run: Run) -> bool:
+    """Whether input splitting is worth trying."""
+    return "splitting" in run.settings.stages and run.network.input_size <= MOST_INPUTS
+
+
 def _split(run: Run) -> None:
     """Settle what input splitting can, in all layers at once."""
     before = run.ledger.all_open()
     run.announce(run.network.phased_layers[-1], "splitting", before)
-    split_inputs(run.ledger, run.deadline, run.settings.splitting_budget)
+    ledger, network = run.ledger, run.network
+    asked = [direction for layer in network.phased_layers for direction in ledger.open(layer)]
+    known = ledger.bounds(len(network.layers), certified=True)
+    found = split_inputs(
+        network, known, asked, ledger.witnesses, run.settings.splitting_budget, run.deadline
+    )
+    ledger.witnesses = found.witnesses
+    ledger.tighten_layers(found.lower, found.upper, "splitting", ARITHMETIC)
     run.credit("splitting", before)
 
 
@@ -106,8 +128,28 @@ def _search_layer(run: Run, layer: int, factor: int) -> None:
             limit = run.time_for_one(len(directions))
             _search(run, directions, replace(asked, ends_at=ends_at, unit_time_limit=limit))
             run.credit(asked.stage, before)
+    if _splits(run) and ledger.open(layer) and not run.deadline.passed:
+        before = ledger.all_open()
+        _split_each(run, ledger.open(layer), SPLIT_SHARE * factor)
+        run.credit("splitting", before)
     if any(ledger.open(later) for later in run.network.phased_layers if later > layer):
         _tighten(run, layer, factor)
+
+
+def _split_each(run: Run, directions: list[Direction], share: float) -> None:
+    """One round of input splitting for directions of a layer, each of them by itself."""
+    bounds = run.ledger.bounds(directions[0].layer + 1)
+    budget = max(1, int(share * run.settings.splitting_budget))
+
+    def make_jobs(asked: list[Direction]) -> list[SplitJob]:
+        limit, ends_at = run.time_for_one(len(asked)), run.deadline.at
+        return [
+            SplitJob(scope, (direction,), budget, ends_at, limit)
+            for direction in asked
+            for scope, _ in find_scopes(run.network, run.domain, bounds, [direction])
+        ]
+
+    run.settle("splitting", run_split, make_jobs, directions, budget)
 
 
 def _ask_layer(run: Run, layer: int) -> None:

@@ -16,6 +16,8 @@ from leo_opt.strategies.ledger import Direction
 from leo_opt.strategies.relaxation import Relaxation
 from leo_opt.strategies.scope import Scope
 from leo_opt.strategies.settings import Deadline
+from leo_opt.strategies.splitting import split_inputs
+from leo_opt.witnesses import Witnesses
 
 GUIDE = "highs"
 """Solver of the linear programs that guide a search; its answers are recomputed, not believed."""
@@ -59,6 +61,49 @@ def _search_one(session: Session, job: SearchJob, direction: Direction) -> Findi
         seconds=found.seconds,
         lps=found.lps,
     )
+
+
+@dataclass(frozen=True, eq=False)
+class SplitJob:
+    """Input splitting for one direction.
+
+    Parameters
+    ----------
+    scope
+        The cone of the direction alone.
+    budget
+        Most pieces of the box.
+    """
+
+    scope: Scope
+    directions: tuple[Direction]
+    budget: int
+    ends_at: float | None
+    unit_time_limit: float | None
+
+
+def run_split(job: SplitJob) -> list[Finding]:
+    """Answer the direction of a job."""
+    (direction,) = job.directions
+    deadline = Deadline.until(job.ends_at, job.unit_time_limit)
+    if deadline.passed:
+        return [Finding(direction, "splitting", anomaly="no time left")]
+    network, local = job.scope.network, job.scope.local(direction)
+    nothing = Witnesses.none(network)
+    found = split_inputs(network, job.scope.bounds, [local], nothing, job.budget, deadline)
+    below = direction.sign < 0
+    row = (found.witnesses.below if below else found.witnesses.above)[local.layer][local.unit]
+    bound = -found.lower[local.layer] if below else found.upper[local.layer]
+    return [
+        Finding(
+            direction,
+            "splitting",
+            bound=float(bound[local.unit]),
+            witness=job.scope.lift(found.witnesses.inputs[row]) if row >= 0 else None,
+            effort=0 if deadline.passed else job.budget,
+            seconds=deadline.elapsed,
+        )
+    ]
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,6 +1,6 @@
-"""Input splitting: halve the box until interval and CROWN bounds decide every piece of it.
+"""Input splitting: halve the box until bounds decide every piece of it.
 
-For networks with few inputs this settles all layers at once, and every bound it proves is
+For networks with few inputs this settles many directions at once, and every bound it proves is
 certified: the largest of the bounds of pieces that cover the box.
 
 References
@@ -11,21 +11,68 @@ using Symbolic Intervals, USENIX Security 2018, section 4 (iterative interval re
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
-from leo_opt.bounds import Bounds, crown, interval
+from leo_opt.bounds import Bounds
+from leo_opt.bounds.pieces import bound_pieces
 from leo_opt.domain import Boxes
+from leo_opt.enclosure import evaluate
 from leo_opt.network import FloatArray, Network
-from leo_opt.stability import ARITHMETIC
-from leo_opt.strategies.ledger import Ledger
+from leo_opt.strategies.ledger import Direction
 from leo_opt.strategies.settings import Deadline
-from leo_opt.witnesses import collect, directions
+from leo_opt.witnesses import Witnesses, collect, directions
 
 MOST_INPUTS = 12
 """Inputs beyond which halving one of them at a time gains too little."""
 _CHUNK = 256
 """Boxes bounded at once."""
+_STRIDE = 1000, 0.1
+"""Pieces after which the pace is measured: at least so many, and this share of the budget."""
+_PROBES = 3
+"""Random points of a piece whose gradients say where to halve it."""
+
+
+@dataclass(frozen=True, eq=False)
+class Splitting:
+    """What input splitting found.
+
+    Parameters
+    ----------
+    lower, upper : one (n_out,) array a layer
+        Proved bounds of the pre-activations on the whole box.
+    witnesses
+        Those known before, and more.
+    pieces
+        Boxes that were bounded.
+    """
+
+    lower: tuple[FloatArray, ...]
+    upper: tuple[FloatArray, ...]
+    witnesses: Witnesses
+    pieces: int
+
+
+@dataclass(frozen=True, eq=False)
+class _Stack:
+    """Boxes that wait, and the share of the whole that each stands for."""
+
+    boxes: Boxes
+    shares: FloatArray
+
+    def pop(self) -> tuple[_Stack, _Stack]:
+        """The last ones, and the rest."""
+        last, rest = slice(-_CHUNK, None), slice(-_CHUNK)
+        return _Stack(self.boxes[last], self.shares[last]), _Stack(
+            self.boxes[rest], self.shares[rest]
+        )
+
+    def push(self, boxes: Boxes, shares: FloatArray, along: NDArray[np.int64]) -> _Stack:
+        """With the halves of boxes on top."""
+        halves = np.concatenate([0.5 * shares, 0.5 * shares])
+        return _Stack(self.boxes.join(boxes.halve(along)), np.concatenate([self.shares, halves]))
 
 
 class _Cover:
@@ -42,85 +89,150 @@ class _Cover:
             self.upper[layer] = np.maximum(self.upper[layer], high.max(axis=0, initial=-np.inf))
 
 
-def split_inputs(ledger: Ledger, deadline: Deadline, budget: int) -> int:
-    """Halve the domain until no direction of any layer is open, or the budget is spent.
+class _Pace:
+    """Tells when the pieces bounded last say that the budget will not do."""
 
-    Parameters
-    ----------
-    budget
-        Most pieces to bound.
+    def __init__(self, budget: int) -> None:
+        self._budget = budget
+        self._stride = max(_STRIDE[0], int(_STRIDE[1] * budget))
+        self._bounded = self._measured_at = 0
+        self._done = self._done_then = 0.0
 
-    Returns
-    -------
-    int
-        Number of pieces bounded.
-    """
-    network, domain = ledger.network, ledger.domain
-    known = ledger.bounds(len(network.layers), certified=True)
-    cover = _Cover(network)
-    stack = Boxes(domain.lower[None, :], domain.upper[None, :])
-    bounded = 0
-    while len(stack) and bounded < budget and not deadline.passed:
-        pieces, stack = stack[-_CHUNK:], stack[:-_CHUNK]
-        bounded += len(pieces)
-        lower, upper = bound_pieces(network, pieces, known)
-        ledger.witnesses = collect(network, domain, pieces.centres, ledger.witnesses)
-        alive = _alive(ledger, lower, upper)
-        splittable = (pieces.upper > pieces.lower).any(axis=1)
-        go_on = np.logical_or.reduce([layer.any(axis=1) for layer in alive]) & splittable
-        cover.include([low[~go_on] for low in lower], [high[~go_on] for high in upper])
-        chosen = _choose_dimensions(network, pieces[go_on], [layer[go_on] for layer in alive])
-        stack = stack.join(pieces[go_on].halve(chosen))
-    for start in range(0, len(stack), _CHUNK):
-        cover.include(*bound_pieces(network, stack[start : start + _CHUNK], known))
-    ledger.tighten_layers(cover.lower, cover.upper, "splitting", ARITHMETIC)
-    return bounded
+    def advance(self, pieces: int, share: float) -> None:
+        """Count pieces bounded, and the share of the whole that needs no more of them."""
+        self._bounded += pieces
+        self._done += share
+
+    @property
+    def bounded(self) -> int:
+        """Pieces so far."""
+        return self._bounded
+
+    @property
+    def suffices(self) -> bool:
+        """Whether the end may be reached within the budget."""
+        stride = self._bounded - self._measured_at
+        if stride >= self._stride:
+            gained = self._done - self._done_then
+            self._measured_at, self._done_then = self._bounded, self._done
+            if stride * (1.0 - self._done) > gained * (self._budget - self._bounded):
+                return False
+        return self._bounded < self._budget
 
 
-def bound_pieces(
-    network: Network, pieces: Boxes, known: Bounds
-) -> tuple[list[FloatArray], list[FloatArray]]:
-    """Certified bounds of every layer on each piece, one (N, n_out) array a layer.
+def split_inputs(
+    network: Network,
+    known: Bounds,
+    asked: list[Direction],
+    witnesses: Witnesses,
+    budget: int,
+    deadline: Deadline,
+) -> Splitting:
+    """Halve the domain of some bounds until no direction asked is open, or the budget is spent.
+
+    It also ends where the budget would not do at the pace of the last pieces.
 
     Parameters
     ----------
     known
-        Bounds on a box that holds all the pieces; intersected.
+        Finite bounds of all layers on the domain.
+    budget
+        Most pieces to bound.
     """
-    lower: list[FloatArray] = []
-    upper: list[FloatArray] = []
-    for layer in range(len(network.layers)):
-        low, high = interval.bound_layer(network, pieces, layer, lower, upper)
-        finer_low, finer_high = crown.bound_layer(
-            network, pieces, layer, lower, upper, ("adaptive",)
-        )
-        lower.append(np.maximum(np.maximum(low, finer_low), known.lower[layer]))
-        upper.append(np.minimum(np.minimum(high, finer_high), known.upper[layer]))
-    return lower, upper
+    cover, pace = _Cover(network), _Pace(budget)
+    hopeful = np.ones(len(asked), dtype=bool)
+    generator = np.random.default_rng(0)
+    domain = known.domain
+    stack = _Stack(Boxes(domain.lower[None, :], domain.upper[None, :]), np.ones(1))
+    while len(stack.boxes) and pace.suffices and not deadline.passed:
+        pieces, stack = stack.pop()
+        lower, upper = _bound(network, pieces.boxes, known)
+        witnesses, tied = _look(network, known, asked, pieces.boxes.centres, witnesses)
+        hopeful &= ~tied
+        alive = _alive(asked, witnesses, lower, upper) & hopeful
+        # Between neighbouring floats there is nothing left to halve.
+        wide = np.nextafter(pieces.boxes.lower, np.inf) < pieces.boxes.upper
+        going = np.asarray(alive.any(axis=1) & wide.any(axis=1))
+        pace.advance(len(pieces.boxes), float(pieces.shares[~going].sum()))
+        cover.include([low[~going] for low in lower], [high[~going] for high in upper])
+        boxes = pieces.boxes[going]
+        along = _choose(network, boxes, wide[going], asked, alive[going], generator)
+        stack = stack.push(boxes, pieces.shares[going], along)
+    for start in range(0, len(stack.boxes), _CHUNK):
+        cover.include(*_bound(network, stack.boxes[start : start + _CHUNK], known))
+    return Splitting(tuple(cover.lower), tuple(cover.upper), witnesses, pace.bounded)
+
+
+def _bound(
+    network: Network, pieces: Boxes, known: Bounds
+) -> tuple[list[FloatArray], list[FloatArray]]:
+    """Certified bounds of every layer on each piece, one (N, n_out) array a layer."""
+    spread = [
+        [np.broadcast_to(side, (len(pieces), side.size)) for side in sides]
+        for sides in (known.lower, known.upper)
+    ]
+    return bound_pieces(network, pieces, *spread)
+
+
+def _look(
+    network: Network,
+    known: Bounds,
+    asked: list[Direction],
+    points: FloatArray,
+    witnesses: Witnesses,
+) -> tuple[Witnesses, NDArray[np.bool_]]:
+    """Witnesses among some points (N, n_in), and which directions reach zero but for rounding.
+
+    No bound of a piece with such a point can prove a sign, however small the piece is.
+    """
+    values = evaluate(network, points)
+    showing, tied = np.zeros(len(points), dtype=bool), np.zeros(len(asked), dtype=bool)
+    for column, (layer, unit, sign) in enumerate(asked):
+        value, radius = sign * values[layer][0][:, unit], values[layer][1][:, unit]
+        showing |= value > radius
+        tied[column] = (np.abs(value) <= radius).any()
+    if showing.any():
+        witnesses = collect(network, known.domain, points[showing], witnesses)
+    return witnesses, tied
 
 
 def _alive(
-    ledger: Ledger, lower: list[FloatArray], upper: list[FloatArray]
-) -> list[NDArray[np.bool_]]:
-    """For each layer with phases (N, n_out): whether a piece leaves a direction open."""
-    alive = []
-    for layer in ledger.network.phased_layers:
-        below, above = ledger.unanswered(layer)
-        alive.append((below & (lower[layer] < 0.0)) | (above & (upper[layer] > 0.0)))
+    asked: list[Direction],
+    witnesses: Witnesses,
+    lower: list[FloatArray],
+    upper: list[FloatArray],
+) -> NDArray[np.bool_]:
+    """Which pieces leave which directions open, (N, directions)."""
+    alive = np.zeros((len(lower[0]), len(asked)), dtype=bool)
+    for column, (layer, unit, sign) in enumerate(asked):
+        shown = witnesses.below if sign < 0 else witnesses.above
+        if shown[layer][unit] < 0:
+            alive[:, column] = -lower[layer][:, unit] > 0 if sign < 0 else upper[layer][:, unit] > 0
     return alive
 
 
-def _choose_dimensions(
-    network: Network, pieces: Boxes, alive: list[NDArray[np.bool_]]
+def _choose(
+    network: Network,
+    pieces: Boxes,
+    wide: NDArray[np.bool_],
+    asked: list[Direction],
+    alive: NDArray[np.bool_],
+    generator: np.random.Generator,
 ) -> NDArray[np.int64]:
     """For each piece the input along which the open pre-activations vary most."""
     width = pieces.upper - pieces.lower
     influence = np.zeros_like(width)
-    for layer, open_units in zip(network.phased_layers, alive, strict=True):
-        rows, units = np.nonzero(open_units)
-        if rows.size:
-            gradients = directions(network, pieces.centres[rows], layer, units, np.ones(rows.size))
+    layers = np.array([direction.layer for direction in asked])
+    units = np.array([direction.unit for direction in asked])
+    for _ in range(_PROBES):
+        points = pieces.lower + width * generator.random(width.shape)
+        for layer in np.unique(layers):
+            rows, columns = np.nonzero(alive & (layers == layer))
+            signs = np.ones(rows.size)
+            gradients = directions(network, points[rows], int(layer), units[columns], signs)
             np.add.at(influence, rows, np.abs(gradients))
-    # A unit that is off at the centre has no gradient there; width breaks the tie.
+    # Where no gradient shows anything the widest input is halved.
     share = width / np.maximum(width.max(axis=1, keepdims=True), 1e-300)
-    return np.asarray((influence * width + 1e-12 * share).argmax(axis=1), dtype=np.int64)
+    effect = influence * width
+    effect += share * (1e-6 * effect.max(axis=1, keepdims=True) + 1e-12)
+    return np.asarray(np.where(wide, effect, -1.0).argmax(axis=1), dtype=np.int64)
