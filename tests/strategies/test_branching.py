@@ -107,3 +107,23 @@ def test_the_certificate_loses_nothing_of_the_linear_program(seed: int) -> None:
 def propagated_end(bounds, direction: Direction) -> float:
     side = bounds.upper if direction.sign > 0 else bounds.lower
     return direction.sign * side[direction.layer][direction.unit]
+
+
+def test_a_search_gives_up_on_a_tree_that_it_cannot_close() -> None:
+    generator = np.random.default_rng(3)
+    widths = [30, 40, 40]
+    network = Network.from_arrays(
+        [generator.normal(size=(b, a)) for a, b in itertools.pairwise(widths)],
+        [np.zeros(40), np.full(40, -110.0)],
+    )
+    box = Box(-1, 1).spread(30)
+    relaxation = build_relaxation(network, box, 1, propagate(network, box))
+    direction = Direction(1, 0, +1)
+    with find("highs").open(relaxation.form) as session:
+        found = search(session, relaxation, direction, Effort(lps=400), Deadline(None))
+        keen = search(session, relaxation, direction, tightening(10), Deadline(None))
+    assert found.witness is None
+    assert found.bound > 0.0
+    assert found.lps < 100
+    # One that wants the best bound goes on.
+    assert keen.lps == 100

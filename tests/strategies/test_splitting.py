@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import itertools
+from fractions import Fraction
+
 import numpy as np
 import pytest
 from networks import find_network
+from oracle import exact_ranges
 from random_networks import random_box, random_network
 from truth import count_phases
 
-from leo_opt import Phase, classify, load, load_domain
+from leo_opt import Box, Layer, Network, Phase, classify, load, load_domain
+from leo_opt.bounds import propagate
 from leo_opt.domain import Boxes
+from leo_opt.strategies.ledger import Direction
+from leo_opt.strategies.settings import Deadline
+from leo_opt.strategies.splitting import split_inputs
+from leo_opt.witnesses import Witnesses
 
 
 @pytest.mark.parametrize("seed", range(100))
@@ -50,3 +59,41 @@ def test_acas_xu_is_decided_without_a_solver(name: str) -> None:
             layer, Phase.STABLY_INACTIVE
         )
         assert stability.certified_phases(layer) == stable
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_each_direction_alone_is_bounded_truly_and_proved(seed: int) -> None:
+    generator = np.random.default_rng((7, seed))
+    network = random_network(generator)
+    box = random_box(generator, network.input_size).spread(network.input_size)
+    bounds, exact = propagate(network, box), exact_ranges(network, box)
+    for layer in network.phased_layers:
+        for unit, sign in itertools.product(range(network.layers[layer].n_out), (-1, 1)):
+            direction = Direction(layer, unit, sign)
+            end = exact[layer][unit][1] if sign > 0 else -exact[layer][unit][0]
+            for budget in (1, 5000):
+                found = split_inputs(
+                    network, bounds, [direction], Witnesses.none(network), budget, Deadline(None)
+                )
+                proved = found.upper[layer][unit] if sign > 0 else -found.lower[layer][unit]
+                assert Fraction(float(proved)) >= end
+                shown = found.witnesses.above if sign > 0 else found.witnesses.below
+                assert shown[layer][unit] < 0 or end > 0
+            reach = 1.0 + max(abs(float(x)) for x in exact[layer][unit])
+            if end < -1e-3 * reach:
+                assert proved <= 0.0
+
+
+def test_splitting_gives_up_where_the_budget_will_not_do() -> None:
+    generator = np.random.default_rng(0)
+    box = Box(-1, 1).spread(10)
+    first, second = generator.normal(size=(30, 10)), generator.normal(size=(1, 30))
+    sums = np.maximum(box.sample(1000, generator) @ first.T, 0.0) @ second.T
+    # A value somewhat above all that was seen: far too many pieces would have to prove it.
+    layers = Layer(first, np.zeros(30), "relu"), Layer(second, -1.5 * sums.max(axis=0), "relu")
+    network = Network(layers)
+    known, asked = propagate(network, box), [Direction(1, 0, +1)]
+    found = split_inputs(network, known, asked, Witnesses.none(network), 50_000, Deadline(None))
+    assert found.upper[1][0] > 0.0
+    assert found.witnesses.above[1][0] < 0
+    assert found.pieces < 15_000
