@@ -69,7 +69,7 @@ def test_the_later_of_two_entries_counts(cells: list[Cell], tmp_path: Path) -> N
 @pytest.mark.parametrize("content", ['{"a": 1}\n', "text", '{"format": "other"}\n', "[1]\n"])
 def test_other_files_are_left_alone(content: str, tmp_path: Path) -> None:
     (tmp_path / FILE).write_text(content)
-    with pytest.raises(FileFormatError, match="is no record of results"):
+    with pytest.raises(FileFormatError, match="is not a record of results"):
         Record(tmp_path)
     assert (tmp_path / FILE).read_text() == content
 
@@ -77,7 +77,7 @@ def test_other_files_are_left_alone(content: str, tmp_path: Path) -> None:
 def test_a_second_run_is_kept_out_and_readers_are_not(cells: list[Cell], tmp_path: Path) -> None:
     filled(tmp_path / "r", cells)
     with Record(tmp_path / "r"):
-        with pytest.raises(OutputError, match="another run writes"):
+        with pytest.raises(OutputError, match="in use by another run"):
             Record(tmp_path / "r")
         assert len(read_results(tmp_path / "r").entries) == len(cells)
     Record(tmp_path / "r").__exit__(None, None, None)
