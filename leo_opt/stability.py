@@ -17,8 +17,20 @@ import numpy as np
 from leo_opt.bounds import Bounds
 from leo_opt.domain import Box
 from leo_opt.errors import FileFormatError, InvalidInputError, MismatchError
+from leo_opt.evidence import ARITHMETIC, Evidence, Premise, weakest
 from leo_opt.formats.files import write_atomically
 from leo_opt.network import FloatArray, Network
+
+__all__ = [
+    "ARITHMETIC",
+    "FORMAT",
+    "Evidence",
+    "Phase",
+    "Premise",
+    "Stability",
+    "Statistics",
+    "weakest",
+]
 
 FORMAT = "leo_opt stability 1"
 
@@ -34,73 +46,6 @@ class Phase(enum.StrEnum):
     """An input with pre > 0 and one with pre < 0 are known."""
     UNDECIDED = "undecided"
     """None of these is proved; the unit is kept."""
-
-
-@dataclass(frozen=True)
-class Premise:
-    """What must be believed for a bound to hold.
-
-    Parameters
-    ----------
-    solver, version
-        Empty where nothing but arithmetic is behind the bound: it is *certified*.
-    margin
-        How far the solver's bound was widened, in units of the scaled pre-activation.
-    tolerances
-        Names and values of the solver's tolerances in force.
-    """
-
-    solver: str = ""
-    version: str = ""
-    margin: float = 0.0
-    tolerances: tuple[tuple[str, float], ...] = ()
-
-    @property
-    def certified(self) -> bool:
-        """Whether only arithmetic with error bounds is needed."""
-        return not self.solver
-
-    def __str__(self) -> str:
-        if self.certified:
-            return "arithmetic"
-        return f"{self.solver} {self.version} (margin {self.margin:g})"
-
-
-ARITHMETIC = Premise()
-"""The premise of every certified bound."""
-
-
-def weakest(left: Premise, right: Premise) -> Premise:
-    """The premise that asks for more belief: a solver before arithmetic, then a smaller margin."""
-    if left.certified or right.certified:
-        return right if left.certified else left
-    return left if left.margin <= right.margin else right
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """How one side of one unit's interval is known.
-
-    Parameters
-    ----------
-    method
-        What proved the trusted end of the interval: "interval", "crown", "lp",
-        "branch-and-bound" or "milp".
-    premise
-        The weakest premise under that proof, through all earlier layers.
-    witness
-        Row of `Stability.witnesses` with an input that lies beyond zero on this side, or None.
-    anomaly
-        What a solver said that could not be believed, or "".
-    seconds
-        Time spent on questions about this side.
-    """
-
-    method: str = "interval"
-    premise: Premise = ARITHMETIC
-    witness: int | None = None
-    anomaly: str = ""
-    seconds: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ import leo_opt
 PACKAGE = Path(leo_opt.__file__).parent
 ROWS = (
     ("errors",),
-    ("network", "domain", "parallel"),
-    ("enclosure", "connectivity", "formats"),
+    ("activations", "network", "domain", "parallel"),
+    ("evidence", "enclosure", "connectivity", "formats"),
     ("bounds", "witnesses", "deviation", "solvers"),
     ("stability", "formulations"),
     ("separation",),
@@ -38,6 +38,7 @@ PEERS = {
     "comparison",
     "demo",
     "cli",
+    "activations",
     "network",
     "domain",
     "bounds",
