@@ -13,7 +13,8 @@ Q. Huangfu, J. A. J. Hall, Parallelizing the dual revised simplex method, Math. 
 from __future__ import annotations
 
 from leo_opt.solvers.base import Solver
-from leo_opt.solvers.highs_instance import SMALLEST_ENTRY, HighsInstance
+from leo_opt.solvers.highs_instance import HighsInstance
+from leo_opt.solvers.highs_options import SMALLEST_ENTRY
 from leo_opt.solvers.instances import PairSession
 from leo_opt.solvers.licences import OPEN_SOURCE, Licence
 from leo_opt.solvers.questions import Feature, Question, SolverOptions

@@ -10,7 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from leo_opt.errors import InvalidInputError, SolverError
+from leo_opt.errors import SolverError
+from leo_opt.solvers.highs_callback import HighsCallback
+from leo_opt.solvers.highs_options import read_tolerances, set_options
 from leo_opt.solvers.instances import Instance
 from leo_opt.solvers.interrupts import InterruptGuard
 from leo_opt.solvers.questions import Answer, Question, Rows, SolverOptions, Termination
@@ -18,21 +20,9 @@ from leo_opt.solvers.standard_form import FloatArray, IntArray
 from leo_opt.solvers.state import ModelState
 from leo_opt.solvers.watch import Watch
 
-SMALLEST_ENTRY = 1e-12
-"""HiGHS drops matrix entries up to its option small_matrix_value, which cannot be less."""
-
 _ROWWISE, _MAXIMIZE = 2, -1
 _FEASIBLE = 2
 """HiGHS's code for a solution that is feasible."""
-
-_REFUSED = MappingProxyType(
-    {
-        "objective_bound": "as a cutoff it makes bounds of MILPs wrong",
-        "small_matrix_value": "small entries are left out by hand and their rows widened",
-        "objective_target": "use stop_above",
-    }
-)
-"""Options that may not be passed through, and why."""
 
 _TERMINATION = MappingProxyType(
     {
@@ -58,18 +48,6 @@ _TERMINATION = MappingProxyType(
 )
 """Words for HiGHS's model status; what is missing is unknown."""
 
-_MIP_TOLERANCE = 1e-9
-"""HiGHS's own 1e-6 leaves out more than it says: on a model of an MNIST network of 25-25 units its
-bound was 6e-6 below what the network reaches, in units of about 1; with 1e-9 it is right."""
-
-_TOLERANCES = (
-    "mip_feasibility_tolerance",
-    "primal_feasibility_tolerance",
-    "dual_feasibility_tolerance",
-    "mip_abs_gap",
-    "mip_rel_gap",
-)
-
 
 class HighsInstance(Instance):
     """One HiGHS object with the model as it is now."""
@@ -83,8 +61,8 @@ class HighsInstance(Instance):
         self._relaxation = relaxation
         # The callback must not refer to the HiGHS object that holds it: such a cycle is never
         # collected.
-        self._callback = _Callback()
-        self._set_options(options)
+        self._callback = HighsCallback()
+        set_options(self._highs, options)
         self._pass_model(state)
         self._checked(self._highs.setCallback(self._callback, None), "a callback")
         kinds = highspy.cb.HighsCallbackType
@@ -105,32 +83,6 @@ class HighsInstance(Instance):
     def _checked(self, status: Any, what: str) -> None:
         if status == self._highspy.HighsStatus.kError:
             raise SolverError(f"HiGHS refuses {what}; check the model for extreme numbers")
-
-    def _set_options(self, options: SolverOptions) -> None:
-        for name in options.extra:
-            if name in _REFUSED:
-                raise InvalidInputError(f"HiGHS option {name} is not taken: {_REFUSED[name]}")
-        settings: dict[str, object] = {
-            "output_flag": options.log_file is not None,
-            "log_to_console": False,
-            "log_file": options.log_file or "",
-            "threads": options.threads,
-            "random_seed": options.seed,
-            "mip_rel_gap": float(options.relative_gap),
-            "mip_abs_gap": float(options.absolute_gap),
-            "primal_feasibility_tolerance": options.feasibility_tolerance,
-            "dual_feasibility_tolerance": options.feasibility_tolerance,
-            "mip_feasibility_tolerance": options.integrality_tolerance or _MIP_TOLERANCE,
-            "small_matrix_value": SMALLEST_ENTRY,
-            **options.extra,
-        }
-        for name, value in settings.items():
-            if value is None:
-                continue
-            if self._highs.setOptionValue(name, value) != self._highspy.HighsStatus.kOk:
-                raise InvalidInputError(
-                    f"HiGHS refuses option {name} = {value!r}; see the list of its options"
-                )
 
     def _pass_model(self, state: ModelState) -> None:
         matrix, row_lower, row_upper = state.rows()
@@ -163,8 +115,7 @@ class HighsInstance(Instance):
         Branch and bound drops nodes that would improve the incumbent by no more than
         mip_feasibility_tolerance, so an objective bound may be short by that much.
         """
-        options = self._highs.getOptions()
-        return {name: float(getattr(options, name)) for name in _TOLERANCES}
+        return read_tolerances(self._highs)
 
     def set_bounds(self, columns: IntArray, lower: FloatArray, upper: FloatArray) -> None:
         """Change column bounds."""
@@ -313,27 +264,6 @@ _A_WHILE = 1.0
 _WORTH_ANOTHER_TRY = frozenset({"kUnknown", "kSolveError"})
 """Ends of a linear program, perhaps of a bad basis, after which it is solved from scratch."""
 
-
-class _Callback:
-    """Tells the watch of one solve after another what HiGHS reports."""
-
-    def __init__(self) -> None:
-        self.watch: Watch | None = None
-
-    def __call__(self, kind: Any, _message: str, out: Any, answer: Any, _data: object) -> None:
-        """HiGHS calls this at limit checks and for improving solutions, never for sub-MIPs."""
-        if self.watch is None:
-            return
-        if int(kind) == _IMPROVING_SOLUTION:
-            self.watch.see_incumbent(np.asarray(out.mip_solution))
-        elif int(kind) == _MIP_INTERRUPT:
-            self.watch.see_bound(float(out.mip_dual_bound))
-        # The flag is sticky: it has to be set in every call, or later solves stop at once.
-        answer.user_interrupt = self.watch.should_stop()
-
-
-_MIP_INTERRUPT, _IMPROVING_SOLUTION = 6, 4
-"""HiGHS's codes for its callbacks; a test compares them with highspy's."""
 
 _scheduler_threads = 0
 """Threads of HiGHS's global scheduler in this process; 0 before it is started."""

@@ -1,16 +1,16 @@
 """A model loaded in a solver: questions in, answers out.
 
 What is common to all solvers happens here: checks of what is asked, minimisation, the bounds and
-rows in force, time, Ctrl-C, and doubts about what came back.
+rows in force, and doubts about what came back.
 """
 
 from __future__ import annotations
 
 import os
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import cached_property
 from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike
 
 from leo_opt.errors import SolverError
 from leo_opt.solvers.arguments import read_array, read_constant, read_limit, read_stop
+from leo_opt.solvers.attempts import attempt
 from leo_opt.solvers.doubts import doubt
 from leo_opt.solvers.interrupts import InterruptGuard
 from leo_opt.solvers.objectives import divided, factor_of, multiplied
@@ -62,7 +63,6 @@ class Session(ABC):
         self._process = os.getpid()
         self._closed = False
         self._version = solver.version()
-        self._known_tolerances: Mapping[str, float] | None = None
 
     # What a backend writes.
 
@@ -294,27 +294,15 @@ class Session(ABC):
     # How a question is answered.
 
     def _ask(self, question: Question) -> Answer:
-        """Ask, once more without the stop if the solver stopped at an unconfirmed incumbent."""
         self._check_open()
         lacks = question.needs - self.solver.features
         if lacks:
             raise SolverError(
                 f"the question needs {', '.join(sorted(lacks))}, which {self.solver.name} lacks"
             )
-        begin = time.monotonic()
-        with InterruptGuard(self._guards(question)) as guard:
-            answer = self._solve_scaled(question, guard)
-            if self._stopped_too_early(question, answer):
-                left = question.time_limit
-                if left is not None:
-                    left = max(0.0, left - (time.monotonic() - begin))
-                again = replace(question, stop_above=None, confirm=None, time_limit=left)
-                second = self._solve_scaled(again, guard)
-                answer = replace(second, nodes=second.nodes + answer.nodes)
         answer = replace(
-            answer,
-            seconds=time.monotonic() - begin,
-            tolerances=self._fixed_tolerances(),
+            attempt(self._solve_scaled, question, self.solver.features, self._guards(question)),
+            tolerances=self._fixed_tolerances,
             solver=f"{self.solver.name} {self._version}",
         )
         solved = question.relaxation and answer.termination_condition == Termination.OPTIMAL
@@ -328,19 +316,10 @@ class Session(ABC):
             return self._solve(question, guard)
         return divided(self._solve(multiplied(question, factor), guard), factor, question.constant)
 
+    @cached_property
     def _fixed_tolerances(self) -> Mapping[str, float]:
         """The tolerances, read once: options do not change in a session."""
-        if self._known_tolerances is None:
-            self._known_tolerances = MappingProxyType(dict(self.tolerances))
-        return self._known_tolerances
-
-    def _stopped_too_early(self, question: Question, answer: Answer) -> bool:
-        return (
-            answer.stopped_by == "incumbent"
-            and question.confirm is not None
-            and Feature.CONFIRM_INCUMBENT not in self.solver.features
-            and (answer.point is None or not question.confirm(answer.point))
-        )
+        return MappingProxyType(dict(self.tolerances))
 
     def _prepared(self, separator: Separator | None) -> Separator | None:
         """A separator whose rows are as backends take them."""

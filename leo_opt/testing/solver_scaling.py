@@ -93,13 +93,11 @@ def check_extreme_callbacks(solver: Solver) -> None:
         _check_callbacks(solver, unit)
 
 
-def _check_callbacks(solver: Solver, unit: float) -> None:
-    form, objective, best = knapsack()
-    weights = np.array(form.matrix.toarray()[0])
-    # One more column, far from the others in size, says how much the knapsack holds.
+def _measured(form: StandardForm, weights: FloatArray, unit: float) -> StandardForm:
+    """A knapsack with one more column, far from the others in size, that says how much it holds."""
     matrix = np.zeros((2, form.columns + 1))
     matrix[0, :-1], matrix[1, :-1], matrix[1, -1] = weights, weights, -1.0 / unit
-    model = StandardForm(
+    return StandardForm(
         matrix=matrix,
         row_lower=np.array([-np.inf, 0.0]),
         row_upper=np.array([form.row_upper[0], 0.0]),
@@ -107,6 +105,11 @@ def _check_callbacks(solver: Solver, unit: float) -> None:
         column_upper=np.append(np.ones(form.columns), weights.sum() * unit),
         integer=np.arange(form.columns + 1) < form.columns,
     )
+
+
+def _check_callbacks(solver: Solver, unit: float) -> None:
+    form, objective, best = knapsack()
+    weights = np.array(form.matrix.toarray()[0])
     cost = np.append(objective, 0.0)
 
     def agrees(point: FloatArray) -> bool:
@@ -126,7 +129,7 @@ def _check_callbacks(solver: Solver, unit: float) -> None:
             return None
         return Rows(np.eye(1, cost.size, cost.size - 1), np.array([-np.inf]), np.array([most]))
 
-    with solver.open(model) as session:
+    with solver.open(_measured(form, weights, unit)) as session:
         answer = session.maximize(cost, stop_above=0.0, confirm=note)
         expect(close(answer.incumbent_objective, best), f"{answer}, best is {best}")
         assert answer.point is not None
