@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, fields, is_dataclass, replace
 from types import MappingProxyType
 from typing import Any
@@ -67,12 +68,32 @@ class FormulationEntry:
             said.append("separation=none")
         if self.rounds != _DEFAULT_ROUNDS:
             said.append(f"rounds={self.rounds}")
-        return f"{self.name}({', '.join(said)})" if said else self.name
+        return _label(self.name, said)
+
+
+def _label(name: str, said: Sequence[str]) -> str:
+    return f"{name}({', '.join(said)})" if said else name
 
 
 def separates(formulation: Formulation) -> bool:
     """Whether a formulation leaves out rows that are to be separated."""
     return type(formulation).violated_rows is not Formulation.violated_rows
+
+
+@contextmanager
+def _naming(keys: Keys, *errors: type[Exception]) -> Iterator[None]:
+    """Say in which table of the plan a value is that was refused with one of the errors."""
+    try:
+        yield
+    except errors as error:
+        raise InvalidInputError(f"{keys.where}: {error}") from error
+
+
+def _close(keys: Keys, options: Iterable[str]) -> None:
+    """Refuse what is neither an option nor has been read."""
+    for key in options:
+        keys.known(key)
+    keys.close()
 
 
 def read_formulation(keys: Keys) -> FormulationEntry:
@@ -84,24 +105,18 @@ def read_formulation(keys: Keys) -> FormulationEntry:
         Naming the key that is wrong.
     """
     name = keys.text("name")
-    try:
+    with _naming(keys, InvalidInputError):
         default = find_formulation(name)
-    except InvalidInputError as error:
-        raise InvalidInputError(f"{keys.where}: {error}") from error
     separation, rounds = "none", _DEFAULT_ROUNDS
     if separates(default):
         separation = keys.text("separation", "rounds", SEPARATION)
         rounds = keys.whole("rounds", _DEFAULT_ROUNDS, least=1)
     known = {entry.name: getattr(default, entry.name) for entry in _fields(default)}
     options = {key: _option(keys, key, value) for key, value in known.items() if key in keys}
-    for key in known:
-        keys.known(key)
-    keys.close()
+    _close(keys, known)
     entry = FormulationEntry(name, tuple(sorted(options.items())), separation, rounds)
-    try:
+    with _naming(keys, InvalidInputError, TypeError):
         entry.make()
-    except (InvalidInputError, TypeError) as error:
-        raise InvalidInputError(f"{keys.where}: {error}") from error
     return entry
 
 
@@ -149,7 +164,7 @@ class SolverEntry:
     def label(self) -> str:
         """Name and options for tables."""
         said = [f"{key}={value}" for key, value in (*self.options, *self.extra)]
-        return f"{self.name}({', '.join(said)})" if said else self.name
+        return _label(self.name, said)
 
 
 def read_solver(keys: Keys) -> SolverEntry:
@@ -161,10 +176,8 @@ def read_solver(keys: Keys) -> SolverEntry:
         Naming the key that is wrong.
     """
     name = keys.text("name")
-    try:
+    with _naming(keys, InvalidInputError):
         find_solver(name)
-    except InvalidInputError as error:
-        raise InvalidInputError(f"{keys.where}: {error}") from error
     numbers: Mapping[str, Callable[[], object]] = {
         "threads": lambda: keys.whole("threads", least=1),
         "relative_gap": lambda: keys.number("relative_gap", positive=False),
@@ -177,14 +190,10 @@ def read_solver(keys: Keys) -> SolverEntry:
     for key, value in extra.items():
         if not isinstance(value, str | int | float):
             raise keys.wrong(f"extra.{key}", value, "give a text, a number or a truth value")
-    for key in numbers:
-        keys.known(key)
-    keys.close()
+    _close(keys, numbers)
     entry = SolverEntry(name, tuple(sorted(options.items())), tuple(sorted(extra.items())))
-    try:
+    with _naming(keys, InvalidInputError, SolverError):
         _try_options(entry)
-    except (InvalidInputError, SolverError) as error:
-        raise InvalidInputError(f"{keys.where}: {error}") from error
     return entry
 
 
