@@ -8,6 +8,7 @@ with the worker's traceback as its cause.
 from __future__ import annotations
 
 import multiprocessing
+import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import (
     FIRST_COMPLETED,
@@ -19,6 +20,7 @@ from concurrent.futures import (
     wait,
 )
 from dataclasses import dataclass
+from multiprocessing import connection
 from multiprocessing.process import BaseProcess
 from threading import Thread
 from types import TracebackType
@@ -135,12 +137,12 @@ class Workers:
                 self._close(wait_for_jobs=False)
             for index in lost:
                 # Alone in a pool of its own, so that a job that kills its worker harms no other.
-                with _new_pool(1) as pool:
+                with new_pool(1) as pool:
                     yield from _run_on(pool, function, jobs, [index], 1, attempts=1)
 
     def _pool(self) -> ProcessPoolExecutor:
         if self._own is None:
-            self._own = _new_pool(self._count)
+            self._own = new_pool(self._count)
         return self._own
 
 
@@ -156,9 +158,28 @@ def _end(processes: Sequence[BaseProcess], manager: Thread | None) -> None:
         manager.join(_PATIENCE)
 
 
-def _new_pool(count: int) -> ProcessPoolExecutor:
+def new_pool(count: int) -> ProcessPoolExecutor:
+    """Processes that end with this one, however it ends."""
     # Solvers hold threads of their own, which a fork would copy in an unknown state.
-    return ProcessPoolExecutor(count, mp_context=multiprocessing.get_context("spawn"))
+    context = multiprocessing.get_context("spawn")
+    return ProcessPoolExecutor(count, mp_context=context, initializer=_begin_worker)
+
+
+def _begin_worker() -> None:
+    """End this process when its parent is gone, and let a kill of it leave nothing behind."""
+    if "fork" in multiprocessing.get_all_start_methods():
+        # Locks that libraries make for themselves, such as Pyomo, are then without a name in the
+        # system; with the method of this pool a killed worker leaves a warning about each.
+        multiprocessing.set_start_method("fork", force=True)
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        Thread(target=_follow, args=(parent.sentinel,), daemon=True).start()
+
+
+def _follow(sentinel: int) -> None:
+    connection.wait([sentinel])
+    # Whoever would wait for this process or read from it is gone.
+    os._exit(1)
 
 
 def _run_on(

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from process_table import children_of, left_after
 from worker_jobs import break_down, die_for, refuse, square
 
 from leo_opt.errors import InvalidInputError
@@ -77,6 +78,25 @@ if __name__ == "__main__":
         print("ready", flush=True)
         list(workers.run(idle, [1, 2, 3]))
 """
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="the system lists no children")
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM])
+def test_workers_end_with_their_parent_however_it_ends(tmp_path: Path, end: signal.Signals) -> None:
+    script = tmp_path / "main.py"
+    script.write_text(INTERRUPTED.format(folder=str(Path(__file__).parent)))
+    with subprocess.Popen(
+        [sys.executable, str(script)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as process:
+        # The tracker of semaphores and two workers.
+        while process.poll() is None and len(children_of(process.pid)) < 3:
+            time.sleep(0.01)
+        time.sleep(1.5)
+        children = children_of(process.pid)
+        process.send_signal(end)
+        assert process.wait(timeout=10) == -end
+    assert len(children) == 3
+    assert not left_after(children, 10.0)
 
 
 def test_an_interrupt_leaves_no_semaphore_and_no_process(tmp_path: Path) -> None:

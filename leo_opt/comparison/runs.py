@@ -1,27 +1,27 @@
-"""A plan run: every cell that the record does not hold yet, each in a process of its own kind.
+"""A plan run: every cell that the record does not hold yet.
 
-Cells run in worker processes also where there is only one worker, so that a solver that crashes
-costs its cell and not the run.
+Cells run in worker processes also where there is only one worker, so that a solver that crashes or
+hangs costs its cell and not the run.
 """
 
 from __future__ import annotations
 
-import multiprocessing
 import os
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
+from collections import deque
+from collections.abc import Callable, Generator, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
-from multiprocessing.connection import wait
 
 from leo_opt.comparison.cells import Cell, expand
 from leo_opt.comparison.environment import describe_environment
 from leo_opt.comparison.measurement import Measurement, measure
 from leo_opt.comparison.plan import Plan
+from leo_opt.comparison.processes import CellProcess, wait_for_any
 from leo_opt.comparison.record import Record, Results, read_results
 from leo_opt.errors import InvalidInputError
-from leo_opt.parallel import JobFailure, Workers
+
+_GRACE = 900.0
+"""Seconds for what of a cell has no time limit."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,8 @@ def run_plan(
     OutputError
         If the folder cannot be written.
     """
-    Workers(workers)  # Refuses a wrong number before any work.
+    if workers < 1:
+        raise InvalidInputError(f"workers is {workers}; at least 1 is needed")
     with Record(folder) as record:
         cells = list(expand(plan))
         if not cells:
@@ -87,75 +88,38 @@ def run_plan(
         waiting = [cell for cell in cells if cell.key not in final]
         environment = record.note_environment(describe_environment(plan.solvers))
         done = len(cells) - len(waiting)
-        for cell, measurement in _run(waiting, workers):
-            record.append(cell, measurement, environment)
-            done += 1
-            if progress is not None:
-                progress(Finished(cell, measurement, done, len(cells)))
+        with closing(_run(waiting, workers)) as finished:
+            for cell, measurement in finished:
+                record.append(cell, measurement, environment)
+                done += 1
+                if progress is not None:
+                    progress(Finished(cell, measurement, done, len(cells)))
     return read_results(folder)
 
 
-def _run(cells: Sequence[Cell], workers: int) -> Iterator[tuple[Cell, Measurement]]:
-    """Measurements of cells as they are ready; a lost process is a failed cell."""
-    if workers == 1:
-        yield from _run_one_by_one(cells)
-        return
-    with Workers(workers) as pool:
-        for done in pool.run(measure_in_worker, cells):
-            yield cells[done.index], _measurement(done.outcome)
+def _run(cells: Sequence[Cell], workers: int) -> Generator[tuple[Cell, Measurement]]:
+    """Measurements of cells as they are ready."""
+    waiting = deque(cells)
+    with ExitStack() as stack:
+        idle = [stack.enter_context(CellProcess()) for _ in range(min(workers, len(cells)))]
+        busy: dict[CellProcess, Cell] = {}
+        while waiting or busy:
+            while waiting and idle:
+                process = idle.pop()
+                busy[process] = waiting.popleft()
+                process.start(measure, busy[process], _patience(busy[process]))
+            wait_for_any(busy)
+            for process in list(busy):
+                measurement = process.finished()
+                if measurement is not None:
+                    idle.append(process)
+                    yield busy.pop(process), measurement
 
 
-def _run_one_by_one(cells: Sequence[Cell]) -> Iterator[tuple[Cell, Measurement]]:
-    """Cells in one worker process, which is replaced when it dies."""
-    waiting = list(cells)
-    while waiting:
-        with _one_process() as executor:
-            outcome: Measurement | JobFailure | None = None
-            while waiting and not isinstance(outcome, JobFailure):
-                (done,) = Workers(executor=executor).run(measure_in_worker, waiting[:1])
-                outcome = done.outcome
-                yield waiting.pop(0), _measurement(outcome)
+def _patience(cell: Cell) -> float:
+    """Seconds within which a cell is over, unless its solver takes no notice of time limits.
 
-
-@contextmanager
-def _one_process() -> Iterator[ProcessPoolExecutor]:
-    """A worker process that is not waited for when something is raised, such as Ctrl-C."""
-    executor = ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
-    finished = False
-    try:
-        yield executor
-        finished = True
-    finally:
-        # Solvers may catch a polite signal and go on, and a cell leaves nothing to clean up.
-        for process in [] if finished else list((executor._processes or {}).values()):
-            process.kill()
-        executor.shutdown(wait=True, cancel_futures=True)
-
-
-def _measurement(outcome: Measurement | JobFailure) -> Measurement:
-    if isinstance(outcome, JobFailure):
-        return Measurement("failed", reason=outcome.reason)
-    return outcome
-
-
-def measure_in_worker(cell: Cell) -> Measurement:
-    """`measure`, in a process that ends with its parent."""
-    _follow_parent()
-    return measure(cell)
-
-
-_watching = threading.Event()
-
-
-def _follow_parent() -> None:
-    """End this process when the one that started it is gone, even by a kill."""
-    parent = multiprocessing.parent_process()
-    if parent is None or _watching.is_set():
-        return
-    _watching.set()
-
-    def follow() -> None:
-        wait([parent.sentinel])
-        os._exit(1)
-
-    threading.Thread(target=follow, daemon=True).start()
+    The relaxation, the rounds, the relaxation after them and branch and bound each have the time
+    limit; bounds, model and the start of the process have none.
+    """
+    return 4.0 * cell.time_limit + _GRACE

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -13,8 +12,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
-from comparison.dying_jobs import die_on_partition, raise_on_partition
+from comparison.dying_jobs import die_on_partition, hang_on_partition, raise_on_partition
 from comparison.small_plans import PLAN, write_plan
+from process_table import children_of, left_after
 
 from leo_opt.comparison import Cell, Measurement, measure, read_plan, read_results, run_plan, runs
 from leo_opt.comparison.record import FILE
@@ -85,14 +85,20 @@ def test_a_plan_without_cells_is_refused(tmp_path: Path) -> None:
     ("job", "workers", "reason"),
     [
         (die_on_partition, 1, "worker lost"),
-        pytest.param(raise_on_partition, 1, "ZeroDivisionError", marks=pytest.mark.slow),
-        pytest.param(die_on_partition, 2, "worker lost", marks=pytest.mark.slow),
+        (hang_on_partition, 1, "ended after 2 s: the solver took no notice"),
+        (hang_on_partition, 2, "ended after 2 s: the solver took no notice"),
+        (raise_on_partition, 1, "ZeroDivisionError: a bug"),
+        (die_on_partition, 2, "worker lost"),
     ],
 )
 def test_a_crash_costs_its_cell_and_not_the_run(
     job: object, workers: int, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runs, "measure_in_worker", job)
+    monkeypatch.setattr(runs, "measure", job)
+    if job is hang_on_partition:
+        monkeypatch.setattr(
+            runs, "_patience", lambda cell: 2.0 if cell.formulation.name == "partition" else 60.0
+        )
     text = PLAN.replace("[[form", PARTITION + "[[form").replace('sense = "both"', "")
     plan = read_plan(write_plan(tmp_path, text))
     results = run_plan(plan, tmp_path / "r", workers=workers)
@@ -104,20 +110,49 @@ def test_a_crash_costs_its_cell_and_not_the_run(
     assert all(reason in entry.measurement.reason for entry in failed)
 
 
-def test_a_killed_run_goes_on_and_runs_no_cell_twice(tmp_path: Path) -> None:
-    formulations = "".join(
-        f'[[formulations]]\nname = "partition"\nparts = {parts}\n' for parts in range(1, 12)
+MANY = PLAN + "".join(
+    f'[[formulations]]\nname = "partition"\nparts = {parts}\n' for parts in range(1, 12)
+)
+
+
+def bench(plan: Path, folder: Path, *options: str) -> subprocess.Popen[str]:
+    """`leo-opt bench` as a user runs it."""
+    command = [sys.executable, "-c", "from leo_opt.cli import main; main()", "bench", str(plan)]
+    return subprocess.Popen(
+        [*command, "-o", str(folder), *options],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
     )
-    plan = write_plan(tmp_path, PLAN + formulations)
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_an_interrupt_says_how_to_go_on_and_nothing_else(tmp_path: Path, workers: str) -> None:
+    process = bench(write_plan(tmp_path, MANY), tmp_path / "r", "--quiet", "--workers", workers)
+    # After two cells each process has imported all that it needs.
+    while process.poll() is None and _lines(tmp_path / "r" / FILE) < 2 + 2 * int(workers):
+        time.sleep(0.001)
+    children = children_of(process.pid)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert errors.splitlines() == [
+        f"Finished cells are in {tmp_path / 'r'}; the same command goes on.",
+        "Interrupted.",
+    ]
+    assert not left_after(children, 10.0)
+
+
+def test_a_killed_run_goes_on_and_runs_no_cell_twice(tmp_path: Path) -> None:
+    plan = write_plan(tmp_path, MANY)
     record = tmp_path / "r" / FILE
-    command = [sys.executable, "-c", "from leo_opt.cli import main; main()"]
-    command += ["bench", str(plan), "-o", str(tmp_path / "r")]
-    process = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    process = bench(plan, tmp_path / "r")
     while process.poll() is None and _lines(record) < 7:
         time.sleep(0.001)
-    children = _children(process.pid)
+    children = children_of(process.pid)
     process.send_signal(signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL
+    process.communicate(timeout=60)
+    assert process.returncode == -signal.SIGKILL
     before = len(read_results(tmp_path / "r").entries)
     assert 5 <= before < 24
     shown: list[int] = []
@@ -129,27 +164,11 @@ def test_a_killed_run_goes_on_and_runs_no_cell_twice(tmp_path: Path) -> None:
     finished = [key for key in keys if key]
     assert len(finished) == len(set(finished)) == len(results.entries) == 24
     # No process of the killed run is left.
-    assert not any(map(_alive, children))
+    assert not left_after(children, 10.0)
 
 
 def _lines(path: Path) -> int:
     return path.read_bytes().count(b"\n") if path.exists() else 0
-
-
-def _children(process: int) -> list[int]:
-    """Processes that a process has started, where the system tells."""
-    path = Path(f"/proc/{process}/task/{process}/children")
-    return [int(word) for word in path.read_text().split()] if path.exists() else []
-
-
-def _alive(process: int) -> bool:
-    """Whether a process runs; a zombie that nobody has waited for does not."""
-    try:
-        os.kill(process, 0)
-        state = Path(f"/proc/{process}/stat").read_text(encoding="utf-8").rpartition(")")[2]
-    except OSError:
-        return False
-    return state.split()[0] != "Z"
 
 
 def test_the_same_optima_with_all_formulations_and_solvers(
