@@ -69,7 +69,7 @@ def classify(
         Pieces of the box that input splitting may bound, in networks with few inputs.
     search_nodes
         Linear programs that branch and bound may solve for one direction at first; what is open
-        in the end is searched again with four times as many, three times over.
+        in the end is searched again with four times as many, and with sixteen.
     time_limit, unit_time_limit
         Seconds for the whole run and for one MILP. What is open then ends as `undecided`.
     node_limit

@@ -44,7 +44,7 @@ LP_BATCH = 16
 SPLIT_SHARE = 0.25
 """Of the pieces for all directions at once: those for one alone, in the first pass."""
 TIGHTEN_BATCH = 2
-EFFORTS = (1, 4, 16, 64)
+EFFORTS = (1, 4, 16)
 """Times the first effort that each pass over the layers spends on a search: intervals of early
 layers that took more time to tighten settle more later than the search that they spare."""
 TIGHTEN_SHARE = 0.5
@@ -160,26 +160,45 @@ def _ask_layer(run: Run, layer: int) -> None:
 
 
 def _tighten(run: Run, layer: int, factor: int) -> None:
-    """Linear programs for both ends of units of a layer, from which later layers start.
+    """Linear programs for the intervals of a layer, from which later layers start.
 
     They settle nothing here. Of stably active units the later programs know all that one program
     says, so that these are asked about only where there is time for several.
     """
     if "lp" not in run.settings.stages:
         return
-    bounds = run.ledger.bounds(layer + 1)
-    held = bounds.upper[layer] > 0.0
-    chosen = held if held.sum() <= FEW_UNITS else held & (bounds.lower[layer] < 0.0)
-    directions = [
-        Direction(layer, int(unit), sign) for unit in np.flatnonzero(chosen) for sign in (-1, +1)
-    ]
+    directions = _ends_that_matter(run, layer)
     if directions and not run.deadline.passed:
         count = len(directions)
         deadline = run.deadline.part(TIGHTEN_SHARE)
         fair = deadline.part(run.settings.workers / count).remaining
         effort = tightening(count, factor)
-        asked = _Round("tighten", TIGHTEN_BATCH, effort, deadline.at, fair)
+        batch = 1 if count <= FEW_UNITS else TIGHTEN_BATCH
+        asked = _Round("tighten", batch, effort, deadline.at, fair)
         _search(run, directions, asked)
+
+
+def _ends_that_matter(run: Run, layer: int) -> list[Direction]:
+    """Ends of intervals on which open directions of later layers may hang."""
+    bounds = run.ledger.bounds(layer + 1)
+    low, high = bounds.lower[layer], bounds.upper[layer]
+    held, crossing = high > 0.0, (low < 0.0) & (high > 0.0)
+    chosen = held if held.sum() <= FEW_UNITS else crossing
+    raised = lowered = np.ones(low.size, dtype=bool)
+    if not any(run.ledger.open(later) for later in run.network.phased_layers if later > layer + 1):
+        # What the next layer reads from a unit only ever from below hangs on no upper end, and the
+        # lower side of a rectifier on no end at all.
+        asked = run.ledger.open(layer + 1)
+        weight = run.network.layers[layer + 1].weight[[direction.unit for direction in asked]]
+        weight = weight * np.array([direction.sign for direction in asked])[:, None]
+        raised, lowered = (weight > 0.0).any(axis=0), (weight < 0.0).any(axis=0)
+    ends = ((-1, np.where(crossing, raised, lowered)), (+1, raised))
+    return [
+        Direction(layer, int(unit), sign)
+        for unit in np.flatnonzero(chosen)
+        for sign, matters in ends
+        if matters[unit]
+    ]
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ class Checkpoint:
         self._journal = journal
         findings = [] if journal is None else journal.entries
         self._known = {(f.stage, f.direction, f.effort): f for f in findings}
-        self._settled = {f.direction for f in self._known.values() if f.settles}
+        self._settled = {f.direction: f for f in self._known.values() if f.settles}
 
     @classmethod
     def open(cls, path: str | None, network: Network, domain: Box, margin: float) -> Checkpoint:
@@ -58,9 +58,13 @@ class Checkpoint:
     def find(self, stage: str, direction: Direction, effort: int = 0) -> Finding | None:
         """What an earlier run found, unless it is worth another try."""
         finding = self._known.get((stage, direction, effort))
+        settled = self._settled.get(direction)
         # A limit may have been in the way of a question that got no answer; a search that was
         # finished would find the same again.
-        return finding if effort or direction in self._settled else None
+        if finding is not None and (effort or settled is not None):
+            return finding
+        # Another effort may have settled it, but does not tell how far an interval reaches.
+        return None if stage == "tighten" else settled
 
     def append(self, finding: Finding) -> None:
         """Put a finding on the disk."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import signal
@@ -16,6 +17,8 @@ import pytest
 from leo_opt import Box, Network, classify
 from leo_opt.errors import FileFormatError, MismatchError, OutputError
 from leo_opt.strategies.checkpoint import Checkpoint
+from leo_opt.strategies.findings import Finding
+from leo_opt.strategies.ledger import Direction
 
 BOX = Box(-0.3, 0.3)
 STAGES = ["lp", "branch-and-bound"]
@@ -36,15 +39,14 @@ def findings(path: Path) -> list[dict]:
 
 def test_a_second_run_asks_nothing_again(tmp_path) -> None:
     path = tmp_path / "run.jsonl"
-    first = classify(network(), BOX, stages=STAGES, checkpoint=str(path))
+    first = classify(network(), BOX, stages=STAGES, search_nodes=20, checkpoint=str(path))
     known = findings(path)
     assert known
-    second = classify(network(), BOX, stages=STAGES, checkpoint=str(path))
+    second = classify(network(), BOX, stages=STAGES, search_nodes=20, checkpoint=str(path))
     assert second.phases == first.phases
-    # What was left open is tried again, and nothing else.
-    settled = {tuple(entry["direction"]) for entry in known if settles(entry)}
-    assert settled
-    assert not settled & {tuple(entry["direction"]) for entry in findings(path)[len(known) :]}
+    # Searches that were finished would find the same again.
+    assert findings(path) == known
+    assert any(settles(entry) for entry in known)
     for bounds in ("lower", "upper"):
         for mine, theirs in zip(
             getattr(first.trusted, bounds), getattr(second.trusted, bounds), strict=True
@@ -57,13 +59,43 @@ def settles(entry: dict) -> bool:
     return entry["witness"] is not None or (bound is not None and float.fromhex(bound) <= 0)
 
 
+def test_finished_searches_and_what_is_settled_are_not_asked_again(tmp_path) -> None:
+    tied, decided = Direction(1, 0, 1), Direction(1, 1, 1)
+    made = [
+        Finding(tied, "branch-and-bound", bound=1.0, effort=250),
+        Finding(tied, "milp", bound=0.5),
+        Finding(tied, "tighten", bound=0.9, effort=6),
+        Finding(decided, "branch-and-bound", bound=-1.0, effort=250),
+    ]
+    path = str(tmp_path / "run.jsonl")
+    with contextlib.closing(Checkpoint.open(path, network(), BOX.spread(16), 1e-6)) as record:
+        for finding in made:
+            record.append(finding)
+    with contextlib.closing(Checkpoint.open(path, network(), BOX.spread(16), 1e-6)) as record:
+
+        def bound(stage: str, direction: Direction, effort: int = 0) -> float | None:
+            found = record.find(stage, direction, effort)
+            return None if found is None else found.bound
+
+        assert bound("branch-and-bound", tied, 250) == 1.0
+        assert bound("tighten", tied, 6) == 0.9
+        # Another effort, or a limit that may be another one, is worth a try.
+        assert bound("branch-and-bound", tied, 1000) is None
+        assert bound("tighten", tied, 24) is None
+        assert bound("milp", tied) is None
+        assert bound("branch-and-bound", decided, 1000) == -1.0
+        assert bound("milp", decided) == -1.0
+        # An interval is asked for itself, whatever its sign.
+        assert bound("tighten", decided, 6) is None
+
+
 @pytest.mark.parametrize("kept", [0.3, 0.8])
 def test_a_torn_last_line_is_cut_off(tmp_path, kept: float) -> None:
     path = tmp_path / "run.jsonl"
-    first = classify(network(), BOX, stages=STAGES, checkpoint=str(path))
+    first = classify(network(), BOX, stages=STAGES, search_nodes=20, checkpoint=str(path))
     whole = path.read_bytes()
     path.write_bytes(whole[: int(len(whole) * kept)])
-    second = classify(network(), BOX, stages=STAGES, checkpoint=str(path))
+    second = classify(network(), BOX, stages=STAGES, search_nodes=20, checkpoint=str(path))
     assert second.phases == first.phases
     assert all(isinstance(entry, dict) for entry in findings(path))
 
@@ -82,7 +114,7 @@ def test_a_record_of_something_else_is_refused(tmp_path) -> None:
     for other in ('{"format": "leo_opt stability 1", "phases": []}', "{}"):
         path.write_text(other)
         with pytest.raises(FileFormatError, match="not a checkpoint"):
-            classify(network(), BOX, stages=STAGES, checkpoint=str(path))
+            classify(network(), BOX, stages=STAGES, search_nodes=20, checkpoint=str(path))
         assert path.read_text() == other
     path.write_text("a letter to my mother\n")
     with pytest.raises(FileFormatError, match="not a checkpoint"):
@@ -106,12 +138,12 @@ def test_a_record_of_something_else_is_refused(tmp_path) -> None:
 )
 def test_what_no_run_can_have_written_is_refused(tmp_path, key: str, value: object) -> None:
     path = tmp_path / "run.jsonl"
-    classify(network(), BOX, stages=STAGES, checkpoint=str(path))
+    classify(network(), BOX, stages=STAGES, search_nodes=20, checkpoint=str(path))
     lines = path.read_text().splitlines()
     lines[1] = json.dumps(json.loads(lines[1]) | {key: value})
     path.write_text("\n".join(lines) + "\n")
     with pytest.raises(FileFormatError, match="not a checkpoint"):
-        classify(network(), BOX, stages=STAGES, checkpoint=str(path))
+        classify(network(), BOX, stages=STAGES, search_nodes=20, checkpoint=str(path))
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="files are not locked on Windows")
@@ -121,7 +153,7 @@ def test_two_runs_do_not_share_a_file(tmp_path) -> None:
     with pytest.raises(OutputError, match="in use by another run"):
         classify(network(), BOX, checkpoint=path)
     checkpoint.close()
-    classify(network(), BOX, stages=STAGES, checkpoint=path)
+    classify(network(), BOX, stages=STAGES, search_nodes=20, checkpoint=path)
 
 
 def test_joint_reads_its_checkpoint(tmp_path) -> None:
@@ -147,7 +179,7 @@ def test_a_killed_run_goes_on(tmp_path) -> None:
     code = (
         "import sys; sys.path.insert(0, sys.argv[1]);"
         "from test_checkpoint import *;"
-        "classify(network(), BOX, stages=STAGES, checkpoint=sys.argv[2])"
+        "classify(network(), BOX, stages=STAGES, search_nodes=20, checkpoint=sys.argv[2])"
     )
     here = str(Path(__file__).parent)
     process = subprocess.Popen([sys.executable, "-c", code, here, str(path)])
@@ -159,6 +191,6 @@ def test_a_killed_run_goes_on(tmp_path) -> None:
         time.sleep(0.001)
     process.wait(timeout=60)
     on_disk = path.read_bytes().rpartition(b"\n")[0]
-    resumed = classify(network(), BOX, stages=STAGES, checkpoint=str(path))
+    resumed = classify(network(), BOX, stages=STAGES, search_nodes=20, checkpoint=str(path))
     assert path.read_bytes().startswith(on_disk)
-    assert resumed.phases == classify(network(), BOX, stages=STAGES).phases
+    assert resumed.phases == classify(network(), BOX, stages=STAGES, search_nodes=20).phases
