@@ -53,8 +53,9 @@ class Evidence:
     Parameters
     ----------
     method
-        What proved the trusted end of the interval: "interval", "crown", "lp",
-        "branch-and-bound" or "milp".
+        What proved the trusted end of the interval: "interval", "crown", "splitting", "lp",
+        "branch-and-bound", "tighten" (linear programs for the sake of later layers), "milp" or
+        "joint".
     premise
         The weakest premise under that proof, through all earlier layers.
     witness
