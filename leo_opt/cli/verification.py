@@ -31,6 +31,7 @@ _EVERY = 2.0
 @click.option("--formulation", default="big-m", show_default=True)
 @click.option("--time-limit", type=float, metavar="SECONDS", help="For everything.")
 @click.option("--node-limit", type=int, metavar="NODES", help="For one MILP.")
+@click.option("--workers", type=int, default=1, show_default=True, help="Processes to use.")
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("-q", "--quiet", is_flag=True, help="No progress.")
 def verify(

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
 
 import numpy as np
 
 from leo_opt.formats.vnnlib import Property
 from leo_opt.formulations import find as find_formulation
 from leo_opt.network import Network
+from leo_opt.parallel import Workers
 from leo_opt.solvers import find as find_solver
 from leo_opt.verification.questions import keep_class, load_property, make_questions
-from leo_opt.verification.run import STAGES, Progress, Run, Settings
+from leo_opt.verification.run import Run
+from leo_opt.verification.settings import STAGES, Progress, Settings
 from leo_opt.verification.verdicts import (
     WITNESS_FORMATS,
     Answer,
@@ -45,6 +48,8 @@ def verify(
     node_limit: int | None = None,
     piece_limit: int = 10_000_000,
     margin: float = 2e-6,
+    workers: int = 1,
+    executor: Executor | None = None,
     seed: int = 0,
     progress: Callable[[Progress], None] | None = None,
 ) -> Verdict:
@@ -68,6 +73,11 @@ def verify(
     margin
         How far beyond zero a solver's bound must lie, in units of a slack scaled to a range of
         about 1.
+    workers
+        Number of processes for pieces of the box, hidden intervals and cases. Unless a time limit
+        strikes, the verdict does not depend on it.
+    executor
+        Any `concurrent.futures.Executor` to use instead; it is not shut down.
     seed
         Of everything random.
     progress
@@ -104,13 +114,18 @@ def verify(
         node_limit=node_limit,
         piece_limit=piece_limit,
         margin=margin,
+        workers=workers,
+        executor=executor,
         seed=seed,
         progress=progress,
     )
     find_solver(solver)
     find_formulation(formulation)
-    run = Run(make_questions(network, asked), len(asked.cases), settings)
     # Where sums overflow nothing is proved and no witness is confirmed: they are no information.
-    with np.errstate(over="ignore", invalid="ignore"):
+    with (
+        np.errstate(over="ignore", invalid="ignore"),
+        Workers(workers, executor) as places,
+    ):
+        run = Run(make_questions(network, asked), len(asked.cases), settings, places)
         run.settle()
         return run.close(network)

@@ -3,87 +3,53 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import TypeVar
 
-from leo_opt.errors import InvalidInputError
 from leo_opt.network import Network
+from leo_opt.parallel import JobFailure, Workers
 from leo_opt.stability import ARITHMETIC, Premise
 from leo_opt.strategies.findings import Finding
 from leo_opt.strategies.settings import Deadline
 from leo_opt.verification.attack import Witness, attack, confirmed
+from leo_opt.verification.order import run_in_order
 from leo_opt.verification.questions import Question
+from leo_opt.verification.settings import Progress, Settings
 from leo_opt.verification.splitting import is_low_dimensional, split
-from leo_opt.verification.stages import Target, ask_case, make_target, search_case, tighten
+from leo_opt.verification.stages import (
+    MilpCase,
+    SearchCase,
+    Target,
+    ask_case,
+    make_target,
+    search_case,
+)
+from leo_opt.verification.tightening import tighten
 from leo_opt.verification.verdicts import Answer, CaseVerdict, Verdict
 
-STAGES = ("witness", "splitting", "branch-and-bound", "milp")
-"""Stages after CROWN that can be left out, in their order."""
+CaseJob = TypeVar("CaseJob", SearchCase, MilpCase)
 
 _SPLITTING_SHARE = 0.8
-_SEARCH_SHARE = 0.5
-_TIGHTEN_SHARE = 0.3
+_SEARCH_SHARE = 0.8
 """Shares of the time left that a stage may take before the next one gets its turn."""
-_FIRST_NODES = 60
-_MORE_NODES = 1000
-"""Linear programs for one case before and after hidden intervals are tightened."""
-
-
-@dataclass(frozen=True)
-class Progress:
-    """Where a verification stands.
-
-    Parameters
-    ----------
-    stage
-        "crown" or a key of `STAGES`.
-    open, cases
-        Cases without an answer, and all.
-    note
-        What the stage itself counts, such as "512 pieces", or "".
-    remaining
-        Seconds left of the time limit, or None without one.
-    """
-
-    stage: str
-    open: int
-    cases: int
-    note: str
-    remaining: float | None
-
-
-@dataclass(frozen=True)
-class Settings:
-    """Options of `verify`; see there."""
-
-    solver: str = "highs"
-    formulation: str = "big-m"
-    stages: tuple[str, ...] = STAGES
-    time_limit: float | None = None
-    node_limit: int | None = None
-    piece_limit: int = 10_000_000
-    margin: float = 2e-6
-    seed: int = 0
-    progress: Callable[[Progress], None] | None = None
-
-    def __post_init__(self) -> None:
-        for name in ("time_limit", "node_limit", "piece_limit", "margin"):
-            value = getattr(self, name)
-            if value is not None and not value > 0:
-                raise InvalidInputError(f"{name} is {value}; it must be positive")
-        if self.seed < 0:
-            raise InvalidInputError(f"seed is {self.seed}; it must not be negative")
-        for stage in self.stages:
-            if stage not in STAGES:
-                raise InvalidInputError(
-                    f"stage {stage!r} is unknown; known are {', '.join(STAGES)}"
-                )
+_TIGHTEN_SHARE = 0.5
+"""Of the time for searches: for intervals from which they start."""
+_PASSES = ((16, 1), (60, 4), (250, 16), (1000, 64))
+"""Linear programs for one case, and then the effort for hidden intervals: what more is spent on
+these settles more cases than what is spent on a search from loose ones."""
+_LAST_SEARCH = 4000
+_GENEROSITY = 3.0
+"""Times the fair share of the time: what one case may take, as most need less than theirs."""
+_LEAST_SECONDS = 0.5
 
 
 class Run:
     """The state that the stages share: what is refuted, by what, and what it cost."""
 
-    def __init__(self, questions: list[Question], cases: int, settings: Settings) -> None:
+    def __init__(
+        self, questions: list[Question], cases: int, settings: Settings, workers: Workers
+    ) -> None:
         self.settings = settings
+        self.workers = workers
         self.deadline = Deadline(settings.time_limit)
         self.questions = questions
         self.witness: Witness | None = None
@@ -149,6 +115,10 @@ class Run:
     def add_pieces(self, count: int) -> None:
         """Count boxes that were bounded."""
         self._pieces += count
+
+    def add_lps(self, count: int) -> None:
+        """Count linear programs that were not about one case."""
+        self._lps += count
 
     def enter(self, question: Question, position: int, finding: Finding) -> bool:
         """Record a finding about a conjunct; True where that settles it."""
@@ -234,6 +204,7 @@ def _split(run: Run, question: Question) -> Question:
         run.share(_SPLITTING_SHARE),
         run.settings.piece_limit,
         run.settings.seed,
+        run.workers,
         lambda done, waiting: run.announce(
             "splitting", f"{before + done} pieces, {waiting} waiting"
         ),
@@ -246,67 +217,84 @@ def _split(run: Run, question: Question) -> Question:
 
 
 def _search(run: Run, question: Question) -> Question:
-    """Branch and bound with certificates; again after hidden intervals are tightened."""
-    question = _search_once(run, question, _FIRST_NODES)
-    if run.witness is not None or not question.conjuncts or run.deadline.passed:
+    """Branch and bound with certificates, and in turns hidden intervals are tightened."""
+    if not question.bounds.finite:
         return question
-    run.announce("branch-and-bound", "tightening hidden intervals")
-    question = tighten(question, run.share(_TIGHTEN_SHARE).remaining, run.settings.seed)
-    question = _refute_rows(run, question, "lp")
-    return _search_once(run, question, _MORE_NODES) if question.conjuncts else question
+    whole = run.share(_SEARCH_SHARE if "milp" in run.settings.stages else 1.0)
+    for lps, effort in _PASSES:
+        question = _search_once(run, question, lps, whole)
+        if run.witness is not None or not question.conjuncts or whole.passed:
+            return question
+        run.announce("branch-and-bound", "tightening hidden intervals")
+        share = whole.part(_TIGHTEN_SHARE)
+        question, count = tighten(question, effort, share, run.workers, run.settings.workers)
+        run.add_lps(count)
+        question = _refute_rows(run, question, "lp")
+        if not question.conjuncts:
+            return question
+    return _search_once(run, question, _LAST_SEARCH, whole)
 
 
-def _search_once(run: Run, question: Question, node_limit: int) -> Question:
+def _search_once(run: Run, question: Question, lps: int, whole: Deadline) -> Question:
     """One search for each conjunct, while time lasts."""
 
-    def search(target: Target, position: int, seconds: float | None) -> Finding:
-        return search_case(target, position, node_limit, run.deadline, seconds)
+    def make_job(target: Target, position: int, seconds: float | None) -> SearchCase:
+        return SearchCase(target, position, lps, whole.at, seconds)
 
-    return _ask_each(run, question, "branch-and-bound", _SEARCH_SHARE, search)
+    return _ask_each(run, question, "branch-and-bound", whole, search_case, make_job)
 
 
 def _ask(run: Run, question: Question) -> Question:
     """One MILP for each conjunct."""
-    settings = run.settings
+    settings, whole = run.settings, run.share(1.0)
 
-    def ask(target: Target, position: int, seconds: float | None) -> Finding:
-        return ask_case(
+    def make_job(target: Target, position: int, seconds: float | None) -> MilpCase:
+        return MilpCase(
             target,
             position,
-            run.deadline,
+            settings.solver,
+            settings.formulation,
+            settings.margin,
+            settings.seed,
+            settings.node_limit,
+            whole.at,
             seconds,
-            solver=settings.solver,
-            formulation=settings.formulation,
-            margin=settings.margin,
-            seed=settings.seed,
-            node_limit=settings.node_limit,
         )
 
-    return _ask_each(run, question, "milp", 1.0, ask)
+    return _ask_each(run, question, "milp", whole, ask_case, make_job)
 
 
 def _ask_each(
     run: Run,
     question: Question,
     stage: str,
-    share: float,
-    ask: Callable[[Target, int, float | None], Finding],
+    whole: Deadline,
+    ask: Callable[[CaseJob], Finding],
+    make_job: Callable[[Target, int, float | None], CaseJob],
 ) -> Question:
-    """Put one question about each conjunct, and leave out those that are settled."""
+    """Put one question about each conjunct, and leave out those that are settled.
+
+    A witness ends the round, and what is known of the cases after it is not recorded, so that the
+    verdict does not depend on which case is answered first.
+    """
     target = make_target(question)
     if target is None:
         return question
+    run.announce(stage)
+    count = len(question.conjuncts)
+    fair = whole.part(min(1.0, _GENEROSITY * run.settings.workers / count)).remaining
+    seconds = None if fair is None else max(fair, _LEAST_SECONDS)
+    jobs = [make_job(target, position, seconds) for position in range(count)]
     settled = []
-    whole = run.share(share)
-    for position, conjunct in enumerate(question.conjuncts):
-        if run.deadline.passed or whole.passed:
+    for position, outcome in enumerate(run_in_order(run.workers, ask, jobs)):
+        finding = (
+            Finding(jobs[position].direction, stage, anomaly=outcome.reason)
+            if isinstance(outcome, JobFailure)
+            else outcome
+        )
+        if run.enter(question, position, finding):
+            settled.append(question.conjuncts[position].case)
+            run.announce(stage)
+        if run.witness is not None:
             break
-        run.announce(stage)
-        waiting = len(question.conjuncts) - position
-        remaining = whole.remaining
-        seconds = None if remaining is None else max(remaining / waiting, 0.5)
-        if run.enter(question, position, ask(target, position, seconds)):
-            settled.append(conjunct.case)
-            if run.witness is not None:
-                break
     return question.without(settled)

@@ -22,8 +22,10 @@ from leo_opt.bounds import crown
 from leo_opt.bounds.pieces import bound_pieces
 from leo_opt.domain import Boxes
 from leo_opt.network import FloatArray
+from leo_opt.parallel import JobFailure, Workers
 from leo_opt.strategies.settings import Deadline
 from leo_opt.verification.attack import Witness, check
+from leo_opt.verification.order import run_in_order
 from leo_opt.verification.questions import Question
 from leo_opt.witnesses import directions
 
@@ -31,6 +33,8 @@ MOST_INPUTS = 12
 """Inputs that can vary, beyond which halving one at a time gains too little."""
 _CHUNK = 256
 """Boxes bounded at once."""
+_ROUND = 4
+"""Chunks of a round, which may be bounded at the same time."""
 _PROBES = 5
 """Random points of a piece whose gradients say where to halve it."""
 
@@ -74,15 +78,18 @@ class Pieces:
             np.vstack([self.open, self.open]),
         )
 
-    def join(self, other: Pieces) -> Pieces:
+    def join(self, *others: Pieces) -> Pieces:
         """These pieces, then the others."""
-        pairs = zip((*self.lower, *self.upper), (*other.lower, *other.upper), strict=True)
-        sides = [np.vstack(pair) for pair in pairs]
+        every = (self, *others)
+        layers = range(len(self.lower))
         return Pieces(
-            self.boxes.join(other.boxes),
-            tuple(sides[: len(self.lower)]),
-            tuple(sides[len(self.lower) :]),
-            np.vstack([self.open, other.open]),
+            Boxes(
+                np.vstack([pieces.boxes.lower for pieces in every]),
+                np.vstack([pieces.boxes.upper for pieces in every]),
+            ),
+            tuple(np.vstack([pieces.lower[k] for pieces in every]) for k in layers),
+            tuple(np.vstack([pieces.upper[k] for pieces in every]) for k in layers),
+            np.vstack([pieces.open for pieces in every]),
         )
 
 
@@ -116,6 +123,7 @@ def split(
     deadline: Deadline,
     piece_limit: int,
     seed: int,
+    workers: Workers,
     report: Callable[[int, int], None],
 ) -> Splitting:
     """Refute the conjuncts of a question on pieces that cover its box, or find a witness.
@@ -124,31 +132,97 @@ def split(
     ----------
     piece_limit
         Most boxes to bound.
+    workers
+        They bound the chunks of a round, which is the same however many they are.
     report
         Called with the numbers of boxes bounded and waiting.
     """
-    generator = np.random.default_rng(seed)
-    stack, bounded = _whole(question), 0
+    waiting, bounded, rounds = [_whole(question)], 0, 0
     stuck = np.zeros(len(question.conjuncts), dtype=bool)
-    while len(stack) and bounded < piece_limit and not deadline.passed:
-        pieces, stack = stack[-_CHUNK:], stack[:-_CHUNK]
-        bounded += len(pieces)
+    while waiting and bounded < piece_limit and not deadline.passed:
+        chunks = _take(waiting)
+        jobs = [_Chunk(question, chunk, (seed, rounds, k)) for k, chunk in enumerate(chunks)]
+        rounds += 1
+        for halved in run_in_order(workers, _halve, jobs):
+            if isinstance(halved, JobFailure):
+                return Splitting((), None, bounded)
+            bounded += halved.bounded
+            if halved.witness is not None:
+                return Splitting((), halved.witness, bounded)
+            stuck |= halved.stuck
+            if halved.pieces is not None:
+                waiting.append(halved.pieces)
+        report(bounded, sum(map(len, waiting)))
+    still = np.asarray(np.vstack([stuck, *(pieces.open for pieces in waiting)]).any(axis=0))
+    refuted = [c.case for c, left in zip(question.conjuncts, still, strict=True) if not left]
+    return Splitting(tuple(refuted), None, bounded)
+
+
+def _take(waiting: list[Pieces]) -> list[Pieces]:
+    """Chunks for one round, taken from the end of a list."""
+    taken, count = [], 0
+    while waiting and count < _ROUND * _CHUNK:
+        taken.append(waiting.pop())
+        count += len(taken[-1])
+    whole = taken[0].join(*taken[1:])
+    more = whole[_ROUND * _CHUNK :]
+    if len(more):
+        waiting.append(more)
+    starts = range(0, min(len(whole), _ROUND * _CHUNK), _CHUNK)
+    return [whole[start : min(start + _CHUNK, _ROUND * _CHUNK)] for start in starts]
+
+
+@dataclass(frozen=True, eq=False)
+class _Chunk:
+    """Pieces to bound and halve, and what seeds the probes that say where."""
+
+    question: Question
+    pieces: Pieces
+    seed: tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class _Halved:
+    """What became of a chunk.
+
+    Parameters
+    ----------
+    bounded
+        Boxes that were bounded.
+    witness
+        An input that shows a case to be possible, or None; then nothing else is known.
+    stuck : (conjuncts,) array
+        Which conjuncts are open on a box that has no halves.
+    pieces
+        Halves of the boxes on which some conjunct is open, or None.
+    """
+
+    bounded: int
+    witness: Witness | None
+    stuck: NDArray[np.bool_]
+    pieces: Pieces | None
+
+
+def _halve(chunk: _Chunk) -> _Halved:
+    """Bound the boxes of a chunk and halve those that are left."""
+    question, pieces = chunk.question, chunk.pieces
+    count, stuck = len(pieces), np.zeros(len(question.conjuncts), dtype=bool)
+    # Where sums overflow nothing is proved.
+    with np.errstate(over="ignore", invalid="ignore"):
         witness = check(question, pieces.boxes.centres)
         if witness is not None:
-            return Splitting((), witness, bounded)
+            return _Halved(count, witness, stuck, None)
         pieces, slacks = _bound(question, pieces)
         # Between neighbouring floats there is nothing left to halve.
         wide = np.nextafter(pieces.boxes.lower, np.inf) < pieces.boxes.upper
-        stuck |= (pieces.open & ~wide.any(axis=1, keepdims=True)).any(axis=0)
+        stuck = np.asarray((pieces.open & ~wide.any(axis=1, keepdims=True)).any(axis=0))
         going = np.asarray(pieces.open.any(axis=1) & wide.any(axis=1))
         pieces, slacks, wide = pieces[going], slacks[going], wide[going]
-        if len(pieces):
-            chosen = _choose(question, pieces, slacks, wide, generator)
-            stack = stack.join(pieces.halve(chosen))
-        report(bounded, len(stack))
-    left = stack.open.any(axis=0) | stuck
-    refuted = [c.case for c, still in zip(question.conjuncts, left, strict=True) if not still]
-    return Splitting(tuple(refuted), None, bounded)
+        if not len(pieces):
+            return _Halved(count, None, stuck, None)
+        generator = np.random.default_rng(chunk.seed)
+        chosen = _choose(question, pieces, slacks, wide, generator)
+        return _Halved(count, None, stuck, pieces.halve(chosen))
 
 
 def _whole(question: Question) -> Pieces:

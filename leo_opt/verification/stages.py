@@ -13,15 +13,14 @@ import numpy as np
 
 from leo_opt.bounds import Bounds, bound_layer
 from leo_opt.domain import Box
-from leo_opt.network import FloatArray, Network
-from leo_opt.strategies import classify
-from leo_opt.strategies.branching import RELAXATION, Effort
+from leo_opt.network import Network
+from leo_opt.strategies.branching import Effort
 from leo_opt.strategies.findings import Finding
 from leo_opt.strategies.jobs import MilpJob, SearchJob, close_sessions, run_milp, run_search
 from leo_opt.strategies.layer_model import build_layer_model
 from leo_opt.strategies.ledger import Direction
 from leo_opt.strategies.relaxation import build_relaxation
-from leo_opt.strategies.scope import find_scopes
+from leo_opt.strategies.scope import Scope, find_scopes
 from leo_opt.strategies.settings import Deadline
 from leo_opt.verification.maxima import append_maxima
 from leo_opt.verification.questions import Question
@@ -63,70 +62,93 @@ def make_target(question: Question) -> Target | None:
     return Target(network, question.domain, bounds) if bounds.finite else None
 
 
-def search_case(
-    target: Target, position: int, node_limit: int, deadline: Deadline, seconds: float | None
-) -> Finding:
-    """Branch and bound with certificates for one conjunct."""
-    direction = Direction(target.layer, position, -1)
-    scopes = find_scopes(target.network, target.domain, target.bounds, [direction])
-    scope = scopes[0][0]
-    relaxation = build_relaxation(scope.network, scope.domain, target.layer, scope.bounds)
-    stage = "branch-and-bound" if node_limit > 1 else "lp"
-    effort = Effort(lps=node_limit) if node_limit > 1 else RELAXATION
-    job = SearchJob(scope, relaxation, (direction,), stage, effort, deadline.at, seconds)
-    return run_search(job)[0]
+@dataclass(frozen=True, eq=False)
+class SearchCase:
+    """Branch and bound with certificates for one conjunct, as a job.
+
+    Parameters
+    ----------
+    position
+        Of the conjunct in the question.
+    lps
+        Most linear programs.
+    ends_at, seconds
+        Time of day when all is over, and what this job may take.
+    """
+
+    target: Target
+    position: int
+    lps: int
+    ends_at: float | None
+    seconds: float | None
+
+    @property
+    def direction(self) -> Direction:
+        """Can the largest slack of the conjunct be negative?"""
+        return Direction(self.target.layer, self.position, -1)
 
 
-def ask_case(
-    target: Target,
-    position: int,
-    deadline: Deadline,
-    seconds: float | None,
-    *,
-    solver: str,
-    formulation: str,
-    margin: float,
-    seed: int,
-    node_limit: int | None,
-) -> Finding:
-    """One MILP for one conjunct."""
-    direction = Direction(target.layer, position, -1)
-    scopes = find_scopes(target.network, target.domain, target.bounds, [direction])
-    scope = scopes[0][0]
-    model = build_layer_model(scope.network, scope.domain, target.layer, scope.bounds, formulation)
-    job = MilpJob(
+def search_case(job: SearchCase) -> Finding:
+    """Answer a job."""
+    stage = "branch-and-bound"
+    if Deadline.until(job.ends_at, None).passed:
+        return Finding(job.direction, stage, anomaly="no time left")
+    scope = _scope_of(job.target, job.direction)
+    layer = job.target.layer
+    relaxation = build_relaxation(scope.network, scope.domain, layer, scope.bounds)
+    asked = (job.direction,)
+    effort = Effort(lps=job.lps)
+    return run_search(SearchJob(scope, relaxation, asked, stage, effort, job.ends_at, job.seconds))[
+        0
+    ]
+
+
+@dataclass(frozen=True, eq=False)
+class MilpCase:
+    """One MILP for one conjunct, as a job; see `SearchCase` and `verify`."""
+
+    target: Target
+    position: int
+    solver: str
+    formulation: str
+    margin: float
+    seed: int
+    node_limit: int | None
+    ends_at: float | None
+    seconds: float | None
+
+    @property
+    def direction(self) -> Direction:
+        """Can the largest slack of the conjunct be negative?"""
+        return Direction(self.target.layer, self.position, -1)
+
+
+def ask_case(job: MilpCase) -> Finding:
+    """Answer a job."""
+    if Deadline.until(job.ends_at, None).passed:
+        return Finding(job.direction, "milp", anomaly="no time left")
+    scope = _scope_of(job.target, job.direction)
+    model = build_layer_model(
+        scope.network, scope.domain, job.target.layer, scope.bounds, job.formulation
+    )
+    milp = MilpJob(
         scope,
         model,
-        (direction,),
-        solver,
-        margin,
-        seed,
-        target.domain.centre,
-        deadline.at,
-        seconds,
-        node_limit,
+        (job.direction,),
+        job.solver,
+        job.margin,
+        job.seed,
+        job.target.domain.centre,
+        job.ends_at,
+        job.seconds,
+        job.node_limit,
     )
     try:
-        return run_milp(job)[0]
+        return run_milp(milp)[0]
     finally:
         close_sessions()
 
 
-def tighten(question: Question, seconds: float | None, seed: int) -> Question:
-    """The question with hidden intervals that linear programs have tightened; certified."""
-    stability = classify(
-        question.network,
-        question.domain,
-        stages=("lp",),
-        time_limit=seconds,
-        seed=seed,
-        random_points=200,
-    )
-    known = question.bounds.intersect(stability.certified)
-    lower: list[FloatArray] = []
-    upper: list[FloatArray] = []
-    for index in range(len(question.network.layers)):
-        low, high = bound_layer(question.network, question.domain, index, lower, upper)
-        lower.append(np.maximum(low, known.lower[index]))
-        upper.append(np.minimum(high, known.upper[index]))
-    return question.on(Bounds(question.domain, tuple(lower), tuple(upper)))
+def _scope_of(target: Target, direction: Direction) -> Scope:
+    """The cone of one conjunct."""
+    return find_scopes(target.network, target.domain, target.bounds, [direction])[0][0]
