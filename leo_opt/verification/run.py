@@ -33,9 +33,9 @@ _SEARCH_SHARE = 0.8
 """Shares of the time left that a stage may take before the next one gets its turn."""
 _TIGHTEN_SHARE = 0.5
 """Of the time for searches: for intervals from which they start."""
-_PASSES = ((16, 1), (60, 4), (250, 16), (1000, 64))
-"""Linear programs for one case, and then the effort for hidden intervals: what more is spent on
-these settles more cases than what is spent on a search from loose ones."""
+_PASSES = ((16, 0), (60, 60), (250, 250), (1000, 1000))
+"""Linear programs for each open case: for its search, and then for each layer of hidden intervals.
+From tighter ones the next search is shorter."""
 _LAST_SEARCH = 4000
 _GENEROSITY = 3.0
 """Times the fair share of the time: what one case may take, as most need less than theirs."""
@@ -221,13 +221,13 @@ def _search(run: Run, question: Question) -> Question:
     if not question.bounds.finite:
         return question
     whole = run.share(_SEARCH_SHARE if "milp" in run.settings.stages else 1.0)
-    for lps, effort in _PASSES:
+    for lps, more in _PASSES:
         question = _search_once(run, question, lps, whole)
         if run.witness is not None or not question.conjuncts or whole.passed:
             return question
         run.announce("branch-and-bound", "tightening hidden intervals")
         share = whole.part(_TIGHTEN_SHARE)
-        question, count = tighten(question, effort, share, run.workers, run.settings.workers)
+        question, count = tighten(question, more, share, run.workers, run.settings.workers)
         run.add_lps(count)
         question = _refute_rows(run, question, "lp")
         if not question.conjuncts:

@@ -13,9 +13,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from leo_opt.bounds import Bounds, bound_layer
+from leo_opt.enclosure import TINY
 from leo_opt.network import FloatArray
 from leo_opt.parallel import JobFailure, Workers
-from leo_opt.strategies.branching import Effort, tightening
+from leo_opt.strategies.branching import RELAXATION, Effort
 from leo_opt.strategies.findings import Finding
 from leo_opt.strategies.jobs import SearchJob, run_search
 from leo_opt.strategies.ledger import Direction
@@ -26,12 +27,20 @@ from leo_opt.verification.questions import Question
 
 _BATCH = 2
 """Ends that share one warm session; fixed, so that nothing depends on the workers."""
+_RELAXATION_BATCH = 16
+"""The same where each end gets one linear program."""
+_LEAST_LPS = 6
+"""Linear programs for one end, where it gets more than one."""
+_LEAST_GAIN = 0.03
+"""Share of an end that a round of facets has to take off for another one."""
+_SHARE = 0.9
+"""Of the influence of a layer: that of the units that get more than one linear program."""
 _GENEROSITY = 3.0
 """Times the fair share of the time: what one end may take, as most need less than their share."""
 
 
 def tighten(
-    question: Question, factor: int, deadline: Deadline, workers: Workers, count: int = 1
+    question: Question, lps: int, deadline: Deadline, workers: Workers, count: int = 1
 ) -> tuple[Question, int]:
     """The question with tighter certified intervals, and the linear programs that took.
 
@@ -39,8 +48,9 @@ def tighten(
     ----------
     question
         With finite bounds.
-    factor
-        Times the usual effort.
+    lps
+        Linear programs for the ends of one layer and each open case, so that this costs about as
+        much as the searches it is to spare; 0 for one linear program an end.
     count
         Number of jobs that run at once.
     """
@@ -48,7 +58,7 @@ def tighten(
     hidden = [k for k in network.phased_layers if k > 0]
     lower: list[FloatArray] = []
     upper: list[FloatArray] = []
-    lps = 0
+    solved = 0
     for index in range(len(network.layers)):
         low, high = bound_layer(network, question.domain, index, lower, upper)
         lower.append(np.maximum(low, known.lower[index]))
@@ -57,14 +67,14 @@ def tighten(
             continue
         bounds = Bounds(question.domain, tuple(lower), tuple(upper))
         left = sum(later >= index for later in hidden)
-        ends = _ends_that_matter(question, bounds)
+        ends = _ends_that_matter(question, bounds, whole=lps == 0)
         for finding in _search(
-            question, bounds, ends, factor, deadline.part(1.0 / left), workers, count
+            question, bounds, ends, lps, deadline.part(1.0 / left), workers, count
         ):
-            lps += finding.lps
+            solved += finding.lps
             if finding.bound is not None:
                 _enter(finding.direction, finding.bound, lower[index], upper[index])
-    return question.on(Bounds(question.domain, tuple(lower), tuple(upper))), lps
+    return question.on(Bounds(question.domain, tuple(lower), tuple(upper))), solved
 
 
 def _enter(direction: Direction, bound: float, lower: FloatArray, upper: FloatArray) -> None:
@@ -76,31 +86,51 @@ def _enter(direction: Direction, bound: float, lower: FloatArray, upper: FloatAr
         lower[unit] = max(lower[unit], -bound)
 
 
-def _ends_that_matter(question: Question, bounds: Bounds) -> list[Direction]:
+def _ends_that_matter(question: Question, bounds: Bounds, whole: bool) -> list[Direction]:
     """Ends of the last layer of `bounds` on which an open case may hang.
 
-    What later layers read from a unit only ever from below hangs on neither end, as the lower side
-    of a rectifier does not; of the last hidden layer it is known how it is read.
+    Unless the whole layer is asked for, units are left out which together have little influence.
     """
     layer = len(bounds.lower) - 1
+    weight = _influence(question, bounds)
+    order = np.argsort(-weight, kind="stable")
+    share = weight[order].cumsum()
+    if not whole and share[-1] > 0.0:
+        count = int(np.searchsorted(share, _SHARE * share[-1])) + 1
+        order = order[:count]
+    chosen = np.sort(order[weight[order] > 0.0])
+    return [Direction(layer, int(unit), sign) for unit in chosen for sign in (-1, +1)]
+
+
+def _influence(question: Question, bounds: Bounds) -> FloatArray:
+    """How far relaxing each unit of the last layer of `bounds` may move an open slack, (n_out,).
+
+    That is the height of its triangle times what later layers make of it at most, each with
+    the slope of its upper line. What a slack reads only ever from above does not hang on it.
+    """
+    layers, layer = question.network.layers, len(bounds.lower) - 1
+    rows = np.vstack([conjunct.weight for conjunct in question.conjuncts])
+    moved: FloatArray = np.abs(rows)
+    for index in range(len(layers) - 1, layer, -1):
+        low, high = question.bounds.lower[index], question.bounds.upper[index]
+        if layers[index].has_phases:
+            moved = moved * np.clip(high / np.maximum(high - low, TINY), 0.0, 1.0)
+        if index == len(layers) - 1 and not layers[index].has_phases:
+            moved = np.maximum(-(rows @ layers[index].weight), 0.0)
+        else:
+            moved = moved @ np.abs(layers[index].weight)
     low, high = bounds.lower[layer], bounds.upper[layer]
-    matters = (low < 0.0) & (high > 0.0)
-    layers = question.network.layers
-    if layer == len(layers) - 2 and not layers[-1].has_phases:
-        rows = np.vstack([conjunct.weight for conjunct in question.conjuncts])
-        # A case is refuted where its slack is bounded from below, so that a unit is asked
-        # about only where some slack falls with it.
-        matters &= (rows @ layers[-1].weight < 0.0).any(axis=0)
-    return [
-        Direction(layer, int(unit), sign) for unit in np.flatnonzero(matters) for sign in (-1, 1)
-    ]
+    crosses = (low < 0.0) & (high > 0.0)
+    height = np.where(crosses, -low * (high / np.maximum(high - low, TINY)), 0.0)
+    influence: FloatArray = (moved * height).max(axis=0)
+    return influence
 
 
 def _search(
     question: Question,
     bounds: Bounds,
     ends: Sequence[Direction],
-    factor: int,
+    lps: int,
     deadline: Deadline,
     workers: Workers,
     count: int,
@@ -108,7 +138,7 @@ def _search(
     """One round: linear programs for ends of a layer, in the order of the ends."""
     if not ends:
         return []
-    effort = tightening(len(ends), factor)
+    effort = _effort(lps * len(question.conjuncts), len(ends))
     seconds = deadline.part(min(1.0, _GENEROSITY * count / len(ends))).remaining
     jobs = _make_jobs(question, bounds, ends, effort, deadline.at, seconds)
     found: list[Finding] = []
@@ -116,6 +146,18 @@ def _search(
         if not isinstance(done.outcome, JobFailure):
             found += done.outcome
     return sorted(found, key=lambda finding: finding.direction)
+
+
+def _effort(lps: int, ends: int) -> Effort:
+    """What one of some ends may take of so many linear programs."""
+    if lps == 0:
+        return RELAXATION
+    return Effort(
+        lps=max(_LEAST_LPS, lps // ends),
+        rounds=_LEAST_LPS - 1,
+        least_gain=_LEAST_GAIN,
+        settles=False,
+    )
 
 
 def _make_jobs(
@@ -131,7 +173,8 @@ def _make_jobs(
     jobs = []
     for scope, mine in find_scopes(network, domain, bounds, ends):
         relaxation = build_relaxation(scope.network, scope.domain, layer, scope.bounds)
-        for start in range(0, len(mine), _BATCH):
-            asked = tuple(mine[start : start + _BATCH])
+        batch = _BATCH if effort.rounds else _RELAXATION_BATCH
+        for start in range(0, len(mine), batch):
+            asked = tuple(mine[start : start + batch])
             jobs.append(SearchJob(scope, relaxation, asked, "tighten", effort, ends_at, seconds))
     return jobs
