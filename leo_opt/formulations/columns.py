@@ -77,27 +77,32 @@ class ScaledRows:
     slack: FloatArray
 
 
-def unit_exponents(layer: Layer, inputs: Scaling, reach: FloatArray) -> IntArray:
-    """Exponents e with 2**e * reach about 1, limited by the entries of the rows.
+def exponent_limits(layer: Layer, inputs: Scaling) -> FloatArray:
+    """Binary logarithms of the largest factors that the rows of a layer stand, (n_out,).
 
     Parameters
     ----------
     inputs
         Scaling of what the layer reads.
-    reach : (n_out,) array
-        Largest magnitude of what will be the units' variables, in natural units; finite.
     """
     span = np.maximum(1.0, np.maximum(np.abs(inputs.lower), np.abs(inputs.upper)))
     magnitude = np.abs(layer.weight)
     with np.errstate(over="ignore", under="ignore"):
         entries = magnitude[:, inputs.kept] * np.ldexp(span, -inputs.exponent)
         terms = np.maximum((magnitude * np.abs(inputs.shift)).max(axis=1), np.abs(layer.bias))
-    limits = (
-        -_log2(reach, fallback=0.0),
-        _LARGEST_ENTRY - _log2(entries.max(axis=1, initial=0.0)),
-        _LARGEST_TERM - _log2(terms),
-    )
-    exponent = np.floor(np.minimum.reduce(limits) + 0.5)
+    largest = _LARGEST_ENTRY - _log2(entries.max(axis=1, initial=0.0))
+    return np.minimum(largest, _LARGEST_TERM - _log2(terms))
+
+
+def exponents_of(reach: FloatArray, limits: FloatArray | float = np.inf) -> IntArray:
+    """Exponents e with 2**e * reach about 1, no larger than their limits.
+
+    Parameters
+    ----------
+    reach : (n,) array
+        Largest magnitude of what will be the units' variables, in natural units; finite.
+    """
+    exponent = np.floor(np.minimum(-_log2(reach, fallback=0.0), limits) + 0.5)
     return np.asarray(np.clip(exponent, -_EXPONENT_RANGE, _EXPONENT_RANGE), dtype=np.int64)
 
 

@@ -19,8 +19,9 @@ from leo_opt.formulations.columns import (
     IntArray,
     Scaling,
     constants,
+    exponent_limits,
+    exponents_of,
     scale_rows,
-    unit_exponents,
 )
 from leo_opt.formulations.inputs import add_inputs
 from leo_opt.formulations.rows import Row, add_expressions, add_rows, add_variables, linear, nonzero
@@ -28,6 +29,10 @@ from leo_opt.formulations.sums import SumBounds
 from leo_opt.network import ACTIVATIONS, FloatArray, Layer, LinearPiece, Network
 
 _RECTIFIER = (LinearPiece(-np.inf, 0.0, 0.0), LinearPiece(0.0, np.inf, 1.0))
+
+_NARROW = 2.0**-14
+"""Half-widths below this, scaled as far as the row of a unit stands it, are noise: solvers leave
+rows violated by up to 1e-6 and more, and take variables of such a range for fixed."""
 
 Address = tuple[int, int]
 
@@ -74,8 +79,9 @@ class _Plan:
     Parameters
     ----------
     held, fixed : (k,), (n - k,) integer arrays
-        Units that have a variable, and those that are stably inactive.
-    unstable : (n,) boolean array
+        Units that have a variable, and those that are stably inactive or constant.
+    unstable, narrow, constant : (n,) boolean arrays
+        Units with phases; units whose variable has no row; units whose interval is a point.
     exponent, shift : (n,) integer array and (n,) array
         Scaled pre-activation = 2**exponent * (pre-activation - shift).
     lower, upper : (n,) arrays
@@ -87,6 +93,8 @@ class _Plan:
     held: IntArray
     fixed: IntArray
     unstable: NDArray[np.bool_]
+    narrow: NDArray[np.bool_]
+    constant: NDArray[np.bool_]
     exponent: IntArray
     shift: FloatArray
     lower: FloatArray
@@ -111,24 +119,38 @@ def _plan_layer(
     Centred, what is linear on the domain has a variable that ranges over about [-1, 1], too:
     branch and bound takes a variable whose range is within its tolerance for fixed, and on small
     boxes nearly all units are nearly constant.
+
+    A unit whose interval is a point is that constant. One whose interval is not, but so narrow
+    that its row would only be noise to a solver, has a variable that may be anywhere in the
+    interval: a relaxation by the width, which later layers count with.
     """
     inactive = layer.has_phases & (upper <= 0.0)
+    constant = (lower == upper) & ~inactive
     unstable = layer.has_phases & (lower < 0.0) & (upper > 0.0)
-    middle = np.clip(lower + 0.5 * (upper - lower), lower, upper)
+    half = 0.5 * upper - 0.5 * lower
+    middle = np.clip(lower + half, lower, upper)
     shift = np.where(inactive | unstable | (not centred), 0.0, middle)
+    reach = np.maximum(np.abs(lower - shift), np.abs(upper - shift))
+    limits = exponent_limits(layer, inputs)
+    exponent = exponents_of(reach, limits)
+    narrow = ~inactive & ~constant & (np.ldexp(half, exponents_of(half, limits)) <= _NARROW)
+    shift = np.where(narrow | constant, middle, shift)
     low, high = lower - shift, upper - shift
-    exponent = unit_exponents(layer, inputs, np.maximum(np.abs(low), np.abs(high)))
-    exponent = np.where(inactive, 0, exponent)
+    exponent = np.where(narrow, exponents_of(np.maximum(-low, high)), exponent)
+    exponent = np.where(inactive | constant, 0, exponent)
     low, high = np.ldexp(low, exponent), np.ldexp(high, exponent)
     # Only differences have been rounded.
     low = np.where(shift != 0.0, np.nextafter(low, -np.inf), low)
     high = np.where(shift != 0.0, np.nextafter(high, np.inf), high)
-    held = np.flatnonzero(~inactive)
+    unstable &= ~narrow
+    held = np.flatnonzero(~inactive & ~constant)
     rectified = np.where(unstable, layer.activate(low), low)[held]
     return _Plan(
         held=held,
-        fixed=np.flatnonzero(inactive),
+        fixed=np.flatnonzero(inactive | constant),
         unstable=unstable,
+        narrow=narrow,
+        constant=constant,
         exponent=exponent,
         shift=shift,
         lower=low,
@@ -190,13 +212,17 @@ def _add_layer(
     index: int, layer: Layer, plan: _Plan, columns: Columns, variables: _Variables, rows: _Rows
 ) -> Columns:
     """Write the rows of one layer, and return what the next layer reads."""
-    scaled = scale_rows(layer, columns.scaling, plan.held, plan.exponent[plan.held], plan.shift)
-    for k, unit in enumerate(plan.held.tolist()):
+    for unit in plan.held.tolist():
         address = index, unit
-        pre, post = variables.pre[address], variables.post[address]
         scale, shift = float(np.ldexp(1.0, plan.exponent[unit])), float(plan.shift[unit])
         rows.scale[address], rows.shift[address] = scale, shift
-        rows.pre[address], rows.post[address] = pre / scale + shift, post / scale + shift
+        rows.pre[address] = variables.pre[address] / scale + shift
+        rows.post[address] = variables.post[address] / scale + shift
+    written = plan.held[~plan.narrow[plan.held]]
+    scaled = scale_rows(layer, columns.scaling, written, plan.exponent[written], plan.shift)
+    for k, unit in enumerate(written.tolist()):
+        address = index, unit
+        pre, post = variables.pre[address], variables.post[address]
         row = UnitRow(
             *address,
             coefficients=scaled.coefficients[k],
@@ -212,7 +238,7 @@ def _add_layer(
             rows.units.append(Unit(row, columns.variables, pre, post, active, rows.sums))
         if not (plan.unstable[unit] and rows.skips_unstable):
             rows.affine[address] = _affine_row(pre, row, columns.variables)
-    _add_inactive(index, layer, plan.fixed, columns, rows)
+    _add_fixed(index, layer, plan, columns, rows)
     posts = [variables.post[index, unit] for unit in plan.held.tolist()]
     return Columns(plan.outputs, posts)
 
@@ -224,15 +250,21 @@ def _affine_row(pre: Any, row: UnitRow, inputs: Sequence[Any]) -> Row:
     return row.constant - row.slack, expression, row.constant + row.slack
 
 
-def _add_inactive(index: int, layer: Layer, units: IntArray, columns: Columns, rows: _Rows) -> None:
-    """Stably inactive units have neither variable nor row; only `pre` knows them."""
+def _add_fixed(index: int, layer: Layer, plan: _Plan, columns: Columns, rows: _Rows) -> None:
+    """Units that have neither variable nor row: constants, and stably inactive ones.
+
+    Only `pre` knows of the latter.
+    """
+    units = plan.fixed
     offsets = constants(layer, columns.scaling, np.zeros(layer.n_out))[units].tolist()
     weight = layer.weight[np.ix_(units, columns.scaling.kept)]
     coefficients = np.ldexp(weight, -columns.scaling.exponent)
     for k, unit in enumerate(units.tolist()):
-        rows.pre[index, unit] = linear(*nonzero(coefficients[k], columns.variables), offsets[k])
-        rows.post[index, unit] = 0.0
-        rows.scale[index, unit], rows.shift[index, unit] = 1.0, 0.0
+        address, value = (index, unit), float(plan.shift[unit])
+        inputs = nonzero(coefficients[k], columns.variables)
+        rows.pre[address] = value if plan.constant[unit] else linear(*inputs, offsets[k])
+        rows.post[address] = value
+        rows.scale[address], rows.shift[address] = 1.0, value
 
 
 def embed(

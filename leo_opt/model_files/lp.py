@@ -33,6 +33,11 @@ def _text(sheet: Sheet, comments: Iterable[str]) -> Iterator[str]:
         yield f" {line.name}:" + ("" if where is None else f" {names[where[0]]} = {where[1]} ->")
         yield from _terms(line.coefficients, [names[k] for k in line.columns] or names[:1])
         yield f"  {line.sense} {line.right!r}"
+    if not sheet.lines:
+        # All of the network is constant; GLPK refuses a file without rows.
+        yield " no_rows:"
+        yield from _terms([], names[:1])
+        yield "  <= 0.0"
     yield "Bounds"
     for column in sheet.columns:
         if not column.binary:

@@ -150,7 +150,9 @@ class Sidecar:
         missing: float,
         sparse: bool,
     ) -> FloatArray:
-        values = np.full(len(names), missing)
+        # A unit without a column is constant: at its shift, or stably inactive.
+        inactive = [phase == "stably_inactive" for phase in self.phases[layer]]
+        values = np.where(inactive or [False] * len(names), missing, self.shift[layer])
         for unit, name in enumerate(names):
             if name is not None:
                 value = _value(solution, name, sparse)
