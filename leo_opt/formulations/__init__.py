@@ -147,8 +147,8 @@ def formulate(
     """A network as a Pyomo block, to stand by itself or in a model of the user's.
 
     The block's own variables are shifted and scaled to a range of about 1; `inputs`, `outputs`,
-    `pre` and `post` are in natural units. A stably active unit is one variable
-    and one row, a stably inactive or constant one is nothing. This is valid on the domain only, so that the
+    `pre` and `post` are in natural units. A stably active unit is one variable and one row, a
+    stably inactive or constant one is nothing. This is valid on the domain only, so that the
     block always keeps its inputs in the domain.
 
     Parameters
@@ -184,8 +184,8 @@ def formulate(
           lower < 0 < upper in a layer with phases, absent elsewhere and in relaxations (the
           name `active` belongs to Pyomo);
         - `scaled_pre[l, u]`: variable, `scale[l, u] * (pre - shift[l, u])`, for units that are
-          neither stably inactive nor constant; `scale` is a dictionary of powers of two, `shift` one of middles of
-          intervals, 0 where unstable;
+          neither stably inactive nor constant; `scale` is a dictionary of powers of two, `shift`
+          one of middles of intervals, 0 where unstable;
         - `scaled_post[l, u]`: variable, `scale[l, u]` times the post-activation, where unstable;
         - `affine[l, u]`: the row that defines `scaled_pre[l, u]`; absent where the interval is so
           narrow that it would be noise: the unit may then be anywhere in it, `post` is `pre`, and
