@@ -76,7 +76,7 @@ def available(name: str, solver: str) -> None:
 def test_optima_are_those_of_the_network(name: str, solver: str) -> None:
     """Proved bounds enclose the exact range of each output, and meet it where exact."""
     available(name, solver)
-    for seed in range(20):
+    for seed in range(16):
         network, box = hostile_case(seed)
         block, compiled = build(network, box, name)
         with find_solver(solver).open(compiled.form) as session:

@@ -78,7 +78,9 @@ def places() -> Iterator[Executor]:
         yield pool
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=pytest.mark.slow) if n == "milp" else n for n in CASES]
+)
 def test_an_executor_changes_nothing(name: str, places: Executor) -> None:
     (network, asked), stages = CASES[name]
     alone = verify(network, asked, stages=stages)
@@ -90,8 +92,7 @@ def test_processes_change_nothing() -> None:
     (network, asked), stages = CASES["holds"]
     alone = verify(network, asked, stages=stages)
     assert alone.lps > 100
-    for workers in (2, 3):
-        assert_same(alone, verify(network, asked, stages=stages, workers=workers))
+    assert_same(alone, verify(network, asked, stages=stages, workers=3))
 
 
 class Lossy(Executor):
