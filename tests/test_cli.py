@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,7 @@ import onnxruntime
 import pytest
 from click.testing import CliRunner, Result
 
+import leo_opt
 from leo_opt import Box, Network, Stability, load, save
 from leo_opt.cli import main
 
@@ -20,6 +23,18 @@ SMALL = DATA / "mnist_25-25_l1_0.001_s0.onnx"
 
 def run(*arguments: object) -> Result:
     return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def test_the_package_runs_as_a_module(tiny: Path) -> None:
+    command = [sys.executable, "-m", "leo_opt"]
+    done = subprocess.run([*command, "info", tiny], capture_output=True, text=True, check=True)
+    assert "6 hidden units" in done.stdout
+    wrong = [*command, "info", tiny.parent]
+    done = subprocess.run(wrong, check=False, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr.startswith("Error: ")
+    done = subprocess.run([*command, "--version"], capture_output=True, text=True, check=True)
+    assert leo_opt.__version__ in done.stdout
 
 
 def tiny_network() -> Network:

@@ -24,6 +24,7 @@ ROWS = (
     ("compression", "equivalence", "verification"),
     ("model_files",),
     ("report", "progress", "testing", "comparison", "demo", "cli"),
+    ("__main__",),
 )
 ROW = {name: row for row, names in enumerate(ROWS) for name in names}
 FORBIDDEN = {

@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 
 import click
 
+import leo_opt
 from leo_opt.cli.options import INTERRUPTED
 from leo_opt.errors import LeoOptError
 
@@ -69,7 +70,7 @@ def _fail(message: str) -> NoReturn:
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="leo-opt", prog_name="leo-opt")
+@click.version_option(leo_opt.__version__, prog_name="leo-opt")
 def main() -> None:
     """Lossless compression and stability verdicts for ReLU networks.
 
