@@ -15,7 +15,7 @@ import leo_opt
 PACKAGE = Path(leo_opt.__file__).parent
 ROWS = (
     ("errors",),
-    ("activations", "network", "domain", "parallel"),
+    ("activations", "network", "domain", "parallel", "deadline"),
     ("evidence", "enclosure", "connectivity", "formats"),
     ("bounds", "witnesses", "deviation", "solvers"),
     ("stability", "formulations"),

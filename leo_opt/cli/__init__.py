@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Mapping
 from importlib import import_module
 from types import MappingProxyType
@@ -11,7 +12,7 @@ from typing import Any, NoReturn
 import click
 
 import leo_opt
-from leo_opt.cli.options import INTERRUPTED
+from leo_opt.cli.options import CLOCK, INTERRUPTED
 from leo_opt.errors import LeoOptError
 
 __all__ = ["COMMANDS", "main"]
@@ -35,6 +36,19 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
 
 class _Commands(click.Group):
     """Imports a command when it is used; one line and exit code 2 for errors raised on purpose."""
+
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: Any,
+    ) -> click.Context:
+        # The clock of limits: imports of commands and files that are read count.
+        started = time.monotonic()
+        context = super().make_context(info_name, args, parent, **extra)
+        context.meta[CLOCK] = started
+        return context
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         return list(COMMANDS)

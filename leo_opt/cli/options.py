@@ -12,12 +12,33 @@ from zipfile import BadZipFile
 import click
 import numpy as np
 
+from leo_opt.deadline import Deadline, check_limit
 from leo_opt.domain import Box
 from leo_opt.errors import InvalidInputError, LeoOptError, SolverNotAvailableError
 from leo_opt.network import FloatArray, Network
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells have it."""
+
+CLOCK = "leo_opt.started"
+"""Key of the context's `meta`: when the command line was entered, by `time.monotonic`."""
+
+
+def time_limit_option(text: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """`--time-limit` for everything that a command does.
+
+    It is handed over as a deadline, whose clock was started before imports and files were read.
+    """
+
+    def start(
+        ctx: click.Context,
+        param: click.Parameter,  # noqa: ARG001
+        value: float | None,
+    ) -> Deadline | None:
+        check_limit(value)
+        return None if value is None else Deadline(value, ctx.meta.get(CLOCK))
+
+    return click.option("--time-limit", type=float, metavar="SECONDS", callback=start, help=text)
 
 
 def domain_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -59,7 +80,7 @@ def domain_options(command: Callable[..., None]) -> Callable[..., None]:
                 type=click.Path(),
                 help="Keep every finding in this file; a run that finds it goes on there.",
             ),
-            click.option("--time-limit", type=float, metavar="SECONDS", help="For all units."),
+            time_limit_option("For all units; reading files counts."),
             click.option("--unit-time-limit", type=float, metavar="SECONDS", help="For one MILP."),
             click.option("--node-limit", type=int, metavar="NODES", help="For one MILP."),
             click.option("--seed", type=int, default=0, show_default=True),

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from leo_opt.cli.options import time_limit_option
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -29,7 +31,7 @@ _EVERY = 2.0
 @click.option("--json", "json_file", type=click.Path(), help="Write the verdict, all of it.")
 @click.option("--solver", default="highs", show_default=True, help="See `solvers`.")
 @click.option("--formulation", default="big-m", show_default=True)
-@click.option("--time-limit", type=float, metavar="SECONDS", help="For everything.")
+@time_limit_option("For everything, reading files included.")
 @click.option("--node-limit", type=int, metavar="NODES", help="For one MILP.")
 @click.option("--workers", type=int, default=1, show_default=True, help="Processes to use.")
 @click.option("--seed", type=int, default=0, show_default=True)

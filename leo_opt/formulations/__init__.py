@@ -38,6 +38,7 @@ __all__ = [
     "Triangle",
     "Unit",
     "UnitRow",
+    "check_name",
     "find",
     "formulate",
     "names",
@@ -68,6 +69,9 @@ class _Catalogue(Mapping[str, type[Formulation]]):
         )
         return found
 
+    def __contains__(self, name: object) -> bool:
+        return name in _PLACES
+
     def __iter__(self) -> Iterator[str]:
         return iter(_PLACES)
 
@@ -93,6 +97,18 @@ GROUP = "leo_opt.formulations"
 def names() -> list[str]:
     """Formulations by name: ours, then those of other packages."""
     return [*FORMULATIONS, *sorted(set(_plugins()) - set(FORMULATIONS))]
+
+
+def check_name(name: str | Formulation) -> None:
+    """Refuse what `find` would, without importing Pyomo for one of ours.
+
+    Raises
+    ------
+    InvalidInputError
+        As `find` does.
+    """
+    if isinstance(name, Formulation) or name not in FORMULATIONS:
+        find(name)
 
 
 def find(name: str | Formulation) -> Formulation:

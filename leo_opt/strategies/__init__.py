@@ -8,9 +8,10 @@ from types import MappingProxyType
 
 from numpy.typing import ArrayLike
 
+from leo_opt.deadline import Deadline
 from leo_opt.domain import Box
 from leo_opt.errors import InvalidInputError
-from leo_opt.formulations import find as find_formulation
+from leo_opt.formulations import check_name as check_formulation
 from leo_opt.network import Network
 from leo_opt.parallel import Workers
 from leo_opt.solvers import find as find_solver
@@ -40,7 +41,7 @@ def classify(
     stages: Sequence[str] = STAGES,
     splitting_budget: int = 20_000,
     search_nodes: int = 250,
-    time_limit: float | None = None,
+    time_limit: float | Deadline | None = None,
     unit_time_limit: float | None = 60.0,
     node_limit: int | None = None,
     margin: float = 2e-6,
@@ -133,7 +134,7 @@ def classify(
         progress=progress,
     )
     find_solver(solver)
-    find_formulation(formulation)
+    check_formulation(formulation)
     try:
         with Workers(workers, executor) as places:
             run = Run(network, domain.spread(network.input_size), settings, places)

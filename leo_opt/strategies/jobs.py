@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
+from leo_opt.deadline import Deadline
 from leo_opt.errors import SolverError
 from leo_opt.network import FloatArray
 from leo_opt.solvers import Session, SolverOptions, find
@@ -15,7 +16,6 @@ from leo_opt.strategies.layer_model import LayerModel, ask
 from leo_opt.strategies.ledger import Direction
 from leo_opt.strategies.relaxation import Relaxation
 from leo_opt.strategies.scope import Scope
-from leo_opt.strategies.settings import Deadline
 from leo_opt.strategies.splitting import split_inputs
 from leo_opt.witnesses import Witnesses
 

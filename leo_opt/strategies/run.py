@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar
 
+from leo_opt.deadline import Deadline
 from leo_opt.domain import Box
 from leo_opt.network import Network
 from leo_opt.parallel import JobFailure, Workers
@@ -13,7 +14,7 @@ from leo_opt.stability import Stability, Statistics
 from leo_opt.strategies.checkpoint import Checkpoint
 from leo_opt.strategies.findings import Finding
 from leo_opt.strategies.ledger import Direction, Ledger
-from leo_opt.strategies.settings import Deadline, Progress, Settings
+from leo_opt.strategies.settings import Progress, Settings
 from leo_opt.witnesses import collect
 
 _LEAST_SHARE = 1.0
@@ -44,7 +45,7 @@ class Run:
         self.domain = domain
         self.settings = settings
         self.workers = workers
-        self.deadline = Deadline(settings.time_limit)
+        self.deadline = Deadline.of(settings.time_limit)
         self.ledger = Ledger(network, domain)
         self.checkpoint = Checkpoint.open(settings.checkpoint, network, domain, settings.margin)
         self._lps = self._milps = self._nodes = 0

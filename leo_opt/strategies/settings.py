@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 
 from numpy.typing import ArrayLike
 
+from leo_opt.deadline import Deadline, check_limit
 from leo_opt.errors import InvalidInputError
 
 
@@ -50,7 +50,7 @@ class Settings:
     stages: Sequence[str] = STAGES
     splitting_budget: int = 20_000
     search_nodes: int = 250
-    time_limit: float | None = None
+    time_limit: float | Deadline | None = None
     unit_time_limit: float | None = 60.0
     node_limit: int | None = None
     margin: float = 2e-6
@@ -62,6 +62,7 @@ class Settings:
     progress: Callable[[Progress], None] | None = None
 
     def __post_init__(self) -> None:
+        check_limit(self.time_limit)
         for name in _POSITIVE:
             value = getattr(self, name)
             if value is not None and not value > 0:
@@ -77,7 +78,6 @@ class Settings:
 
 
 _POSITIVE = (
-    "time_limit",
     "unit_time_limit",
     "node_limit",
     "margin",
@@ -85,48 +85,3 @@ _POSITIVE = (
     "splitting_budget",
     "search_nodes",
 )
-
-
-class Deadline:
-    """A point in time that a run should not pass.
-
-    Parameters
-    ----------
-    seconds
-        From now; None for no limit.
-    """
-
-    def __init__(self, seconds: float | None) -> None:
-        self._start = time.monotonic()
-        self._seconds = seconds
-
-    @classmethod
-    def until(cls, ends_at: float | None, seconds: float | None) -> Deadline:
-        """The earlier of a time of day (`at` of another deadline) and some seconds from now."""
-        limits = [] if ends_at is None else [max(0.0, ends_at - time.time())]
-        limits += [] if seconds is None else [seconds]
-        return cls(min(limits, default=None))
-
-    def part(self, share: float) -> Deadline:
-        """One that leaves the rest of the remaining time to others."""
-        return Deadline(None if self.remaining is None else share * self.remaining)
-
-    @property
-    def at(self) -> float | None:
-        """The time of day when it passes, which other processes understand, or None."""
-        return None if self.remaining is None else time.time() + self.remaining
-
-    @property
-    def elapsed(self) -> float:
-        """Seconds since the start."""
-        return time.monotonic() - self._start
-
-    @property
-    def remaining(self) -> float | None:
-        """Seconds left, at least 0, or None without a limit."""
-        return None if self._seconds is None else max(0.0, self._seconds - self.elapsed)
-
-    @property
-    def passed(self) -> bool:
-        """Whether no time is left."""
-        return self.remaining == 0.0

@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 
 from leo_opt.bounds import Bounds
 from leo_opt.bounds.pieces import bound_pieces
+from leo_opt.deadline import Deadline
 from leo_opt.domain import Boxes
 from leo_opt.enclosure import evaluate
 from leo_opt.network import FloatArray, Network
 from leo_opt.strategies.ledger import Direction
-from leo_opt.strategies.settings import Deadline
 from leo_opt.witnesses import Witnesses, collect, directions
 
 MOST_INPUTS = 12

@@ -7,8 +7,9 @@ from concurrent.futures import Executor
 
 import numpy as np
 
+from leo_opt.deadline import Deadline
 from leo_opt.formats.vnnlib import Property
-from leo_opt.formulations import find as find_formulation
+from leo_opt.formulations import check_name as check_formulation
 from leo_opt.network import Network
 from leo_opt.parallel import Workers
 from leo_opt.solvers import find as find_solver
@@ -44,7 +45,7 @@ def verify(
     solver: str = "highs",
     formulation: str = "big-m",
     stages: Sequence[str] = STAGES,
-    time_limit: float | None = None,
+    time_limit: float | Deadline | None = None,
     node_limit: int | None = None,
     piece_limit: int = 10_000_000,
     margin: float = 2e-6,
@@ -120,7 +121,7 @@ def verify(
         progress=progress,
     )
     find_solver(solver)
-    find_formulation(formulation)
+    check_formulation(formulation)
     # Where sums overflow nothing is proved and no witness is confirmed: they are no information.
     with (
         np.errstate(over="ignore", invalid="ignore"),

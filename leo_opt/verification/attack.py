@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from leo_opt.deadline import Deadline
 from leo_opt.domain import Box
 from leo_opt.network import FloatArray
-from leo_opt.strategies.settings import Deadline
 from leo_opt.verification.confirmation import confirm
 from leo_opt.verification.questions import Conjunct, Question
 from leo_opt.witnesses import IntArray, directions

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
+from leo_opt.deadline import Deadline
 from leo_opt.network import Network
 from leo_opt.parallel import JobFailure, Workers
 from leo_opt.stability import ARITHMETIC, Premise
 from leo_opt.strategies.findings import Finding
-from leo_opt.strategies.settings import Deadline
 from leo_opt.verification.attack import Witness, attack, confirmed
 from leo_opt.verification.order import run_in_order
 from leo_opt.verification.questions import Question
@@ -50,7 +50,7 @@ class Run:
     ) -> None:
         self.settings = settings
         self.workers = workers
-        self.deadline = Deadline(settings.time_limit)
+        self.deadline = Deadline.of(settings.time_limit)
         self.questions = questions
         self.witness: Witness | None = None
         self.waiting = 1
@@ -167,7 +167,7 @@ class Run:
             settings={
                 "solver": settings.solver,
                 "formulation": settings.formulation,
-                "time_limit": settings.time_limit,
+                "time_limit": self.deadline.seconds,
                 "seed": settings.seed,
             },
         )

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
 
+from leo_opt.deadline import Deadline, check_limit
 from leo_opt.errors import InvalidInputError
 
 STAGES = ("witness", "splitting", "branch-and-bound", "milp")
@@ -42,7 +43,7 @@ class Settings:
     solver: str = "highs"
     formulation: str = "big-m"
     stages: tuple[str, ...] = STAGES
-    time_limit: float | None = None
+    time_limit: float | Deadline | None = None
     node_limit: int | None = None
     piece_limit: int = 10_000_000
     margin: float = 2e-6
@@ -52,7 +53,8 @@ class Settings:
     progress: Callable[[Progress], None] | None = None
 
     def __post_init__(self) -> None:
-        for name in ("time_limit", "node_limit", "piece_limit", "margin", "workers"):
+        check_limit(self.time_limit)
+        for name in ("node_limit", "piece_limit", "margin", "workers"):
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise InvalidInputError(f"{name} is {value}; it must be positive")

@@ -20,10 +20,10 @@ from numpy.typing import NDArray
 
 from leo_opt.bounds import crown
 from leo_opt.bounds.pieces import bound_pieces
+from leo_opt.deadline import Deadline
 from leo_opt.domain import Boxes
 from leo_opt.network import FloatArray
 from leo_opt.parallel import JobFailure, Workers
-from leo_opt.strategies.settings import Deadline
 from leo_opt.verification.attack import Witness, check
 from leo_opt.verification.order import run_in_order
 from leo_opt.verification.questions import Question

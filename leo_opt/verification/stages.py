@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from leo_opt.bounds import Bounds, bound_layer
+from leo_opt.deadline import Deadline
 from leo_opt.domain import Box
 from leo_opt.network import Network
 from leo_opt.strategies.branching import Effort
@@ -21,7 +22,6 @@ from leo_opt.strategies.layer_model import build_layer_model
 from leo_opt.strategies.ledger import Direction
 from leo_opt.strategies.relaxation import build_relaxation
 from leo_opt.strategies.scope import Scope, find_scopes
-from leo_opt.strategies.settings import Deadline
 from leo_opt.verification.maxima import append_maxima
 from leo_opt.verification.questions import Question
 

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from leo_opt.bounds import Bounds, bound_layer
+from leo_opt.deadline import Deadline
 from leo_opt.enclosure import TINY
 from leo_opt.network import FloatArray
 from leo_opt.parallel import JobFailure, Workers
@@ -22,7 +23,6 @@ from leo_opt.strategies.jobs import SearchJob, run_search
 from leo_opt.strategies.ledger import Direction
 from leo_opt.strategies.relaxation import build_relaxation
 from leo_opt.strategies.scope import find_scopes
-from leo_opt.strategies.settings import Deadline
 from leo_opt.verification.questions import Question
 
 _BATCH = 2

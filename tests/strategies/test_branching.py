@@ -11,13 +11,13 @@ from oracle import exact_ranges
 from random_networks import random_box, random_network
 
 from leo_opt.bounds import propagate
+from leo_opt.deadline import Deadline
 from leo_opt.domain import Box
 from leo_opt.network import Network
 from leo_opt.solvers import find
 from leo_opt.strategies.branching import Effort, search, tightening
 from leo_opt.strategies.ledger import Direction
 from leo_opt.strategies.relaxation import Relaxation, build_relaxation
-from leo_opt.strategies.settings import Deadline
 
 
 def relaxations(seed: int) -> list[tuple[Relaxation, list]]:
