@@ -39,8 +39,9 @@ def read(path: Path) -> Network:
     Raises
     ------
     FileFormatError
-        If the file is no ONNX model, contradicts itself, or the reference evaluator computes
-        something else.
+        If the file is no ONNX model or contradicts itself.
+    InvalidInputError
+        If the reference evaluator computes something else.
     UnsupportedOperatorError
         If the graph is not a chain of supported operators.
     """

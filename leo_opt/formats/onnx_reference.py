@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from leo_opt.errors import FileFormatError, UnsupportedOperatorError
+from leo_opt.formats.agreement import SAMPLES, check_agreement
 from leo_opt.formats.onnx_axes import BATCH, Array, Axes
 from leo_opt.formats.onnx_graph import EVALUATOR_ERRORS, Graph, Node, is_float
 from leo_opt.network import FloatArray, Network
@@ -22,9 +23,6 @@ _RANDOM = frozenset(
         "RandomUniformLike",
     }
 )
-_SAMPLES = 12
-_SLACK = 1e-10
-"""Relative difference granted to two float64 evaluations; a misread weight is far above."""
 
 
 def evaluate_node(
@@ -72,41 +70,23 @@ def check_against_reference(
     Raises
     ------
     FileFormatError
+        If the graph cannot be evaluated.
+    InvalidInputError
         If some output differs by more than rounding explains.
     """
-    inputs = _random_inputs(max(samples or 0, _SAMPLES), network.input_size)
     proto, constants = _in_double_precision(graph)
     largest = max(
-        (np.abs(a).max(initial=0.0) for a in constants.values() if is_float(a)), default=0
+        (float(np.abs(a).max(initial=0.0)) for a in constants.values() if is_float(a)), default=0.0
     )
-    count = (samples or _SAMPLES) if BATCH in source else 1
-    for start in range(0, len(inputs) - count + 1, count):
-        block = inputs[start : start + count]
-        shape = [count if size == BATCH else size for size in source]
+    count = (samples or SAMPLES) if BATCH in source else 1
+    shape = [count if size == BATCH else size for size in source]
+
+    def forward(block: FloatArray) -> Array:
         feed = {**constants, graph.input.name: block.reshape(shape)}
         [output] = _evaluate(proto, graph.opsets, feed, "the graph")
-        expected = np.asarray(output, dtype=np.float64).reshape(-1)
-        with np.errstate(over="ignore", invalid="ignore"):
-            actual, slack = (part.reshape(-1) for part in _with_slack(network, block, largest))
-        if not np.isfinite(slack).all():
-            raise FileFormatError(
-                "the network overflows at inputs of size 1; nothing about it could be proved"
-            )
-        if expected.shape != actual.shape or not (np.abs(expected - actual) <= slack).all():
-            raise FileFormatError(
-                "what was read disagrees with ONNX's reference evaluator, which gives "
-                f"{expected[:3]} where the network gives {actual[:3]}; please report this with "
-                "the model"
-            )
+        return np.asarray(output)
 
-
-def _random_inputs(count: int, size: int) -> FloatArray:
-    """Inputs (count, size) of the ranges that networks are trained on: about 0, and [0, 1]."""
-    generator = np.random.default_rng(0)
-    inputs = generator.standard_normal((count, size))
-    inputs[::3] = generator.random(inputs[::3].shape)
-    inputs[1::3] *= 10.0
-    return inputs
+    check_agreement(network, forward, "ONNX's reference evaluator", largest, count)
 
 
 def _in_double_precision(graph: Graph) -> tuple[Any, dict[str, Array]]:
@@ -151,26 +131,6 @@ def _precise_node(node: Node) -> Any:
         del proto.attribute[:]
         proto.attribute.extend([*kept, helper.make_attribute("momentum", 1.0)])
     return proto
-
-
-def _with_slack(
-    network: Network, inputs: FloatArray, largest: float
-) -> tuple[FloatArray, FloatArray]:
-    """Outputs (N, m) of a network and how far another float64 evaluation may be from them.
-
-    Parameters
-    ----------
-    largest
-        The largest constant of the graph.
-    """
-    post, slack = inputs, np.zeros_like(inputs)
-    for layer in network.layers:
-        magnitude = np.abs(layer.weight)
-        slack = slack @ magnitude.T + _SLACK * (np.abs(post) @ magnitude.T + np.abs(layer.bias))
-        # Constants that cancel each other are not seen in the layer that they amount to.
-        slack = slack + 1e-4 * _SLACK * largest
-        post = layer.activate(layer.affine(post))
-    return post, slack
 
 
 def _evaluate(
