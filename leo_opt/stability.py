@@ -9,7 +9,6 @@ import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,7 @@ from leo_opt.bounds import Bounds
 from leo_opt.domain import Box
 from leo_opt.errors import FileFormatError, InvalidInputError, MismatchError
 from leo_opt.evidence import ARITHMETIC, Evidence, Premise, weakest
-from leo_opt.formats.files import write_atomically
+from leo_opt.formats.files import check_readable, write_atomically
 from leo_opt.network import FloatArray, Network
 
 __all__ = [
@@ -197,8 +196,9 @@ class Stability:
         MismatchError
             If it belongs to another network or box.
         """
+        source = check_readable(path)
         try:
-            stability = cls.from_json(json.loads(Path(path).read_text(encoding="utf-8")))
+            stability = cls.from_json(json.loads(source.read_text(encoding="utf-8")))
         except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
             raise FileFormatError(
                 f"{os.fspath(path)} is not a stability file ({error}); write one with "

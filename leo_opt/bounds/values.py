@@ -11,6 +11,7 @@ import numpy as np
 from leo_opt.domain import Box
 from leo_opt.enclosure import evaluate
 from leo_opt.errors import FileFormatError, InvalidInputError, MismatchError
+from leo_opt.formats.files import check_readable
 from leo_opt.network import FloatArray, Layer, Network
 
 Interval = tuple[FloatArray, FloatArray]
@@ -145,8 +146,9 @@ class Bounds:
         FileFormatError
             If the file is not such an archive.
         """
+        source = check_readable(path)
         try:
-            with np.load(path, allow_pickle=False) as archive:
+            with np.load(source, allow_pickle=False) as archive:
                 count = sum(name.startswith("lower_") for name in archive.files)
                 return cls(
                     Box(archive["domain_lower"], archive["domain_upper"]),

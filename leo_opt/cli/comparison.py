@@ -6,11 +6,13 @@ import sys
 
 import click
 
+from leo_opt.cli.files import FileCommand, InputFile
+
 _CLASH = 1
 
 
-@click.command()
-@click.argument("plan_file", metavar="PLAN", required=False, type=click.Path())
+@click.command(cls=FileCommand)
+@click.argument("plan_file", metavar="PLAN", required=False, type=InputFile())
 @click.option("-o", "--output", type=click.Path(file_okay=False), help="Folder for the results.")
 @click.option(
     "--report-only",

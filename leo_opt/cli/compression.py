@@ -8,17 +8,18 @@ from typing import Any
 
 import click
 
+from leo_opt.cli.files import FileCommand, InputFile, OutputFile
 from leo_opt.cli.options import domain_options, read_domain, run_classification
 
 
-@click.command()
-@click.argument("network_file", metavar="NETWORK", type=click.Path())
+@click.command(cls=FileCommand)
+@click.argument("network_file", metavar="NETWORK", type=InputFile())
 @click.option(
-    "-o", "--output", required=True, type=click.Path(), help="The smaller network, .onnx or .npz."
+    "-o", "--output", required=True, type=OutputFile(), help="The smaller network, .onnx or .npz."
 )
 @domain_options
 @click.option("--dtype", type=click.Choice(["float32", "float64"]), help="Of the written weights.")
-@click.option("--report", "report_file", type=click.Path(), help="Write all figures as JSON.")
+@click.option("--report", "report_file", type=OutputFile(), help="Write all figures as JSON.")
 def compress(
     network_file: str,
     output: str,

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import click
 
+from leo_opt.cli.files import FileCommand, OutputFile
 
-@click.command()
-@click.option("-o", "--output", type=click.Path(), help="Keep the smaller network here.")
+
+@click.command(cls=FileCommand)
+@click.option("-o", "--output", type=OutputFile(), help="Keep the smaller network here.")
 def demo(output: str | None) -> None:
     """Compress an MNIST network that ships with the package, and check the result."""
     from leo_opt.demo import run_demo

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from leo_opt.cli.files import FileCommand, InputFile, OutputFile
 from leo_opt.cli.options import read_domain
 
 if TYPE_CHECKING:
@@ -15,13 +17,13 @@ if TYPE_CHECKING:
     from leo_opt.stability import Stability
 
 
-@click.command()
-@click.argument("network_file", metavar="NETWORK", type=click.Path())
+@click.command(cls=FileCommand)
+@click.argument("network_file", metavar="NETWORK", type=InputFile())
 @click.option(
     "-o",
     "--output",
     required=True,
-    type=click.Path(),
+    type=OutputFile(beside=lambda path: (str(Path(path).with_suffix(".json")),)),
     help="The model, .mps or .lp; a sidecar .json is written beside it.",
 )
 @click.option(
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
 @click.option(
     "--domain",
     "domain_file",
-    type=click.Path(dir_okay=False),
+    type=InputFile(),
     help="Box from a .npz file (lower, upper) or a VNN-LIB property.",
 )
 @click.option(
@@ -53,12 +55,12 @@ if TYPE_CHECKING:
     help="How bounds are found where none are given.",
 )
 @click.option(
-    "--bounds", "bounds_file", type=click.Path(), help="Bounds from a .npz file of Bounds.save."
+    "--bounds", "bounds_file", type=InputFile(), help="Bounds from a .npz file of Bounds.save."
 )
 @click.option(
     "--stability",
     "stability_file",
-    type=click.Path(),
+    type=InputFile(),
     help="Bounds and phases from a file of `classify --json`.",
 )
 @click.option(

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import click
 
+from leo_opt.cli.files import FileCommand, InputFile
 
-@click.command()
-@click.argument("network_file", metavar="NETWORK", type=click.Path())
+
+@click.command(cls=FileCommand)
+@click.argument("network_file", metavar="NETWORK", type=InputFile())
 def info(network_file: str) -> None:
     """Show layers, widths and parameters of NETWORK."""
     from leo_opt import formats

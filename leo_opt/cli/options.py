@@ -12,6 +12,7 @@ from zipfile import BadZipFile
 import click
 import numpy as np
 
+from leo_opt.cli.files import InputFile, OutputFile
 from leo_opt.deadline import Deadline, check_limit
 from leo_opt.domain import Box
 from leo_opt.errors import InvalidInputError, LeoOptError, SolverNotAvailableError
@@ -55,7 +56,7 @@ def domain_options(command: Callable[..., None]) -> Callable[..., None]:
             click.option(
                 "--domain",
                 "domain_file",
-                type=click.Path(dir_okay=False),
+                type=InputFile(),
                 help="Box from a .npz file (lower, upper) or a VNN-LIB property.",
             ),
             click.option("--solver", default="highs", show_default=True, help="See `solvers`."),
@@ -68,7 +69,7 @@ def domain_options(command: Callable[..., None]) -> Callable[..., None]:
             ),
             click.option(
                 "--data",
-                type=click.Path(dir_okay=False),
+                type=InputFile(),
                 help=".npz file with inputs to try as witnesses.",
             ),
             click.option(
@@ -77,7 +78,7 @@ def domain_options(command: Callable[..., None]) -> Callable[..., None]:
             click.option("--dask", metavar="ADDRESS", help="Dask scheduler to use instead."),
             click.option(
                 "--checkpoint",
-                type=click.Path(),
+                type=OutputFile(),
                 help="Keep every finding in this file; a run that finds it goes on there.",
             ),
             time_limit_option("For all units; reading files counts."),
@@ -109,8 +110,11 @@ def _read_samples(path: str | None, network: Network) -> FloatArray | None:
     """Inputs of a .npz file: its only array, or the one named `inputs`."""
     if path is None:
         return None
+    from leo_opt.formats.files import check_readable
+
+    source = check_readable(path)
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with np.load(source, allow_pickle=False) as archive:
             names = archive.files
             if len(names) != 1 and "inputs" not in names:
                 raise InvalidInputError(

@@ -6,13 +6,14 @@ from typing import Any
 
 import click
 
+from leo_opt.cli.files import FileCommand, InputFile, OutputFile
 from leo_opt.cli.options import domain_options, read_domain, run_classification
 
 
-@click.command()
-@click.argument("network_file", metavar="NETWORK", type=click.Path())
+@click.command(cls=FileCommand)
+@click.argument("network_file", metavar="NETWORK", type=InputFile())
 @domain_options
-@click.option("--json", "json_file", type=click.Path(), help="Write the stability file.")
+@click.option("--json", "json_file", type=OutputFile(), help="Write the stability file.")
 def classify(network_file: str, json_file: str | None, **options: Any) -> None:
     """Decide for every unit of NETWORK whether it is stable on a box."""
     from leo_opt import formats

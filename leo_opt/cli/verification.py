@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from leo_opt.cli.files import FileCommand, InputFile, OutputFile
 from leo_opt.cli.options import time_limit_option
 
 if TYPE_CHECKING:
@@ -24,11 +25,11 @@ _EVERY = 2.0
 """Seconds between two lines of progress within a stage."""
 
 
-@click.command()
-@click.argument("network_file", metavar="NETWORK", type=click.Path())
-@click.argument("property_file", metavar="PROPERTY", type=click.Path())
-@click.option("--witness", "witness_file", type=click.Path(), help="Write it: .npz or .txt.")
-@click.option("--json", "json_file", type=click.Path(), help="Write the verdict, all of it.")
+@click.command(cls=FileCommand)
+@click.argument("network_file", metavar="NETWORK", type=InputFile())
+@click.argument("property_file", metavar="PROPERTY", type=InputFile())
+@click.option("--witness", "witness_file", type=OutputFile(), help="Write it: .npz or .txt.")
+@click.option("--json", "json_file", type=OutputFile(), help="Write the verdict, all of it.")
 @click.option("--solver", default="highs", show_default=True, help="See `solvers`.")
 @click.option("--formulation", default="big-m", show_default=True)
 @time_limit_option("For everything, reading files included.")

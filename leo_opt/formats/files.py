@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from leo_opt.errors import FileFormatError, OutputError
 
 AnyPath = str | os.PathLike[str]
+
+_LFS_POINTER = b"version https://git-lfs."
+"""How the small text begins that Git LFS puts in the place of a large file."""
 
 
 def suffix_of(path: AnyPath, known: Collection[str]) -> str:
@@ -35,14 +38,21 @@ def check_readable(path: AnyPath) -> Path:
     Raises
     ------
     FileFormatError
-        If it does not exist, is not a regular file, or cannot be opened.
+        If it does not exist, is not a regular file, cannot be opened, or stands for a file that
+        Git LFS keeps elsewhere.
     """
     source = Path(path)
     try:
         if source.is_dir():
             raise FileFormatError(f"{path} is a folder; name a file")
-        with source.open("rb"):
+        with source.open("rb") as stream:
+            if stream.read(len(_LFS_POINTER)) == _LFS_POINTER:
+                raise FileFormatError(
+                    f"{path} is a Git LFS pointer, not the file itself; fetch it with: git lfs pull"
+                )
             return source
+    except FileFormatError:
+        raise
     except FileNotFoundError:
         raise FileFormatError(f"{path} does not exist; check the name") from None
     except (OSError, ValueError) as error:
@@ -93,6 +103,49 @@ def check_writable(path: AnyPath, known: Collection[str] | None = None) -> Path:
     except (OSError, ValueError) as error:
         raise OutputError(f"cannot write {path}: {_reason(error)}; choose another place") from error
     return target
+
+
+def check_distinct(
+    inputs: Mapping[str, AnyPath], outputs: Mapping[str, AnyPath], force: bool = False
+) -> None:
+    """Refuse outputs that would replace what is read, or one another.
+
+    Parameters
+    ----------
+    inputs, outputs
+        Paths by what messages call them, such as "--report". Two paths are the same file also
+        through links.
+    force
+        Let outputs replace inputs.
+
+    Raises
+    ------
+    OutputError
+        If two of them are the same file.
+    """
+    for position, (label, path) in enumerate(outputs.items()):
+        for other, earlier in list(outputs.items())[:position]:
+            if _same_file(path, earlier):
+                raise OutputError(
+                    f"{label} and {other} both name {path}; give each output a name of its own"
+                )
+        for other, source in inputs.items():
+            if not force and _same_file(path, source):
+                raise OutputError(
+                    f"{label} {path} is the file that is read as {other}; choose another name, or "
+                    "say --force to replace it"
+                )
+
+
+def _same_file(left: AnyPath, right: AnyPath) -> bool:
+    """Whether two paths lead to one file, which need not be there yet."""
+    try:
+        return os.path.samefile(left, right)
+    except (OSError, ValueError):  # One of them is not there, or can name no file at all.
+        try:
+            return os.path.realpath(left) == os.path.realpath(right)
+        except (OSError, ValueError):
+            return False
 
 
 def temporary_name(target: Path) -> Path:

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from leo_opt import Stability
+from leo_opt.bounds import Bounds
 from leo_opt.errors import FileFormatError, InvalidInputError, OutputError
-from leo_opt.formats import FORMATS, check_writable, files, load, save
+from leo_opt.formats import FORMATS, check_writable, files, load, load_domain, save
+from leo_opt.model_files import Sidecar
+from leo_opt.model_files.solutions import read_solution
 from leo_opt.network import Network
+from leo_opt.verification import load_property
 
 NETWORK = Network.from_arrays([[[1.0]]], [None])
 
@@ -101,3 +107,27 @@ def test_new_files_have_the_usual_permissions(tmp_path: Path):
     (tmp_path / "usual").touch()
     save(NETWORK, tmp_path / "net.npz")
     assert (tmp_path / "net.npz").stat().st_mode == (tmp_path / "usual").stat().st_mode
+
+
+@pytest.mark.parametrize(
+    ("read", "name"),
+    [
+        (load, "net.onnx"),
+        (load, "net.npz"),
+        (load_domain, "box.npz"),
+        (load_domain, "box.vnnlib"),
+        (load_property, "property.vnnlib"),
+        (Bounds.load, "bounds.npz"),
+        (Stability.load, "stability.json"),
+        (read_solution, "model.sol"),
+        (Sidecar.load, "model.mps"),
+    ],
+)
+def test_every_reader_names_a_pointer_of_git_lfs(read: Any, name: str, tmp_path: Path):
+    (tmp_path / name).write_text(
+        "version https://git-lfs.github.com/spec/v1\n"
+        "oid sha256:4d7a214614ab2935c943f9e0ff69d22eadbb8f32b1258daaa5e2ca24d17e2393\n"
+        "size 12345\n"
+    )
+    with pytest.raises(FileFormatError, match=r"is a Git LFS pointer.*git lfs pull"):
+        read(tmp_path / name)

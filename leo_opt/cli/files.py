@@ -1,0 +1,73 @@
+"""Files on the command line: what a command reads, what it writes, and that these are not the same.
+
+Every option that names a file is an `InputFile`, an `OutputFile` or a folder, and a command with
+such options is a `FileCommand`. So no command can replace what it reads, and none has to look.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import click
+
+
+class InputFile(click.Path):
+    """A file that a command reads."""
+
+
+class OutputFile(click.Path):
+    """A file that a command writes.
+
+    Parameters
+    ----------
+    beside
+        Gives the names of further files that are written with it.
+    """
+
+    def __init__(self, beside: Callable[[str], tuple[str, ...]] | None = None) -> None:
+        super().__init__()
+        self.beside = beside
+
+    def files(self, path: str) -> tuple[str, ...]:
+        """All files that are written where this one is asked for."""
+        return (path, *(self.beside(path) if self.beside is not None else ()))
+
+
+class FileCommand(click.Command):
+    """A command that refuses, before any work, to write what it reads or one file twice."""
+
+    def __init__(self, *arguments: Any, **settings: Any) -> None:
+        super().__init__(*arguments, **settings)
+        kinds = {type(parameter.type) for parameter in self.params}
+        if {InputFile, OutputFile} <= kinds:
+            self.params.append(
+                click.Option(
+                    ["--force"],
+                    is_flag=True,
+                    help="Let an output replace a file that is read.",
+                )
+            )
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Look at the files that the options name, then run the command."""
+        from leo_opt.formats.files import check_distinct
+
+        force = ctx.params.pop("force", False)
+        check_distinct(dict(self._named(ctx, InputFile)), dict(self._named(ctx, OutputFile)), force)
+        return super().invoke(ctx)
+
+    def _named(self, ctx: click.Context, kind: type[click.Path]) -> Iterator[tuple[str, Any]]:
+        """What users call each file of a kind, and its path."""
+        for parameter in self.params:
+            value = ctx.params.get(parameter.name or "")
+            if not isinstance(parameter.type, kind) or value is None:
+                continue
+            label = parameter.human_readable_name
+            if isinstance(parameter, click.Option):
+                label = max(parameter.opts, key=len)
+            if not isinstance(parameter.type, OutputFile):
+                yield label, value
+                continue
+            for number, path in enumerate(parameter.type.files(value)):
+                yield f"{label} (the file beside it)" if number else label, path
