@@ -47,7 +47,12 @@ class Highs(Solver):
         """Version of the HiGHS library."""
         import highspy
 
-        return str(highspy.Highs().version())
+        numbers = (
+            highspy.HIGHS_VERSION_MAJOR,
+            highspy.HIGHS_VERSION_MINOR,
+            highspy.HIGHS_VERSION_PATCH,
+        )
+        return ".".join(map(str, numbers))
 
     def licence(self, probe: bool = False) -> Licence:  # noqa: ARG002
         """MIT."""

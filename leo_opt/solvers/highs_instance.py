@@ -12,7 +12,7 @@ import numpy as np
 
 from leo_opt.errors import SolverError
 from leo_opt.solvers.highs_callback import HighsCallback
-from leo_opt.solvers.highs_options import read_tolerances, set_options
+from leo_opt.solvers.highs_options import quiet_highs, read_tolerances, set_options
 from leo_opt.solvers.instances import Instance
 from leo_opt.solvers.interrupts import InterruptGuard
 from leo_opt.solvers.questions import Answer, Question, Rows, SolverOptions, Termination
@@ -56,7 +56,7 @@ class HighsInstance(Instance):
         import highspy
 
         self._highspy = highspy
-        self._highs = highspy.Highs()
+        self._highs = quiet_highs()
         self._threads = options.threads
         self._relaxation = relaxation
         # The callback must not refer to the HiGHS object that holds it: such a cycle is never

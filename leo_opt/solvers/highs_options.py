@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from types import MappingProxyType
 from typing import Any
 
@@ -31,6 +32,28 @@ _TOLERANCES = (
     "mip_abs_gap",
     "mip_rel_gap",
 )
+
+
+def quiet_highs() -> Any:
+    """A HiGHS object that has printed nothing, with no log until `set_options` asks for one."""
+    return _quiet_class()()
+
+
+@cache
+def _quiet_class() -> Any:
+    """`highspy.Highs` without its banner.
+
+    From highspy 1.16 on its constructor sets a callback, and HiGHS prints its banner with the first
+    call that is not about options. So the option has to come before.
+    """
+    import highspy
+
+    class QuietHighs(highspy.Highs):  # type: ignore[misc]
+        def enableCallbacks(self) -> None:  # noqa: N802
+            self.setOptionValue("output_flag", False)
+            super().enableCallbacks()
+
+    return QuietHighs
 
 
 def set_options(highs: Any, options: SolverOptions) -> None:
