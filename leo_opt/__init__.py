@@ -10,15 +10,27 @@ import importlib
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+# `X as X` says to type checkers that the name is meant to be imported from here.
 if TYPE_CHECKING:
-    from leo_opt.bounds import Bounds, propagate
-    from leo_opt.compression import Compression, compress
-    from leo_opt.domain import Box
-    from leo_opt.formats import load, load_domain, save
-    from leo_opt.formulations import formulate
-    from leo_opt.network import Layer, Network, Signature
-    from leo_opt.stability import Evidence, Phase, Stability
-    from leo_opt.strategies import classify
+    from leo_opt.bounds import Bounds as Bounds
+    from leo_opt.bounds import propagate as propagate
+    from leo_opt.compression import Compression as Compression
+    from leo_opt.compression import compress as compress
+    from leo_opt.domain import Box as Box
+    from leo_opt.formats import load as load
+    from leo_opt.formats import load_domain as load_domain
+    from leo_opt.formats import save as save
+    from leo_opt.formats.pytorch import from_torch as from_torch
+    from leo_opt.formats.pytorch import to_torch as to_torch
+    from leo_opt.formats.scikit_learn import from_sklearn as from_sklearn
+    from leo_opt.formulations import formulate as formulate
+    from leo_opt.network import Layer as Layer
+    from leo_opt.network import Network as Network
+    from leo_opt.network import Signature as Signature
+    from leo_opt.stability import Evidence as Evidence
+    from leo_opt.stability import Phase as Phase
+    from leo_opt.stability import Stability as Stability
+    from leo_opt.strategies import classify as classify
 
 _HOMES = MappingProxyType(
     {
@@ -34,10 +46,13 @@ _HOMES = MappingProxyType(
         "classify": "strategies",
         "compress": "compression",
         "formulate": "formulations",
+        "from_sklearn": "formats.scikit_learn",
+        "from_torch": "formats.pytorch",
         "load": "formats",
         "load_domain": "formats",
         "propagate": "bounds",
         "save": "formats",
+        "to_torch": "formats.pytorch",
     }
 )
 __all__ = list(_HOMES)

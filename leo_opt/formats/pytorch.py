@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import importlib
-from collections.abc import Callable, Iterator
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,22 +14,28 @@ import numpy as np
 
 from leo_opt.errors import (
     InvalidInputError,
+    LeoOptError,
     SolverNotAvailableError,
     UnsupportedOperatorError,
 )
+from leo_opt.formats.agreement import check_agreement
 from leo_opt.formats.chain import Chain
 from leo_opt.formats.storage import written
 from leo_opt.network import FloatArray, Network, Signature
 
 
 def from_torch(module: Any) -> Network:
-    """The network that a PyTorch module in evaluation mode computes.
+    """The network that a PyTorch module computes in evaluation mode and double precision.
+
+    The module stays as it is. What was read is compared with the forward pass of a copy of it
+    before it is returned.
 
     Parameters
     ----------
     module : torch.nn.Module
         Linear, or a Sequential, nested at will, of Linear, ReLU, Flatten, Identity, Dropout and
-        BatchNorm1d. The latter two must be in evaluation mode.
+        BatchNorm1d, and subclasses of these that inherit `forward`, such as a Linear with
+        parametrizations. Dropout and BatchNorm1d must be in evaluation mode.
 
     Returns
     -------
@@ -36,30 +45,32 @@ def from_torch(module: Any) -> Network:
     Raises
     ------
     UnsupportedOperatorError
-        If another module occurs; export to ONNX may still help.
+        If another module occurs, or one with hooks or a `forward` of its own; the message has its
+        path and type.
     InvalidInputError
-        If a module is in training mode, or the sizes do not chain.
+        If a module is in training mode, the sizes do not chain, a number is not float32 or
+        float64, or PyTorch computes something else than what was read.
     SolverNotAvailableError
         If PyTorch is not installed.
     """
     torch = _torch()
-    kinds = _kinds(torch)
-    parts = list(_flatten(module, "module", kinds, torch.nn.Sequential))
-    sized = [(part, kinds[type(part)]) for _, part in parts if kinds[type(part)].width]
-    if not sized:
-        raise InvalidInputError("the module has no Linear layer; its number of inputs is unknown")
-    double = any(str(part.weight.dtype) == "torch.float64" for part, kind in sized if kind.weighted)
-    dtype = "float64" if double else "float32"
-    chain = Chain(getattr(sized[0][0], sized[0][1].width), dtype)
-    for name, part in parts:
-        kind = kinds[type(part)]
-        if kind.width and getattr(part, kind.width) != chain.width:
-            raise InvalidInputError(
-                f"{name} takes {getattr(part, kind.width)} inputs and is given {chain.width}; "
-                "correct the module"
-            )
-        kind.step(chain, part, name)
-    return Network(chain.layers(), Signature(dtype=dtype))
+    _refuse_others(module, torch)
+    dtype = _dtype_of(module)
+    twin = _twin(module, torch)
+    # A parametrization computes its weight whenever it is read, so that it is read from the twin.
+    with torch.no_grad():
+        network = _read(list(_parts(twin, "module", _kinds(torch))), dtype)
+        numbers = [*twin.parameters(), *twin.buffers()]
+        largest = max((float(t.double().abs().max()) for t in numbers if t.numel()), default=0.0)
+
+    def forward(inputs: FloatArray) -> Any:
+        # Neither an autocast nor the random numbers of the caller have a part in this.
+        with torch.no_grad(), torch.autocast("cpu", enabled=False), torch.random.fork_rng([]):
+            return twin(torch.from_numpy(inputs)).numpy()
+
+    with _border("computes no outputs"):
+        check_agreement(network, forward, "PyTorch's own forward pass", largest)
+    return network
 
 
 def to_torch(network: Network, dtype: str | None = None) -> Any:
@@ -104,6 +115,21 @@ def _torch() -> Any:
         ) from error
 
 
+@contextmanager
+def _border(complaint: str) -> Iterator[None]:
+    """What PyTorch throws, as an error of ours."""
+    try:
+        yield
+    except LeoOptError:
+        raise
+    # Whatever a module of the user's throws is about this module.
+    except Exception as error:
+        raise InvalidInputError(
+            f"the module {complaint}: {type(error).__name__}: {error}; correct it, or export it to "
+            "ONNX"
+        ) from error
+
+
 @dataclass(frozen=True)
 class _Kind:
     """What a type of module does to a chain.
@@ -114,82 +140,158 @@ class _Kind:
         Applies a module, given with its name, to a chain.
     width
         Name of the attribute that states the number of inputs; empty where none does.
-    weighted
-        Whether `weight` is always there.
+    in_training
+        What else it does in training mode; empty where nothing.
     """
 
     step: Callable[[Chain, Any, str], None]
     width: str = ""
-    weighted: bool = False
+    in_training: str = ""
 
 
-def _kinds(torch: Any) -> dict[type, _Kind]:
-    """The one table of modules."""
+def _kinds(torch: Any) -> dict[type, _Kind | None]:
+    """The one table of modules; None for the container."""
     nn = torch.nn
     return {
-        nn.BatchNorm1d: _Kind(_normalise, "num_features"),
-        nn.Dropout: _Kind(_drop_out),
+        nn.Sequential: None,
+        nn.BatchNorm1d: _Kind(_normalise, "num_features", "normalises by its batch"),
+        nn.Dropout: _Kind(_do_nothing, in_training="drops units at random"),
         nn.Flatten: _Kind(_flatten_axes),
-        nn.Identity: _Kind(lambda chain, part, name: None),
-        nn.Linear: _Kind(_apply, "in_features", weighted=True),
+        nn.Identity: _Kind(_do_nothing),
+        nn.Linear: _Kind(_apply, "in_features"),
         nn.ReLU: _Kind(lambda chain, part, name: chain.rectify()),
     }
 
 
-def _flatten(
-    module: Any, name: str, kinds: dict[type, _Kind], sequential: type
-) -> Iterator[tuple[str, Any]]:
-    """The modules that do the work, in order, with the names of messages."""
-    # A subclass may compute something else, so that only the types themselves count.
-    is_container = type(module) is sequential
-    if is_container:
-        for child, part in module.named_children():
-            yield from _flatten(part, f"{name}.{child}", kinds, sequential)
-    elif type(module) in kinds:
-        yield name, module
-    else:
-        known = ", ".join(["Sequential", *(kind.__name__ for kind in kinds)])
+Part = tuple[str, Any, _Kind]
+"""A module that does some of the work, with its path and what it does."""
+
+
+def _parts(module: Any, name: str, kinds: Mapping[type, _Kind | None]) -> Iterator[Part]:
+    """The modules that do the work, in order, each as often as it occurs."""
+    known = next((kind for kind in type(module).__mro__ if kind in kinds), None)
+    # A subclass that inherits `forward` computes the same with whatever it has for numbers.
+    if known is None or type(module).forward is not known.forward:  # type: ignore[attr-defined]
+        readable = ", ".join(kind.__name__ for kind in kinds)
         raise UnsupportedOperatorError(
-            f"{name} is a {type(module).__name__}; supported are {known}: export other modules "
+            f"{name} is a {type(module).__name__}; supported are {readable}: export other modules "
             "to ONNX"
         )
+    kind = kinds[known]
+    if kind is not None:
+        yield name, module, kind
+        return
+    # `children` leaves out a module that occurs again.
+    for child, part in module._modules.items():
+        yield from _parts(part, f"{name}.{child}", kinds)
 
 
-def _numbers(tensor: Any, name: str) -> FloatArray:
-    """A tensor as float64, exactly."""
-    kind = str(tensor.dtype).removeprefix("torch.")
-    if kind not in ("float32", "float64"):
+def _refuse_others(module: Any, torch: Any) -> None:
+    """Refuse what is not of the table, or does more than its type says."""
+    if not isinstance(module, torch.nn.Module):
         raise InvalidInputError(
-            f"{name} has weights of type {kind}; convert the module with module.float()"
+            f"from_torch takes a torch.nn.Module and was given a {type(module).__name__}"
         )
-    return np.asarray(tensor.detach().cpu().numpy(), dtype=np.float64)
+    shared = torch.nn.modules.module
+    for hooks in (shared._global_forward_hooks, shared._global_forward_pre_hooks):
+        for hook in hooks.values():
+            raise UnsupportedOperatorError(
+                f"all modules have the global forward hook {_name_of(hook)}, which may change "
+                "what they compute; remove it"
+            )
+    for name, part in module.named_modules(prefix="module"):
+        label = f"{name} is a {type(part).__name__} with"
+        for hook in (*part._forward_pre_hooks.values(), *part._forward_hooks.values()):
+            raise UnsupportedOperatorError(
+                f"{label} the forward hook {_name_of(hook)}, which may change what it computes; "
+                "remove it, as with torch.nn.utils.prune.remove or remove_weight_norm"
+            )
+        if "forward" in vars(part):
+            raise UnsupportedOperatorError(
+                f"{label} a forward of its own, set on the instance; delete it, or export the "
+                "module to ONNX"
+            )
+    for name, part, kind in _parts(module, "module", _kinds(torch)):
+        if part.training and kind.in_training:
+            raise InvalidInputError(f"{name} {kind.in_training}; call module.eval()")
 
 
-def _apply(chain: Chain, part: Any, name: str) -> None:
+def _name_of(hook: Any) -> str:
+    """A hook as the user knows it: a function, or an object of a class such as WeightNorm."""
+    return str(getattr(hook, "__qualname__", type(hook).__name__))
+
+
+def _dtype_of(module: Any) -> str:
+    """The element type of the numbers of a module, "float64" if any is.
+
+    Raises
+    ------
+    InvalidInputError
+        If there are others.
+    """
+    found = {"float32"}
+    for name, tensor in itertools.chain(module.named_parameters(), module.named_buffers()):
+        kind = str(tensor.dtype).removeprefix("torch.")
+        if not (tensor.is_floating_point() or tensor.is_complex()):
+            continue  # Counters of batches are integers.
+        if kind not in ("float32", "float64"):
+            raise InvalidInputError(
+                f"module.{name} has type {kind}; convert the module with module.float()"
+            )
+        found.add(kind)
+    return max(found)
+
+
+def _twin(module: Any, torch: Any) -> Any:
+    """A copy of the module in evaluation mode and double precision, on the CPU."""
+    with _border("cannot be copied"), torch.random.fork_rng([]):
+        return copy.deepcopy(module).cpu().double().eval()
+
+
+def _read(parts: Sequence[Part], dtype: str) -> Network:
+    """The network of modules in a row."""
+    widths = [getattr(part, kind.width) for _, part, kind in parts if kind.width]
+    if not widths:
+        raise InvalidInputError("the module has no Linear layer; its number of inputs is unknown")
+    chain = Chain(widths[0], dtype)
+    for name, part, kind in parts:
+        if kind.width and getattr(part, kind.width) != chain.width:
+            raise InvalidInputError(
+                f"{name} takes {getattr(part, kind.width)} inputs and is given {chain.width}; "
+                "correct the module"
+            )
+        kind.step(chain, part, name)
+    return Network(chain.layers(), Signature(dtype=dtype))
+
+
+def _numbers(tensor: Any) -> FloatArray:
+    """A tensor of the twin as an array of its own."""
+    return np.array(tensor.detach().numpy(), dtype=np.float64)
+
+
+def _apply(chain: Chain, part: Any, _name: str) -> None:
     """Linear."""
-    chain.apply(_numbers(part.weight, name))
+    chain.apply(_numbers(part.weight))
     if part.bias is not None:
-        chain.add(_numbers(part.bias, name))
+        chain.add(_numbers(part.bias))
 
 
 def _normalise(chain: Chain, part: Any, name: str) -> None:
     """BatchNorm1d with the statistics of training."""
-    if part.training or part.running_mean is None:
+    if part.running_mean is None:
         raise InvalidInputError(
-            f"{name} normalises by its batch; train it with running statistics and call "
-            "module.eval()"
+            f"{name} has no running statistics and normalises by its batch; train it with "
+            "track_running_stats=True"
         )
-    variance = _numbers(part.running_var, name) + part.eps
-    scale = np.ones(chain.width) if part.weight is None else _numbers(part.weight, name)
-    shift = np.zeros(chain.width) if part.bias is None else _numbers(part.bias, name)
+    variance = _numbers(part.running_var) + part.eps
+    scale = np.ones(chain.width) if part.weight is None else _numbers(part.weight)
+    shift = np.zeros(chain.width) if part.bias is None else _numbers(part.bias)
     factor = scale / np.sqrt(variance)
-    chain.normalise(factor, shift - _numbers(part.running_mean, name) * factor)
+    chain.normalise(factor, shift - _numbers(part.running_mean) * factor)
 
 
-def _drop_out(_chain: Chain, part: Any, name: str) -> None:
-    """Dropout, which does nothing in evaluation mode."""
-    if part.training:
-        raise InvalidInputError(f"{name} drops units at random; call module.eval()")
+def _do_nothing(_chain: Chain, _part: Any, _name: str) -> None:
+    """Identity, and Dropout in evaluation mode."""
 
 
 def _flatten_axes(_chain: Chain, part: Any, name: str) -> None:

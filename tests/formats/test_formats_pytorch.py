@@ -1,35 +1,77 @@
-"""PyTorch modules to networks and back."""
+"""PyTorch modules to networks and back, judged by PyTorch itself."""
 
 from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
 
+from leo_opt import from_torch, to_torch
 from leo_opt.errors import InvalidInputError, UnsupportedOperatorError
-from leo_opt.formats.pytorch import from_torch, to_torch
 from leo_opt.network import Layer, Network
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+nn = torch.nn
+pytestmark = pytest.mark.extras
+
+WIDTH = 4
 
 
-def test_a_sequential_of_everything_computes_the_same():
+def outputs_of(module: Any, inputs: np.ndarray) -> np.ndarray:
+    """What a module computes in evaluation mode and double precision."""
+    with torch.no_grad():
+        return copy.deepcopy(module).double().eval()(torch.tensor(inputs)).numpy()
+
+
+def random_sequential(generator: np.random.Generator, depth: int = 0) -> Any:
+    """Modules in a row and nested, of which some occur several times."""
+    shared = [nn.ReLU(), nn.Identity(), nn.Dropout(), nn.Linear(WIDTH, WIDTH), nn.ReLU(True)]
+    makers: list[Callable[[], Any]] = [
+        lambda: nn.Linear(WIDTH, WIDTH, bias=bool(generator.integers(2))),
+        lambda: trained_normalisation(bool(generator.integers(2))),
+        nn.Flatten,
+        lambda: random_sequential(generator, depth + 1) if depth < 2 else nn.ReLU(),
+        lambda: shared[int(generator.integers(len(shared)))],
+        lambda: shared[int(generator.integers(len(shared)))],
+    ]
+    count = int(generator.integers(1, 7))
+    return nn.Sequential(*(makers[int(generator.integers(len(makers)))]() for _ in range(count)))
+
+
+def trained_normalisation(affine: bool) -> Any:
+    """A batch normalisation with statistics of its own."""
+    norm = nn.BatchNorm1d(WIDTH, affine=affine)
+    norm(torch.randn(20, WIDTH) * 3 + 1)
+    if affine:
+        nn.init.uniform_(norm.weight, -2, 2)
+        nn.init.normal_(norm.bias)
+    return norm
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_what_is_read_is_what_the_module_computes(seed: int) -> None:
+    torch.manual_seed(seed)
+    generator = np.random.default_rng(seed)
+    # The first is such that the number of inputs is known.
+    module = nn.Sequential(nn.Linear(WIDTH, WIDTH), random_sequential(generator)).eval()
+    inputs = generator.standard_normal((50, WIDTH)) * 3
+    expected = outputs_of(module, inputs)
+    assert np.allclose(from_torch(module)(inputs), expected, rtol=1e-9, atol=1e-9)
+
+
+def test_a_module_that_occurs_twice_is_applied_twice() -> None:
     torch.manual_seed(0)
-    nn = torch.nn
-    inner = nn.Sequential(nn.Linear(6, 5), nn.BatchNorm1d(5), nn.ReLU(), nn.Dropout())
-    module = nn.Sequential(nn.Flatten(), inner, nn.Identity(), nn.Linear(5, 2, bias=False))
-    with torch.no_grad():
-        module(torch.randn(50, 2, 3))  # Gives the batch normalisation its statistics.
-    module.eval()
-    network = from_torch(module)
-    inputs = torch.randn(20, 2, 3)
-    with torch.no_grad():
-        expected = module(inputs).numpy()
-    assert np.allclose(network(inputs.reshape(20, 6).numpy()), expected, atol=1e-5)
-    assert [layer.n_out for layer in network.layers] == [5, 2]
+    relu, linear = nn.ReLU(), nn.Linear(3, 3)
+    network = from_torch(nn.Sequential(linear, relu, linear, relu, nn.Linear(3, 2)))
+    assert [layer.activation for layer in network.layers] == ["relu", "relu", "linear"]
+    assert network.layers[0] == network.layers[1]
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_weights_come_back(dtype: str):
+def test_weights_come_back(dtype: str) -> None:
     generator = np.random.default_rng(0)
     layers = (
         Layer(np.float32(generator.standard_normal((3, 2))), np.float32([1, 2, 3]), "relu"),
@@ -37,20 +79,192 @@ def test_weights_come_back(dtype: str):
         Layer(np.float32(generator.standard_normal((1, 3))), [0.5]),
     )
     network = Network(layers)
-    back = from_torch(to_torch(network, dtype))
+    module = to_torch(network, dtype)
+    inputs = generator.standard_normal((9, 2))
+    assert np.allclose(outputs_of(module, inputs), network(inputs), rtol=1e-12)
+    back = from_torch(module)
     assert back == network
     assert back.signature.dtype == dtype
 
 
-def test_what_cannot_be_read_is_named():
-    nn = torch.nn
-    with pytest.raises(UnsupportedOperatorError, match=r"module\.1 is a Tanh"):
-        from_torch(nn.Sequential(nn.Linear(2, 2), nn.Tanh()))
-    with pytest.raises(InvalidInputError, match=r"module\.1 .*module\.eval"):
-        from_torch(nn.Sequential(nn.Linear(2, 2), nn.Dropout()))
-    with pytest.raises(InvalidInputError, match=r"module\.1 takes 3 inputs and is given 2"):
-        from_torch(nn.Sequential(nn.Linear(2, 2), nn.Linear(3, 1)))
-    with pytest.raises(InvalidInputError, match="no Linear layer"):
-        from_torch(nn.Sequential(nn.ReLU()))
-    with pytest.raises(InvalidInputError, match="float16"):
-        from_torch(nn.Sequential(nn.Linear(2, 2)).half())
+class Plain(nn.Sequential):
+    """Named, and nothing else."""
+
+    def __init__(self) -> None:
+        super().__init__(nn.Linear(3, 3), nn.ReLU(), nn.Linear(3, 1))
+
+
+def parametrized(kind: Callable[[Any], Any]) -> Any:
+    module = Plain()
+    kind(module[0])
+    # An optimiser moves what the weight is computed from.
+    with torch.no_grad():
+        for number in module.parameters():
+            number.add_(torch.rand_like(number))
+    return module.eval()
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        Plain,
+        lambda: parametrized(torch.nn.utils.parametrizations.weight_norm),
+        lambda: parametrized(torch.nn.utils.parametrizations.spectral_norm),
+        lambda: parametrized(torch.nn.utils.parametrizations.orthogonal),
+    ],
+    ids=["subclass", "weight-norm", "spectral-norm", "orthogonal"],
+)
+def test_a_subclass_that_inherits_its_forward_is_read(make: Callable[[], Any]) -> None:
+    torch.manual_seed(0)
+    module = make()
+    inputs = np.random.default_rng(0).standard_normal((20, 3))
+    assert np.allclose(from_torch(module)(inputs), outputs_of(module, inputs), rtol=1e-9)
+
+
+class Twice(nn.Linear):
+    """A known type with a forward of its own."""
+
+    def forward(self, inputs: Any) -> Any:
+        return super().forward(inputs) * 2
+
+
+class Skip(nn.Sequential):
+    """A container with a forward of its own."""
+
+    def forward(self, inputs: Any) -> Any:
+        return super().forward(inputs) + inputs
+
+
+def with_own_forward() -> Any:
+    module = Plain()
+    module[1].forward = lambda inputs: inputs
+    return module
+
+
+def hooked(register: str) -> Any:
+    module = Plain()
+
+    def twist(*given: Any) -> Any:
+        return given[-1]
+
+    getattr(module[2], register)(twist)
+    return module
+
+
+def stale_weight_norm() -> Any:
+    module = Plain()
+    with pytest.warns(FutureWarning):
+        torch.nn.utils.weight_norm(module[0])
+    with torch.no_grad():
+        module[0].weight_g.mul_(2)
+    return module
+
+
+def stale_prune() -> Any:
+    from torch.nn.utils import prune
+
+    module = Plain()
+    prune.l1_unstructured(module[2], "weight", amount=1)
+    with torch.no_grad():
+        module[2].weight_orig.mul_(2)
+    return module
+
+
+REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
+    "unknown": (lambda: nn.Sequential(nn.Linear(2, 2), nn.Tanh()), r"module\.1 is a Tanh"),
+    "nested": (lambda: nn.Sequential(nn.Sequential(nn.GELU())), r"module\.0\.0 is a GELU"),
+    "module": (lambda: nn.Conv1d(1, 1, 1), "module is a Conv1d"),
+    "none": (lambda: nn.Sequential(nn.ReLU(), None), r"module\.1 is a NoneType"),
+    "own-linear": (lambda: nn.Sequential(Twice(2, 2)), r"module\.0 is a Twice"),
+    "own-container": (lambda: Skip(nn.Linear(2, 2)), "module is a Skip"),
+    "instance": (with_own_forward, r"module\.1 is a ReLU with a forward of its own"),
+    "hook": (
+        lambda: hooked("register_forward_hook"),
+        r"module\.2 is a Linear with the forward hook hooked.*twist",
+    ),
+    "pre-hook": (
+        lambda: hooked("register_forward_pre_hook"),
+        r"module\.2 is a Linear with the forward hook hooked.*twist",
+    ),
+    "weight-norm": (stale_weight_norm, r"module\.0 is a Linear with the forward hook WeightNorm"),
+    "prune": (stale_prune, r"module\.2 is a Linear .* L1Unstructured.*prune\.remove"),
+    "flatten": (lambda: nn.Sequential(nn.Linear(2, 2), nn.Flatten(0)), r"module\.1 flattens"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_may_compute_something_else_is_refused_by_name(name: str) -> None:
+    make, message = REFUSED[name]
+    with pytest.raises(UnsupportedOperatorError, match=message):
+        from_torch(make())
+
+
+@pytest.mark.parametrize("kind", ["forward_hook", "forward_pre_hook"])
+def test_hooks_of_all_modules_are_refused(kind: str) -> None:
+    def double(*given: Any) -> Any:
+        return given[-1]
+
+    handle = getattr(nn.modules.module, f"register_module_{kind}")(double)
+    try:
+        with pytest.raises(UnsupportedOperatorError, match=r"global forward hook .*double"):
+            from_torch(Plain())
+    finally:
+        handle.remove()
+    from_torch(Plain())
+
+
+def test_values_that_cannot_be_read_are_named() -> None:
+    for module, message in (
+        (nn.Sequential(nn.Linear(2, 2), nn.Dropout()), r"module\.1 drops .*module\.eval"),
+        (nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2)), r"module\.1 norm.*module\.eval"),
+        (
+            nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2, track_running_stats=False)).eval(),
+            r"module\.1 has no running statistics",
+        ),
+        (nn.Sequential(nn.Linear(2, 2), nn.Linear(3, 1)), r"module\.1 takes 3 .*given 2"),
+        (nn.Sequential(nn.ReLU()), "no Linear layer"),
+        (nn.Sequential(nn.Linear(2, 2)).half(), r"module\.0\.weight has type float16"),
+        (nn.Linear(2, 2, device="meta"), "cannot be copied"),
+        ({"weight": 1}, "takes a torch.nn.Module and was given a dict"),
+    ):
+        with pytest.raises(InvalidInputError, match=message):
+            from_torch(module)
+
+
+def test_a_forward_that_was_replaced_for_all_is_refused_with_the_difference(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(nn.ReLU, "forward", lambda self, inputs: inputs + 0.25)
+    with pytest.raises(InvalidInputError, match=r"disagrees with PyTorch's own forward pass by \d"):
+        from_torch(Plain())
+    monkeypatch.setattr(nn.ReLU, "forward", lambda self, inputs: 1 / 0)
+    with pytest.raises(InvalidInputError, match="computes no outputs: ZeroDivisionError"):
+        from_torch(Plain())
+
+
+def test_the_module_and_the_random_numbers_of_the_caller_stay_as_they_are() -> None:
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.ReLU(True), Plain(), nn.Dropout())
+    torch.nn.utils.parametrizations.spectral_norm(module[1][0])
+    module.train()
+    module[2].eval()
+    module[1][0].bias.requires_grad_(False)
+    module(torch.randn(3, 3)).sum().backward()
+    before = copy.deepcopy(module.state_dict())
+    modes = [part.training for part in module.modules()]
+    gradients = [None if p.grad is None else p.grad.clone() for p in module.parameters()]
+    state, states = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
+    with torch.autocast("cpu"):
+        from_torch(module)
+    assert (torch.get_rng_state() == state).all()
+    assert (np.random.get_state()[1] == states).all()  # noqa: NPY002
+    assert [part.training for part in module.modules()] == modes
+    after = module.state_dict()
+    assert list(after) == list(before)
+    for name, number in before.items():
+        assert number.dtype == after[name].dtype
+        assert torch.equal(number, after[name])
+    for old, parameter in zip(gradients, module.parameters(), strict=True):
+        assert (old is None) == (parameter.grad is None)
+        assert old is None or torch.equal(old, parameter.grad)
+    assert [p.requires_grad for p in module[1][0].parameters()] == [False, True]

@@ -1,0 +1,113 @@
+"""Multi-layer perceptrons of scikit-learn to networks."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from typing import Any
+
+import numpy as np
+import pytest
+
+from leo_opt import from_sklearn
+from leo_opt.errors import InvalidInputError, UnsupportedOperatorError
+
+pytest.importorskip("sklearn", reason="scikit-learn is not installed")
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LinearRegression
+from sklearn.neural_network import MLPClassifier, MLPRegressor
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+INPUTS = np.random.default_rng(0).standard_normal((60, 4))
+TARGETS = {
+    "value": INPUTS[:, 0] - INPUTS[:, 1],
+    "values": INPUTS[:, :3] ** 2,
+    "binary": (INPUTS[:, 0] > 0).astype(int),
+    "classes": np.digitize(INPUTS[:, 0], [-0.5, 0.5]),
+    "labels": (INPUTS[:, :3] > 0).astype(int),
+}
+
+
+def fitted(kind: type, target: str, dtype: str = "float64", **options: Any) -> Any:
+    """An estimator after a few steps of training."""
+    estimator = kind(hidden_layer_sizes=(6, 5), max_iter=3, random_state=0, **options)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return estimator.fit(INPUTS.astype(dtype), TARGETS[target])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("activation", ["relu", "identity"])
+@pytest.mark.parametrize("target", ["value", "values"])
+def test_a_regressor_predicts_the_outputs(target: str, activation: str, dtype: str) -> None:
+    estimator = fitted(MLPRegressor, target, dtype, activation=activation)
+    network = from_sklearn(estimator)
+    outputs = network(INPUTS).reshape(estimator.predict(INPUTS).shape)
+    assert np.allclose(outputs, estimator.predict(INPUTS), rtol=1e-12, atol=1e-12)
+    assert network.signature.dtype == dtype
+    assert network.hidden_widths == ((6, 5) if activation == "relu" else ())
+
+
+@pytest.mark.parametrize("target", ["binary", "classes", "labels"])
+def test_a_classifier_gives_what_stands_in_front_of_the_probabilities(target: str) -> None:
+    estimator = fitted(MLPClassifier, target)
+    before = copy.deepcopy(vars(estimator))
+    outputs = from_sklearn(estimator)(INPUTS)
+    probabilities = estimator.predict_proba(INPUTS)
+    if target == "classes":
+        exponentials = np.exp(outputs)
+        assert np.allclose(exponentials / exponentials.sum(axis=1, keepdims=True), probabilities)
+        assert (estimator.classes_[outputs.argmax(axis=1)] == estimator.predict(INPUTS)).all()
+    else:
+        width = outputs.shape[1]
+        assert np.allclose(1 / (1 + np.exp(-outputs)), probabilities[:, -width:])
+        assert ((outputs > 0).squeeze() == estimator.predict(INPUTS)).all()
+    assert estimator.out_activation_ == before["out_activation_"]
+
+
+def test_names_of_columns_cause_no_warning() -> None:
+    estimator = fitted(MLPRegressor, "value")
+    # As after a fit to a data frame.
+    estimator.feature_names_in_ = np.array(list("abcd"), dtype=object)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        from_sklearn(estimator)
+    assert list(estimator.feature_names_in_) == list("abcd")
+
+
+class Doubled(MLPRegressor):
+    """Predicts something else."""
+
+    def predict(self, inputs: Any) -> Any:
+        return 2 * super().predict(inputs)
+
+
+def test_what_would_be_misread_is_refused_by_name() -> None:
+    scaled = make_pipeline(StandardScaler(), MLPRegressor())
+    for other, name in (
+        (scaled, "Pipeline"),
+        (LinearRegression(), "LinearRegression"),
+        (fitted(Doubled, "value"), "Doubled"),
+    ):
+        with pytest.raises(UnsupportedOperatorError, match=f"is a {name}; supported are MLPReg"):
+            from_sklearn(other)
+    with pytest.raises(UnsupportedOperatorError, match="MLPRegressor has the activation 'tanh'"):
+        from_sklearn(fitted(MLPRegressor, "value", activation="tanh"))
+    with pytest.raises(InvalidInputError, match="MLPClassifier is not fitted; call fit"):
+        from_sklearn(MLPClassifier())
+
+
+def test_an_estimator_that_computes_something_else_is_refused_with_the_difference() -> None:
+    estimator = fitted(MLPRegressor, "value")
+    original = estimator.predict
+    estimator.predict = lambda inputs: original(inputs) + 0.5
+    with pytest.raises(InvalidInputError, match=r"scikit-learn's own forward pass by 0\.5"):
+        from_sklearn(estimator)
+
+
+def test_an_output_activation_of_a_later_version_is_refused() -> None:
+    estimator = fitted(MLPRegressor, "value")
+    estimator.out_activation_ = "exp"
+    with pytest.raises(UnsupportedOperatorError, match="output activation 'exp'"):
+        from_sklearn(estimator)
