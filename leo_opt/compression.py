@@ -47,8 +47,10 @@ class Compression:
         For each layer of the original network the indices of the units that are left, in the
         order of the rewritten network, -1 for new ones; empty for layers that are gone.
     max_deviation : (output_size,) array
-        Proved bound, per output, on the difference anywhere on the domain, in real arithmetic.
-        Exactly 0 where no number had to be rounded.
+        Proved bound, per output, on the difference anywhere on the domain from the network that
+        was given, in real arithmetic. Exactly 0 where no number had to be rounded. What was
+        rounded before, when that network was read from a file, is `reading_deviation`; what is
+        rounded behind, when the result is stored, `rounding_deviation` (`leo_opt.deviation`).
     original_hash
         `Network.content_hash` of the original.
     """

@@ -1,6 +1,6 @@
-"""Proved bounds on output differences: of rewriting, of rounding weights, of rounding inference.
+"""Proved bounds on output differences: of reading, rewriting, rounding weights and inference.
 
-All three push bounds on pre-activations through the layers that follow by |W|: activations of the
+All push bounds on pre-activations through the layers that follow by |W|: activations of the
 table have slopes of at most 1, so that no difference grows in them. Every bound is widened by its
 own rounding error; where no term is there at all, it is exactly 0.
 
@@ -156,6 +156,39 @@ def rounding_deviation(network: Network, written: Network, bounds: Intervals) ->
             reach(_difference(layer.weight, other.weight), largest_inputs(network, bounds, index)),
             _difference(layer.bias, other.bias),
         )
+    return moved
+
+
+def reading_deviation(network: Network, bounds: Intervals) -> FloatArray:
+    """Bound on |network(x) - source(x)| over the box of the bounds, in real arithmetic.
+
+    The source is what the network was read from: a file or module, with its numbers as it states
+    them and with the operations on them done exactly.
+
+    Parameters
+    ----------
+    bounds
+        Of `network`.
+
+    Returns
+    -------
+    (output_size,) array
+        Exactly 0 where reading rounded nothing.
+
+    Raises
+    ------
+    MismatchError
+        If the bounds are not of `network`.
+    """
+    bounds.check(network)
+    moved = np.zeros(network.input_size)
+    for index, layer in enumerate(network.layers):
+        rounding = network.rounding[index] if network.rounding else None
+        before, moved = moved, reach(layer.weight, moved)
+        if rounding is not None:
+            # W' h' - W h = W (h' - h) + (W' - W) h', and h' is at most `before` away from h.
+            inputs = add_up(largest_inputs(network, bounds, index), before)
+            moved = add_up(moved, reach(rounding.weight, inputs), rounding.bias)
     return moved
 
 

@@ -20,6 +20,7 @@ __all__ = [
     "Layer",
     "LinearPiece",
     "Network",
+    "Rounding",
     "Signature",
 ]
 
@@ -44,6 +45,21 @@ class Signature:
     input_shape: tuple[int | str | None, ...] | None = None
     output_shape: tuple[int | str | None, ...] | None = None
     dtype: str = "float32"
+
+
+@dataclass(frozen=True, eq=False)
+class Rounding:
+    """How far the numbers of a layer may be from those that its source means.
+
+    Parameters
+    ----------
+    weight : (n_out, n_in) array
+    bias : (n_out,) array
+        Proved bounds, number by number; 0 where nothing was rounded.
+    """
+
+    weight: FloatArray
+    bias: FloatArray
 
 
 def _freeze(values: ArrayLike, ndim: int, what: str) -> FloatArray:
@@ -164,6 +180,10 @@ class Network:
         At least one layer; the width of each is the number of inputs of the next.
     signature
         Names, shapes and dtype of the file it came from; carried along, never compared.
+    rounding
+        What had to be rounded when the network was read, one entry a layer, None where a layer is
+        exact; empty where all are. Carried along, never compared, and about this network only:
+        whatever is made of it starts without.
 
     Raises
     ------
@@ -179,6 +199,7 @@ class Network:
 
     layers: tuple[Layer, ...]
     signature: Signature = field(default_factory=Signature)
+    rounding: tuple[Rounding | None, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "layers", tuple(self.layers))
@@ -190,6 +211,17 @@ class Network:
                     f"layer {index} has {before.n_out} units and layer {index + 1} reads "
                     f"{after.n_in}; the widths must chain"
                 )
+        shapes = [entry and entry.weight.shape for entry in self.rounding]
+        if self.rounding and (
+            len(shapes) != len(self.layers)
+            or any(
+                s not in (None, b.weight.shape) for s, b in zip(shapes, self.layers, strict=True)
+            )
+        ):
+            raise InvalidInputError(
+                f"rounding has weights of the shapes {shapes}; give one entry for each of the "
+                f"{len(self.layers)} layers, or none"
+            )
 
     @classmethod
     def from_arrays(

@@ -17,7 +17,7 @@ from rich.text import Text
 
 from leo_opt.bounds import propagate
 from leo_opt.compression import Compression
-from leo_opt.deviation import inference_error, rounding_deviation
+from leo_opt.deviation import add_up, inference_error, reading_deviation, rounding_deviation
 from leo_opt.formats import written
 from leo_opt.network import Network
 from leo_opt.solvers.catalogue import SolverRecord
@@ -36,9 +36,12 @@ class CompressionRun:
         The network that went in.
     stability, compression
         The verdicts and the rewritten network.
+    deviation_read
+        Proved bound on the largest difference that reading made to an output: of the original
+        network from the file, with the file's own numbers and operations, in real arithmetic.
     deviation_written
-        Proved bound on the largest difference of an output of the written file, in real
-        arithmetic.
+        Proved bound on the largest difference of an output between the file that was read and the
+        file that is written, in real arithmetic: reading, rewriting, and rounding to `dtype`.
     dtype
         Element type of the written file.
     inference_original, inference_compressed
@@ -50,6 +53,7 @@ class CompressionRun:
     original: Network
     stability: Stability
     compression: Compression
+    deviation_read: float
     deviation_written: float
     dtype: str
     inference_original: float
@@ -58,7 +62,7 @@ class CompressionRun:
 
     @property
     def deviation(self) -> float:
-        """Proved bound on the largest difference of an output of the returned network."""
+        """Proved bound on the largest difference of an output between the two networks."""
         return float(np.max(self.compression.max_deviation, initial=0.0))
 
     @property
@@ -81,12 +85,15 @@ def measure(
     """
     smaller = compression.network
     bounds = propagate(smaller, stability.domain)
+    reading = reading_deviation(original, stability.certified)
     rounding = rounding_deviation(smaller, written(smaller, dtype), bounds)
+    total = add_up(reading, compression.max_deviation, rounding)
     return CompressionRun(
         original=original,
         stability=stability,
         compression=compression,
-        deviation_written=float(np.max(compression.max_deviation + rounding, initial=0.0)),
+        deviation_read=float(np.max(reading, initial=0.0)),
+        deviation_written=float(np.max(total, initial=0.0)),
         dtype=dtype,
         inference_original=float(np.max(inference_error(original, stability.certified, dtype))),
         inference_compressed=float(np.max(inference_error(smaller, bounds, dtype))),
@@ -152,6 +159,7 @@ def describe_compression(run: CompressionRun) -> dict[str, Any]:
         "milps_solved": statistics.milps_solved,
         "lps_solved": statistics.lps_solved,
         "nodes": statistics.nodes,
+        "max_deviation_read": run.deviation_read,
         "max_deviation": run.deviation,
         "max_deviation_written": run.deviation_written,
         "dtype": run.dtype,
@@ -215,7 +223,7 @@ def compression_table(run: CompressionRun) -> RenderableType:
         f"({run.percent:.1f} % removed)",
         f"parameters:   {before.parameters} -> {after.parameters} ({share:.1f} % removed)",
         f"proved on the whole box: outputs differ by at most {run.deviation:.2g} in real "
-        f"arithmetic, {run.deviation_written:.2g} as written in {run.dtype}",
+        f"arithmetic, {run.deviation_written:.2g} from file to file, written in {run.dtype}",
         f"rounding of a {run.dtype} forward pass, a-priori bound: original "
         f"{run.inference_original:.2g}, compressed {run.inference_compressed:.2g}",
     ]
@@ -251,6 +259,10 @@ def network_table(network: Network) -> RenderableType:
         cells = [index, layer.n_in, layer.n_out, layer.activation, layer.parameters]
         table.add_row(*map(str, cells), f"{zeros:.1f} %")
     signature = network.signature
+    largest = max(
+        (float(part.max()) for r in network.rounding if r for part in (r.weight, r.bias)),
+        default=0.0,
+    )
     return Group(
         table,
         Text(f"{sum(network.hidden_widths)} hidden units, {network.parameters} parameters"),
@@ -259,6 +271,7 @@ def network_table(network: Network) -> RenderableType:
             f"output {signature.output_name!r} {signature.output_shape}, {signature.dtype}"
         ),
         Text(f"content hash {network.content_hash}"),
+        *([Text(f"rounded on reading, each number by at most {largest:.2g}")] if largest else []),
     )
 
 

@@ -15,8 +15,8 @@ import leo_opt
 PACKAGE = Path(leo_opt.__file__).parent
 ROWS = (
     ("errors",),
-    ("activations", "network", "domain", "parallel", "deadline"),
-    ("evidence", "enclosure", "connectivity", "formats"),
+    ("activations", "network", "domain", "parallel", "deadline", "enclosure", "sums"),
+    ("evidence", "connectivity", "formats"),
     ("bounds", "witnesses", "deviation", "solvers"),
     ("stability", "formulations"),
     ("separation",),
@@ -43,6 +43,8 @@ PEERS = {
     "network",
     "domain",
     "bounds",
+    "enclosure",
+    "sums",
     "witnesses",
 }
 SLOW = ("pyomo", "highspy", "onnx", "scipy", "networkx", "click", "rich", "torch", "gurobipy")

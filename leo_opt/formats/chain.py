@@ -1,209 +1,169 @@
 """From a sequence of affine steps and rectifiers to the layers of a network.
 
-No weight is rounded that need not be. A matrix and the bias behind it are one layer. Elementwise
-steps behind a matrix are folded into it only where the numbers stay exact in the element type of
-the file; otherwise, and in front of the first matrix, they make up a diagonal layer of their own.
-Rounded to float64 are only quotients, sums of several elementwise steps in a row, and the factors
-of a batch normalisation.
+A matrix and the bias behind it are one layer. An elementwise step (a bias, a normalisation, a batch
+normalisation) goes into the matrix in front of it, or, where there is none since the last
+rectifier, into the matrix behind it; only where there is neither does it make up a layer of its
+own. What is rounded to float64 on the way is bounded, number by number, and travels with the
+network as `Network.rounding`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
-from leo_opt.network import FloatArray, Layer
+from leo_opt.formats.rounded import Rounded
+from leo_opt.network import FloatArray, Layer, Network, Rounding, Signature
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Diagonal:
     """x -> scale * x + shift, elementwise; both (n,)."""
 
-    scale: FloatArray
-    shift: FloatArray
+    scale: Rounded
+    shift: Rounded
 
     @classmethod
     def identity(cls, width: int) -> Diagonal:
         """The map that changes nothing."""
-        return cls(np.ones(width), np.zeros(width))
+        return cls(Rounded.exact(np.ones(width)), Rounded.exact(np.zeros(width)))
 
     @property
     def is_identity(self) -> bool:
         """Whether nothing is changed."""
-        return bool((self.scale == 1.0).all() and (self.shift == 0.0).all())
+        return self.scale.equals(1.0) and self.shift.equals(0.0)
 
-    def add(self, values: FloatArray) -> Diagonal:
+    @property
+    def keeps_signs(self) -> bool:
+        """Whether numbers that are not negative stay so."""
+        return self.scale.certainly_not_negative and self.shift.certainly_not_negative
+
+    def add(self, values: Rounded) -> Diagonal:
         """This map, then x -> x + values."""
         return Diagonal(self.scale, self.shift + values)
 
-    def multiply(self, values: FloatArray) -> Diagonal:
+    def multiply(self, values: Rounded) -> Diagonal:
         """This map, then x -> x * values."""
         return Diagonal(self.scale * values, self.shift * values)
 
-    def divide(self, values: FloatArray) -> Diagonal:
+    def divide(self, values: Rounded) -> Diagonal:
         """This map, then x -> x / values."""
         return Diagonal(self.scale / values, self.shift / values)
 
-    def layer(self, activation: str) -> Layer:
-        """The map as a dense layer."""
-        return Layer(np.diag(self.scale), self.shift, activation)
+    def dense(self) -> Dense:
+        """The same map as a matrix."""
+        weight = Rounded(np.diag(self.scale.values), np.diag(self.scale.error))
+        return Dense(weight, self.shift)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Dense:
     """x -> weight @ x + bias; weight (m, n), bias (m,)."""
 
-    weight: FloatArray
-    bias: FloatArray
+    weight: Rounded
+    bias: Rounded
 
-    def add(self, values: FloatArray, dtype: str) -> Dense | None:
-        """This map, then x -> x + values; None unless exact in `dtype`."""
-        total = self.bias + values
-        shadow = total - self.bias
-        error = (self.bias - (total - shadow)) + (values - shadow)
-        return Dense(self.weight, total) if _fits(total, error, dtype) else None
+    @classmethod
+    def behind(cls, diagonal: Diagonal, weight: Rounded) -> Dense:
+        """An elementwise map, then x -> weight @ x."""
+        if diagonal.is_identity:
+            return cls(weight, Rounded.exact(np.zeros(len(weight.values))))
+        return cls(weight * diagonal.scale.along(1), weight @ diagonal.shift)
 
-    def multiply(self, values: FloatArray, dtype: str) -> Dense | None:
-        """This map, then x -> x * values; None unless exact in `dtype`."""
-        weight, weight_error = _product(self.weight, values[:, None])
-        bias, bias_error = _product(self.bias, values)
-        exact = _fits(weight, weight_error, dtype) and _fits(bias, bias_error, dtype)
-        return Dense(weight, bias) if exact else None
+    def add(self, values: Rounded) -> Dense:
+        """This map, then x -> x + values."""
+        return Dense(self.weight, self.bias + values)
 
-    def divide(self, values: FloatArray, dtype: str) -> Dense | None:
-        """This map, then x -> x / values; None unless exact in `dtype`."""
-        inverse = 1.0 / values
-        back, error = _product(inverse, values)
-        if (back != 1.0).any() or error.any():
-            return None
-        return self.multiply(inverse, dtype)
+    def multiply(self, values: Rounded) -> Dense:
+        """This map, then x -> x * values."""
+        return Dense(self.weight * values.along(0), self.bias * values)
 
-    def fold(self, scale: FloatArray, shift: FloatArray) -> Dense:
-        """This map, then x -> scale * x + shift, rounded to float64."""
-        return Dense(self.weight * scale[:, None], self.bias * scale + shift)
-
-    def layer(self, activation: str) -> Layer:
-        """The map as a layer."""
-        return Layer(self.weight, self.bias, activation)
+    def divide(self, values: Rounded) -> Dense:
+        """This map, then x -> x / values."""
+        return Dense(self.weight / values.along(0), self.bias / values)
 
 
 class Chain:
-    """Collects steps and gives the layers they amount to.
+    """Collects steps and gives the network they amount to.
 
     Parameters
     ----------
     width
         Number of inputs.
-    dtype
-        Element type of the numbers that come: "float32" or "float64".
     """
 
-    def __init__(self, width: int, dtype: str) -> None:
+    def __init__(self, width: int) -> None:
         self.width = width
-        self._dtype = dtype
-        self._layers: list[Layer] = []
-        self._open: Dense | Diagonal | None = None
+        self._layers: list[tuple[Dense, str]] = []
+        self._open: Dense | Diagonal = Diagonal.identity(width)
 
-    def apply(self, weight: FloatArray) -> None:
-        """x -> weight @ x; weight (m, width)."""
-        self._close("linear")
-        self._open = Dense(weight, np.zeros(weight.shape[0]))
+    def apply(self, weight: FloatArray, factor: float = 1.0) -> None:
+        """x -> factor * weight @ x; weight (m, width)."""
+        matrix = Rounded.exact(weight)
+        if factor != 1.0:
+            matrix = matrix * Rounded.exact(factor)
+        if isinstance(self._open, Dense):
+            self._close("linear")
+        assert isinstance(self._open, Diagonal)
+        self._open = Dense.behind(self._open, matrix)
         self.width = weight.shape[0]
 
-    def add(self, values: FloatArray) -> None:
-        """x -> x + values; values (width,)."""
-        self._step(lambda dense: dense.add(values, self._dtype), lambda d: d.add(values))
+    def add(self, values: FloatArray, factor: float = 1.0) -> None:
+        """x -> x + factor * values; values (width,)."""
+        terms = Rounded.exact(values)
+        self._open = self._open.add(terms if factor == 1.0 else terms * Rounded.exact(factor))
 
     def multiply(self, values: FloatArray) -> None:
         """x -> x * values; values (width,)."""
-        self._step(lambda dense: dense.multiply(values, self._dtype), lambda d: d.multiply(values))
+        self._open = self._open.multiply(Rounded.exact(values))
 
     def divide(self, values: FloatArray) -> None:
         """x -> x / values; values (width,), nowhere zero."""
-        self._step(lambda dense: dense.divide(values, self._dtype), lambda d: d.divide(values))
+        self._open = self._open.divide(Rounded.exact(values))
 
-    def normalise(self, scale: FloatArray, shift: FloatArray) -> None:
-        """x -> scale * x + shift, folded into a matrix right before it with rounding to float64."""
-        if isinstance(self._open, Dense):
-            self._open = self._open.fold(scale, shift)
-        else:
-            self._open = self._diagonal().multiply(scale).add(shift)
+    def normalise(
+        self,
+        scale: FloatArray,
+        shift: FloatArray,
+        mean: FloatArray,
+        variance: FloatArray,
+        epsilon: float,
+    ) -> None:
+        """x -> scale * (x - mean) / sqrt(variance + epsilon) + shift; all (width,)."""
+        deviation = (Rounded.exact(variance) + Rounded.exact(epsilon)).sqrt()
+        factor = Rounded.exact(scale) / deviation
+        self._open = self._open.multiply(factor)
+        self._open = self._open.add(Rounded.exact(shift) - Rounded.exact(mean) * factor)
 
     def rectify(self) -> None:
         """x -> max(x, 0)."""
-        unchanged = self._open is None or (
-            isinstance(self._open, Diagonal) and self._open.is_identity
-        )
-        if unchanged and self._layers and self._layers[-1].has_phases:
-            self._open = None  # A rectifier behind a rectifier changes nothing.
-            return
-        self._open = self._open or self._diagonal()
-        self._layers.append(self._open.layer("relu"))
-        self._open = None
+        rectified = bool(self._layers) and self._layers[-1][1] == "relu"
+        if isinstance(self._open, Diagonal) and self._open.keeps_signs and rectified:
+            return  # Nothing is negative here.
+        self._close("relu")
 
-    def layers(self) -> tuple[Layer, ...]:
-        """All layers; the chain must not be used any more."""
-        self._close("linear")
-        if not self._layers:
-            self._layers.append(Diagonal.identity(self.width).layer("linear"))
-        return tuple(self._layers)
-
-    def _diagonal(self) -> Diagonal:
-        """The diagonal map that is open, or a new one."""
-        return self._open if isinstance(self._open, Diagonal) else Diagonal.identity(self.width)
-
-    def _step(
-        self,
-        fold: Callable[[Dense], Dense | None],
-        extend: Callable[[Diagonal], Diagonal],
-    ) -> None:
-        """Take an elementwise step into the open matrix where that is exact, else behind it."""
-        folded = fold(self._open) if isinstance(self._open, Dense) else None
-        if folded is not None:
-            self._open = folded
-            return
-        diagonal = self._diagonal()
-        if isinstance(self._open, Dense):
+    def network(self, signature: Signature) -> Network:
+        """The network of all steps; the chain must not be used any more."""
+        changes = not (isinstance(self._open, Diagonal) and self._open.is_identity)
+        if changes or not self._layers:
             self._close("linear")
-        self._open = extend(diagonal)
+        layers = tuple(
+            Layer(dense.weight.values, dense.bias.values, activation)
+            for dense, activation in self._layers
+        )
+        rounding = tuple(_rounding(dense) for dense, _ in self._layers)
+        return Network(layers, signature, rounding if any(rounding) else ())
 
     def _close(self, activation: str) -> None:
-        """End the open layer, if there is one that changes anything."""
-        changes = not (isinstance(self._open, Diagonal) and self._open.is_identity)
-        if self._open is not None and changes:
-            self._layers.append(self._open.layer(activation))
-        self._open = None
+        """Make a layer of what is open."""
+        dense = self._open.dense() if isinstance(self._open, Diagonal) else self._open
+        self._layers.append((dense, activation))
+        self._open = Diagonal.identity(self.width)
 
 
-def _fits(values: FloatArray, error: FloatArray, dtype: str) -> bool:
-    """Whether `values` were computed without `error` and are numbers of `dtype`."""
-    if error.any() or not np.isfinite(values).all():
-        return False
-    with np.errstate(over="ignore", under="ignore"):
-        return bool((values.astype(dtype) == values).all())
-
-
-def _product(left: FloatArray, right: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """left * right and its rounding error, not zero where the error cannot be told.
-
-    References
-    ----------
-    T. J. Dekker, A floating-point technique for extending the available precision, 1971.
-    """
-    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-        product = left * right
-        high_l, low_l = _split(left)
-        high_r, low_r = _split(right)
-        error = low_l * low_r - (((product - high_l * high_r) - low_l * high_r) - high_l * low_r)
-    # Below this size the error itself may underflow.
-    risky = (np.abs(product) < 2.0**-900) & (left != 0.0) & (right != 0.0)
-    return product, np.where(risky, np.nan, error)
-
-
-def _split(values: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Two summands of at most 26 bits each."""
-    shifted = values * (2.0**27 + 1.0)
-    high = shifted - (shifted - values)
-    return high, values - high
+def _rounding(dense: Dense) -> Rounding | None:
+    """What was rounded on the way to a layer."""
+    if dense.weight.is_exact and dense.bias.is_exact:
+        return None
+    return Rounding(np.array(dense.weight.error), np.array(dense.bias.error))

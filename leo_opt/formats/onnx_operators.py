@@ -119,10 +119,10 @@ def _gemm(stream: Stream, step: Step) -> None:
         matrix = matrix.T
     product = (onnx_axes.multiply_right, onnx_axes.multiply_left)[step.position]
     stream.axes, weight = product(axes, matrix)
-    stream.chain.apply(step.number("alpha", 1.0) * weight)
+    stream.chain.apply(weight, step.number("alpha", 1.0))
     if step.constant(2) is not None:
         _, bias = onnx_axes.spread(stream.axes, step.numbers(2))
-        stream.chain.add(step.number("beta", 1.0) * bias)
+        stream.chain.add(bias, step.number("beta", 1.0))
 
 
 def _matmul(stream: Stream, step: Step) -> None:
@@ -171,8 +171,7 @@ def _normalise(stream: Stream, step: Step) -> None:
         onnx_axes.spread(stream.axes, step.numbers(index).reshape(shape))[1]
         for index in range(1, 5)
     )
-    factor = scale / np.sqrt(variance + step.number("epsilon", 1e-5))
-    stream.chain.normalise(factor, shift - mean * factor)
+    stream.chain.normalise(scale, shift, mean, variance, step.number("epsilon", 1e-5))
 
 
 def _rectify(stream: Stream, _step: Step) -> None:

@@ -53,7 +53,7 @@ def read(path: Path) -> Network:
         )
     stream, source, dropped = _walk_any(graph)
     signature = _signature(graph, source, stream, dropped)
-    network = Network(stream.chain.layers(), signature)
+    network = stream.chain.network(signature)
     samples = 1 if dropped else stream.fixed
     check_against_reference(graph, network, source, samples)
     return network
@@ -70,7 +70,7 @@ def _walk_any(graph: Graph) -> tuple[Stream, Axes, bool]:
     """
     refused: UnsupportedOperatorError | None = None
     for source, fixed in _readings(graph.input):
-        stream = Stream(source, Chain(width(source), graph.input.dtype), fixed)
+        stream = Stream(source, Chain(width(source)), fixed)
         try:
             _walk(graph, stream)
         except UnsupportedOperatorError as error:

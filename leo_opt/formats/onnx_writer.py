@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from leo_opt.errors import OutputError
-from leo_opt.formats.storage import batch_axis, elementwise_steps
+from leo_opt.formats.storage import batch_axis
 from leo_opt.network import FloatArray, Network
 
 _OPSET = 17
@@ -137,14 +137,8 @@ def _flatten_input(builder: _Builder, network: Network) -> None:
 
 
 def _add_layer(builder: _Builder, network: Network, index: int) -> None:
-    """Gemm, or elementwise operators for preprocessing; then Relu where the layer has one."""
+    """Gemm, then Relu where the layer has one."""
     layer = network.layers[index]
-    steps = elementwise_steps(network, index, network.signature.dtype)
-    if steps is not None:
-        for k, step in enumerate(steps):
-            name = f"layers.{index}.constant.{k}"
-            builder.add(step.operator, {name: builder.numbers(step.constant)})
-        return
     constants = {
         f"layers.{index}.weight": builder.numbers(layer.weight),
         f"layers.{index}.bias": builder.numbers(layer.bias),

@@ -253,7 +253,7 @@ def _read(parts: Sequence[Part], dtype: str) -> Network:
     widths = [getattr(part, kind.width) for _, part, kind in parts if kind.width]
     if not widths:
         raise InvalidInputError("the module has no Linear layer; its number of inputs is unknown")
-    chain = Chain(widths[0], dtype)
+    chain = Chain(widths[0])
     for name, part, kind in parts:
         if kind.width and getattr(part, kind.width) != chain.width:
             raise InvalidInputError(
@@ -261,7 +261,7 @@ def _read(parts: Sequence[Part], dtype: str) -> Network:
                 "correct the module"
             )
         kind.step(chain, part, name)
-    return Network(chain.layers(), Signature(dtype=dtype))
+    return chain.network(Signature(dtype=dtype))
 
 
 def _numbers(tensor: Any) -> FloatArray:
@@ -283,11 +283,10 @@ def _normalise(chain: Chain, part: Any, name: str) -> None:
             f"{name} has no running statistics and normalises by its batch; train it with "
             "track_running_stats=True"
         )
-    variance = _numbers(part.running_var) + part.eps
     scale = np.ones(chain.width) if part.weight is None else _numbers(part.weight)
     shift = np.zeros(chain.width) if part.bias is None else _numbers(part.bias)
-    factor = scale / np.sqrt(variance)
-    chain.normalise(factor, shift - _numbers(part.running_mean) * factor)
+    mean, variance = _numbers(part.running_mean), _numbers(part.running_var)
+    chain.normalise(scale, shift, mean, variance, part.eps)
 
 
 def _do_nothing(_chain: Chain, _part: Any, _name: str) -> None:

@@ -16,7 +16,7 @@ from leo_opt.deviation import add_up, reach
 from leo_opt.enclosure import affine_image, gamma, round_up
 from leo_opt.network import FloatArray
 from leo_opt.rewrites.draft import BoolArray, Draft, IntArray
-from leo_opt.rewrites.sums import exact_dots, product_size
+from leo_opt.sums import exact_dots, product_size
 
 _SLACK = 4.0
 """Room for the coefficients of a factorisation, which pass on the rounding of the chosen rows."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+from math import isqrt
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -12,10 +15,13 @@ from formats.random_onnx import KINDS, random_inputs, random_model
 from networks import find_network, network_folder
 from onnx import helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
+from oracle import exact_output
 
-from leo_opt.errors import FileFormatError
-from leo_opt.formats import load, onnx_operators
+from leo_opt import Box, classify, compress
+from leo_opt.errors import FileFormatError, LeoOptError
+from leo_opt.formats import load, onnx_operators, save
 from leo_opt.network import Network
+from leo_opt.report import measure
 
 TOLERANCE = {"float32": 2e-4, "float64": 1e-11}
 
@@ -134,26 +140,60 @@ def test_an_import_that_computes_something_else_is_an_error(
         load(path)
 
 
-def test_preprocessing_is_a_layer_and_no_weight_is_rounded(tmp_path: Path):
-    generator = np.random.default_rng(5)
-    mean, deviation, weight, bias = (
-        generator.standard_normal(shape).astype(np.float32) for shape in (2, 2, (2, 2), 2)
-    )
-    model = chain(
+def random_preprocessing(generator: np.random.Generator) -> tuple[Any, dict[str, np.ndarray]]:
+    """Sub, Div, MatMul, Add, Relu, BatchNormalization, MatMul with any float32 constants."""
+    names = ("mean", "w", "bias", "scale", "shift", "centre", "v")
+    given = {
+        name: generator.standard_normal((2, 2) if len(name) == 1 else 2).astype(np.float32)
+        for name in names
+    }
+    for name in ("deviation", "variance"):
+        given[name] = (generator.random(2) + 0.3).astype(np.float32)
+    nodes = [
         node("Sub", "x mean", "a"),
         node("Div", "a deviation", "b"),
-        node("MatMul", "b v", "c"),
-        node("Add", "bias c", "y"),
-        mean=mean,
-        deviation=deviation,
-        v=weight,
-        bias=bias,
-    )
-    first, second = load(store(model, tmp_path)).layers
-    assert first.activation == "linear"
-    assert np.array_equal(first.weight, np.diag(1.0 / deviation.astype(np.float64)))
-    assert np.array_equal(second.weight, weight.T)
-    assert np.array_equal(second.bias, bias)
+        node("MatMul", "b w", "c"),
+        node("Add", "bias c", "d"),
+        node("Relu", "d", "e"),
+        node("BatchNormalization", "e scale shift centre variance", "f", epsilon=1e-3),
+        node("MatMul", "f v", "y"),
+    ]
+    return chain(*nodes, **given), given
+
+
+def exact_outputs(given: dict[str, np.ndarray], point: list[Fraction]) -> list[Fraction]:
+    """What the operators of `random_preprocessing` compute, to 60 digits."""
+    exact = np.vectorize(lambda value: Fraction(float(value)), otypes=[object])
+    numbers = {name: exact(values) for name, values in given.items()}
+    row = (np.array(point) - numbers["mean"]) / numbers["deviation"]
+    row = np.maximum(row @ numbers["w"] + numbers["bias"], Fraction(0))
+    digits = 10**60
+    variances = numbers["variance"] + Fraction(float(np.float32(1e-3)))
+    roots = np.array([Fraction(isqrt(int(v * digits**2)), digits) for v in variances])
+    row = numbers["scale"] * (row - numbers["centre"]) / roots + numbers["shift"]
+    return list(row @ numbers["v"])
+
+
+def test_normalisation_goes_into_the_matrices_and_its_rounding_counts(tmp_path: Path):
+    generator = np.random.default_rng(5)
+    for _ in range(10):
+        model, given = random_preprocessing(generator)
+        path, copy = store(model, tmp_path), tmp_path / "copy.onnx"
+        network = load(path)
+        assert [layer.activation for layer in network.layers] == ["relu", "linear"]
+        box = Box(-1, 1)
+        stability = classify(network, box, stages=[])
+        run = measure(network, stability, compress(network, stability), "float64", 0.0)
+        save(run.compression.network, copy, dtype="float64")
+        assert run.deviation_read > 0.0
+        written, missed = load(copy), Fraction(0)
+        for point in generator.uniform(-1, 1, (5, 2)):
+            exact = [Fraction(x) for x in point.tolist()]
+            pairs = zip(exact_outputs(given, exact), exact_output(written, exact), strict=True)
+            missed = max(missed, *(abs(want - have) for want, have in pairs))
+        # What was read was rounded, and the bound from file to file says so.
+        assert 0 < missed <= Fraction(run.deviation_written)
+        assert run.deviation_written < 1e-13
 
 
 def test_rectifiers_are_idempotent_and_may_come_last(tmp_path: Path):
@@ -174,22 +214,32 @@ def test_a_free_batch_that_a_reshape_fixes_is_one(tmp_path: Path):
     assert load(store(model, tmp_path)).signature.input_shape == (1, 2)
 
 
-def test_every_network_of_the_folder_is_read(tmp_path: Path):
+CHAINS = ("acasxu", "cifar10", "exactcompression", "mnist", "mnistfc")
+"""Folders of dense networks alone; elsewhere there are others, too."""
+
+
+@pytest.mark.slow
+def test_every_network_of_the_folder_is_read_or_refused():
     paths = sorted(network_folder().rglob("*.onnx"))
     assert paths
     for path in paths:
+        try:
+            network = load(path)
+        except LeoOptError:
+            assert path.parent.name not in CHAINS
+            continue
         model = onnx.load(path)
-        network = load(path)
-        matrices = [numpy_helper.to_array(w) for w in model.graph.initializer if len(w.dims) == 2]
-        assert len(matrices) == len(network.layers)
+        if path.parent.name in CHAINS:
+            matrices = [numpy_helper.to_array(w) for w in model.graph.initializer]
+            assert sum(matrix.ndim == 2 for matrix in matrices) == len(network.layers)
+        if path.parent.name == "drones":
+            continue  # Its inputs are doubles and its weights floats; no runtime takes it.
         runner = session(model)
         [source], [target] = runner.get_inputs(), runner.get_outputs()
         signature = network.signature
         assert (source.name, target.name) == (signature.input_name, signature.output_name)
-        assert tuple(source.shape) == signature.input_shape
-        assert tuple(target.shape) == signature.output_shape
         generator = np.random.default_rng(0)
-        inputs = random_inputs(generator, signature.input_shape, "float32")
+        inputs = random_inputs(generator, signature.input_shape, signature.dtype)
         assert_agree(network, inputs, runner.run(None, {source.name: inputs})[0])
 
 

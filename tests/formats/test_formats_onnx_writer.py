@@ -111,19 +111,6 @@ def test_weights_are_the_only_constants_and_gemm_and_relu_the_only_operators(tmp
     assert model.doc_string == "from a test"
 
 
-def test_preprocessing_is_written_as_it_was_read(tmp_path: Path):
-    mean, factor = np.float32([0.1307, 0.3]), np.float32([0.3081, 0.7])
-    first = Layer(np.diag(1.0 / factor.astype(float)), -mean.astype(float) / factor)
-    network = Network((first, Layer(np.eye(2), np.zeros(2), "relu")))
-    save(network, tmp_path / "net.onnx")
-    model = onnx.load(tmp_path / "net.onnx")
-    assert [node.op_type for node in model.graph.node] == ["Add", "Div", "Gemm", "Relu"]
-    stored = [onnx.numpy_helper.to_array(tensor) for tensor in model.graph.initializer]
-    assert np.array_equal(stored[0], -mean)
-    assert np.array_equal(stored[1], factor)
-    assert load(tmp_path / "net.onnx") == network
-
-
 def test_a_layer_of_one_unit_is_no_preprocessing(tmp_path: Path):
     save(Network.from_arrays([[[0.5]], [[1.0]]], [None, None], ["linear"] * 2), tmp_path / "n.onnx")
     assert [n.op_type for n in onnx.load(tmp_path / "n.onnx").graph.node] == ["Gemm", "Gemm"]

@@ -23,27 +23,6 @@ def test_values_are_those_of_the_dtype_and_shapes_are_stated():
     assert written(network, "float64").signature.dtype == "float64"
 
 
-@pytest.mark.parametrize("divided", [True, False])
-@pytest.mark.parametrize("centred", [True, False])
-def test_preprocessing_is_not_rounded(centred: bool, divided: bool):
-    generator = np.random.default_rng(1)
-    for _ in range(50):
-        mean = generator.standard_normal(4).astype(np.float32).astype(np.float64) * centred
-        factor = np.abs(generator.standard_normal(4)).astype(np.float32).astype(np.float64) + 0.5
-        factor = factor.astype(np.float32).astype(np.float64)
-        scale, shift = (1.0 / factor, -mean / factor) if divided else (factor, -mean * factor)
-        first = Layer(np.diag(scale), shift)
-        network = Network((first, Layer(np.ones((1, 4)), np.zeros(1))))
-        assert written(network, "float32").layers[0] == first
-
-
-def test_rounded_preprocessing_stays_preprocessing():
-    network = Network((Layer(np.diag([1.0 + 1e-12, 0.7]), [1e-20, 0.1]), Layer([[1.0, 1.0]], [0])))
-    stored = written(network, "float32")
-    assert np.array_equal(np.diag(stored.layers[0].weight), np.float32([1.0, 0.7]))
-    assert written(stored) == stored
-
-
 def test_numbers_that_do_not_fit_are_named():
     network = Network.from_arrays([[[1e300]]], [None])
     with pytest.raises(InvalidInputError, match=r"weight of layer 0 holds 1e\+300.*float32"):
