@@ -10,6 +10,7 @@ from pyomo.gdp import Disjunct, Disjunction
 
 from leo_opt.formulations.base import Formulation, Unit
 from leo_opt.formulations.big_m import add_post_above_pre
+from leo_opt.formulations.guards import add_guard
 
 
 class Indicator(Formulation):
@@ -25,7 +26,9 @@ class Indicator(Formulation):
 
     Needs
     -----
-    Indicator rows. Elsewhere, Pyomo's transformations of disjunctions write them as big-M rows.
+    Indicator rows. For Pyomo's own solver interfaces apply `TransformationFactory("gdp.bigm")` or
+    "gdp.hull" first: several of them leave disjuncts out without a word, so that the block holds
+    a row `disjuncts_are_read` that they refuse.
 
     Adds
     ----
@@ -65,3 +68,4 @@ class Indicator(Formulation):
             active.post_below_pre = pyo.Constraint(expr=unit.post <= unit.pre)
             inactive.post_at_zero = pyo.Constraint(expr=unit.post <= 0.0)
             block.phase[unit.address] = [active, inactive]
+        add_guard(block, block.if_active)

@@ -16,7 +16,7 @@ import numpy as np
 from scipy import sparse
 
 from leo_opt.errors import InvalidInputError
-from leo_opt.solvers.extras import Extras, LinearRow, indicator_row, plain, sos_set, unfixed
+from leo_opt.solvers.extras import Extras, LinearRow, plain, unfixed
 from leo_opt.solvers.standard_form import (
     FloatArray,
     IntArray,
@@ -95,12 +95,14 @@ def compile_model(model: Any) -> Compiled:
     ----------
     model
         A `ConcreteModel` or block with linear constraints, at most one active objective, SOS
-        sets, disjuncts (each row of which holds where the indicator is true) and disjunctions.
+        sets, disjuncts (what stands in them holds where the indicator is true), disjunctions
+        (where they stand in a disjunct: of as many as its indicator says) and simple logical
+        constraints.
 
     Raises
     ------
     InvalidInputError
-        If something in it is not linear, is of no known kind, or is false whatever the
+        If something active in it is not linear, is of no known kind, or is false whatever the
         variables are.
     """
     from pyomo.common.gc_manager import PauseGC
@@ -121,7 +123,8 @@ def _compile(model: Any) -> Compiled:
             info = LinearStandardFormCompiler().write(
                 model, mixed_form=True, set_sense=None, column_order=variables
             )
-            rows = [LinearRow.of(row, binary) for row, binary in extras.rows]
+            # A constraint may be there to be seen only by who does not read disjuncts.
+            rows = [LinearRow.of(row, binary) for row, binary in extras.constraints if row.active]
         except InfeasibleConstraintException as error:
             raise InvalidInputError(f"{error}: correct or deactivate it") from error
         except PyomoException as error:
@@ -159,14 +162,13 @@ def _assemble(
     matrix, row_lower, row_upper, row_names = _join_sides(info)
     place = np.array([columns[id(variable)] for variable in info.columns], dtype=np.int64)
     matrix = _spread(matrix, place, len(variables))
-    for disjunction in extras.disjunctions:
-        binaries = [columns[id(d.binary_indicator_var)] for d in disjunction.disjuncts]
-        entries = (np.ones(len(binaries)), (np.zeros(len(binaries), dtype=int), binaries))
-        choice = sparse.csr_array(entries, shape=(1, len(variables)))
-        matrix = sparse.vstack([matrix, choice], format="csr")
-        row_lower = np.append(row_lower, 1.0)
-        row_upper = np.append(row_upper, 1.0 if disjunction.xor else np.inf)
-        row_names = [*row_names, disjunction.name]
+    always = [row for row in (*extras.rows, *rows) if row.binary is None]
+    if always:
+        matrix = sparse.vstack([matrix, _matrix_of(always, columns)], format="csr")
+        row_lower = np.append(row_lower, [row.lower for row in always])
+        row_upper = np.append(row_upper, [row.upper for row in always])
+        row_names = [*row_names, *(row.name for row in always)]
+    conditional = [row for row in (*extras.rows, *rows) if row.binary is not None]
     objective, constant, maximize = _own_objective(info, place, len(variables))
     bounds = [variable.bounds for variable in variables]
     fixed = [k for k, variable in enumerate(variables) if variable.fixed]
@@ -184,9 +186,17 @@ def _assemble(
         maximize=maximize,
         fixed_columns=np.array(fixed, dtype=np.int64),
         fixed_values=np.array([_fixed_value(variables[k]) for k in fixed], dtype=float),
-        sos=tuple(sos_set(group, columns) for group in extras.sos),
-        indicators=tuple(indicator_row(row, columns) for row in rows),
+        sos=tuple(group.over(columns) for group in extras.sets),
+        indicators=tuple(row.indicator(columns) for row in conditional if row.variables),
     )
+
+
+def _matrix_of(rows: list[LinearRow], columns: dict[int, int]) -> Any:
+    """Rows over the columns, entries of one variable added up."""
+    place = [columns[id(variable)] for row in rows for variable in row.variables]
+    number = np.repeat(np.arange(len(rows)), [len(row.variables) for row in rows])
+    entries = np.array([c for row in rows for c in row.coefficients])
+    return sparse.coo_array((entries, (number, place)), shape=(len(rows), len(columns))).tocsr()
 
 
 def _join_sides(info: Any) -> tuple[Any, FloatArray, FloatArray, list[str]]:
