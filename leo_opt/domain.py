@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -103,6 +104,14 @@ class Box:
     def size(self) -> int | None:
         """Number of inputs, or None for a box of two scalars."""
         return self.lower.size if self.lower.ndim else None
+
+    @property
+    def content_hash(self) -> str:
+        """SHA-256 of the size and all bounds."""
+        digest = hashlib.sha256(f"box {self.size}\n".encode())
+        for side in (self.lower, self.upper):
+            digest.update(side.astype("<f8").tobytes())
+        return digest.hexdigest()
 
     @property
     def centre(self) -> FloatArray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from typing import Any
@@ -101,16 +101,31 @@ def measure(
     )
 
 
-def provenance(run: CompressionRun) -> str:
-    """What the doc string of the written file says."""
-    domain = run.stability.domain
-    return (
-        f"Compressed losslessly by leo_opt {describe_versions()['leo-opt']} from network "
+def provenance(run: CompressionRun) -> dict[str, str]:
+    """What a written file says of where it comes from."""
+    domain, version = run.stability.domain, describe_versions()["leo-opt"]
+    box = f"{domain.size} inputs in [{domain.lower.min():g}, {domain.upper.max():g}]"
+    return {
+        "version": version,
+        "content_hash": written(run.compression.network, run.dtype).content_hash,
+        "source_hash": run.original.content_hash,
+        "box": box,
+        "box_hash": domain.content_hash,
+        "max_deviation": repr(run.deviation),
+        "max_deviation_written": repr(run.deviation_written),
+        "summary": f"Compressed losslessly by leo_opt {version} from network "
         f"{run.original.content_hash} ({sum(run.original.hidden_widths)} hidden units) on a box "
-        f"within [{domain.lower.min():g}, {domain.upper.max():g}]; on that box outputs differ by "
-        f"at most {run.deviation_written:.3g} in real arithmetic. Outside the box nothing is "
-        "guaranteed."
-    )
+        f"of {box}; on that box outputs differ from those of its file by at most "
+        f"{run.deviation_written:.3g} in real arithmetic. Outside the box nothing is guaranteed.",
+    }
+
+
+def provenance_table(network: Network, told: Mapping[str, str]) -> RenderableType:
+    """What a file says of where it comes from, and whether that is still about its network."""
+    lines = [f"{name.replace('_', ' ')}: {text}" for name, text in told.items()]
+    if told.get("content_hash", network.content_hash) != network.content_hash:
+        lines.append("changed since: the weights are not those that this was written with")
+    return Group("", *map(Text, lines))
 
 
 def describe_network(network: Network) -> dict[str, Any]:

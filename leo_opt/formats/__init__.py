@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
+from typing import TypeVar
 
 from leo_opt.errors import FileFormatError, InvalidInputError, UnsupportedOperatorError
-from leo_opt.formats import npz, onnx_reader, onnx_writer
+from leo_opt.formats import npz, onnx_graph, onnx_reader, onnx_writer
 from leo_opt.formats.boxes import load_domain
 from leo_opt.formats.files import (
     AnyPath,
@@ -20,6 +21,8 @@ from leo_opt.formats.files import (
 from leo_opt.formats.storage import written
 from leo_opt.network import Network
 
+Value = TypeVar("Value")
+
 __all__ = [
     "FORMATS",
     "Format",
@@ -27,6 +30,7 @@ __all__ = [
     "default_dtype",
     "load",
     "load_domain",
+    "load_provenance",
     "save",
     "written",
 ]
@@ -43,7 +47,9 @@ class Format:
     read
         From a file to a network.
     encode
-        From a network, as `written` returns it, and an optional provenance to bytes.
+        From a network, as `written` returns it, and its provenance to bytes.
+    provenance
+        From a file to the provenance it was written with.
     lossless
         Whether float64 is stored unless another dtype is asked for, instead of the dtype of the
         signature.
@@ -51,14 +57,15 @@ class Format:
 
     name: str
     read: Callable[[Path], Network]
-    encode: Callable[[Network, str | None], bytes]
+    encode: Callable[[Network, Mapping[str, str]], bytes]
+    provenance: Callable[[Path], Mapping[str, str]]
     lossless: bool
 
 
 FORMATS: Mapping[str, Format] = MappingProxyType(
     {
-        ".onnx": Format("ONNX", onnx_reader.read, onnx_writer.encode, lossless=False),
-        ".npz": Format("NumPy archive", npz.read, npz.encode, lossless=True),
+        ".onnx": Format("ONNX", onnx_reader.read, onnx_writer.encode, onnx_graph.provenance, False),
+        ".npz": Format("NumPy archive", npz.read, npz.encode, npz.provenance, True),
     }
 )
 """The one table of network formats, by suffix."""
@@ -85,10 +92,25 @@ def load(path: AnyPath) -> Network:
     UnsupportedOperatorError
         If an ONNX graph is not a chain of supported operators.
     """
-    form = FORMATS[suffix_of(path, FORMATS)]
+    return _read(path, FORMATS[suffix_of(path, FORMATS)].read)
+
+
+def load_provenance(path: AnyPath) -> Mapping[str, str]:
+    """What `save` was told about where a network comes from; empty for files of other tools.
+
+    Raises
+    ------
+    FileFormatError
+        If the file cannot be read or its suffix is unknown.
+    """
+    return _read(path, FORMATS[suffix_of(path, FORMATS)].provenance)
+
+
+def _read(path: AnyPath, reader: Callable[[Path], Value]) -> Value:
+    """What a reader makes of a file; its errors get the file's name."""
     source = check_readable(path)
     try:
-        return form.read(source)
+        return reader(source)
     except UnsupportedOperatorError as error:
         raise UnsupportedOperatorError(_in_one_line(path, error)) from error
     except (FileFormatError, InvalidInputError) as error:
@@ -96,7 +118,11 @@ def load(path: AnyPath) -> Network:
 
 
 def save(
-    network: Network, path: AnyPath, *, dtype: str | None = None, provenance: str | None = None
+    network: Network,
+    path: AnyPath,
+    *,
+    dtype: str | None = None,
+    provenance: Mapping[str, str] | None = None,
 ) -> None:
     """Write a network, whole or not at all.
 
@@ -110,7 +136,9 @@ def save(
         "float32" or "float64". By default ONNX files take that of the signature, so that they
         can replace the file the network came from, and .npz files keep every bit.
     provenance
-        Where the network comes from; an ONNX model has it as its doc string.
+        Where the network comes from, as names and texts of any kind, which `load_provenance`
+        gives back. An ONNX model has them as `metadata_props` whose keys begin with "leo_opt.",
+        and the text named "summary" as its doc string.
 
     Raises
     ------
@@ -124,7 +152,7 @@ def save(
     form = FORMATS[suffix_of(path, FORMATS)]
     check_writable(path)
     stored = network if dtype is None and form.lossless else written(network, dtype)
-    write_atomically(path, form.encode(stored, provenance))
+    write_atomically(path, form.encode(stored, provenance or {}))
 
 
 def default_dtype(network: Network, path: AnyPath) -> str:

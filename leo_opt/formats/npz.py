@@ -6,8 +6,11 @@ import io
 import json
 import zipfile
 import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -29,17 +32,17 @@ READ_ERRORS = (
 """What NumPy and zipfile raise on files that are damaged or something else."""
 
 
-def encode(network: Network, provenance: str | None) -> bytes:
+def encode(network: Network, provenance: Mapping[str, str]) -> bytes:
     """The bytes of a .npz file.
 
-    It holds `format`, `activations` (one tag a layer), `signature` and `provenance` (JSON and
-    plain text), and `weight_0`, `bias_0`, `weight_1` ... in float64.
+    It holds `format`, `activations` (one tag a layer), `signature` and `provenance` (JSON),
+    and `weight_0`, `bias_0`, `weight_1` ... in float64.
     """
     arrays = {
         "format": np.array(_FORMAT),
         "activations": np.array([layer.activation for layer in network.layers]),
         "signature": np.array(json.dumps(asdict(network.signature))),
-        "provenance": np.array(provenance or ""),
+        "provenance": np.array(json.dumps(dict(provenance))),
     }
     for index, layer in enumerate(network.layers):
         arrays[f"weight_{index}"] = layer.weight
@@ -57,6 +60,34 @@ def read(path: Path) -> Network:
     FileFormatError
         If the file is damaged or holds something else.
     """
+    with _opened(path) as archive:
+        layers = tuple(
+            Layer(archive[f"weight_{index}"], archive[f"bias_{index}"], str(tag))
+            for index, tag in enumerate(archive["activations"])
+        )
+        return Network(layers, _signature(str(archive["signature"])))
+
+
+def provenance(path: Path) -> dict[str, str]:
+    """What `encode` was told about where the network comes from.
+
+    Raises
+    ------
+    FileFormatError
+        If the file is damaged or holds something else.
+    """
+    with _opened(path) as archive:
+        text = str(archive["provenance"])
+    try:
+        tree = json.loads(text)
+    except ValueError:  # Earlier versions kept one sentence here.
+        tree = {"summary": text} if text else {}
+    return {str(name): str(value) for name, value in dict(tree).items()}
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """The archive, if it is one of a network; whatever NumPy raises on the way is ours."""
     try:
         with np.load(path, allow_pickle=False) as archive:
             if not isinstance(archive, np.lib.npyio.NpzFile) or "format" not in archive.files:
@@ -66,11 +97,7 @@ def read(path: Path) -> Network:
                     f"this .npz says {str(archive['format'])!r}; this version of leo_opt reads "
                     f"{_FORMAT!r}"
                 )
-            layers = tuple(
-                Layer(archive[f"weight_{index}"], archive[f"bias_{index}"], str(tag))
-                for index, tag in enumerate(archive["activations"])
-            )
-            return Network(layers, _signature(str(archive["signature"])))
+            yield archive
     except FileFormatError:
         raise
     except READ_ERRORS as error:

@@ -17,6 +17,9 @@ from leo_opt.formats.onnx_axes import Array
 OLDEST_OPSET = 9
 """Older files are converted to it: they broadcast otherwise, and ask for training otherwise."""
 
+PREFIX = "leo_opt."
+"""How the keys of this package's metadata begin."""
+
 EVALUATOR_ERRORS = (
     ArithmeticError,
     AssertionError,
@@ -125,6 +128,21 @@ def read_graph(path: Path) -> Graph:
         output=target,
         opsets={_domain(entry.domain): entry.version for entry in proto.opset_import},
     )
+
+
+def provenance(path: Path) -> dict[str, str]:
+    """What the writer of this package put into a model's metadata.
+
+    Raises
+    ------
+    FileFormatError
+        If the file is no ONNX model.
+    """
+    return {
+        entry.key.removeprefix(PREFIX): entry.value
+        for entry in _parse(path).metadata_props
+        if entry.key.startswith(PREFIX)
+    }
 
 
 def _parse(path: Path) -> Any:

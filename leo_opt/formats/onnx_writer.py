@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from leo_opt.errors import OutputError
+from leo_opt.formats.onnx_graph import PREFIX
 from leo_opt.formats.storage import batch_axis
 from leo_opt.network import FloatArray, Network
 
@@ -66,7 +68,7 @@ class _Builder:
         return name
 
 
-def encode(network: Network, provenance: str | None) -> bytes:
+def encode(network: Network, provenance: Mapping[str, str]) -> bytes:
     """The bytes of an ONNX file.
 
     Parameters
@@ -74,7 +76,7 @@ def encode(network: Network, provenance: str | None) -> bytes:
     network
         As `written` returns it: every number is one of the signature's dtype.
     provenance
-        Becomes the model's doc string.
+        Becomes the model's metadata, and its entry "summary" the model's doc string.
 
     Raises
     ------
@@ -100,7 +102,7 @@ def encode(network: Network, provenance: str | None) -> bytes:
     return content
 
 
-def _model(network: Network, provenance: str | None) -> Any:
+def _model(network: Network, provenance: Mapping[str, str]) -> Any:
     """The network as an ONNX model."""
     from onnx import TensorProto, helper
 
@@ -119,13 +121,15 @@ def _model(network: Network, provenance: str | None) -> Any:
         [helper.make_tensor_value_info(signature.output_name, kind, signature.output_shape)],
         builder.initializers,
     )
-    return helper.make_model(
+    model = helper.make_model(
         graph,
         opset_imports=[helper.make_opsetid("", _OPSET)],
         ir_version=_IR_VERSION,
         producer_name="leo_opt",
-        doc_string=provenance or "",
+        doc_string=provenance.get("summary", ""),
     )
+    helper.set_model_props(model, {PREFIX + name: text for name, text in provenance.items()})
+    return model
 
 
 def _flatten_input(builder: _Builder, network: Network) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -11,10 +12,11 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from leo_opt import Network, load, save
+from leo_opt import Box, Network, load, save
 from leo_opt.cli import COMMANDS, main
 from leo_opt.cli.files import FileCommand, InputFile, OutputFile
 from leo_opt.errors import OutputError
+from leo_opt.formats import load_provenance
 from leo_opt.formats.files import check_distinct
 
 
@@ -103,3 +105,26 @@ def test_every_file_of_every_command_is_an_input_or_an_output(name: str) -> None
     files = [kind for kind in paths if kind.file_okay]
     assert all(isinstance(kind, (InputFile, OutputFile)) for kind in files)
     assert isinstance(command, FileCommand) or not files
+
+
+@pytest.mark.parametrize("suffix", [".onnx", ".npz"])
+def test_a_written_network_says_where_it_comes_from(suffix: str, tiny: Path) -> None:
+    small = tiny.with_name("small").with_suffix(suffix)
+    report = tiny.with_name("report.json")
+    done = run("compress", tiny, "--box", 0, 1, "-o", small, "-q", "--report", report)
+    assert done.exit_code == 0, done.output
+    told, figures = load_provenance(small), json.loads(report.read_text())
+    assert told["source_hash"] == load(tiny).content_hash
+    assert told["content_hash"] == load(small).content_hash
+    assert told["box"] == "3 inputs in [0, 1]"
+    assert told["box_hash"] == Box(np.zeros(3), np.ones(3)).content_hash
+    assert told["version"]
+    for name in ("max_deviation", "max_deviation_written"):
+        assert float(told[name]) == figures[name]
+    shown = run("info", small).stdout
+    assert all(text.split()[0] in shown for text in told.values())
+    assert "changed since" not in shown
+    # A network that was trained on, say, is not what these claims are about.
+    save(load(tiny), small, provenance=told)
+    assert "changed since" in run("info", small).stdout
+    assert "source hash" not in run("info", tiny).stdout

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from leo_opt.errors import FileFormatError
-from leo_opt.formats import default_dtype, load, save, written
+from leo_opt.formats import default_dtype, load, load_provenance, save, written
 from leo_opt.network import Network, Signature
 
 
@@ -24,13 +24,21 @@ def some_network() -> Network:
 
 def test_every_bit_and_the_signature_come_back(tmp_path: Path):
     network = some_network()
-    save(network, tmp_path / "net.npz", provenance="from a test")
+    save(network, tmp_path / "net.npz", provenance={"box": "a test's"})
     back = load(tmp_path / "net.npz")
     assert back == network
     assert back.content_hash == network.content_hash
     assert back.signature == network.signature
+    assert load_provenance(tmp_path / "net.npz") == {"box": "a test's"}
+
+
+def test_a_sentence_of_an_earlier_version_is_a_summary(tmp_path: Path):
+    save(some_network(), tmp_path / "net.npz")
+    assert load_provenance(tmp_path / "net.npz") == {}
     with np.load(tmp_path / "net.npz", allow_pickle=False) as archive:
-        assert str(archive["provenance"]) == "from a test"
+        arrays = dict(archive)
+    np.savez(tmp_path / "net.npz", **arrays | {"provenance": np.array("Compressed by hand.")})
+    assert load_provenance(tmp_path / "net.npz") == {"summary": "Compressed by hand."}
 
 
 def test_an_unknown_shape_stays_unknown(tmp_path: Path):

@@ -102,13 +102,17 @@ def test_a_file_that_was_read_can_be_replaced(seed: int, tmp_path: Path):
 
 def test_weights_are_the_only_constants_and_gemm_and_relu_the_only_operators(tmp_path: Path):
     network = Network.from_arrays([np.ones((3, 2)), np.ones((1, 3))], [None, None])
-    save(network, tmp_path / "net.onnx", provenance="from a test")
+    save(network, tmp_path / "net.onnx", provenance={"summary": "from a test", "box": "[0, 1]"})
     model = onnx.load(tmp_path / "net.onnx")
     assert [node.op_type for node in model.graph.node] == ["Gemm", "Relu", "Gemm"]
     assert sorted(tensor.name for tensor in model.graph.initializer) == [
         f"layers.{index}.{kind}" for index in range(2) for kind in ("bias", "weight")
     ]
     assert model.doc_string == "from a test"
+    assert {entry.key: entry.value for entry in model.metadata_props} == {
+        "leo_opt.summary": "from a test",
+        "leo_opt.box": "[0, 1]",
+    }
 
 
 def test_a_layer_of_one_unit_is_no_preprocessing(tmp_path: Path):
