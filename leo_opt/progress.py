@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
 
+from leo_opt.console import PlainConsole
 from leo_opt.strategies import Progress
 
 
@@ -21,7 +22,7 @@ def progress_display(quiet: bool) -> Iterator[Callable[[Progress], None] | None]
     quiet
         Show nothing; the callback is then None.
     """
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    console = PlainConsole(stderr=True)
     if quiet:
         yield None
     elif console.is_terminal:
@@ -42,7 +43,7 @@ def progress_display(quiet: bool) -> Iterator[Callable[[Progress], None] | None]
 
 
 def _bars(console: Console) -> Bars:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn())
     return Bars(*columns, TimeElapsedColumn(), console=console, transient=True)
 
 

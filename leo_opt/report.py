@@ -11,12 +11,13 @@ from importlib import metadata
 from typing import Any
 
 import numpy as np
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from leo_opt.bounds import propagate
 from leo_opt.compression import Compression
+from leo_opt.console import PlainConsole
 from leo_opt.deviation import add_up, inference_error, reading_deviation, rounding_deviation
 from leo_opt.formats import written
 from leo_opt.network import Network
@@ -258,6 +259,8 @@ def solver_table(records: Sequence[SolverRecord]) -> RenderableType:
     for record in records:
         if record.installed:
             cells = (record.version, str(record.licence), ", ".join(record.features))
+        elif record.problem:
+            cells = ("unusable", "", record.problem)
         else:
             cells = ("not installed", "", record.install)
         table.add_row(record.name, *cells)
@@ -292,6 +295,6 @@ def network_table(network: Network) -> RenderableType:
 
 def show(parts: Sequence[RenderableType]) -> None:
     """Print parts to standard output, unwrapped where it is not a terminal."""
-    console = Console(highlight=False, soft_wrap=True)
+    console = PlainConsole()
     for part in parts:
         console.print(part)

@@ -15,7 +15,7 @@ from click.testing import CliRunner, Result
 
 import leo_opt
 from leo_opt import Box, Network, Stability, load, save
-from leo_opt.cli import main
+from leo_opt.cli import FAULT, TRACEBACK, main
 
 DATA = Path(__file__).parent.parent / "leo_opt" / "data"
 SMALL = DATA / "mnist_25-25_l1_0.001_s0.onnx"
@@ -238,3 +238,54 @@ def test_wrong_samples_are_one_line(tiny: Path, tmp_path: Path, kind: str) -> No
     if kind == "damaged":
         path.write_bytes(path.read_bytes()[:120])
     assert_one_line(run("classify", tiny, "--box", 0, 1, "--data", path, "-q"), path.name)
+
+
+def test_what_nobody_foresaw_has_an_exit_code_of_its_own(
+    tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """1 would be a verdict of `verify`."""
+
+    def fail(*_arguments: object, **_options: object) -> None:
+        raise RuntimeError("nobody\nforesaw this")
+
+    monkeypatch.setattr("leo_opt.formats.load", fail)
+    for arguments in (
+        ("info", tiny),
+        ("classify", tiny, "--box", 0, 1),
+        ("verify", tiny, "property.vnnlib"),
+        ("compress", tiny, "--box", 0, 1, "-o", tiny.with_name("small.npz")),
+    ):
+        done = run(*arguments)
+        assert done.exit_code == FAULT == 70
+        (line,) = done.stderr.splitlines()
+        assert "unforeseen RuntimeError: nobody foresaw this" in line
+        assert TRACEBACK in line
+        monkeypatch.setenv(TRACEBACK, "1")
+        assert "Traceback" in run(*arguments).stderr
+        monkeypatch.delenv(TRACEBACK)
+
+
+def test_a_solver_that_throws_is_no_verdict(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`verify` says unknown where a binding fails, and the other commands end as usual."""
+
+    def fail(*_arguments: object, **_options: object) -> None:
+        raise Exception("error in input data")
+
+    monkeypatch.setattr("leo_opt.solvers.scip_branching.ScipBranchAndBound.solve", fail)
+    network = tmp_path / "net.npz"
+    save(tiny_network(), network)
+    done = run("classify", network, "--box", -1, 1, "--solver", "scip", "--strategy", "per-unit")
+    assert done.exit_code == 0, done.output
+    assert "Traceback" not in done.output
+
+
+def test_a_reader_that_has_gone_is_no_verdict(tiny: Path) -> None:
+    command = [sys.executable, "-m", "leo_opt", "info", str(tiny)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout
+        process.stdout.close()
+        assert process.wait() == 141
+        assert process.stderr
+        assert process.stderr.read() == b""

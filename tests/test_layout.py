@@ -23,7 +23,7 @@ ROWS = (
     ("rewrites", "strategies"),
     ("compression", "equivalence", "verification"),
     ("model_files",),
-    ("report", "progress", "testing", "comparison", "demo", "cli"),
+    ("report", "progress", "testing", "comparison", "demo", "cli", "console"),
     ("__main__",),
 )
 ROW = {name: row for row, names in enumerate(ROWS) for name in names}
@@ -39,6 +39,7 @@ PEERS = {
     "comparison",
     "demo",
     "cli",
+    "console",
     "activations",
     "network",
     "domain",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
+import traceback
 from collections.abc import Mapping
 from importlib import import_module
 from types import MappingProxyType
@@ -15,9 +17,15 @@ import leo_opt
 from leo_opt.cli.options import CLOCK, INTERRUPTED
 from leo_opt.errors import LeoOptError
 
-__all__ = ["COMMANDS", "main"]
+__all__ = ["COMMANDS", "FAULT", "TRACEBACK", "main"]
 
 _BAD_INPUT = 2
+_BROKEN_PIPE = 141
+"""What a shell has for a process whose reader has gone."""
+FAULT = 70
+"""Exit code of what nobody has foreseen, as sysexits.h has it: never that of a verdict."""
+TRACEBACK = "LEO_OPT_TRACEBACK"
+"""Environment variable that asks for the traceback of what nobody has foreseen."""
 
 COMMANDS: Mapping[str, str] = MappingProxyType(
     {
@@ -35,7 +43,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
 
 
 class _Commands(click.Group):
-    """Imports a command when it is used; one line and exit code 2 for errors raised on purpose."""
+    """Imports a command when it is used; one line and an exit code for all that goes wrong."""
 
     def make_context(
         self,
@@ -75,6 +83,28 @@ class _Commands(click.Group):
         except KeyboardInterrupt:
             click.echo("Interrupted.", err=True)
             sys.exit(INTERRUPTED)
+        except (click.ClickException, click.Abort, click.exceptions.Exit):
+            raise
+        except Exception as error:  # the border to the shell, for which 1 is a verdict
+            if isinstance(error, BrokenPipeError):
+                # Python would fail once more when it flushes at its end.
+                os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+                sys.exit(_BROKEN_PIPE)
+            _confess(error)
+
+
+def _confess(error: Exception) -> NoReturn:
+    """Say that this should not have happened, and how to find out more."""
+    if os.environ.get(TRACEBACK):
+        traceback.print_exception(error)
+    said = " ".join(str(error).split()) or "no message"
+    click.echo(
+        f"Error: unforeseen {type(error).__name__}: {said}; this is a fault of leo-opt: run the "
+        f"command again with {TRACEBACK}=1 to see the traceback, and send it to the maintainers "
+        "with what you ran",
+        err=True,
+    )
+    sys.exit(FAULT)
 
 
 def _fail(message: str) -> NoReturn:
@@ -90,4 +120,7 @@ def main() -> None:
 
     A trained network and a box of inputs go in; every hidden unit is proved stably active, stably
     inactive or unstable on the box; a smaller network with the same outputs on the box comes out.
+
+    Exit codes: 0 done; 2 bad input; 70 a fault of this program (LEO_OPT_TRACEBACK=1 shows the
+    traceback); 130 interrupted. `verify` and `bench` have more, see their own help.
     """

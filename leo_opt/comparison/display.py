@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from leo_opt.comparison.runs import Finished
+from leo_opt.console import PlainConsole
 
 
 @contextmanager
@@ -20,7 +20,7 @@ def show_progress(quiet: bool) -> Iterator[Callable[[Finished], None] | None]:
     quiet
         Show nothing; the callback is then None.
     """
-    console = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
+    console = PlainConsole(stderr=True)
     if quiet:
         yield None
     elif console.is_terminal:
@@ -33,9 +33,7 @@ def show_progress(quiet: bool) -> Iterator[Callable[[Finished], None] | None]:
                 task, description=_describe(event), completed=event.done, total=event.total
             )
     else:
-        yield lambda event: console.print(
-            f"{event.done} of {event.total}: {_describe(event)}", markup=False
-        )
+        yield lambda event: console.print(f"{event.done} of {event.total}: {_describe(event)}")
 
 
 def _describe(event: Finished) -> str:

@@ -41,15 +41,15 @@ class Auto(Solver):
         # What all of them offer is what can be relied on.
         self.features = frozenset(Feature).intersection(*(s.features for s in installed))
 
-    def available(self) -> bool:
+    def _available(self) -> bool:
         """Whether any solver of the order is installed."""
         return any(self._find(name).available() for name in self._order)
 
-    def version(self) -> str:
+    def _version(self) -> str:
         """The order of preference; each answer has the version of its own solver."""
         return " > ".join(self._order)
 
-    def licence(self, probe: bool = False) -> Licence:  # noqa: ARG002
+    def _licence(self, probe: bool) -> Licence:  # noqa: ARG002
         """That of the solver it takes."""
         return Licence("unknown", detail="depends on the solver taken")
 

@@ -2,15 +2,18 @@
 
 A `Solver` opens a `Session` on a compiled model; a session answers many questions about it. An
 answer is a value: infeasible, a limit and an error are answers, and prove nothing. A new solver
-is a subclass of each.
+is a subclass of each: it writes the methods with an underscore, and whatever they throw becomes a
+`SolverError` here.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from importlib.util import find_spec
+from typing import final
 
 from leo_opt.errors import SolverError, SolverNotAvailableError
+from leo_opt.solvers.border import border
 from leo_opt.solvers.column_scaling import column_exponents, scale_columns
 from leo_opt.solvers.licences import Licence
 from leo_opt.solvers.questions import Feature, SolverOptions
@@ -42,23 +45,19 @@ class Solver(ABC):
     features: frozenset[Feature]
     smallest_entry: float = 0.0
 
-    def available(self) -> bool:
+    # What a backend writes.
+
+    def _available(self) -> bool:
         """Whether the package is installed; imports nothing and takes no licence."""
         return find_spec(self.package) is not None
 
     @abstractmethod
-    def version(self) -> str:
+    def _version(self) -> str:
         """The solver's own version; takes no licence."""
 
     @abstractmethod
-    def licence(self, probe: bool = False) -> Licence:
-        """What the licence allows, as files and environment tell.
-
-        Parameters
-        ----------
-        probe
-            Start the solver to find out.
-        """
+    def _licence(self, probe: bool) -> Licence:
+        """What the licence allows; `probe` as in `licence`."""
 
     def size(self, form: StandardForm) -> tuple[int, int]:
         """Rows and columns of a model as the solver's licence counts them."""
@@ -67,6 +66,46 @@ class Solver(ABC):
     @abstractmethod
     def _open(self, state: ModelState, options: SolverOptions) -> Session:
         """A session on `state.form`, which has no entries up to `smallest_entry`."""
+
+    # What everybody uses.
+
+    @final
+    def available(self) -> bool:
+        """Whether the package is installed; imports nothing and takes no licence."""
+        with border(self.name, "say whether it is installed"):
+            return self._available()
+
+    @final
+    def require(self) -> None:
+        """Refuse to go on without the solver.
+
+        Raises
+        ------
+        SolverNotAvailableError
+            If its package is not installed, with the command that installs it.
+        """
+        if not self.available():
+            raise SolverNotAvailableError(
+                f"solver {self.name} needs {self.package}: {self.install}"
+            )
+
+    @final
+    def version(self) -> str:
+        """The solver's own version; takes no licence."""
+        with border(self.name, "tell its version"):
+            return self._version()
+
+    @final
+    def licence(self, probe: bool = False) -> Licence:
+        """What the licence allows, as files and environment tell.
+
+        Parameters
+        ----------
+        probe
+            Start the solver to find out.
+        """
+        with border(self.name, "tell its licence"):
+            return self._licence(probe)
 
     def open(self, form: StandardForm, options: SolverOptions | None = None) -> Session:
         """Load a compiled model.
@@ -77,14 +116,11 @@ class Solver(ABC):
             If the solver's package is missing.
         SolverError
             If the model needs a feature that the solver lacks, is too large for its licence, or
-            holds an entry that the solver would drop.
+            holds an entry that the solver would drop; or if the solver fails.
         InvalidInputError
             If an option is unknown to the solver.
         """
-        if not self.available():
-            raise SolverNotAvailableError(
-                f"solver {self.name} needs {self.package}: {self.install}"
-            )
+        self.require()
         lacks = needs_of(form) - self.features
         if lacks:
             raise SolverError(
@@ -102,9 +138,14 @@ class Solver(ABC):
 
     def _open_as_it_is(self, form: StandardForm, options: SolverOptions) -> Session:
         kept, touched = form.without_small_entries(self.smallest_entry)
-        session = self._open(ModelState(kept, self.smallest_entry, touched), options)
+        with border(self.name, "open a session"):
+            session = self._open(ModelState(kept, self.smallest_entry, touched), options)
         if form.fixed_columns.size:
-            session.fix(form.fixed_columns, form.fixed_values)
+            try:
+                session.fix(form.fixed_columns, form.fixed_values)
+            except BaseException:
+                session.close()
+                raise
         return session
 
 

@@ -9,9 +9,10 @@ from importlib.metadata import EntryPoint, entry_points
 from types import MappingProxyType
 from typing import Any
 
-from leo_opt.errors import InvalidInputError
+from leo_opt.errors import InvalidInputError, LeoOptError
 from leo_opt.solvers.auto import Auto
 from leo_opt.solvers.base import Solver
+from leo_opt.solvers.border import border
 from leo_opt.solvers.licences import Licence
 from leo_opt.solvers.pyomo_bridge import PyomoSolver
 
@@ -50,6 +51,8 @@ def find(name: str | Solver) -> Solver:
     ------
     InvalidInputError
         If no solver has that name.
+    SolverError
+        If a plug-in cannot be loaded.
     """
     if isinstance(name, Solver):
         return name
@@ -58,7 +61,8 @@ def find(name: str | Solver) -> Solver:
         return _made(getattr(importlib.import_module(module), attribute), name)
     plugins = _plugins()
     if name in plugins:
-        return _made(plugins[name].load(), name)
+        with border(name, "be loaded from its package"):
+            return _made(plugins[name].load(), name)
     if name == "auto":
         return Auto(find)
     if name.startswith(PYOMO):
@@ -95,6 +99,8 @@ class SolverRecord:
         The command that installs it.
     features
         Words of `Feature`, sorted.
+    problem
+        Why nothing can be said of it, or "".
     """
 
     name: str
@@ -103,6 +109,7 @@ class SolverRecord:
     install: str
     licence: Licence
     features: tuple[str, ...]
+    problem: str = ""
 
 
 def survey(probe: bool = False) -> list[SolverRecord]:
@@ -114,18 +121,21 @@ def survey(probe: bool = False) -> list[SolverRecord]:
         Start each solver to find out its licence, which may take a token. Without it licences
         are inferred from files and environment.
     """
-    records = []
-    for name in names():
+    return [_look_at(name, probe) for name in names()]
+
+
+def _look_at(name: str, probe: bool) -> SolverRecord:
+    """What is known of a solver; one that fails is no reason to be silent about the others."""
+    try:
         solver = find(name)
         installed = solver.available()
-        records.append(
-            SolverRecord(
-                name=name,
-                installed=installed,
-                version=solver.version() if installed else "",
-                install=solver.install,
-                licence=solver.licence(probe) if installed else Licence("unknown"),
-                features=tuple(sorted(solver.features)),
-            )
+        return SolverRecord(
+            name=name,
+            installed=installed,
+            version=solver.version() if installed else "",
+            install=solver.install,
+            licence=solver.licence(probe) if installed else Licence("unknown"),
+            features=tuple(sorted(solver.features)),
         )
-    return records
+    except LeoOptError as error:
+        return SolverRecord(name, False, "", "", Licence("unknown"), (), problem=str(error))

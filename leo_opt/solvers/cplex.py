@@ -31,13 +31,13 @@ class Cplex(Solver):
     features = frozenset(Feature)
     smallest_entry = 1e-13
 
-    def version(self) -> str:
+    def _version(self) -> str:
         """Version of the CPLEX library."""
         import cplex
 
         return str(cplex.__version__)
 
-    def licence(self, probe: bool = False) -> Licence:
+    def _licence(self, probe: bool) -> Licence:
         """What the environment and the kind of installation tell, or a start of CPLEX."""
         if probe:
             return _probe()

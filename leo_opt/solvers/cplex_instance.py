@@ -220,7 +220,7 @@ class CplexInstance(Instance):
                     f"{self._columns} columns, more than the licence of cplex takes; install a "
                     "full licence or take another solver"
                 ) from error
-            return Answer(Termination.ERROR, message=str(error.args[0]))
+            raise
 
     def _prepare_search(self, question: Question, watch: Watch) -> None:
         """Starting point, node limit, presolve and callback of a branch and bound."""

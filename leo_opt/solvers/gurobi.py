@@ -35,13 +35,13 @@ class Gurobi(Solver):
     features = frozenset(Feature)
     smallest_entry = 1e-13
 
-    def version(self) -> str:
+    def _version(self) -> str:
         """Version of the Gurobi library."""
         import gurobipy
 
         return ".".join(str(part) for part in gurobipy.gurobi.version())
 
-    def licence(self, probe: bool = False) -> Licence:
+    def _licence(self, probe: bool) -> Licence:
         """What licence files and the environment tell, or what a start of Gurobi shows."""
         if probe:
             return _probe()

@@ -196,7 +196,7 @@ class GurobiInstance(Instance):
                     f"the model has {model.NumConstrs} rows and {self._columns} columns, more than "
                     "the licence of gurobi takes; install a full licence or take another solver"
                 ) from error
-            return Answer(Termination.ERROR, message=str(error))
+            raise
         return self._read_relaxation(watch) if self._relaxation else self._read(watch)
 
     def _read_relaxation(self, watch: Watch) -> Answer:

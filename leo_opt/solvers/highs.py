@@ -43,7 +43,7 @@ class Highs(Solver):
     )
     smallest_entry = SMALLEST_ENTRY
 
-    def version(self) -> str:
+    def _version(self) -> str:
         """Version of the HiGHS library."""
         import highspy
 
@@ -54,7 +54,7 @@ class Highs(Solver):
         )
         return ".".join(map(str, numbers))
 
-    def licence(self, probe: bool = False) -> Licence:  # noqa: ARG002
+    def _licence(self, probe: bool) -> Licence:  # noqa: ARG002
         """MIT."""
         return OPEN_SOURCE
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 
 from leo_opt.solvers.base import Solver
 from leo_opt.solvers.interrupts import InterruptGuard
@@ -82,10 +83,18 @@ class PairSession(Session):
     @property
     def tolerances(self) -> Mapping[str, float]:
         """The solver's own names, with the values in force."""
-        return self._instances[self._main].tolerances
+        return self._instance(self._main).tolerances
 
     def _solve(self, question: Question, guard: InterruptGuard) -> Answer:
-        return self._instance(question.relaxation).solve(question, guard)
+        instance = self._instance(question.relaxation)
+        try:
+            return instance.solve(question, guard)
+        except BaseException:
+            # Nobody knows what is left of it; the next question has another one.
+            del self._instances[question.relaxation]
+            with suppress(Exception):
+                instance.close()
+            raise
 
     def _set_bounds(self, columns: IntArray, lower: FloatArray, upper: FloatArray) -> None:
         for instance in self._instances.values():

@@ -35,26 +35,25 @@ class PyomoSolver(Solver):
         A name that `pyomo.environ.SolverFactory` takes, such as "cbc" or "glpk".
     """
 
-    package = "pyomo"
     smallest_entry = 1e-9
 
     def __init__(self, interface: str) -> None:
-        self.interface = interface
+        self.interface = self.package = interface
         self.name = f"pyomo:{interface}"
         self.install = f"install {interface} as its own pages say; see `pyomo help --solvers`"
         bounds = {Feature.DUAL_BOUND} if interface in _TRUE_BOUND else set()
         self.features = frozenset(bounds)
 
-    def available(self) -> bool:
+    def _available(self) -> bool:
         """Whether Pyomo finds the solver."""
         return bool(self._factory().available(exception_flag=False))
 
-    def version(self) -> str:
+    def _version(self) -> str:
         """What the interface tells, or ""."""
         version = self._factory().version()
         return "" if version is None else ".".join(str(part) for part in version).removesuffix(".0")
 
-    def licence(self, probe: bool = False) -> Licence:  # noqa: ARG002
+    def _licence(self, probe: bool) -> Licence:  # noqa: ARG002
         """Not known."""
         return Licence("unknown", detail="Pyomo does not tell")
 

@@ -150,7 +150,6 @@ class PyomoInstance(Instance):
     def solve(self, question: Question, guard: InterruptGuard) -> Answer:  # noqa: ARG002
         """Answer one question."""
         import pyomo.environ as pyo
-        from pyomo.common.errors import ApplicationError
 
         used = np.flatnonzero(question.objective)
         if "goal" in self._model.component_map(pyo.Objective):
@@ -166,11 +165,7 @@ class PyomoInstance(Instance):
         for name, value in self._settings.items():
             self._factory.options[name] = value
         begin = time.monotonic()
-        try:
-            results = self._run(question.time_limit)
-        except (ApplicationError, OSError, RuntimeError, ValueError) as error:
-            return Answer(Termination.ERROR, message=f"{self._interface}: {error}")
-        answer = self._read(results)
+        answer = self._read(self._run(question.time_limit))
         limit = math.inf if question.time_limit is None else question.time_limit
         if answer.termination_condition == Termination.UNKNOWN and (
             time.monotonic() - begin >= limit

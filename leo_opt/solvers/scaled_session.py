@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
@@ -82,6 +83,11 @@ class ScaledSession(Session):
 
     def _rows(self, rows: Rows) -> Rows:
         return Rows(scale_matrix(rows.matrix, self._exponent), rows.lower, rows.upper)
+
+    @contextmanager
+    def _changing(self, act: str) -> Iterator[None]:  # noqa: ARG002
+        """The session inside knows whether its own model is what it should be."""
+        yield
 
     def _set_bounds(self, columns: IntArray, lower: FloatArray, upper: FloatArray) -> None:
         exponent = self._exponent[columns]

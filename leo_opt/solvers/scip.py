@@ -26,14 +26,14 @@ class Scip(Solver):
     features = frozenset(Feature)
     smallest_entry = 1e-9
 
-    def version(self) -> str:
+    def _version(self) -> str:
         """Version of the SCIP library."""
         from pyscipopt import Model
 
         model = Model()
         return f"{model.getMajorVersion()}.{model.getMinorVersion()}.{model.getTechVersion()}"
 
-    def licence(self, probe: bool = False) -> Licence:  # noqa: ARG002
+    def _licence(self, probe: bool) -> Licence:  # noqa: ARG002
         """Apache 2.0."""
         return OPEN_SOURCE
 

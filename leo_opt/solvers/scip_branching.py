@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from leo_opt.errors import InvalidInputError
+from leo_opt.errors import InvalidInputError, SolverError
 from leo_opt.solvers.instances import Instance
 from leo_opt.solvers.interrupts import InterruptGuard
 from leo_opt.solvers.questions import Answer, Question, Rows, SolverOptions, Termination
@@ -139,6 +139,11 @@ class ScipBranchAndBound(Instance):
 
         self._model.freeTransform()
         matrix = rows.matrix
+        largest = float(np.abs(matrix.data).max(initial=0.0))
+        if largest >= INFINITY:
+            raise SolverError(
+                f"the model has a coefficient of {largest:g}, which is infinite to scip; scale it"
+            )
         for k, (low, high) in enumerate(
             zip(_clipped(rows.lower), _clipped(rows.upper), strict=True)
         ):
@@ -187,9 +192,6 @@ class ScipBranchAndBound(Instance):
         self._callbacks.begin(question, watch)
         try:
             model.optimize()
-        except Exception as error:  # PySCIPOpt has no narrower one for a SCIP that failed
-            self._load()
-            return Answer(Termination.ERROR, message=str(error))
         finally:
             self._callbacks.forget()
         return self._read(watch)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import cached_property
 from types import MappingProxyType, TracebackType
@@ -20,6 +21,7 @@ from numpy.typing import ArrayLike
 from leo_opt.errors import SolverError
 from leo_opt.solvers.arguments import read_array, read_constant, read_limit, read_stop
 from leo_opt.solvers.attempts import attempt
+from leo_opt.solvers.border import ForeignError, border
 from leo_opt.solvers.doubts import doubt
 from leo_opt.solvers.interrupts import InterruptGuard
 from leo_opt.solvers.objectives import divided, factor_of, multiplied
@@ -62,6 +64,7 @@ class Session(ABC):
         self.options = options
         self._process = os.getpid()
         self._closed = False
+        self._failed = ""
         self._version = solver.version()
 
     # What a backend writes.
@@ -229,7 +232,8 @@ class Session(ABC):
         self._check_open()
         where, low, high = self.state.set_bounds(columns, lower, upper)
         if where.size:
-            self._set_bounds(where, low, high)
+            with self._changing("change bounds"):
+                self._set_bounds(where, low, high)
 
     def fix(self, columns: ArrayLike, values: ArrayLike) -> None:
         """Fix columns at values for the questions to come."""
@@ -256,7 +260,8 @@ class Session(ABC):
         self._check_open()
         rows = self.state.prepare_rows(Rows(matrix, np.asarray(lower), np.asarray(upper)))
         if rows.lower.size:
-            self._add_rows(rows)
+            with self._changing("add rows"):
+                self._add_rows(rows)
         return self.state.note_rows(rows)
 
     def remove(self, handle: RowHandle) -> None:
@@ -270,7 +275,8 @@ class Session(ABC):
         self._check_open()
         first, count = self.state.drop_rows(handle)
         if count:
-            self._remove_rows(first, count)
+            with self._changing("remove rows"):
+                self._remove_rows(first, count)
 
     def close(self) -> None:
         """Give the solver's memory and licence back; may be called twice."""
@@ -278,7 +284,9 @@ class Session(ABC):
             self._closed = True
             # A child process of a fork must not free what its parent holds.
             if os.getpid() == self._process:
-                self._close()
+                # What fails here must not hide what was answered before.
+                with suppress(ForeignError), border(self.solver.name, "close a session"):
+                    self._close()
 
     def __enter__(self) -> Self:
         return self
@@ -311,15 +319,40 @@ class Session(ABC):
 
     def _solve_scaled(self, question: Question, guard: InterruptGuard) -> Answer:
         """Ask with an objective of a size that the solver can tell from its tolerances."""
+        self._check_whole()
         factor = factor_of(question)
-        if factor == 1.0:
-            return self._solve(question, guard)
-        return divided(self._solve(multiplied(question, factor), guard), factor, question.constant)
+        try:
+            with border(self.solver.name, "answer"):
+                if factor == 1.0:
+                    return self._solve(question, guard)
+                answer = self._solve(multiplied(question, factor), guard)
+                return divided(answer, factor, question.constant)
+        except ForeignError as error:
+            return Answer(Termination.ERROR, message=str(error))
 
     @cached_property
     def _fixed_tolerances(self) -> Mapping[str, float]:
         """The tolerances, read once: options do not change in a session."""
-        return MappingProxyType(dict(self.tolerances))
+        with border(self.solver.name, "tell its tolerances"):
+            return MappingProxyType(dict(self.tolerances))
+
+    @contextmanager
+    def _changing(self, act: str) -> Iterator[None]:
+        """A change of the solver's model; where it fails, nobody knows what the model is now."""
+        self._check_whole()
+        try:
+            with border(self.solver.name, act):
+                yield
+        except BaseException:
+            self._failed = act
+            raise
+
+    def _check_whole(self) -> None:
+        if self._failed:
+            raise SolverError(
+                f"the session could not {self._failed}, and its model is not known any more; open "
+                "another one"
+            )
 
     def _prepared(self, separator: Separator | None) -> Separator | None:
         """A separator whose rows are as backends take them."""

@@ -21,6 +21,7 @@ import numpy as np
 
 from leo_opt.bounds import Bounds
 from leo_opt.enclosure import evaluate
+from leo_opt.errors import SolverError
 from leo_opt.network import FloatArray, Network
 from leo_opt.solvers import Answer, Session, SolverOptions, StandardForm, find
 from leo_opt.strategies.findings import Finding
@@ -67,11 +68,20 @@ def classify(run: Run) -> None:
         run.credit("joint", before)
         return
     model = _build(run, directions, bounds)
-    with find(run.settings.solver).open(
-        model.form, SolverOptions(seed=run.settings.seed)
-    ) as session:
-        _loop(run, model, session, directions)
+    options = SolverOptions(seed=run.settings.seed)
+    try:
+        with find(run.settings.solver).open(model.form, options) as session:
+            _loop(run, model, session, directions)
+    except SolverError as error:
+        _record_failure(run, directions, str(error))
     run.credit("joint", before)
+
+
+def _record_failure(run: Run, directions: list[Direction], reason: str) -> None:
+    """A solver that fails leaves open what was open; the record says why."""
+    for direction in directions:
+        if run.ledger.is_open(direction):
+            run.enter(Finding(direction, "joint", anomaly=reason))
 
 
 def _build(run: Run, directions: list[Direction], bounds: Bounds) -> _JointModel:
@@ -139,6 +149,8 @@ def _loop(run: Run, model: _JointModel, session: Session, directions: list[Direc
                 premise = premise_of(session, run.settings.margin)
                 run.enter(Finding(direction, "joint", bound=0.0, premise=premise))
         run.count(answer)
+        if answer.termination_condition == "error":
+            _record_failure(run, left, answer.message)
         left = [direction for direction in left if direction not in removed]
         if proved or not removed:
             return

@@ -100,7 +100,7 @@ def test_a_feature_that_is_missing_is_a_refusal_with_its_reason(tmp_path: Path) 
 def test_a_solver_that_is_not_installed_is_a_refusal(tmp_path: Path, monkeypatch) -> None:
     from leo_opt.solvers.highs import Highs
 
-    monkeypatch.setattr(Highs, "available", lambda self: False)
+    monkeypatch.setattr(Highs, "_available", lambda self: False)
     found = measure(cells_of(tmp_path)[0])
     assert found.outcome == "refused"
     assert "pip install" in found.reason

@@ -86,7 +86,7 @@ def test_a_survey_takes_no_licence(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_survey_of_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Solver, "available", lambda self: False)
+    monkeypatch.setattr(Solver, "_available", lambda self: False)
     for record in survey(probe=True):
         assert not record.installed
         assert record.version == ""

@@ -50,10 +50,10 @@ class Scripted(Solver):
         self.answers = list(answers)
         self.questions: list[Question] = []
 
-    def version(self) -> str:
+    def _version(self) -> str:
         return "1"
 
-    def licence(self, probe: bool = False) -> Licence:
+    def _licence(self, probe: bool) -> Licence:
         return Licence("full")
 
     def _open(self, state: ModelState, options: SolverOptions) -> Session:

@@ -1,0 +1,217 @@
+"""Whatever a solver or its binding throws is a result or a `SolverError`, for every backend."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from importlib.metadata import EntryPoint
+
+import numpy as np
+import pytest
+
+from leo_opt import Box, Network, classify
+from leo_opt.errors import InvalidInputError, SolverError
+from leo_opt.solvers import (
+    Answer,
+    Feature,
+    InterruptGuard,
+    Licence,
+    ModelState,
+    Question,
+    Rows,
+    Session,
+    Solver,
+    SolverOptions,
+    Termination,
+    catalogue,
+    find,
+    survey,
+)
+from leo_opt.solvers.border import border
+from leo_opt.strategies import STRATEGIES
+from leo_opt.testing.models import knapsack, small_form
+
+
+class Fragile(Solver):
+    """A third party's solver that throws at some acts, and answers nothing at the others."""
+
+    name = "fragile"
+    package = "numpy"
+    install = ""
+    features = frozenset({Feature.DUAL_BOUND})
+
+    def __init__(self, *broken: str) -> None:
+        self.broken = broken
+
+    def act(self, name: str) -> None:
+        if name in self.broken:
+            raise Exception(f"error in input data of {name}")  # as PySCIPOpt does
+
+    def _available(self) -> bool:
+        self.act("available")
+        return True
+
+    def _version(self) -> str:
+        self.act("version")
+        return "1"
+
+    def _licence(self, probe: bool) -> Licence:
+        self.act("licence")
+        return Licence("full")
+
+    def _open(self, state: ModelState, options: SolverOptions) -> Session:
+        self.act("open")
+        return FragileSession(self, state, options)
+
+
+class FragileSession(Session):
+    @property
+    def tolerances(self) -> Mapping[str, float]:
+        self.act("tolerances")
+        return {}
+
+    def act(self, name: str) -> None:
+        assert isinstance(self.solver, Fragile)
+        self.solver.act(name)
+
+    def _solve(self, question: Question, guard: InterruptGuard) -> Answer:
+        self.act("solve")
+        return Answer(Termination.TIME_LIMIT)
+
+    def _set_bounds(self, columns, lower, upper) -> None:
+        self.act("bounds")
+
+    def _add_rows(self, rows: Rows) -> None:
+        self.act("rows")
+
+    def _remove_rows(self, first: int, count: int) -> None:
+        self.act("removal")
+
+    def _close(self) -> None:
+        self.act("close")
+
+
+def deep_network(seed: int) -> Network:
+    generator = np.random.default_rng(seed)
+    sizes = ((6, 3), (5, 6), (2, 5))
+    return Network.from_arrays(
+        [generator.normal(size=size) for size in sizes],
+        [0.1 * generator.normal(size=size[0]) for size in sizes],
+    )
+
+
+@pytest.mark.parametrize("act", ["available", "version", "licence", "open"])
+def test_a_solver_that_throws_before_a_session(act: str) -> None:
+    with pytest.raises(SolverError, match=f"fragile could not .*Exception: error in .* {act}"):
+        Fragile(act).open(knapsack()[0])
+
+
+def test_a_solve_that_throws_is_an_answer() -> None:
+    form, objective, _ = knapsack()
+    with Fragile("solve").open(form) as session:
+        answer = session.maximize(objective)
+        assert answer.termination_condition == "error"
+        assert answer.objective_bound is None
+        assert answer.point is None
+        assert "error in input data of solve" in answer.message
+        session.fix([0], [1.0])  # the model is what it was
+
+
+CHANGES: dict[str, Callable[[Session], object]] = {
+    "bounds": lambda session: session.fix([0], [1.0]),
+    "rows": lambda session: session.add_rows(np.ones((1, session.form.columns)), [0.0], [1.0]),
+}
+
+
+@pytest.mark.parametrize("act", CHANGES)
+def test_a_session_whose_model_is_not_known_answers_nothing(act: str) -> None:
+    """A row that is half added would make bounds of all later questions wrong."""
+    form, objective, _ = knapsack()
+    with Fragile(act).open(form) as session:
+        with pytest.raises(SolverError, match="error in input data"):
+            CHANGES[act](session)
+        with pytest.raises(SolverError, match="not known any more"):
+            session.maximize(objective)
+        with pytest.raises(SolverError, match="not known any more"):
+            CHANGES[act](session)
+
+
+def test_what_is_refused_before_leaves_a_session_as_it_was() -> None:
+    form, objective, _ = knapsack()
+    with Fragile().open(form) as session:
+        with pytest.raises(InvalidInputError):
+            session.fix([0], [np.nan])
+        assert session.maximize(objective).termination_condition == "maxTimeLimit"
+
+
+def test_the_rest_of_a_session() -> None:
+    form, objective, _ = knapsack()
+    session = Fragile("tolerances", "close").open(form)
+    with pytest.raises(SolverError, match="error in input data of tolerances"):
+        session.maximize(objective)
+    session.close()  # what fails at the end hides nothing that was answered before
+
+
+def test_ctrl_c_and_our_own_errors_pass_the_border() -> None:
+    for error in (KeyboardInterrupt(), InvalidInputError("x")):
+        with pytest.raises(type(error)) as caught, border("any", "do"):
+            raise error
+        assert caught.value is error
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize("act", ["version", "open", "solve", "bounds", "tolerances", "close"])
+def test_classify_goes_on_with_a_solver_that_throws(
+    act: str, strategy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network, domain = deep_network(1), Box(-0.2, 0.2)
+    for module in ("leo_opt.strategies.jobs.find", "leo_opt.strategies.joint.find"):
+        monkeypatch.setattr(module, lambda _name: Fragile(act))
+    stability = classify(network, domain, strategy=strategy, stages=("milp",), random_points=0)
+    truth = classify(network, domain, solver="gurobi")
+    for phases, true in zip(stability.phases, truth.phases, strict=True):
+        assert all(p in (t, "undecided") for p, t in zip(phases, true, strict=True))
+
+
+def test_a_plugin_that_cannot_be_loaded_hides_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    lost = EntryPoint("lost", "no_such_module:Solver", catalogue.GROUP)
+    monkeypatch.setattr(catalogue, "entry_points", lambda group: [lost])
+    with pytest.raises(SolverError, match=r"lost could not be loaded.*no_such_module"):
+        find("lost")
+    records = {record.name: record for record in survey()}
+    assert records["highs"].installed
+    assert "no_such_module" in records["lost"].problem
+
+
+@pytest.mark.parametrize("name", ["gurobi_direct", "gurobi_persistent", "cplex_direct"])
+def test_pyomo_interfaces_beyond_their_licence(name: str) -> None:
+    solver = find(f"pyomo:{name}")
+    behind = find(name.partition("_")[0])
+    if not (behind.available() and solver.available()):
+        pytest.skip(f"{name} is not installed")
+    if behind.licence().max_columns is None:
+        pytest.skip(f"{name} has no limit")
+    size = 2 * behind.licence().max_columns
+    ends = (np.zeros(size), np.ones(size))
+    form = small_form(np.ones((1, size)), ([0.0], [1.0]), ends, [True] * size)
+    with solver.open(form) as session:
+        answer = session.maximize(np.ones(size))
+    assert answer.termination_condition == "error"
+    assert answer.objective_bound is None
+
+
+@pytest.mark.parametrize("name", catalogue.names())
+@pytest.mark.parametrize("reach", [1e18, 1e30, 1e60, 1e200])
+def test_boxes_beyond_all_reason(name: str, reach: float) -> None:
+    """An answer or a refusal; what is decided is what smaller boxes of a cone have."""
+    if not find(name).available():
+        pytest.skip(f"{name} is not installed")
+    network = Network.from_arrays(
+        [layer.weight for layer in deep_network(2).layers], [[0.0] * 6, [0.0] * 5, [0.0] * 2]
+    )
+    domain = Box(np.zeros(3), np.full(3, reach))
+    stability = classify(
+        network, domain, solver=name, strategy="per-unit", random_points=0, unit_time_limit=2.0
+    )
+    truth = classify(network, Box(np.zeros(3), np.ones(3)))
+    for phases, true in zip(stability.phases, truth.phases, strict=True):
+        assert all(p in (t, "undecided") for p, t in zip(phases, true, strict=True))
