@@ -20,8 +20,8 @@ POPL 2019.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 import numpy as np
@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 
 from leo_opt.bounds.planes import Planes, tilt
 from leo_opt.bounds.values import Interval, post_interval
+from leo_opt.deadline import NO_LIMIT, Deadline
 from leo_opt.domain import Box, Boxes
 from leo_opt.enclosure import TINY, UNIT_ROUNDOFF, gamma, may_underflow, round_down, round_up
 from leo_opt.network import ACTIVATIONS, FloatArray, Layer, Network
@@ -46,6 +47,8 @@ LOWER_SLOPES: Mapping[str, SlopeRule] = MappingProxyType(
 """Rules for the share of the way from the lowest to the highest slope; each one is sound."""
 
 _NONE_TILTED = np.zeros(0, dtype=np.int64)
+_MOST_WORK = 2e8
+"""Multiplications of one backward pass, about a tenth of a second, between looks at the clock."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,32 @@ class _Relaxation:
     slopes: FloatArray
 
 
+@dataclass
+class Memory:
+    """Lines of the layers of one network on one box, kept from one layer to the next.
+
+    They depend on the intervals alone, so they are made again where these have changed.
+    """
+
+    _known: list[tuple[FloatArray, FloatArray, _Relaxation, Interval]] = field(default_factory=list)
+
+    def recall(
+        self, index: int, low: FloatArray, high: FloatArray
+    ) -> tuple[_Relaxation, Interval] | None:
+        """Lines and post-activations of a layer, or None where its interval is another one."""
+        if index < len(self._known):
+            lower, upper, lines, post = self._known[index]
+            if np.array_equal(low, lower) and np.array_equal(high, upper):
+                return lines, post
+            del self._known[index:]
+        return None
+
+    def keep(self, low: FloatArray, high: FloatArray, lines: _Relaxation, post: Interval) -> None:
+        """Those of the next layer."""
+        # Those who tighten intervals may do so in place.
+        self._known.append((low.copy(), high.copy(), lines, post))
+
+
 def bound_rows(
     network: Network,
     domain: Box | Boxes,
@@ -78,6 +107,8 @@ def bound_rows(
     weight: FloatArray,
     bias: FloatArray,
     slopes: Sequence[str] = tuple(LOWER_SLOPES),
+    deadline: Deadline = NO_LIMIT,
+    memory: Memory | None = None,
 ) -> Interval:
     """Bounds of weight @ h + bias, where h are the post-activations of layer len(lower) - 1.
 
@@ -91,25 +122,56 @@ def bound_rows(
     bias : (m,) array
     slopes
         Keys of `LOWER_SLOPES`; the bounds of all are intersected.
+    memory
+        Of this network, box and choice of slopes.
 
     Returns
     -------
-    lower, upper : (m,) or (N, m) arrays, infinite where an earlier bound is.
+    lower, upper : (m,) or (N, m) arrays
+        Infinite where an earlier bound is, and for rows that the deadline left no time for.
     """
-    shape = (*domain.lower.shape[:-1], 2 * bias.size)
-    best = np.full(shape, np.inf)
-    rows, constants = np.vstack([weight, -weight]), np.concatenate([bias, -bias])
-    if all(np.isfinite(side).all() for side in (*lower, *upper)):
-        # An overflow ends as infinity, which is no information.
-        with np.errstate(over="ignore", invalid="ignore"):
-            for rule in slopes if lower else slopes[:1]:
-                shares = [
-                    LOWER_SLOPES[rule](low, high, _chord_share(low, high))
-                    for low, high in zip(lower, upper, strict=True)
-                ]
-                relaxations = _relax(network, domain, lower, upper, shares)
-                best = np.minimum(best, _bound_above(rows, constants, relaxations, domain))
-    return -best[..., bias.size :], best[..., : bias.size]
+    shape = (*domain.lower.shape[:-1], bias.size)
+    low, high = np.full(shape, -np.inf), np.full(shape, np.inf)
+    if deadline.passed or not all(np.isfinite(side).all() for side in (*lower, *upper)):
+        return low, high
+    # An overflow ends as infinity, which is no information.
+    with np.errstate(over="ignore", invalid="ignore"):
+        relaxations = _relax(
+            network,
+            domain,
+            lower,
+            upper,
+            lambda index: _shares(lower[index], upper[index], slopes),
+            memory=memory,
+        )
+        for some in _batches(network, domain, len(lower), bias.size, len(slopes)):
+            if deadline.passed:
+                break
+            rows = np.vstack([weight[some], -weight[some]])
+            constants = np.concatenate([bias[some], -bias[some]])
+            best = _bound_above(rows, constants, relaxations, domain)
+            best = best.min(axis=0) if best.ndim > len(shape) else best
+            low[..., some] = -best[..., constants.size // 2 :]
+            high[..., some] = best[..., : constants.size // 2]
+    return low, high
+
+
+def _shares(low: FloatArray, high: FloatArray, slopes: Sequence[str]) -> FloatArray:
+    """Shares of the lower lines by each rule, (rules, ..., n_out); one where no unit crosses."""
+    chord = _chord_share(low, high)
+    rules = slopes if ((low < 0.0) & (high > 0.0)).any() else slopes[:1]
+    shares = [LOWER_SLOPES[rule](low, high, chord) for rule in rules]
+    return np.stack(shares) if len(shares) > 1 else shares[0]
+
+
+def _batches(
+    network: Network, domain: Box | Boxes, depth: int, count: int, rules: int
+) -> Iterator[slice]:
+    """Rows of so much work that the clock is looked at often enough."""
+    work = sum(layer.weight.size for layer in network.layers[:depth])
+    work *= 2 * rules * int(np.prod(domain.lower.shape[:-1]))
+    size = max(1, int(_MOST_WORK / max(work, 1)))
+    return (slice(start, start + size) for start in range(0, count, size))
 
 
 def bound_layer(
@@ -119,11 +181,14 @@ def bound_layer(
     lower: Sequence[FloatArray],
     upper: Sequence[FloatArray],
     slopes: Sequence[str] = tuple(LOWER_SLOPES),
+    deadline: Deadline = NO_LIMIT,
+    memory: Memory | None = None,
 ) -> Interval:
     """Bounds of the pre-activations of layer `index`; arguments as in `bound_rows`."""
     layer = network.layers[index]
+    lower, upper = lower[:index], upper[:index]
     return bound_rows(
-        network, domain, lower[:index], upper[:index], layer.weight, layer.bias, slopes
+        network, domain, lower, upper, layer.weight, layer.bias, slopes, deadline, memory
     )
 
 
@@ -168,9 +233,11 @@ def bound_dual(
     Robustness Verification of Neural Networks, NeurIPS 2019, Theorem 4.2.
     S. Wang et al., Beta-CROWN, NeurIPS 2021, section 3.1.
     """
-    shares = [np.clip(share, 0.0, 1.0) for share in shares]
+    clipped = [np.clip(share, 0.0, 1.0) for share in shares]
     with np.errstate(over="ignore", invalid="ignore"):
-        relaxations = _relax(network, domain, lower, upper, shares, multipliers, planes)
+        relaxations = _relax(
+            network, domain, lower, upper, clipped.__getitem__, multipliers, planes
+        )
         return _bound_above(weight[:, None, :], bias[:, None], relaxations, domain)[:, 0]
 
 
@@ -201,7 +268,6 @@ def bound_pairs(
     """
     adaptive = LOWER_SLOPES["adaptive"]
     with np.errstate(over="ignore", invalid="ignore"):
-        shares = [adaptive(low, high, low) for low, high in zip(lower, upper, strict=True)]
         relaxations = [
             replace(
                 step,
@@ -212,7 +278,13 @@ def bound_pairs(
                 shift=np.zeros((1, 1)),
                 ends=np.zeros((1, 1)),
             )
-            for step in _relax(network, boxes, lower, upper, shares)
+            for step in _relax(
+                network,
+                boxes,
+                lower,
+                upper,
+                lambda index: adaptive(lower[index], upper[index], lower[index]),
+            )
         ]
         chosen = Boxes(boxes.lower[places], boxes.upper[places])
         return _bound_above(weight[:, None, :], bias[:, None], relaxations, chosen)[:, 0]
@@ -230,17 +302,29 @@ def _relax(
     domain: Box | Boxes,
     lower: Sequence[FloatArray],
     upper: Sequence[FloatArray],
-    shares: Sequence[FloatArray],
+    shares: Callable[[int], FloatArray],
     multipliers: Sequence[FloatArray] | None = None,
     planes: Mapping[int, Planes] = MappingProxyType({}),
+    memory: Memory | None = None,
 ) -> list[_Relaxation]:
-    """Relaxations of the layers passed through, from the first to the last."""
+    """Relaxations of the layers passed through, from the first to the last.
+
+    Parameters
+    ----------
+    shares
+        Of the units of a layer given by its index; see `bound_dual`.
+    """
     relaxations = []
     before = domain.lower, domain.upper
     for index, (low, high) in enumerate(zip(lower, upper, strict=True)):
         layer = network.layers[index]
+        known = None if memory is None else memory.recall(index, low, high)
+        if known is not None:
+            relaxations.append(known[0])
+            before = known[1]
+            continue
         reach = np.maximum(*map(np.abs, before))  # max |h| of the layer before
-        above, offset, below = _lines(layer, low, high, shares[index])
+        above, offset, below = _lines(layer, low, high, shares(index))
         largest = np.maximum(np.abs(low), np.abs(high))
         terms = np.maximum(reach @ np.abs(layer.weight).T + np.abs(layer.bias), largest)
         tilted, slopes, length = _NONE_TILTED, np.zeros((0, layer.n_in)), 1
@@ -261,6 +345,8 @@ def _relax(
             _Relaxation(layer, above, offset, below, cost, shift, ends, tilted, slopes)
         )
         before = post_interval(layer, low, high)
+        if memory is not None:
+            memory.keep(low, high, relaxations[-1], before)
     return relaxations
 
 
@@ -305,7 +391,7 @@ def _bound_above(
         positive = np.maximum(rows, 0.0)
         lifted = _apply(positive, step.offset)
         scaled = positive * step.above[..., None, :]
-        scaled += np.minimum(rows, 0.0) * step.below[..., None, :]
+        scaled = scaled + np.minimum(rows, 0.0) * step.below[..., None, :]
         weight = np.maximum(positive, np.abs(scaled)) + np.abs(step.shift[..., None, :])
         scaled -= step.shift[..., None, :]
         shifted = scaled @ step.layer.bias

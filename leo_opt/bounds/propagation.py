@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Sequence
 
 import numpy as np
 
 from leo_opt.bounds import crown, interval
 from leo_opt.bounds.values import Bounds, Interval
+from leo_opt.deadline import NO_LIMIT, Deadline
 from leo_opt.domain import Box, Boxes
 from leo_opt.errors import InvalidInputError
 from leo_opt.network import FloatArray, Network
 
-LayerMethod = Callable[
-    [Network, Box | Boxes, int, Sequence[FloatArray], Sequence[FloatArray]], Interval
-]
-
-METHODS: Mapping[str, tuple[LayerMethod, ...]] = MappingProxyType(
-    {
-        "interval": (interval.bound_layer,),
-        "crown": (interval.bound_layer, crown.bound_layer),
-    }
-)
-"""The ways to bound a layer by name; the bounds of all that a name lists are intersected."""
+METHODS = ("interval", "crown")
+"""The ways to bound a layer; "crown" intersects CROWN with intervals."""
 
 
 def bound_layer(
@@ -33,6 +24,8 @@ def bound_layer(
     lower: Sequence[FloatArray],
     upper: Sequence[FloatArray],
     method: str = "crown",
+    deadline: Deadline = NO_LIMIT,
+    memory: crown.Memory | None = None,
 ) -> Interval:
     """Intersected bounds of the pre-activations of layer `index`.
 
@@ -44,21 +37,36 @@ def bound_layer(
         Proved bounds of its pre-activations.
     method
         A key of `METHODS`.
+    deadline
+        Units that it leaves no time for keep what interval arithmetic says, which is quick.
+    memory
+        Of this network and box: spares work where layer after layer is bounded.
     """
-    low, high = METHODS[method][0](network, domain, index, lower, upper)
-    for bound in METHODS[method][1:]:
-        other_low, other_high = bound(network, domain, index, lower, upper)
-        low, high = np.maximum(low, other_low), np.minimum(high, other_high)
+    low, high = interval.bound_layer(network, domain, index, lower, upper)
+    # In layer 0 interval arithmetic is exact, so that CROWN would only repeat it.
+    if method == "crown" and index:
+        ends = crown.bound_layer(
+            network, domain, index, lower, upper, deadline=deadline, memory=memory
+        )
+        low, high = np.maximum(low, ends[0]), np.minimum(high, ends[1])
     return low, high
 
 
-def propagate(network: Network, domain: Box, method: str = "crown") -> Bounds:
+def propagate(
+    network: Network,
+    domain: Box,
+    method: str = "crown",
+    time_limit: float | Deadline | None = None,
+) -> Bounds:
     """Bounds of every pre-activation of `network` on `domain`, true in real arithmetic.
 
     Parameters
     ----------
     method
         "interval", or "crown", which intersects CROWN (with four lower slopes) with intervals.
+    time_limit
+        Seconds for CROWN; where they end, the bounds of interval arithmetic are left, as true
+        and wider.
 
     Returns
     -------
@@ -68,7 +76,8 @@ def propagate(network: Network, domain: Box, method: str = "crown") -> Bounds:
     Raises
     ------
     InvalidInputError
-        If the method is unknown or the box has another size than the network's input.
+        If the method is unknown, the limit is not positive, or the box has another size than
+        the network's input.
 
     References
     ----------
@@ -77,11 +86,15 @@ def propagate(network: Network, domain: Box, method: str = "crown") -> Bounds:
     """
     if method not in METHODS:
         raise InvalidInputError(f"method {method!r} is unknown; known are {', '.join(METHODS)}")
-    box = domain.spread(network.input_size)
+    box, deadline, memory = (
+        domain.spread(network.input_size),
+        Deadline.of(time_limit),
+        crown.Memory(),
+    )
     lower: list[FloatArray] = []
     upper: list[FloatArray] = []
     for index in range(len(network.layers)):
-        low, high = bound_layer(network, box, index, lower, upper, method)
+        low, high = bound_layer(network, box, index, lower, upper, method, deadline, memory)
         lower.append(low)
         upper.append(high)
     return Bounds(box, tuple(lower), tuple(upper))
