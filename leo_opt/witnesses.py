@@ -6,20 +6,23 @@ the sign. Searching is free to guess: a wrong guess costs time, never a verdict.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from leo_opt.deadline import NO_LIMIT, Deadline
 from leo_opt.domain import Box
 from leo_opt.enclosure import evaluate
 from leo_opt.network import FloatArray, Network
 
 IntArray = NDArray[np.int64]
 
-_CHUNK_ENTRIES = 4_000_000
-"""Most input entries evaluated at once."""
+_MOST_WORK = 5e8
+"""Multiplications of one evaluation, about a tenth of a second, between looks at the clock."""
+_LEAST_ROWS = 256
+"""Fewer inputs at once would make a product of matrices slow."""
 _FULL_STEPS = 5
 """Frank-Wolfe iterations that jump to the vertex before the steps shrink."""
 
@@ -46,13 +49,21 @@ class Witnesses:
         return cls(np.empty((0, network.input_size)), blank, blank)
 
 
-def collect(network: Network, domain: Box, inputs: FloatArray, known: Witnesses) -> Witnesses:
+def collect(
+    network: Network,
+    domain: Box,
+    inputs: FloatArray,
+    known: Witnesses,
+    deadline: Deadline = NO_LIMIT,
+) -> Witnesses:
     """Enlarge a pool by those of `inputs` that show signs it does not show yet.
 
     Parameters
     ----------
     inputs : (N, n_in) array
         Clipped to the domain before they are tried.
+    deadline
+        Inputs that it leaves no time for are not tried.
 
     Returns
     -------
@@ -60,24 +71,21 @@ def collect(network: Network, domain: Box, inputs: FloatArray, known: Witnesses)
         With few new inputs: a greedy cover of the newly shown signs.
     """
     box = domain.spread(network.input_size)
-    candidates = _extreme_inputs(network, box, inputs, known)
-    if candidates.shape[0] == 0:
+    candidates = _extreme_inputs(network, box, inputs, known, deadline)
+    shown = _shown_signs(network, candidates, deadline)
+    if not shown.any():
         return known
-    shown_below, shown_above = [], []
-    for pre, radius in evaluate(network, candidates):
-        shown_below.append(pre + radius < 0.0)
-        shown_above.append(pre - radius > 0.0)
     widths = [layer.n_out for layer in network.layers]
-    shown = np.hstack(shown_below + shown_above)
-    missing = np.concatenate([*known.below, *known.above]) < 0
     index = np.concatenate([*known.below, *known.above])
     rows: list[int] = []
-    shown &= missing
-    while shown.any():
-        row = int(shown.sum(axis=1).argmax())
-        index[shown[row]] = known.inputs.shape[0] + len(rows)
+    shown &= index < 0
+    gains = shown.sum(axis=1)
+    while gains.any():
+        row = int(gains.argmax())
+        fresh = np.flatnonzero(shown[row] & (index < 0))
+        index[fresh] = known.inputs.shape[0] + len(rows)
+        gains -= shown[:, fresh].sum(axis=1)
         rows.append(row)
-        shown &= ~shown[row]
     parts = np.split(index, np.cumsum(widths * 2)[:-1])
     return Witnesses(
         np.vstack([known.inputs, candidates[rows]]),
@@ -86,12 +94,28 @@ def collect(network: Network, domain: Box, inputs: FloatArray, known: Witnesses)
     )
 
 
-def _extreme_inputs(network: Network, box: Box, inputs: FloatArray, known: Witnesses) -> FloatArray:
+def _shown_signs(network: Network, inputs: FloatArray, deadline: Deadline) -> NDArray[np.bool_]:
+    """Which signs the network shows at inputs (N, n_in): below zero of all units, then above."""
+    shown = np.zeros((len(inputs), 2 * sum(layer.n_out for layer in network.layers)), dtype=bool)
+    for some in _chunks(network, len(inputs)):
+        if deadline.passed:
+            break
+        enclosures = evaluate(network, inputs[some])
+        below = [pre + radius < 0.0 for pre, radius in enclosures]
+        above = [pre - radius > 0.0 for pre, radius in enclosures]
+        shown[some] = np.hstack(below + above)
+    return shown
+
+
+def _extreme_inputs(
+    network: Network, box: Box, inputs: FloatArray, known: Witnesses, deadline: Deadline
+) -> FloatArray:
     """The inputs at which some unit without a witness takes its extreme and has that sign."""
-    chunk = max(1, _CHUNK_ENTRIES // max(network.input_size, 1))
-    found: list[FloatArray] = []
-    for start in range(0, len(inputs), chunk):
-        batch = box.clip(np.asarray(inputs[start : start + chunk], dtype=np.float64))
+    found = [np.empty((0, network.input_size))]
+    for some in _chunks(network, len(inputs)):
+        if deadline.passed:
+            break
+        batch = box.clip(np.asarray(inputs[some], dtype=np.float64))
         rows: list[IntArray] = []
         for layer, pre in enumerate(network.pre_activations(batch)):
             lowest, highest = pre.argmin(axis=0), pre.argmax(axis=0)
@@ -99,7 +123,13 @@ def _extreme_inputs(network: Network, box: Box, inputs: FloatArray, known: Witne
             rows.append(lowest[(known.below[layer] < 0) & (pre[lowest, units] < 0.0)])
             rows.append(highest[(known.above[layer] < 0) & (pre[highest, units] > 0.0)])
         found.append(batch[np.unique(np.concatenate(rows))])
-    return np.vstack(found) if found else np.empty((0, network.input_size))
+    return np.vstack(found)
+
+
+def _chunks(network: Network, count: int) -> Iterator[slice]:
+    """Inputs that are evaluated at once."""
+    size = max(_LEAST_ROWS, int(_MOST_WORK / network.parameters))
+    return (slice(start, start + size) for start in range(0, count, size))
 
 
 def directions(
@@ -134,6 +164,7 @@ def ascend(
     signs: FloatArray,
     starts: FloatArray,
     iterations: int = 60,
+    deadline: Deadline = NO_LIMIT,
 ) -> FloatArray:
     """Batched Frank-Wolfe ascent of sign * pre[layer, unit], one row a question.
 
@@ -163,7 +194,7 @@ def ascend(
         best = np.where(better[:, None], point, best)
         best_value = np.where(better, value, best_value)
         # A sign once shown is enough; the rest of the batch goes on.
-        if iteration == iterations or (best_value > 0.0).all():
+        if iteration == iterations or (best_value > 0.0).all() or deadline.passed:
             break
         target = box.vertices(directions(prefix, point, layer, units, signs))
         step = 1.0 if iteration < _FULL_STEPS else 2.0 / (iteration - _FULL_STEPS + 3.0)

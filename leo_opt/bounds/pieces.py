@@ -26,12 +26,17 @@ from numpy.typing import NDArray
 
 from leo_opt.bounds import crown, interval
 from leo_opt.bounds.values import Interval
+from leo_opt.deadline import NO_LIMIT, Deadline
 from leo_opt.domain import Boxes
 from leo_opt.enclosure import TINY, UNIT_ROUNDOFF, gamma, round_down, round_up
 from leo_opt.network import FloatArray, Layer, Network
 
-_ROWS = 1024
-"""Pairs of a box and a unit that are bounded at once."""
+_MOST_BOXES = 256
+"""Boxes that are bounded at once in a small network."""
+_MOST_ROWS = 1024
+"""Pairs of a box and a unit that are substituted at once in a small network."""
+_MOST_WORK = 5e8
+"""Multiplications, about a tenth of a second, between looks at the clock."""
 _PAIR = 8.0 * UNIT_ROUNDOFF
 """Covers the handful of roundings of an operation on two coefficients."""
 
@@ -83,11 +88,18 @@ class _Frame:
         return round_down(lowest - error), round_up(highest + error), magnitude
 
 
+def boxes_at_once(network: Network) -> int:
+    """How many boxes `bound_pieces` should be given, so that its work is fast and short."""
+    work = 2 * network.parameters * (network.input_size + 1)
+    return max(1, min(_MOST_BOXES, int(_MOST_WORK / work)))
+
+
 def bound_pieces(
     network: Network,
     pieces: Boxes,
     lower: Sequence[FloatArray],
     upper: Sequence[FloatArray],
+    deadline: Deadline = NO_LIMIT,
 ) -> tuple[list[FloatArray], list[FloatArray]]:
     """Certified bounds of the pre-activations of some first layers on each of N boxes.
 
@@ -98,6 +110,8 @@ def bound_pieces(
     ----------
     lower, upper : one (N, n_out) array for each layer to bound
         What is known already; the result is intersected with it.
+    deadline
+        Units that it leaves no time for are not bounded once more.
 
     Returns
     -------
@@ -120,7 +134,7 @@ def bound_pieces(
                 lowest, highest = interval.bound_layer(network, pieces, index, lows, highs)
                 low, high = np.maximum(low, lowest), np.minimum(high, highest)
             if index and layer.has_phases:
-                low, high = _substitute(network, pieces, index, lows, highs, low, high)
+                low, high = _substitute(network, pieces, index, lows, highs, low, high, deadline)
             lows.append(low)
             highs.append(high)
             if layer.has_phases:
@@ -136,12 +150,17 @@ def _substitute(
     upper: list[FloatArray],
     low: FloatArray,
     high: FloatArray,
+    deadline: Deadline,
 ) -> Interval:
     """Tighten the intervals (N, n_out) of a layer that contain zero by backward substitution."""
     rows, units = np.nonzero((low < 0.0) & (high > 0.0))
     low, high = low.copy(), high.copy()
-    for start in range(0, rows.size, _ROWS):
-        some, which = rows[start : start + _ROWS], units[start : start + _ROWS]
+    work = 2 * sum(layer.weight.size for layer in network.layers[:index])
+    count = max(1, min(_MOST_ROWS, int(_MOST_WORK / work)))
+    for start in range(0, rows.size, count):
+        if deadline.passed:
+            break
+        some, which = rows[start : start + count], units[start : start + count]
         ends = bound_each(network, pieces, index, lower, upper, some, which, (1.0, -1.0))
         high[some, which] = np.minimum(high[some, which], ends[0])
         low[some, which] = np.maximum(low[some, which], -ends[1])

@@ -57,19 +57,14 @@ MILP_ROUND = 8
 
 def classify(run: Run) -> None:
     """Decide every unit by intervals, CROWN, witnesses, splitting, LPs, search and MILPs."""
-    network, ledger, stages = run.network, run.ledger, run.settings.stages
-    for layer in range(len(network.layers)):
-        ledger.bound_layer(layer)
-    phased = network.phased_layers
-    ledger.credit("bounds", sum(2 * network.layers[k].n_out for k in phased) - ledger.all_open())
+    ledger, stages = run.ledger, run.settings.stages
+    run.bound_layers()
     before = ledger.all_open()
-    sweep(ledger, run.settings)
-    for layer in phased:
-        ascend_open(ledger, layer, run.settings, LIKELY_STARTS)
+    sweep(ledger, run.settings, run.deadline)
+    _ascend(run, LIKELY_STARTS)
     # Random points show little that an ascent does not, and cost as much in small networks.
-    scatter(ledger, run.settings)
-    for layer in phased:
-        ascend_open(ledger, layer, run.settings, RANDOM_STARTS)
+    scatter(ledger, run.settings, run.deadline)
+    _ascend(run, RANDOM_STARTS)
     run.credit("witness", before)
     if _splits(run) and ledger.all_open():
         _split(run)
@@ -81,12 +76,25 @@ def classify(run: Run) -> None:
         _go_up(run, _ask_layer)
 
 
+def _ascend(run: Run, attempts: range) -> None:
+    """Frank-Wolfe ascent for what is open, layer by layer."""
+    for layer in run.network.phased_layers:
+        if run.deadline.passed:
+            return
+        asked = len(run.ledger.open(layer))
+        if asked:
+            run.announce(layer, "witness", asked)
+            ascend_open(run.ledger, layer, run.settings, attempts, run.deadline)
+
+
 def _go_up(run: Run, settle: Callable[[Run, int], None]) -> None:
     """Bound each layer from what is proved below it, then settle its open directions."""
     network, ledger = run.network, run.ledger
     for layer in range(len(network.layers)):
+        if run.deadline.passed:
+            return
         before = ledger.all_open()
-        ledger.bound_layer(layer)
+        ledger.bound_layer(layer, deadline=run.deadline)
         run.credit("bounds", before)
         # Interval arithmetic is exact in layer 0, so nothing can add to it.
         if layer and network.layers[layer].has_phases and ledger.bounds(layer + 1).finite:
@@ -265,6 +273,7 @@ def ask_milps(run: Run, directions: list[Direction], skip_settled: bool = True) 
             asked: list[Direction], scope: Scope = scope, model: LayerModel = model
         ) -> list[MilpJob]:
             limit = run.time_for_one(len(asked))
+            points = best_known(ledger, asked, run.deadline)
             return [
                 MilpJob(
                     scope,
@@ -278,7 +287,7 @@ def ask_milps(run: Run, directions: list[Direction], skip_settled: bool = True) 
                     limit,
                     settings.node_limit,
                 )
-                for direction, point in zip(asked, best_known(ledger, asked), strict=True)
+                for direction, point in zip(asked, points, strict=True)
             ]
 
         for start in range(0, len(mine), MILP_ROUND):

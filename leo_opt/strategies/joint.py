@@ -53,11 +53,10 @@ class _JointModel:
 def classify(run: Run) -> None:
     """Decide every unit by intervals, samples and a loop of solves of one MILP."""
     network, ledger = run.network, run.ledger
-    for layer in range(len(network.layers)):
-        ledger.bound_layer(layer, methods=("interval",))
+    run.bound_layers(methods=("interval",))
     before = ledger.all_open()
-    sweep(ledger, run.settings)
-    scatter(ledger, run.settings)
+    sweep(ledger, run.settings, run.deadline)
+    scatter(ledger, run.settings, run.deadline)
     run.credit("witness", before)
     # Interval arithmetic is exact in layer 0, so nothing can add to it.
     directions = [d for k in network.phased_layers if k > 0 for d in ledger.open(k)]
@@ -100,14 +99,17 @@ def _build(run: Run, directions: list[Direction], bounds: Bounds) -> _JointModel
     )
     model.shown = pyo.Var(range(len(directions)), domain=pyo.Binary)
     model.implied = pyo.ConstraintList()
+    blurs = {
+        layer: solver_blur(run.network, run.domain, bounds, layer)
+        / unit_scales(run.network, run.domain, bounds, layer)
+        for layer in sorted({direction.layer for direction in directions})
+    }
     for k, (layer, unit, sign) in enumerate(directions):
         scale = float(model.net.scale[layer, unit])
         pre = scale * model.net.pre[layer, unit]
         end = bounds.lower if sign > 0 else bounds.upper
         least = sign * float(end[layer][unit]) * scale  # the lower end of sign * pre
-        blur = solver_blur(run.network, run.domain, bounds, layer)[unit]
-        blur *= scale / unit_scales(run.network, run.domain, bounds, layer)[unit]
-        margin = run.settings.margin + float(blur)
+        margin = run.settings.margin + scale * float(blurs[layer][unit])
         model.implied.add(sign * pre + (least + margin) * model.shown[k] >= least)
     compiled = compile_model(model)
     return _JointModel(
@@ -170,7 +172,7 @@ def _removed(run: Run, model: _JointModel, answer: Answer, left: list[Direction]
     for layer in sorted({direction.layer for direction in claimed}):
         asked = [direction for direction in claimed if direction.layer == layer]
         starts = np.repeat(inputs[:1], len(asked), axis=0)
-        inputs = np.vstack([inputs, climb(run.ledger, asked, starts)])
+        inputs = np.vstack([inputs, climb(run.ledger, asked, starts, run.deadline)])
     enclosures = evaluate(model.network, inputs)
     for direction in left:
         pre, radius = enclosures[direction.layer]

@@ -9,14 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leo_opt.bounds import Bounds, crown, interval
+from leo_opt.deadline import NO_LIMIT, Deadline
 from leo_opt.domain import Box
 from leo_opt.network import FloatArray, Network
 from leo_opt.stability import ARITHMETIC, Evidence, Premise, Stability, Statistics, weakest
 from leo_opt.witnesses import Witnesses
 
 BoolArray = NDArray[np.bool_]
-
-_METHODS = {"interval": interval.bound_layer, "crown": crown.bound_layer}
 
 
 class Direction(NamedTuple):
@@ -69,24 +68,43 @@ class Ledger:
         self.settled: dict[str, int] = {}
         widths = [layer.n_out for layer in network.layers]
         self._sides = {-1: _Side(widths), +1: _Side(widths)}
+        self._lines = {True: crown.Memory(), False: crown.Memory()}
+        """By whether the premise is certified."""
 
-    def bound_layer(self, layer: int, methods: Sequence[str] = ("interval", "crown")) -> None:
+    def bound_layer(
+        self,
+        layer: int,
+        methods: Sequence[str] = ("interval", "crown"),
+        deadline: Deadline = NO_LIMIT,
+    ) -> None:
         """Bounds of a layer from all that is known of the layers before it.
 
         The certified intervals are computed from certified ones. Where a solver has tightened
-        an earlier layer, a second pass from the trusted intervals inherits that premise.
+        an earlier layer, a second pass from the trusted intervals inherits that premise. Units
+        that the deadline leaves no time for have what interval arithmetic says.
         """
-        self._bound_layer(layer, ARITHMETIC, methods)
+        self._bound_layer(layer, ARITHMETIC, methods, deadline)
         premise = self.premise_below(layer)
         if not premise.certified:
-            self._bound_layer(layer, premise, methods)
+            self._bound_layer(layer, premise, methods, deadline)
 
-    def _bound_layer(self, layer: int, premise: Premise, methods: Sequence[str]) -> None:
+    def _bound_layer(
+        self, layer: int, premise: Premise, methods: Sequence[str], deadline: Deadline
+    ) -> None:
         lower, upper = (side[:layer] for side in self._arrays(premise.certified))
+        found = {"interval": interval.bound_layer(self.network, self.domain, layer, lower, upper)}
         # In layer 0 interval arithmetic is exact, so that CROWN would only repeat it.
-        for method in methods if layer else ("interval",):
-            bound = _METHODS[method]
-            low, high = bound(self.network, self.domain, layer, lower, upper)
+        if layer and "crown" in methods:
+            found["crown"] = crown.bound_layer(
+                self.network,
+                self.domain,
+                layer,
+                lower,
+                upper,
+                deadline=deadline,
+                memory=self._lines[premise.certified],
+            )
+        for method, (low, high) in found.items():
             self._sides[-1].tighten(layer, -low, method, premise)
             self._sides[+1].tighten(layer, high, method, premise)
 
@@ -174,7 +192,8 @@ class Ledger:
 
     def all_open(self) -> int:
         """Number of open directions of all layers with phases."""
-        return sum(len(self.open(layer)) for layer in self.network.phased_layers)
+        counts = (self.unanswered(layer) for layer in self.network.phased_layers)
+        return sum(int(below.sum() + above.sum()) for below, above in counts)
 
     def credit(self, stage: str, count: int) -> None:
         """Count directions that a stage has settled."""

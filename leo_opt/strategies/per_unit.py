@@ -25,6 +25,7 @@ def classify(run: Run) -> None:
     """
     network, ledger = run.network, run.ledger
     for layer, described in enumerate(network.layers):
+        run.announce(layer, "bounds", 2 * described.n_out)
         ledger.bound_layer(layer, methods=("interval",))
         if not described.has_phases:
             continue
@@ -32,7 +33,9 @@ def classify(run: Run) -> None:
         if layer == 0:
             # Interval arithmetic is exact here; the vertices are its witnesses.
             vertices = first_layer_vertices(network, run.domain)
-            ledger.witnesses = collect(network, run.domain, vertices, ledger.witnesses)
+            ledger.witnesses = collect(
+                network, run.domain, vertices, ledger.witnesses, run.deadline
+            )
             run.credit("witness", before)
         else:
             directions = [

@@ -57,6 +57,15 @@ class Run:
             left = asked - settled
             self.settings.progress(Progress(layer, stage, left, asked, self.deadline.remaining))
 
+    def bound_layers(self, methods: Sequence[str] = ("interval", "crown")) -> None:
+        """Bounds of all layers, from the first to the last; what they settle is credited."""
+        phased = self.network.phased_layers
+        asked = sum(2 * self.network.layers[k].n_out for k in phased)
+        for layer in range(len(self.network.layers)):
+            self.announce(layer, "bounds", 2 * self.network.layers[layer].n_out)
+            self.ledger.bound_layer(layer, methods, self.deadline)
+        self.ledger.credit("bounds", asked - self.ledger.all_open())
+
     def time_for_one(self, count: int) -> float | None:
         """Seconds for one of `count` questions, those open elsewhere having their share too.
 

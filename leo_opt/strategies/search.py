@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from leo_opt.deadline import Deadline
 from leo_opt.network import FloatArray
 from leo_opt.strategies.ledger import Direction, Ledger
 from leo_opt.strategies.settings import Settings
@@ -16,42 +17,47 @@ _BATCH = 256
 """Most questions ascended or points tried at once, which bounds the memory."""
 
 
-def sweep(ledger: Ledger, settings: Settings) -> None:
+def sweep(ledger: Ledger, settings: Settings, deadline: Deadline) -> None:
     """Try the user's samples and the vertices of the first layer on every unit."""
     network, domain = ledger.network, ledger.domain
     if settings.samples is not None:
         samples = network.batch(settings.samples)
-        ledger.witnesses = collect(network, domain, samples, ledger.witnesses)
-    if ledger.all_open():
+        ledger.witnesses = collect(network, domain, samples, ledger.witnesses, deadline)
+    if ledger.all_open() and not deadline.passed:
         vertices = first_layer_vertices(network, domain)
-        ledger.witnesses = collect(network, domain, vertices, ledger.witnesses)
+        ledger.witnesses = collect(network, domain, vertices, ledger.witnesses, deadline)
 
 
-def scatter(ledger: Ledger, settings: Settings) -> None:
+def scatter(ledger: Ledger, settings: Settings, deadline: Deadline) -> None:
     """Try random points on every unit."""
     network, domain = ledger.network, ledger.domain
     generator = np.random.default_rng(settings.seed)
     for start in range(0, settings.random_points, _BATCH):
-        if ledger.all_open():
+        if ledger.all_open() and not deadline.passed:
             points = domain.sample(min(_BATCH, settings.random_points - start), generator)
             ledger.witnesses = collect(network, domain, points, ledger.witnesses)
 
 
-def ascend_open(ledger: Ledger, layer: int, settings: Settings, attempts: range) -> None:
+def ascend_open(
+    ledger: Ledger, layer: int, settings: Settings, attempts: range, deadline: Deadline
+) -> None:
     """Frank-Wolfe ascent for the open directions of a layer, one start an attempt."""
     network, domain = ledger.network, ledger.domain
     for attempt in attempts:
         generator = np.random.default_rng((settings.seed, layer, attempt))
         directions = ledger.open(layer)
         for start in range(0, len(directions), _BATCH):
+            if deadline.passed:
+                return
             batch = directions[start : start + _BATCH]
-            points = climb(ledger, batch, _starts(ledger, batch, attempt, generator))
+            points = climb(ledger, batch, _starts(ledger, batch, attempt, generator), deadline)
             ledger.witnesses = collect(network, domain, points, ledger.witnesses)
 
 
-def best_known(ledger: Ledger, directions: list[Direction]) -> FloatArray:
+def best_known(ledger: Ledger, directions: list[Direction], deadline: Deadline) -> FloatArray:
     """For each direction of one layer the highest input that one ascent finds, (m, n_in)."""
-    return climb(ledger, directions, _starts(ledger, directions, 0, np.random.default_rng(0)))
+    starts = _starts(ledger, directions, 0, np.random.default_rng(0))
+    return climb(ledger, directions, starts, deadline)
 
 
 def _starts(
@@ -67,8 +73,11 @@ def _starts(
     return ledger.domain.sample(len(directions), generator)
 
 
-def climb(ledger: Ledger, directions: list[Direction], starts: FloatArray) -> FloatArray:
+def climb(
+    ledger: Ledger, directions: list[Direction], starts: FloatArray, deadline: Deadline
+) -> FloatArray:
     """Ascent for directions of one layer from one start each, (m, n_in)."""
     units = np.array([d.unit for d in directions])
     signs = np.array([d.sign for d in directions], dtype=np.float64)
-    return ascend(ledger.network, ledger.domain, directions[0].layer, units, signs, starts)
+    layer = directions[0].layer
+    return ascend(ledger.network, ledger.domain, layer, units, signs, starts, deadline=deadline)

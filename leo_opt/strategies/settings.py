@@ -21,7 +21,7 @@ class Progress:
     layer
         The layer at work, an index into network.layers.
     stage
-        "witness" or a key of `STAGES`.
+        "bounds", "witness", "tighten", "joint" or a key of `STAGES`.
     open, asked
         Directions of this layer still without an answer, and those the stage began with.
     remaining

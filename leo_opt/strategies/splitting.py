@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leo_opt.bounds import Bounds
-from leo_opt.bounds.pieces import bound_pieces
+from leo_opt.bounds.pieces import bound_pieces, boxes_at_once
 from leo_opt.deadline import Deadline
 from leo_opt.domain import Boxes
 from leo_opt.enclosure import evaluate
@@ -27,8 +27,6 @@ from leo_opt.witnesses import Witnesses, collect, directions
 
 MOST_INPUTS = 12
 """Inputs beyond which halving one of them at a time gains too little."""
-_CHUNK = 256
-"""Boxes bounded at once."""
 _STRIDE = 1000, 0.1
 """Pieces after which the pace is measured: at least so many, and this share of the budget."""
 _PROBES = 3
@@ -62,9 +60,9 @@ class _Stack:
     boxes: Boxes
     shares: FloatArray
 
-    def pop(self) -> tuple[_Stack, _Stack]:
+    def pop(self, count: int) -> tuple[_Stack, _Stack]:
         """The last ones, and the rest."""
-        last, rest = slice(-_CHUNK, None), slice(-_CHUNK)
+        last, rest = slice(-count, None), slice(-count)
         return _Stack(self.boxes[last], self.shares[last]), _Stack(
             self.boxes[rest], self.shares[rest]
         )
@@ -144,9 +142,10 @@ def split_inputs(
     generator = np.random.default_rng(0)
     domain = known.domain
     stack = _Stack(Boxes(domain.lower[None, :], domain.upper[None, :]), np.ones(1))
+    chunk = boxes_at_once(network)
     while len(stack.boxes) and pace.suffices and not deadline.passed:
-        pieces, stack = stack.pop()
-        lower, upper = _bound(network, pieces.boxes, known)
+        pieces, stack = stack.pop(chunk)
+        lower, upper = _bound(network, pieces.boxes, known, deadline)
         witnesses, tied = _look(network, known, asked, pieces.boxes.centres, witnesses)
         hopeful &= ~tied
         alive = _alive(asked, witnesses, lower, upper) & hopeful
@@ -156,22 +155,27 @@ def split_inputs(
         pace.advance(len(pieces.boxes), float(pieces.shares[~going].sum()))
         cover.include([low[~going] for low in lower], [high[~going] for high in upper])
         boxes = pieces.boxes[going]
-        along = _choose(network, boxes, wide[going], asked, alive[going], generator)
+        along = _choose(network, boxes, wide[going], asked, alive[going], generator, deadline)
         stack = stack.push(boxes, pieces.shares[going], along)
-    for start in range(0, len(stack.boxes), _CHUNK):
-        cover.include(*_bound(network, stack.boxes[start : start + _CHUNK], known))
+    for start in range(0, len(stack.boxes), chunk):
+        if deadline.passed:
+            # What holds on the whole box holds on the pieces that are left.
+            cover.include([low[None] for low in known.lower], [high[None] for high in known.upper])
+            break
+        pieces_left = stack.boxes[start : start + chunk]
+        cover.include(*_bound(network, pieces_left, known, deadline))
     return Splitting(tuple(cover.lower), tuple(cover.upper), witnesses, pace.bounded)
 
 
 def _bound(
-    network: Network, pieces: Boxes, known: Bounds
+    network: Network, pieces: Boxes, known: Bounds, deadline: Deadline
 ) -> tuple[list[FloatArray], list[FloatArray]]:
     """Certified bounds of every layer on each piece, one (N, n_out) array a layer."""
-    spread = [
+    lower, upper = (
         [np.broadcast_to(side, (len(pieces), side.size)) for side in sides]
         for sides in (known.lower, known.upper)
-    ]
-    return bound_pieces(network, pieces, *spread)
+    )
+    return bound_pieces(network, pieces, lower, upper, deadline)
 
 
 def _look(
@@ -218,6 +222,7 @@ def _choose(
     asked: list[Direction],
     alive: NDArray[np.bool_],
     generator: np.random.Generator,
+    deadline: Deadline,
 ) -> NDArray[np.int64]:
     """For each piece the input along which the open pre-activations vary most."""
     width = pieces.upper - pieces.lower
@@ -227,6 +232,8 @@ def _choose(
     for _ in range(_PROBES):
         points = pieces.lower + width * generator.random(width.shape)
         for layer in np.unique(layers):
+            if deadline.passed:
+                break
             rows, columns = np.nonzero(alive & (layers == layer))
             signs = np.ones(rows.size)
             gradients = directions(network, points[rows], int(layer), units[columns], signs)
