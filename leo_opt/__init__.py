@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 # `X as X` says to type checkers that the name is meant to be imported from here.
 if TYPE_CHECKING:
+    from leo_opt.api import compress as compress
     from leo_opt.bounds import Bounds as Bounds
     from leo_opt.bounds import propagate as propagate
     from leo_opt.compression import Compression as Compression
-    from leo_opt.compression import compress as compress
     from leo_opt.domain import Box as Box
     from leo_opt.formats import load as load
     from leo_opt.formats import load_domain as load_domain
@@ -44,7 +44,7 @@ _HOMES = MappingProxyType(
         "Signature": "network",
         "Stability": "stability",
         "classify": "strategies",
-        "compress": "compression",
+        "compress": "api",
         "formulate": "formulations",
         "from_sklearn": "formats.scikit_learn",
         "from_torch": "formats.pytorch",

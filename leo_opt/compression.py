@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from leo_opt.arguments import read_instance
 from leo_opt.domain import Box
 from leo_opt.network import FloatArray, Network
 from leo_opt.rewrites import (
@@ -102,6 +103,7 @@ def compress(
     >>> compress(net, classify(net, Box(0, 1))).network
     Network(1 -> 1 linear; 2 parameters)
     """
+    read_instance(stability, "stability", Stability, "classify(network, box) makes one")
     stability.check(network)
     draft = Draft.begin(network, stability, certified_only)
     while True:

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from numbers import Real
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from leo_opt.arguments import refuse
 from leo_opt.errors import InvalidInputError
 from leo_opt.network import FloatArray
+
+_SHOWN = 4
+"""Inputs whose intervals `repr` lists."""
 
 
 def _read_side(values: ArrayLike, side: str) -> FloatArray:
@@ -69,7 +75,7 @@ class Box:
             object.__setattr__(self, name, side)
 
     @classmethod
-    def around(cls, point: ArrayLike, radius: ArrayLike, within: Box | None = None) -> Box:
+    def around(cls, point: ArrayLike, radius: ArrayLike, within: BoxLike | None = None) -> Box:
         """Smallest float64 box that holds the L-infinity ball of `radius` about `point`.
 
         Parameters
@@ -91,8 +97,8 @@ class Box:
             raise InvalidInputError(f"radius is {reach}; it must be finite and not negative")
         lower, upper = _subtract_down(centre, reach), -_subtract_down(-centre, reach)
         if within is not None:
-            within = within.spread(centre.size)
-            lower, upper = np.maximum(lower, within.lower), np.minimum(upper, within.upper)
+            whole = read_box(within, "within").spread(centre.size)
+            lower, upper = np.maximum(lower, whole.lower), np.minimum(upper, whole.upper)
             if (lower > upper).any():
                 raise InvalidInputError(
                     f"the ball of radius {reach} misses the box it should lie within at input "
@@ -162,7 +168,39 @@ class Box:
     def __repr__(self) -> str:
         if self.size is None:
             return f"Box({float(self.lower)}, {float(self.upper)})"
-        return f"Box({self.size} inputs in [{self.lower.min()}, {self.upper.max()}])"
+        if self.size <= _SHOWN:
+            return f"Box({self.lower.tolist()}, {self.upper.tolist()})"
+        low, high = float(self.lower.min()), float(self.upper.max())
+        if (self.lower == low).all() and (self.upper == high).all():
+            return f"Box({self.size} inputs, each in [{low}, {high}])"
+        width = self.upper - self.lower
+        return (
+            f"Box({self.size} inputs, widths {width.min():.3g} to {width.max():.3g}, all within "
+            f"[{low}, {high}])"
+        )
+
+
+BoxLike = Box | tuple[float | FloatArray, float | FloatArray]
+"""What public functions take for a box: one, or a pair of numbers or arrays (lower, upper)."""
+
+
+def read_box(value: Any, name: str = "domain", wanted: str = "a box") -> Box:
+    """An argument that should be a box: one, or a pair (lower, upper) of numbers or NumPy arrays.
+
+    Pairs of lists are refused, since other packages mean by them an interval an input.
+
+    Raises
+    ------
+    InvalidInputError
+        If it is none, or its sides do not make a box.
+    """
+    if isinstance(value, Box):
+        return value
+    sides = value if isinstance(value, tuple) and len(value) == 2 else ()
+    if not sides or not all(isinstance(side, (Real, np.ndarray)) for side in sides):
+        cure = "give Box(lower, upper), or a pair (lower, upper) of numbers or NumPy arrays"
+        refuse(value, name, wanted, cure)
+    return Box(*sides)
 
 
 @dataclass(frozen=True, eq=False)

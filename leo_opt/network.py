@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from leo_opt.activations import ACTIVATIONS, Activation, FloatArray, LinearPiece
+from leo_opt.arguments import read_instance, refuse
 from leo_opt.errors import InvalidInputError
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "Network",
     "Rounding",
     "Signature",
+    "read_network",
 ]
 
 
@@ -295,9 +297,13 @@ class Network:
         Raises
         ------
         InvalidInputError
-            If the last dimension is not the input size.
+            If they are not numbers or the last dimension is not the input size.
         """
-        array = np.asarray(inputs, dtype=np.float64)
+        try:
+            array = np.asarray(inputs, dtype=np.float64)
+        # Tensors that carry gradients, variables of a model and the like refuse in their own ways.
+        except (TypeError, ValueError, RuntimeError):
+            refuse(inputs, "inputs", "an array of numbers", "give floats")
         if array.ndim not in (1, 2) or array.shape[-1] != self.input_size:
             raise InvalidInputError(
                 f"inputs have shape {array.shape}; this network takes ({self.input_size},) "
@@ -349,3 +355,15 @@ class Network:
     def __repr__(self) -> str:
         chain = " -> ".join(f"{layer.n_out} {layer.activation}" for layer in self.layers)
         return f"Network({self.input_size} -> {chain}; {self.parameters} parameters)"
+
+
+def read_network(value: object, name: str = "network") -> Network:
+    """An argument that should be a network.
+
+    Raises
+    ------
+    InvalidInputError
+        If it is none; the message says how to make one of what it is.
+    """
+    cure = "leo_opt.load(path) and Network.from_arrays(weights, biases) make networks"
+    return read_instance(value, name, Network, cure)

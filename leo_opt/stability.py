@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 
 from leo_opt.bounds import Bounds
-from leo_opt.domain import Box
+from leo_opt.domain import Box, BoxLike, read_box
 from leo_opt.errors import FileFormatError, InvalidInputError, MismatchError
 from leo_opt.evidence import ARITHMETIC, Evidence, Premise, weakest
 from leo_opt.formats.files import check_readable, write_atomically
-from leo_opt.network import FloatArray, Network
+from leo_opt.network import FloatArray, Network, read_network
 
 __all__ = [
     "ARITHMETIC",
@@ -152,21 +152,22 @@ class Stability:
         low, high = self.certified.lower[layer], self.certified.upper[layer]
         return int(((low >= 0.0) | (high <= 0.0)).sum()) if self.has_phases[layer] else 0
 
-    def check(self, network: Network, domain: Box | None = None) -> None:
+    def check(self, network: Network, domain: BoxLike | None = None) -> None:
         """Refuse another network, or a box that this one does not cover.
 
         Raises
         ------
         MismatchError
         """
-        if network.content_hash != self.network_hash:
+        if read_network(network).content_hash != self.network_hash:
             raise MismatchError(
                 f"stability is of network {self.network_hash[:12]} and this network is "
                 f"{network.content_hash[:12]}; classify this network"
             )
-        if domain is not None and not self.domain.contains(domain.spread(network.input_size)):
+        box = self.domain if domain is None else read_box(domain).spread(network.input_size)
+        if not self.domain.contains(box):
             raise MismatchError(
-                f"stability holds on {self.domain!r} and not on all of {domain!r}; "
+                f"stability holds on {self.domain!r} and not on all of {box!r}; "
                 "classify on the larger box"
             )
 
@@ -185,7 +186,7 @@ class Stability:
         cls,
         path: str | os.PathLike[str],
         network: Network | None = None,
-        domain: Box | None = None,
+        domain: BoxLike | None = None,
     ) -> Stability:
         """Read what `save` wrote and, where given, `check` it against a network and a box.
 

@@ -14,7 +14,7 @@ import leo_opt
 
 PACKAGE = Path(leo_opt.__file__).parent
 ROWS = (
-    ("errors",),
+    ("errors", "arguments"),
     ("activations", "network", "domain", "parallel", "deadline", "enclosure", "sums"),
     ("evidence", "connectivity", "formats"),
     ("bounds", "witnesses", "deviation", "solvers"),
@@ -22,7 +22,7 @@ ROWS = (
     ("separation",),
     ("rewrites", "strategies"),
     ("compression", "equivalence", "verification"),
-    ("model_files",),
+    ("model_files", "api"),
     ("report", "progress", "testing", "comparison", "demo", "cli", "console"),
     ("__main__",),
 )
@@ -34,6 +34,8 @@ FORBIDDEN = {
     "compression": {"solvers", "strategies"},
 }
 PEERS = {
+    "arguments",
+    "errors",
     "progress",
     "report",
     "comparison",

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from leo_opt.arguments import read_word
 from leo_opt.bounds import crown, interval
 from leo_opt.bounds.values import Bounds, Interval
 from leo_opt.deadline import NO_LIMIT, Deadline
-from leo_opt.domain import Box, Boxes
-from leo_opt.errors import InvalidInputError
-from leo_opt.network import FloatArray, Network
+from leo_opt.domain import Box, Boxes, BoxLike, read_box
+from leo_opt.network import FloatArray, Network, read_network
 
 METHODS = ("interval", "crown")
 """The ways to bound a layer; "crown" intersects CROWN with intervals."""
@@ -54,7 +54,7 @@ def bound_layer(
 
 def propagate(
     network: Network,
-    domain: Box,
+    domain: BoxLike,
     method: str = "crown",
     time_limit: float | Deadline | None = None,
 ) -> Bounds:
@@ -84,13 +84,9 @@ def propagate(
     H. Zhang et al., Efficient Neural Network Robustness Certification with General Activation
     Functions, NeurIPS 2018.
     """
-    if method not in METHODS:
-        raise InvalidInputError(f"method {method!r} is unknown; known are {', '.join(METHODS)}")
-    box, deadline, memory = (
-        domain.spread(network.input_size),
-        Deadline.of(time_limit),
-        crown.Memory(),
-    )
+    read_word(method, "method", METHODS)
+    box = read_box(domain).spread(read_network(network).input_size)
+    deadline, memory = Deadline.of(time_limit), crown.Memory()
     lower: list[FloatArray] = []
     upper: list[FloatArray] = []
     for index in range(len(network.layers)):

@@ -8,11 +8,11 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from leo_opt.domain import Box
+from leo_opt.domain import Box, BoxLike, read_box
 from leo_opt.enclosure import evaluate
 from leo_opt.errors import FileFormatError, InvalidInputError, MismatchError
 from leo_opt.formats.files import check_readable
-from leo_opt.network import FloatArray, Layer, Network
+from leo_opt.network import FloatArray, Layer, Network, read_network
 
 Interval = tuple[FloatArray, FloatArray]
 """Lower and upper ends, (n,) arrays."""
@@ -90,7 +90,7 @@ class Bounds:
         upper = tuple(map(np.minimum, self.upper, other.upper))
         return Bounds(self.domain, lower, upper)
 
-    def check(self, network: Network, domain: Box | None = None, seed: int = 0) -> None:
+    def check(self, network: Network, domain: BoxLike | None = None, seed: int = 0) -> None:
         """Refuse bounds that are for another shape or box, or that sampled inputs violate.
 
         Parameters
@@ -103,13 +103,14 @@ class Bounds:
         MismatchError
             With the unit and the value that contradicts its interval.
         """
-        widths = [layer.n_out for layer in network.layers]
+        widths = [layer.n_out for layer in read_network(network).layers]
         if [low.size for low in self.lower] != widths:
             raise MismatchError(
                 f"bounds are for layers of {[low.size for low in self.lower]} units and the "
                 f"network has {widths}; they belong to another network"
             )
-        wanted = (self.domain if domain is None else domain).spread(network.input_size)
+        wanted = self.domain if domain is None else read_box(domain)
+        wanted = wanted.spread(network.input_size)
         own = self.domain.spread(network.input_size)
         if not own.contains(wanted):
             raise MismatchError(

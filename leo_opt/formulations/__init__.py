@@ -8,11 +8,12 @@ from importlib.metadata import EntryPoint, entry_points
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from leo_opt.arguments import read_instance, refuse
 from leo_opt.bounds import Bounds, propagate
-from leo_opt.domain import Box
+from leo_opt.domain import Box, BoxLike, read_box
 from leo_opt.errors import InvalidInputError
-from leo_opt.formulations.base import Cut, Formulation, Unit, UnitRow
-from leo_opt.network import Network
+from leo_opt.formulations.base import Cut, Formulation, FormulationLike, Unit, UnitRow
+from leo_opt.network import Network, read_network
 
 if TYPE_CHECKING:
     from leo_opt.formulations.big_m import BigM
@@ -32,6 +33,7 @@ __all__ = [
     "ConvexHull",
     "Cut",
     "Formulation",
+    "FormulationLike",
     "Ideal",
     "Indicator",
     "Partition",
@@ -99,34 +101,42 @@ def names() -> list[str]:
     return [*FORMULATIONS, *sorted(set(_plugins()) - set(FORMULATIONS))]
 
 
-def check_name(name: str | Formulation) -> None:
-    """Refuse what `find` would, without importing Pyomo for one of ours.
+def read_choice(value: FormulationLike, name: str = "formulation") -> str | Formulation:
+    """An argument that should choose a formulation; Pyomo is not imported for a name of ours.
 
     Raises
     ------
     InvalidInputError
         As `find` does.
     """
-    if isinstance(name, Formulation) or name not in FORMULATIONS:
-        find(name)
+    if isinstance(value, str) and value in FORMULATIONS:
+        return value
+    found = find(value, name)
+    return value if isinstance(value, str) else found
 
 
-def find(name: str | Formulation) -> Formulation:
+def find(name: FormulationLike, argument: str = "formulation") -> Formulation:
     """The formulation of a name, with its default options.
 
     Parameters
     ----------
     name
         A key of `FORMULATIONS` or the name of an entry point. A `Formulation` is given back as
-        it is.
+        it is, and a class of them as its default instance.
+    argument
+        What messages call it.
 
     Raises
     ------
     InvalidInputError
-        If no formulation has that name, or a plug-in of that name is none.
+        If no formulation has that name, a plug-in of that name is none, or it is no name.
     """
     if isinstance(name, Formulation):
         return name
+    if isinstance(name, type) and issubclass(name, Formulation):
+        return name()
+    if not isinstance(name, str):
+        refuse(name, argument, "a formulation", f"give one of {', '.join(names())}")
     if name in FORMULATIONS:
         return FORMULATIONS[name]()
     plugins = _plugins()
@@ -152,10 +162,10 @@ def _plugins() -> dict[str, EntryPoint]:
 
 def formulate(
     network: Network,
-    domain: Box | None = None,
+    domain: BoxLike | None = None,
     *,
     inputs: Any = None,
-    formulation: str | Formulation = "big-m",
+    formulation: FormulationLike = "big-m",
     bounds: Bounds | None = None,
     restrict: bool = False,
     centred: bool = True,
@@ -177,7 +187,7 @@ def formulate(
         The network's inputs: an indexed Pyomo variable, a list of variables and expressions, or
         the `inputs` of another block. By default the block has its own variables.
     formulation
-        A name (see `names`) or a formulation.
+        A name (see `names`), a formulation, or a class of them.
     bounds
         Intervals of all pre-activations on a box that contains the domain; by default those of
         `propagate`. The model keeps every pre-activation that has a variable inside.
@@ -233,7 +243,7 @@ def formulate(
     from leo_opt.formulations.embedding import check_activations, check_finite, embed
     from leo_opt.formulations.inputs import check_reach, read_inputs
 
-    check_activations(network)
+    check_activations(read_network(network))
     entries = read_inputs(inputs, network.input_size)
     box = _choose_domain(domain, entries, bounds).spread(network.input_size)
     if entries is not None and not restrict:
@@ -241,6 +251,7 @@ def formulate(
     if bounds is None:
         bounds = propagate(network, box)
     else:
+        read_instance(bounds, "bounds", Bounds, "propagate(network, domain) makes them")
         bounds.check(network, box)
     check_finite(bounds)
     # The garbage collector would walk the growing model again and again: most of the build.
@@ -248,10 +259,10 @@ def formulate(
         return embed(network, box, entries, find(formulation), bounds, centred)
 
 
-def _choose_domain(domain: Box | None, inputs: list[Any] | None, bounds: Bounds | None) -> Box:
+def _choose_domain(domain: BoxLike | None, inputs: list[Any] | None, bounds: Bounds | None) -> Box:
     """The domain given, else that of the user's variables, else that of the bounds."""
     if domain is not None:
-        return domain
+        return read_box(domain)
     if inputs is not None:
         from leo_opt.formulations.inputs import domain_of
 

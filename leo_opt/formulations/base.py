@@ -169,3 +169,7 @@ class Formulation(ABC):
             Empty in formulations that `add_units` writes whole.
         """
         return ()
+
+
+FormulationLike = str | Formulation | type[Formulation]
+"""What functions take for a formulation: a name, one, or a class, which is its default instance."""

@@ -12,10 +12,10 @@ import numpy as np
 from scipy import sparse
 
 from leo_opt.bounds import Bounds, propagate
-from leo_opt.domain import Box
+from leo_opt.domain import Box, BoxLike, read_box
 from leo_opt.errors import InvalidInputError
 from leo_opt.formats.files import AnyPath, check_writable, suffix_of, write_atomically
-from leo_opt.formulations import Formulation, formulate
+from leo_opt.formulations import Formulation, FormulationLike, formulate
 from leo_opt.formulations import find as find_formulation
 from leo_opt.formulations.rows import SMALLEST_COEFFICIENT
 from leo_opt.model_files.description import (
@@ -29,7 +29,7 @@ from leo_opt.model_files.mps import mps_text
 from leo_opt.model_files.objective import Objective
 from leo_opt.model_files.sheet import Sheet
 from leo_opt.model_files.sidecar import Sidecar, check_not_another
-from leo_opt.network import Network
+from leo_opt.network import Network, read_network
 from leo_opt.separation import Separation
 from leo_opt.solvers import Compiled, StandardForm, compile_model, find
 from leo_opt.stability import Stability
@@ -76,10 +76,10 @@ def export_model(model: Any, path: AnyPath) -> dict[str, str]:
 
 def export_network(
     network: Network,
-    domain: Box | None,
+    domain: BoxLike | None,
     path: AnyPath,
     *,
-    formulation: str | Formulation = "big-m",
+    formulation: FormulationLike = "big-m",
     bounds: Bounds | Stability | None = None,
     method: str = "crown",
     objective: Objective | str | None = None,
@@ -130,8 +130,9 @@ def export_network(
             f"{chosen.name} is written with the rows that the relaxation of an objective "
             "violates; give an objective, or take convex-hull"
         )
-    known, phases, source = _choose_bounds(network, domain, bounds, method)
-    box = (known.domain if domain is None else domain).spread(network.input_size)
+    given = None if domain is None else read_box(domain)
+    known, phases, source = _choose_bounds(read_network(network), given, bounds, method)
+    box = (known.domain if given is None else given).spread(network.input_size)
     block = formulate(network, box, formulation=chosen, bounds=known, centred=centred)
     compiled = compile_model(block)
     form = _with_objective(compiled, block, question)

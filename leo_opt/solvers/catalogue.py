@@ -9,6 +9,7 @@ from importlib.metadata import EntryPoint, entry_points
 from types import MappingProxyType
 from typing import Any
 
+from leo_opt.arguments import refuse
 from leo_opt.errors import InvalidInputError, LeoOptError
 from leo_opt.solvers.auto import Auto
 from leo_opt.solvers.base import Solver
@@ -56,6 +57,8 @@ def find(name: str | Solver) -> Solver:
     """
     if isinstance(name, Solver):
         return name
+    if not isinstance(name, str):
+        refuse(name, "solver", "a solver", f"give one of {', '.join(names())}")
     if name in SOLVERS:
         module, _, attribute = SOLVERS[name].partition(":")
         return _made(getattr(importlib.import_module(module), attribute), name)

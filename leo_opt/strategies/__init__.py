@@ -8,11 +8,12 @@ from types import MappingProxyType
 
 from numpy.typing import ArrayLike
 
+from leo_opt.arguments import read_word
 from leo_opt.deadline import Deadline
-from leo_opt.domain import Box
-from leo_opt.errors import InvalidInputError
-from leo_opt.formulations import check_name as check_formulation
-from leo_opt.network import Network
+from leo_opt.domain import BoxLike, read_box
+from leo_opt.formats.files import AnyPath
+from leo_opt.formulations import FormulationLike
+from leo_opt.network import Network, read_network
 from leo_opt.parallel import Workers
 from leo_opt.solvers import find as find_solver
 from leo_opt.stability import Stability
@@ -31,11 +32,11 @@ STRATEGIES: Mapping[str, Callable[[Run], None]] = MappingProxyType(
 
 def classify(
     network: Network,
-    domain: Box,
+    domain: BoxLike,
     *,
     strategy: str = "cascade",
     solver: str = "highs",
-    formulation: str = "big-m",
+    formulation: FormulationLike = "big-m",
     samples: ArrayLike | None = None,
     random_points: int = 1000,
     stages: Sequence[str] = STAGES,
@@ -48,7 +49,7 @@ def classify(
     skip_stable: bool = False,
     workers: int = 1,
     executor: Executor | None = None,
-    checkpoint: str | None = None,
+    checkpoint: AnyPath | None = None,
     seed: int = 0,
     progress: Callable[[Progress], None] | None = None,
 ) -> Stability:
@@ -56,10 +57,13 @@ def classify(
 
     Parameters
     ----------
+    domain
+        A box, or a pair (lower, upper) of numbers or NumPy arrays.
     strategy
         "cascade"; or, kept as baselines, "per-unit" (LEO as published) and "joint" (ISA).
     solver, formulation
-        Names, as in `leo_opt.solvers` and `leo_opt.formulations`.
+        Names, as in `leo_opt.solvers` and `leo_opt.formulations`; a formulation or a class of
+        them will do.
     samples : (N, n_in) array or None
         Inputs to try as witnesses, such as training data; clipped into the box.
     random_points
@@ -110,10 +114,7 @@ def classify(
     T. Serra, X. Yu, A. Kumar, S. Ramalingam, Scaling Up Exact Neural Network Compression by ReLU
     Stability, NeurIPS 2021.
     """
-    if strategy not in STRATEGIES:
-        raise InvalidInputError(
-            f"strategy {strategy!r} is unknown; known are {', '.join(STRATEGIES)}"
-        )
+    read_word(strategy, "strategy", STRATEGIES)
     settings = Settings(
         solver=solver,
         formulation=formulation,
@@ -123,7 +124,7 @@ def classify(
         unit_time_limit=unit_time_limit,
         node_limit=node_limit,
         margin=margin,
-        stages=tuple(stages),
+        stages=stages,
         splitting_budget=splitting_budget,
         search_nodes=search_nodes,
         skip_stable=skip_stable,
@@ -133,11 +134,11 @@ def classify(
         seed=seed,
         progress=progress,
     )
+    box = read_box(domain).spread(read_network(network).input_size)
     find_solver(solver)
-    check_formulation(formulation)
     try:
         with Workers(workers, executor) as places:
-            run = Run(network, domain.spread(network.input_size), settings, places)
+            run = Run(network, box, settings, places)
             STRATEGIES[strategy](run)
             return run.close(strategy)
     finally:

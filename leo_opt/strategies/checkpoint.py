@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from leo_opt.domain import Box
+from leo_opt.formats.files import AnyPath
 from leo_opt.formats.journal import Journal, JournalFormat
 from leo_opt.network import Network
 from leo_opt.stability import Premise
@@ -32,7 +33,7 @@ class Checkpoint:
         self._settled = {f.direction: f for f in self._known.values() if f.settles}
 
     @classmethod
-    def open(cls, path: str | None, network: Network, domain: Box, margin: float) -> Checkpoint:
+    def open(cls, path: AnyPath | None, network: Network, domain: Box, margin: float) -> Checkpoint:
         """Open or make the record of one network, one box and one margin.
 
         Raises

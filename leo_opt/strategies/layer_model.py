@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from leo_opt.bounds import Bounds
 from leo_opt.domain import Box
 from leo_opt.enclosure import evaluate
+from leo_opt.formulations import FormulationLike
 from leo_opt.network import FloatArray, Network
 from leo_opt.solvers import Answer, Feature, RowHandle, Session, StandardForm, compile_model
 from leo_opt.strategies.ledger import Direction
@@ -95,7 +96,7 @@ class LayerModel:
 
 
 def build_layer_model(
-    network: Network, domain: Box, layer: int, bounds: Bounds, formulation: str
+    network: Network, domain: Box, layer: int, bounds: Bounds, formulation: FormulationLike
 ) -> LayerModel:
     """Formulate and compile layers 0 .. layer-1 of a network.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar
 
+from leo_opt.arguments import name_of
 from leo_opt.deadline import Deadline
 from leo_opt.domain import Box
 from leo_opt.network import Network
@@ -178,7 +179,7 @@ class Run:
                 lps_solved=self._lps,
                 settled=dict(self.ledger.settled),
                 strategy=strategy,
-                solver=self.settings.solver,
-                formulation=self.settings.formulation,
+                solver=name_of(self.settings.solver),
+                formulation=name_of(self.settings.formulation),
             )
         )

@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from numpy.typing import ArrayLike
 
+from leo_opt.arguments import (
+    Reader,
+    not_negative,
+    optional,
+    positive,
+    read_callback,
+    read_flag,
+    read_number,
+    read_options,
+    read_path,
+    read_whole,
+    words_of,
+)
 from leo_opt.deadline import Deadline, check_limit
-from leo_opt.errors import InvalidInputError
+from leo_opt.formats.files import AnyPath
+from leo_opt.formulations import FormulationLike, read_choice
 
 
 @dataclass(frozen=True)
@@ -44,7 +59,7 @@ class Settings:
     """Options of `classify` that every strategy understands; see there."""
 
     solver: str = "highs"
-    formulation: str = "big-m"
+    formulation: FormulationLike = "big-m"
     samples: ArrayLike | None = None
     random_points: int = 1000
     stages: Sequence[str] = STAGES
@@ -57,31 +72,29 @@ class Settings:
     skip_stable: bool = False
     workers: int = 1
     executor: Executor | None = None
-    checkpoint: str | None = None
+    checkpoint: AnyPath | None = None
     seed: int = 0
     progress: Callable[[Progress], None] | None = None
 
     def __post_init__(self) -> None:
         check_limit(self.time_limit)
-        for name in _POSITIVE:
-            value = getattr(self, name)
-            if value is not None and not value > 0:
-                raise InvalidInputError(f"{name} is {value}; it must be positive")
-        for name in ("seed", "random_points"):
-            if getattr(self, name) < 0:
-                raise InvalidInputError(f"{name} is {getattr(self, name)}; it must not be negative")
-        for stage in self.stages:
-            if stage not in STAGES:
-                raise InvalidInputError(
-                    f"stage {stage!r} is unknown; known are {', '.join(STAGES)}"
-                )
+        read_options(self, _READERS)
 
 
-_POSITIVE = (
-    "unit_time_limit",
-    "node_limit",
-    "margin",
-    "workers",
-    "splitting_budget",
-    "search_nodes",
+_READERS: Mapping[str, Reader] = MappingProxyType(
+    {
+        "formulation": read_choice,
+        "random_points": not_negative(read_whole),
+        "stages": words_of("stage", STAGES),
+        "splitting_budget": positive(read_whole),
+        "search_nodes": positive(read_whole),
+        "unit_time_limit": optional(positive(read_number)),
+        "node_limit": optional(positive(read_whole)),
+        "margin": positive(read_number),
+        "skip_stable": read_flag,
+        "workers": positive(read_whole),
+        "checkpoint": optional(read_path),
+        "seed": not_negative(read_whole),
+        "progress": optional(read_callback),
+    }
 )

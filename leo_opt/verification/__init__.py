@@ -7,10 +7,11 @@ from concurrent.futures import Executor
 
 import numpy as np
 
+from leo_opt.arguments import read_instance
 from leo_opt.deadline import Deadline
 from leo_opt.formats.vnnlib import Property
-from leo_opt.formulations import check_name as check_formulation
-from leo_opt.network import Network
+from leo_opt.formulations import FormulationLike
+from leo_opt.network import Network, read_network
 from leo_opt.parallel import Workers
 from leo_opt.solvers import find as find_solver
 from leo_opt.verification.questions import keep_class, load_property, make_questions
@@ -43,7 +44,7 @@ def verify(
     asked: Property,
     *,
     solver: str = "highs",
-    formulation: str = "big-m",
+    formulation: FormulationLike = "big-m",
     stages: Sequence[str] = STAGES,
     time_limit: float | Deadline | None = None,
     node_limit: int | None = None,
@@ -62,7 +63,8 @@ def verify(
         Boxes of inputs and, for each, inequalities of outputs that must not hold together, as
         `load_property` and `keep_class` return it.
     solver, formulation
-        Names, as in `leo_opt.solvers` and `leo_opt.formulations`: for the MILPs, which come last.
+        Names, as in `leo_opt.solvers` and `leo_opt.formulations`, or a formulation or class of
+        them: for the MILPs, which come last.
     stages
         Which of the stages after CROWN to use.
     time_limit
@@ -110,7 +112,7 @@ def verify(
     settings = Settings(
         solver=solver,
         formulation=formulation,
-        stages=tuple(stages),
+        stages=stages,
         time_limit=time_limit,
         node_limit=node_limit,
         piece_limit=piece_limit,
@@ -120,8 +122,10 @@ def verify(
         seed=seed,
         progress=progress,
     )
+    read_network(network)
+    cure = "leo_opt.verification.load_property and keep_class make properties"
+    read_instance(asked, "asked", Property, cure)
     find_solver(solver)
-    check_formulation(formulation)
     # Where sums overflow nothing is proved and no witness is confirmed: they are no information.
     with (
         np.errstate(over="ignore", invalid="ignore"),

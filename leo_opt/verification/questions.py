@@ -16,7 +16,7 @@ from itertools import combinations
 import numpy as np
 
 from leo_opt.bounds import Bounds, Interval, bound_layer, post_interval, propagate
-from leo_opt.domain import Box
+from leo_opt.domain import Box, BoxLike, read_box
 from leo_opt.enclosure import fraction_up
 from leo_opt.errors import FileFormatError, InvalidInputError, MismatchError
 from leo_opt.formats.files import AnyPath, check_readable, suffix_of
@@ -161,7 +161,7 @@ def load_property(path: AnyPath) -> Property:
         raise InvalidInputError(f"{path}: {error}") from error
 
 
-def keep_class(domain: Box, label: int, classes: int) -> Property:
+def keep_class(domain: BoxLike, label: int, classes: int) -> Property:
     """The property that on a box no other class reaches the score of one: local robustness.
 
     Parameters
@@ -178,15 +178,16 @@ def keep_class(domain: Box, label: int, classes: int) -> Property:
     InvalidInputError
         If the box has no fixed size or there is no such class.
     """
-    if domain.size is None or not 0 <= label < classes:
+    box = read_box(domain)
+    if box.size is None or not 0 <= label < classes:
         raise InvalidInputError(
-            f"class {label} of {classes} on {domain!r}: give a class from 0 on and a box with one "
+            f"class {label} of {classes} on {box!r}: give a class from 0 on and a box with one "
             "interval an input"
         )
     others = [k for k in range(classes) if k != label]
     rows = [((("Y", label), Fraction(1)), (("Y", other), Fraction(-1))) for other in others]
-    cases = tuple(Case(domain, (Inequality(row, Fraction(0)),)) for row in rows)
-    return Property(domain.size, classes, cases)
+    cases = tuple(Case(box, (Inequality(row, Fraction(0)),)) for row in rows)
+    return Property(box.size, classes, cases)
 
 
 def make_questions(network: Network, asked: Property) -> list[Question]:

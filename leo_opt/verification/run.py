@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
+from leo_opt.arguments import name_of
 from leo_opt.deadline import Deadline
 from leo_opt.network import Network
 from leo_opt.parallel import JobFailure, Workers
@@ -165,8 +166,8 @@ class Run:
             milps=self._milps,
             nodes=self._nodes,
             settings={
-                "solver": settings.solver,
-                "formulation": settings.formulation,
+                "solver": name_of(settings.solver),
+                "formulation": name_of(settings.formulation),
                 "time_limit": self.deadline.seconds,
                 "seed": settings.seed,
             },

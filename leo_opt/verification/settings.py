@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from types import MappingProxyType
 
+from leo_opt.arguments import (
+    Reader,
+    not_negative,
+    optional,
+    positive,
+    read_callback,
+    read_number,
+    read_options,
+    read_whole,
+    words_of,
+)
 from leo_opt.deadline import Deadline, check_limit
-from leo_opt.errors import InvalidInputError
+from leo_opt.formulations import FormulationLike, read_choice
 
 STAGES = ("witness", "splitting", "branch-and-bound", "milp")
 """Stages after CROWN that can be left out, in their order."""
@@ -41,8 +53,8 @@ class Settings:
     """Options of `verify`; see there."""
 
     solver: str = "highs"
-    formulation: str = "big-m"
-    stages: tuple[str, ...] = STAGES
+    formulation: FormulationLike = "big-m"
+    stages: Sequence[str] = STAGES
     time_limit: float | Deadline | None = None
     node_limit: int | None = None
     piece_limit: int = 10_000_000
@@ -54,14 +66,18 @@ class Settings:
 
     def __post_init__(self) -> None:
         check_limit(self.time_limit)
-        for name in ("node_limit", "piece_limit", "margin", "workers"):
-            value = getattr(self, name)
-            if value is not None and not value > 0:
-                raise InvalidInputError(f"{name} is {value}; it must be positive")
-        if self.seed < 0:
-            raise InvalidInputError(f"seed is {self.seed}; it must not be negative")
-        for stage in self.stages:
-            if stage not in STAGES:
-                raise InvalidInputError(
-                    f"stage {stage!r} is unknown; known are {', '.join(STAGES)}"
-                )
+        read_options(self, _READERS)
+
+
+_READERS: Mapping[str, Reader] = MappingProxyType(
+    {
+        "formulation": read_choice,
+        "stages": words_of("stage", STAGES),
+        "node_limit": optional(positive(read_whole)),
+        "piece_limit": positive(read_whole),
+        "margin": positive(read_number),
+        "workers": positive(read_whole),
+        "seed": not_negative(read_whole),
+        "progress": optional(read_callback),
+    }
+)

@@ -14,6 +14,7 @@ import numpy as np
 from leo_opt.bounds import Bounds, bound_layer
 from leo_opt.deadline import Deadline
 from leo_opt.domain import Box
+from leo_opt.formulations import FormulationLike
 from leo_opt.network import Network
 from leo_opt.strategies.branching import Effort
 from leo_opt.strategies.findings import Finding
@@ -110,7 +111,7 @@ class MilpCase:
     target: Target
     position: int
     solver: str
-    formulation: str
+    formulation: FormulationLike
     margin: float
     seed: int
     node_limit: int | None
