@@ -133,6 +133,7 @@ def test_a_pair_is_a_box_wherever_a_domain_is_taken(pair: Any, tmp_path: Path) -
     propagate(NET, box).check(NET, pair)
     assert compress(NET, pair).domain == box
     assert formulate(NET, pair).inputs[0].bounds == (-1, 1)
+    assert Box.around(np.zeros(2), 3, within=pair) == box
     assert export_network(NET, pair, tmp_path / "net.lp").bounds.domain == box
     sides = tuple(np.broadcast_to(side, 2) for side in pair)
     assert verify(NET, keep_class(sides, 0, 2)).answer == verify(NET, ASKED).answer
