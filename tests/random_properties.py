@@ -52,7 +52,10 @@ def lowest_slack(network: Network, box: Box, rows: Rows) -> Fraction:
 
 
 def make_property(
-    network: Network, cases: Sequence[tuple[Box, Rows]], slack: Fraction = Fraction(0)
+    network: Network,
+    cases: Sequence[tuple[Box, Rows]],
+    slack: Fraction = Fraction(0),
+    strict: bool = False,
 ) -> Property:
     """A property whose cases are boxes with rows; `slack` is added to all right-hand sides."""
     made = []
@@ -61,6 +64,7 @@ def make_property(
             Inequality(
                 tuple((("Y", int(k)), Fraction(float(row[k]))) for k in np.flatnonzero(row)),
                 Fraction(float(end)) + slack,
+                strict,
             )
             for row, end in zip(weight, bound, strict=True)
         )

@@ -64,8 +64,8 @@ def verify(
     asked = load_property(property_file)
     verdict = decide(network, asked, progress=None if quiet else _narrator(), **options)
     written = []
-    if witness_file is not None and save_witness(verdict, witness_file):
-        written.append(f"written: {witness_file}")
+    if witness_file is not None:
+        written += [f"written: {name}" for name in save_witness(verdict, witness_file)]
     if json_file is not None:
         verdict.save(json_file)
         written.append(f"written: {json_file}")

@@ -1,170 +1,283 @@
-"""Formulas of VNN-LIB: Boolean combinations of linear inequalities, in rational arithmetic."""
+"""Formulas of VNN-LIB: Boolean combinations of linear inequalities, as a list of cases.
+
+A formula is turned into its disjunctive normal form. A negation is pushed down on the way: not
+(a and b) is (not a) or (not b), and not (l <= r) is l > r. What is constant is left out, so that
+the formula that never holds has no case, and the one that always holds a single empty one.
+"""
 
 from __future__ import annotations
 
 import itertools
 import math
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from types import MappingProxyType
 
 from leo_opt.errors import FileFormatError
 from leo_opt.formats.s_expressions import Expression, show
+from leo_opt.formats.terms import (
+    Linear,
+    Scope,
+    Variable,
+    bind,
+    check_length,
+    difference,
+    expect,
+    linear,
+    number,
+)
 
-VARIABLE = re.compile(r"([XY])_(0|[1-9]\d*)")
-_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d{1,4})?")
-_LONGEST_NUMBER = 4000
 _MOST_CASES = 100_000
+_MOST_INEQUALITIES = 20_000_000
+"""Of all cases together."""
 
-Variable = tuple[str, int]
-"""("X", i) or ("Y", j)."""
 
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Inequality:
-    """sum of factor * variable <= bound, exactly as the file states it.
+    """sum of factor * variable <= bound, or < bound, exactly as the file states it.
 
     Parameters
     ----------
     terms
-        Pairs of variable and factor, by variable; no factor is 0.
+        Pairs of variable and factor, by variable; no factor is 0, and the factor of a single input
+        is 1 or -1.
     bound
         The right-hand side.
+    strict
+        Whether equality is excluded.
     """
 
     terms: tuple[tuple[Variable, Fraction], ...]
     bound: Fraction
+    strict: bool = False
+
+    def allows(self, value: Fraction | int) -> bool:
+        """Whether the left-hand side may have a value."""
+        return value < self.bound or (value == self.bound and not self.strict)
 
 
 Conjunction = tuple[Inequality, ...]
-"""Inequalities that hold together; a formula is a list of these, one of which holds."""
+"""Inequalities that hold together."""
+
+Cases = list[Conjunction]
+"""A formula: one of these holds."""
+
+_TRUE: Conjunction = ()
 
 
-def expect(expression: Expression, length: int) -> None:
-    """An operator must have the right number of operands."""
-    if len(expression) != length:
-        raise FileFormatError(
-            f"{show(expression)} has {len(expression) - 1} operands; {length - 1} are expected"
-        )
+def to_cases(formula: Expression, scope: Scope, positive: bool = True) -> Cases:
+    """The cases of a formula, or of its negation.
+
+    Raises
+    ------
+    FileFormatError
+        If it is no formula, or has too many cases.
+    """
+    if isinstance(formula, str):
+        return _named(formula, scope, positive)
+    head = formula[0] if formula else None
+    if not isinstance(head, str) or head not in _CONNECTIVES:
+        raise FileFormatError(f"{show(formula)} is no formula; known are {', '.join(_CONNECTIVES)}")
+    return _CONNECTIVES[head](formula, scope, positive)
 
 
-def to_cases(formula: Expression) -> list[Conjunction]:
-    """The cases of a formula, each a conjunction of inequalities."""
-    head = formula[0] if isinstance(formula, tuple) and formula else None
-    if head == "and":
-        return combine([to_cases(part) for part in formula[1:]])
-    if head == "or":
-        if len(formula) == 1:
-            raise FileFormatError("(or) without operands never holds")
-        return [case for part in formula[1:] for case in to_cases(part)]
-    if not isinstance(head, str) or head not in _RELATIONS:
-        raise FileFormatError(
-            f"{show(formula)} is no formula; known are and, or, {', '.join(_RELATIONS)}"
-        )
-    expect(formula, 3)
-    left, right = _linear(formula[1]), _linear(formula[2])
-    return [tuple(_inequality(left, right, sign) for sign in _RELATIONS[head])]
+def _named(name: str, scope: Scope, positive: bool) -> Cases:
+    """The formula that a name stands for."""
+    definition = scope.definitions.get(name)
+    if definition is None:
+        if name not in _CONSTANTS:
+            raise FileFormatError(
+                f"{show(name)} is no formula; known are {', '.join(_CONNECTIVES)}"
+            )
+        return [_TRUE] if _CONSTANTS[name] is positive else []
+    if positive not in definition.known:
+        definition.known[positive] = to_cases(definition.expression, definition.scope, positive)
+    cases: Cases = definition.known[positive]
+    return cases
 
 
-_RELATIONS: Mapping[str, tuple[int, ...]] = MappingProxyType(
-    {"<=": (1,), ">=": (-1,), "=": (1, -1)}
-)
-"""Signs with which left - right <= 0 has to hold."""
+_CONSTANTS: Mapping[str, bool] = MappingProxyType({"true": True, "false": False})
 
 
-def combine(formulas: list[list[Conjunction]]) -> list[Conjunction]:
-    """The cases of a conjunction of formulas."""
+def combine(formulas: Sequence[Cases]) -> Cases:
+    """The cases of a conjunction of formulas.
+
+    Raises
+    ------
+    FileFormatError
+        If there are too many.
+    """
+    if len(formulas) == 1:
+        return formulas[0]
     certain = tuple(
         itertools.chain.from_iterable(cases[0] for cases in formulas if len(cases) == 1)
     )
-    choices = [cases for cases in formulas if len(cases) > 1]
-    if math.prod(map(len, choices)) > _MOST_CASES:
-        raise FileFormatError(
-            f"the formula has more than {_MOST_CASES} cases; split the property into several files"
-        )
+    choices = [cases for cases in formulas if len(cases) != 1]
+    if not choices:
+        return [certain]
+    count = math.prod(map(len, choices))
+    lengths = [Fraction(sum(map(len, cases)), max(1, len(cases))) for cases in choices]
+    _check_size(count, count * (len(certain) + sum(lengths)))
     return [
         certain + tuple(itertools.chain.from_iterable(chosen))
         for chosen in itertools.product(*choices)
     ]
 
 
-_Linear = tuple[dict[Variable, Fraction], Fraction]
-"""Factors of the variables, and a constant."""
+def _unite(formulas: Iterable[Cases]) -> Cases:
+    """The cases of a disjunction of formulas."""
+    united: Cases = []
+    for cases in formulas:
+        if _TRUE in cases:
+            return [_TRUE]
+        united += cases
+    _check_size(len(united), sum(map(len, united)))
+    return united
 
 
-def _inequality(left: _Linear, right: _Linear, sign: int) -> Inequality:
-    """sign * (left - right) <= 0."""
-    factors = dict(left[0])
-    for variable, factor in right[0].items():
-        factors[variable] = factors.get(variable, Fraction(0)) - factor
-    terms = tuple(sorted((v, sign * factor) for v, factor in factors.items() if factor))
-    return Inequality(terms, sign * (right[1] - left[1]))
+def _check_size(cases: int, inequalities: Fraction | int) -> None:
+    """Refuse formulas that would fill the memory."""
+    for count, most, name in (
+        (cases, _MOST_CASES, "cases"),
+        (inequalities, _MOST_INEQUALITIES, "inequalities in its cases"),
+    ):
+        if count > most:
+            raise FileFormatError(
+                f"the formula has more than {most} {name}; split the property into several files"
+            )
 
 
-def _linear(term: Expression) -> _Linear:
-    """A linear term: numbers and variables under +, -, * and /."""
-    if isinstance(term, str):
-        return _symbol(term)
-    operands = [_linear(part) for part in term[1:]]
-    operator = term[0] if term else None
-    if not isinstance(operator, str) or operator not in _OPERATORS or not operands:
-        raise FileFormatError(f"{show(term)} is no term; known are {', '.join(_OPERATORS)}")
-    if len(operands) == 1 and operator == "-":
-        return _scaled(operands[0], Fraction(-1))
-    total = operands[0]
-    for operand in operands[1:]:
-        combined = _OPERATORS[operator](total, operand)
-        if combined is None:
-            raise FileFormatError(f"{show(term)} is not linear")
-        total = combined
-    return total
+def _join(together: bool) -> Callable[[Expression, Scope, bool], Cases]:
+    """`and`, or `or`; each is the negation of the other."""
+
+    def join(formula: Expression, scope: Scope, positive: bool) -> Cases:
+        parts = (to_cases(part, scope, positive) for part in formula[1:])
+        return combine(list(parts)) if positive is together else _unite(parts)
+
+    return join
 
 
-def _symbol(text: str) -> _Linear:
-    """A number or a variable."""
-    match = VARIABLE.fullmatch(text)
-    if match is not None:
-        return {(match[1], int(match[2])): Fraction(1)}, Fraction(0)
-    if _NUMBER.fullmatch(text) is None or len(text) > _LONGEST_NUMBER:
-        raise FileFormatError(
-            f"{show(text)} is neither a number nor an input X_0 ... or an output Y_0 ..."
-        )
-    return {}, Fraction(text)
+def _not(formula: Expression, scope: Scope, positive: bool) -> Cases:
+    expect(formula, 2)
+    return to_cases(formula[1], scope, not positive)
 
 
-def _scaled(term: _Linear, factor: Fraction) -> _Linear:
-    """A multiple of a linear term."""
-    return {variable: factor * c for variable, c in term[0].items()}, factor * term[1]
+def _implies(formula: Expression, scope: Scope, positive: bool) -> Cases:
+    """(=> a b c) is a => (b => c): one of the first fails, or the last holds."""
+    if len(formula) < 3:
+        raise FileFormatError(f"{show(formula)} has fewer than 2 operands")
+    premises, conclusion = formula[1:-1], formula[-1]
+    parts = [to_cases(part, scope, not positive) for part in premises]
+    parts.append(to_cases(conclusion, scope, positive))
+    return _unite(parts) if positive else combine(parts)
 
 
-def _sum(left: _Linear, right: _Linear) -> _Linear:
-    """left + right."""
-    factors = dict(left[0])
-    for variable, factor in right[0].items():
-        factors[variable] = factors.get(variable, Fraction(0)) + factor
-    return factors, left[1] + right[1]
+def _let(formula: Expression, scope: Scope, positive: bool) -> Cases:
+    return to_cases(formula[2], bind(formula, scope), positive)
 
 
-def _product(left: _Linear, right: _Linear) -> _Linear | None:
-    """left * right, where one of them is a number."""
-    if left[0] and right[0]:
-        return None
-    return _scaled(left, right[1]) if left[0] else _scaled(right, left[1])
-
-
-def _quotient(left: _Linear, right: _Linear) -> _Linear | None:
-    """left / right, where the latter is a number other than 0."""
-    return None if right[0] or right[1] == 0 else _scaled(left, 1 / right[1])
-
-
-_OPERATORS: Mapping[str, Callable[[_Linear, _Linear], _Linear | None]] = MappingProxyType(
+_COMPARISONS: Mapping[str, tuple[tuple[int, bool], ...]] = MappingProxyType(
     {
-        "+": _sum,
-        "-": lambda left, right: _sum(left, _scaled(right, Fraction(-1))),
-        "*": _product,
-        "/": _quotient,
+        "<=": ((1, False),),
+        ">=": ((-1, False),),
+        "<": ((1, True),),
+        ">": ((-1, True),),
+        "=": ((1, False), (-1, False)),
     }
 )
-"""Operators of linear terms; None where the result is not linear."""
+"""Signs with which left - right <= 0 has to hold, and whether strictly."""
+
+
+def _compare(formula: Expression, scope: Scope, positive: bool) -> Cases:
+    """A comparison of two terms, or a chain of them."""
+    if len(formula) < 3:
+        expect(formula, 3)
+    sides = _COMPARISONS[str(formula[0])]
+    if len(formula) == 3 and len(sides) == 1:
+        [(sign, strict)] = sides
+        if not positive:
+            sign, strict = -sign, not strict
+        left, right = formula[1], formula[2]
+        if isinstance(left, str) and isinstance(right, str) and not scope.definitions:
+            quick = _quick(left, right, scope.variables, sign, strict)
+            if quick is not None:
+                return quick
+        return _half_space(difference(linear(left, scope), linear(right, scope)), sign, strict)
+    return _compare_pairs(
+        itertools.pairwise(linear(part, scope) for part in formula[1:]), sides, positive
+    )
+
+
+def _distinct(formula: Expression, scope: Scope, positive: bool) -> Cases:
+    """Every two of some terms differ."""
+    if len(formula) < 3:
+        expect(formula, 3)
+    terms = [linear(part, scope) for part in formula[1:]]
+    pairs = list(itertools.combinations(terms, 2))
+    different = [_compare_pairs([pair], _COMPARISONS["="], not positive) for pair in pairs]
+    return combine(different) if positive else _unite(different)
+
+
+def _compare_pairs(
+    pairs: Iterable[tuple[Linear, Linear]], sides: tuple[tuple[int, bool], ...], positive: bool
+) -> Cases:
+    """All half-spaces of all pairs, or the complement of one of them."""
+    parts = [
+        _half_space(difference(left, right), sign, strict)
+        if positive
+        else _half_space(difference(left, right), -sign, not strict)
+        for left, right in pairs
+        for sign, strict in sides
+    ]
+    return combine(parts) if positive else _unite(parts)
+
+
+def _quick(
+    left: str, right: str, variables: Mapping[str, Variable], sign: int, strict: bool
+) -> Cases | None:
+    """A comparison of a variable with a number, of which large files are full."""
+    variable = variables.get(left)
+    if variable is None:
+        variable, right, sign = variables.get(right), left, -sign
+    if variable is None or right in variables:
+        return None
+    return [(Inequality(_unit_term(variable, sign), number(right, sign), strict),)]
+
+
+@lru_cache(maxsize=1 << 14)
+def _unit_term(variable: Variable, sign: int) -> tuple[tuple[Variable, Fraction], ...]:
+    """A variable or its negative: one value for all inequalities, which are many."""
+    return ((variable, Fraction(sign)),)
+
+
+def _half_space(term: Linear, sign: int, strict: bool) -> Cases:
+    """sign * term <= 0, or < 0."""
+    factors, constant = term
+    if not factors:
+        value = sign * constant
+        return [_TRUE] if value < 0 or (value == 0 and not strict) else []
+    # An input alone has the factor 1 or -1, so that its bound is a number of the box.
+    unit = Fraction(1)
+    if len(factors) == 1:
+        [((kind, _), factor)] = factors.items()
+        unit = abs(factor) if kind == "X" else unit
+    terms = tuple(sorted((v, sign * factor / unit) for v, factor in factors.items()))
+    bound = -sign * constant / unit
+    check_length(bound)
+    return [(Inequality(terms, bound, strict),)]
+
+
+_CONNECTIVES: Mapping[str, Callable[[Expression, Scope, bool], Cases]] = MappingProxyType(
+    {
+        "and": _join(together=True),
+        "or": _join(together=False),
+        "not": _not,
+        "=>": _implies,
+        **dict.fromkeys(_COMPARISONS, _compare),
+        "distinct": _distinct,
+        "let": _let,
+    }
+)
+"""What can stand in front of a formula."""

@@ -3,47 +3,72 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from leo_opt.errors import FileFormatError
 
 Expression = str | tuple["Expression", ...]
 
 _DEEPEST = 200
-_TOKEN = re.compile(r""";[^\n]*|\s+|([()]|\|[^|]*\||"(?:[^"]|"")*"|[^\s();"|]+)|(.)""", re.DOTALL)
+_SYMBOL = r"[!#-'*-:<-{}~]++"
+"""Printable ASCII but for what has a meaning of its own: parentheses, quotes, bars, semicolons."""
+_LINE_END = r"\n\r\v\f\x1c-\x1e\x85\u2028\u2029"
+"""A comment ends at a line feed or a carriage return. At the others some programs end a line and
+some do not, so that they are refused within a comment."""
+_TOKEN = re.compile(
+    rf"(?:[ \t\n\r]++|;[^{_LINE_END}]*+)+"
+    # Most of a property are lists of three symbols, which are read in one step.
+    rf"|\([ \t\n\r]*+({_SYMBOL})[ \t\n\r]++({_SYMBOL})[ \t\n\r]++({_SYMBOL})[ \t\n\r]*+\)"
+    rf"""|({_SYMBOL}|\|[^|\\]*+\||"(?:[^"]|"")*+")"""
+    r"|([()])|(.)",
+    re.DOTALL,
+)
+_TRIPLE, _ATOM, _PARENTHESIS, _STRAY = 3, 4, 5, 6
+"""Groups of the pattern, by the last of which a match is known."""
 
 
-def parse(text: str) -> tuple[Expression, ...]:
-    """All expressions of a text.
+def parse(text: str) -> Iterator[Expression]:
+    """The expressions of a text, each as soon as it is closed: what follows is not read before.
 
     Raises
     ------
     FileFormatError
         If parentheses do not match or a character is out of place.
     """
-    open_lists: list[list[Expression]] = [[]]
+    open_lists: list[list[Expression]] = []
     starts: list[int] = []
     for match in _TOKEN.finditer(text):
-        token, stray = match.groups()
-        if stray is not None:
-            raise FileFormatError(f"line {_line(text, match.start())}: {stray!r} is out of place")
-        if token == "(":
+        kind = match.lastindex
+        if kind is None:
+            continue
+        token: Expression
+        if kind == _TRIPLE:
+            token = match.group(1, 2, 3)
+        elif kind == _ATOM:
+            token = match[_ATOM]
+        elif kind == _STRAY:
+            raise FileFormatError(
+                f"line {_line(text, match.start())}: {match[_STRAY]!r} is out of place"
+            )
+        elif match[_PARENTHESIS] == "(":
             open_lists.append([])
             starts.append(match.start())
             if len(starts) > _DEEPEST:
                 raise FileFormatError(f"parentheses are nested deeper than {_DEEPEST}")
-        elif token == ")":
+            continue
+        else:
             if not starts:
                 raise FileFormatError(f"line {_line(text, match.start())}: ')' without '('")
             starts.pop()
-            closed = tuple(open_lists.pop())
-            open_lists[-1].append(closed)
-        elif token is not None:
+            token = tuple(open_lists.pop())
+        if open_lists:
             open_lists[-1].append(token)
+        else:
+            yield token
     if starts:
         raise FileFormatError(
             f"'(' of line {_line(text, starts[-1])} is never closed; the file may be cut short"
         )
-    return tuple(open_lists[0])
 
 
 def show(expression: Expression, limit: int = 80) -> str:
@@ -69,5 +94,6 @@ def _text(expression: Expression, limit: int) -> str:
 
 
 def _line(text: str, position: int) -> int:
-    """Number of the line of a position."""
-    return text.count("\n", 0, position) + 1
+    """Number of the line of a position; lines end at \\n, \\r, or both."""
+    before = text[:position]
+    return before.count("\n") + before.count("\r") - before.count("\r\n") + 1

@@ -13,38 +13,41 @@ from __future__ import annotations
 
 import gzip
 import itertools
-import math
 import zlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 from types import MappingProxyType
 
-import numpy as np
-
 from leo_opt.domain import Box
 from leo_opt.errors import FileFormatError, InvalidInputError
-from leo_opt.formats.formulas import (
-    VARIABLE,
-    Conjunction,
-    Inequality,
-    Variable,
-    combine,
-    expect,
-    to_cases,
-)
+from leo_opt.formats.formulas import Cases, Inequality, combine, to_cases
+from leo_opt.formats.rational_boxes import RationalBox, float_above
 from leo_opt.formats.s_expressions import Expression, parse, show
+from leo_opt.formats.terms import VARIABLE, Scope, Variable, check_name, expect
 
-_IGNORED = frozenset({"check-sat", "exit", "get-model", "set-info", "set-logic", "set-option"})
+_MOST_BYTES = 1_000_000_000
+"""Of a file, unpacked."""
 
 
 @dataclass(frozen=True)
 class Case:
-    """One case of a property: inputs of a box whose outputs satisfy all inequalities."""
+    """One case of a property: inputs of a box whose outputs satisfy all inequalities.
+
+    Parameters
+    ----------
+    domain
+        A float64 box that holds all inputs of the case.
+    outputs
+        Inequalities over outputs.
+    inputs
+        Inequalities over single inputs, by which the case has only a part of the box: its ends are
+        rounded outward, and in a strict inequality it does not belong to the case.
+    """
 
     domain: Box
     outputs: tuple[Inequality, ...]
+    inputs: tuple[Inequality, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -96,9 +99,10 @@ def read_property(path: Path) -> Property:
         If a box is crossed or not finite.
     """
     try:
-        content = path.read_bytes()
-        if path.suffix.lower() == ".gz":
-            content = gzip.decompress(content)
+        with (gzip.open if path.suffix.lower() == ".gz" else open)(path, "rb") as stream:
+            content = stream.read(_MOST_BYTES + 1)
+        if len(content) > _MOST_BYTES:
+            raise FileFormatError(f"this is longer than {_MOST_BYTES} bytes; split the property")
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise FileFormatError("this is no text file; a VNN-LIB property is text") from error
@@ -109,46 +113,141 @@ def read_property(path: Path) -> Property:
 
 def parse_property(text: str) -> Property:
     """The property that a text states; see `read_property`."""
-    declared: set[Variable] = set()
-    formulas: list[list[Conjunction]] = []
-    for command in parse(text):
-        head = command[0] if isinstance(command, tuple) and command else command
-        if not isinstance(head, str) or head not in {"assert", *_DECLARATIONS, *_IGNORED}:
-            raise FileFormatError(
-                f"{show(command)} is no command of VNN-LIB 1.0; known are assert, "
-                f"{', '.join(_DECLARATIONS)}"
-            )
-        if head in _DECLARATIONS:
-            declared.add(_declared(command))
-        elif head == "assert":
-            expect(command, 2)
-            formulas.append(to_cases(command[1]))
-    sizes = {kind: _count(declared, kind) for kind in "XY"}
+    script = _Script()
+    try:
+        for command in parse(text):
+            if not isinstance(command, tuple) or not command:
+                raise FileFormatError(f"{show(command)} is no command; one has parentheses around")
+            head = command[0]
+            if head == "exit":
+                break
+            if not isinstance(head, str) or head not in _COMMANDS:
+                raise FileFormatError(_refusal(command))
+            _COMMANDS[head](script, command)
+    except RecursionError as error:
+        raise FileFormatError("a formula is nested too deeply; write it flatter") from error
+    sizes = {kind: _count(set(script.scope.variables.values()), kind) for kind in "XY"}
     if sizes["X"] == 0:
         raise FileFormatError("no input X_0 is declared; this is no VNN-LIB property")
-    _check_declared(formulas, declared)
-    return Property(sizes["X"], sizes["Y"], _with_boxes(formulas, sizes["X"]))
+    cases = _with_boxes(script.formulas, sizes["X"])
+    return Property(sizes["X"], sizes["Y"], cases)
 
 
-_DECLARATIONS: Mapping[str, Callable[[Expression], bool]] = MappingProxyType(
+class _Script:
+    """What the commands of a file have said so far.
+
+    Attributes
+    ----------
+    scope
+        The names declared and defined.
+    formulas
+        What was asserted.
+    asked
+        The command that asked about it, or "".
+    """
+
+    def __init__(self) -> None:
+        self._variables: dict[str, Variable] = {}
+        self.scope = Scope(self._variables, {})
+        self.formulas: list[Cases] = []
+        self.asked = ""
+
+    def assert_(self, command: Expression) -> None:
+        """(assert formula)."""
+        self._still_stating(command)
+        expect(command, 2)
+        self.formulas.append(to_cases(command[1], self.scope))
+
+    def declare(self, command: Expression) -> None:
+        """(declare-const name Real) or (declare-fun name () Real)."""
+        self._still_stating(command)
+        plain = command[0] == "declare-const"
+        form = len(command) == 3 if plain else len(command) == 4 and command[2] == ()
+        if not form or command[-1] != "Real":
+            raise FileFormatError(f"{show(command)} declares no real variable")
+        match = VARIABLE.fullmatch(str(command[1]))
+        if match is None:
+            raise FileFormatError(
+                f"{show(command)} declares neither an input X_0, X_1 ... nor an output Y_0, Y_1 ..."
+            )
+        self._check_new(match[0])
+        self._variables[match[0]] = match[1], int(match[2])
+
+    def define(self, command: Expression) -> None:
+        """(define-fun name () Real term), or the same of a Bool and a formula."""
+        self._still_stating(command)
+        plain = command[0] == "define-const"
+        form = len(command) == 4 if plain else len(command) == 5 and command[2] == ()
+        if not form or command[-2] not in ("Real", "Bool") or not isinstance(command[1], str):
+            raise FileFormatError(f"{show(command)} defines neither a Real nor a Bool by itself")
+        check_name(command[1])
+        self._check_new(command[1])
+        self.scope = self.scope.define({command[1]: command[-1]})
+
+    def ask(self, command: Expression) -> None:
+        """A command after which no more may be asserted: the question is put."""
+        self.asked = self.asked or show(command)
+
+    def ignore(self, command: Expression) -> None:
+        """A command without a meaning for us."""
+
+    def _still_stating(self, command: Expression) -> None:
+        """What comes after the question would belong to another one."""
+        if self.asked:
+            raise FileFormatError(
+                f"{show(command)} stands behind {self.asked}, which asks about what is before it; "
+                "write one file a question"
+            )
+
+    def _check_new(self, name: str) -> None:
+        """Nothing may be declared or defined twice."""
+        if name in self._variables or name in self.scope.definitions:
+            raise FileFormatError(f"{show(name)} is declared twice")
+
+
+_COMMANDS: Mapping[str, Callable[[_Script, Expression], None]] = MappingProxyType(
     {
-        "declare-const": lambda command: len(command) == 3,
-        "declare-fun": lambda command: len(command) == 4 and command[2] == (),
+        "assert": _Script.assert_,
+        "declare-const": _Script.declare,
+        "declare-fun": _Script.declare,
+        "define-const": _Script.define,
+        "define-fun": _Script.define,
+        **dict.fromkeys(("check-sat", "get-model", "get-value"), _Script.ask),
+        **dict.fromkeys(("echo", "set-info", "set-logic", "set-option"), _Script.ignore),
     }
 )
-"""Commands that declare a variable, and whether one has the right form."""
+"""Commands by name. `exit` is not among them: what follows it is not read."""
+
+_OTHER_COMMANDS = frozenset(
+    {
+        "check-sat-assuming",
+        "declare-datatype",
+        "declare-datatypes",
+        "declare-sort",
+        "define-fun-rec",
+        "define-funs-rec",
+        "define-sort",
+        "get-assertions",
+        "get-assignment",
+        "get-info",
+        "get-option",
+        "get-proof",
+        "get-unsat-assumptions",
+        "get-unsat-core",
+        "pop",
+        "push",
+        "reset",
+        "reset-assertions",
+    }
+)
+"""Commands of SMT-LIB that a property has no use for, or that would change what is asserted."""
 
 
-def _declared(command: Expression) -> Variable:
-    """The variable of a declaration."""
-    if not _DECLARATIONS[str(command[0])](command) or command[-1] != "Real":
-        raise FileFormatError(f"{show(command)} declares no real variable")
-    match = VARIABLE.fullmatch(str(command[1]))
-    if match is None:
-        raise FileFormatError(
-            f"{show(command)} declares neither an input X_0, X_1 ... nor an output Y_0, Y_1 ..."
-        )
-    return match[1], int(match[2])
+def _refusal(command: Expression) -> str:
+    """Why a command is not read."""
+    if command[0] in _OTHER_COMMANDS:
+        return f"{show(command)} is a command of SMT-LIB that is not supported; leave it out"
+    return f"{show(command)} is no command of VNN-LIB 1.0; known are {', '.join(_COMMANDS)}, exit"
 
 
 def _count(declared: set[Variable], kind: str) -> int:
@@ -160,85 +259,48 @@ def _count(declared: set[Variable], kind: str) -> int:
     return len(numbers)
 
 
-def _check_declared(formulas: list[list[Conjunction]], declared: set[Variable]) -> None:
-    """Every variable that is used must be declared."""
-    for cases in formulas:
-        for inequality in itertools.chain.from_iterable(cases):
-            for (kind, number), _ in inequality.terms:
-                if (kind, number) not in declared:
-                    raise FileFormatError(f"{kind}_{number} is used and not declared")
-
-
-@dataclass(frozen=True)
-class _Sides:
-    """Bounds of the inputs known so far, None where there is none."""
-
-    lower: tuple[Fraction | None, ...]
-    upper: tuple[Fraction | None, ...]
-
-    def narrow(self, inequalities: Iterable[Inequality]) -> _Sides:
-        """These bounds and those that inequalities over one input state."""
-        lower, upper = list(self.lower), list(self.upper)
-        for inequality in inequalities:
-            if len(inequality.terms) != 1:
-                raise FileFormatError(
-                    "an inequality joins several inputs, or inputs and outputs; the input part "
-                    "must be a box, with bounds on single inputs"
-                )
-            [((_, number), factor)] = inequality.terms
-            bound = inequality.bound / factor
-            below, above = lower[number], upper[number]
-            if factor > 0:
-                upper[number] = bound if above is None else min(above, bound)
-            else:
-                lower[number] = bound if below is None else max(below, bound)
-        return _Sides(tuple(lower), tuple(upper))
-
-    def box(self) -> Box:
-        """The smallest float64 box around these bounds."""
-        for number, (below, above) in enumerate(zip(self.lower, self.upper, strict=True)):
-            for side, name in ((below, "lower"), (above, "upper")):
-                if side is None:
-                    raise FileFormatError(
-                        f"input X_{number} has no {name} bound; every input needs both"
-                    )
-            if below is not None and above is not None and below > above:
-                raise InvalidInputError(
-                    f"input X_{number} has the lower bound {_above(below)} and the upper bound "
-                    f"{_above(above)}; correct the file"
-                )
-        lower = [-_above(-side) for side in self.lower if side is not None]
-        upper = [_above(side) for side in self.upper if side is not None]
-        return Box(np.array(lower), np.array(upper))
-
-
-def _above(value: Fraction) -> float:
-    """The smallest float64 that is not below a rational number, perhaps infinite."""
-    try:
-        nearest = float(value)
-    except OverflowError:
-        return math.inf if value > 0 else -math.inf
-    if math.isfinite(nearest) and Fraction(nearest) < value:
-        return math.nextafter(nearest, math.inf)
-    return nearest
-
-
-def _with_boxes(formulas: list[list[Conjunction]], input_size: int) -> tuple[Case, ...]:
+def _with_boxes(formulas: list[Cases], input_size: int) -> tuple[Case, ...]:
     """Cases of the conjunction of all asserted formulas, each with its box."""
     certain = [cases[0] for cases in formulas if len(cases) == 1]
     inputs, outputs = _split(itertools.chain.from_iterable(certain))
-    nothing = _Sides((None,) * input_size, (None,) * input_size)
-    shared = nothing.narrow(inputs)
+    shared = RationalBox.unbounded(input_size).narrow(inputs)
+    _check_crossed(shared, "the property")
     shared_box: Box | None = None
     cases = []
-    for choice in combine([cases for cases in formulas if len(cases) > 1]):
+    empty: RationalBox | None = None
+    for choice in combine([cases for cases in formulas if len(cases) != 1]):
         own_inputs, own_outputs = _split(choice)
         if own_inputs:
-            box = shared.narrow(own_inputs).box()
+            exact = shared.narrow(own_inputs)
+            if exact.crossed is not None:
+                empty = exact
+                continue
+            box = exact.enclose()
         else:
-            shared_box = box = shared_box or shared.box()
-        cases.append(Case(box, outputs + own_outputs))
+            shared_box = box = shared_box or shared.enclose()
+        cases.append(Case(box, outputs + own_outputs, inputs + own_inputs))
+    if empty is not None and not cases:
+        _check_crossed(empty, "its last case")
+    if not cases:
+        raise FileFormatError(
+            "the assertions never hold, whatever the network does; correct the file"
+        )
     return tuple(cases)
+
+
+def _check_crossed(box: RationalBox, name: str) -> None:
+    """Refuse a property of no input at all, which any network would have."""
+    k = box.crossed
+    if k is None:
+        return
+    low, high = box.lower[k], box.upper[k]
+    assert low is not None
+    assert high is not None
+    ends = " and ".join(
+        f"{side} bound {float_above(end)}{' (excluded)' if outside else ''}"
+        for side, (end, outside) in (("the lower", low), ("the upper", high))
+    )
+    raise InvalidInputError(f"no input satisfies {name}: input X_{k} has {ends}; correct the file")
 
 
 def _split(
@@ -248,9 +310,6 @@ def _split(
     inputs: list[Inequality] = []
     outputs: list[Inequality] = []
     for inequality in inequalities:
-        kinds = {kind for (kind, _), _ in inequality.terms}
-        if not kinds and inequality.bound < 0:
-            raise FileFormatError("an inequality without variables never holds; correct the file")
-        if kinds:
-            (inputs if "X" in kinds else outputs).append(inequality)
+        # Terms are sorted, and inputs come before outputs.
+        (inputs if inequality.terms[0][0][0] == "X" else outputs).append(inequality)
     return tuple(inputs), tuple(outputs)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from leo_opt.deadline import Deadline
-from leo_opt.domain import Box
+from leo_opt.formats.rational_boxes import RationalBox, Rationals
 from leo_opt.network import FloatArray
 from leo_opt.verification.confirmation import confirm
 from leo_opt.verification.questions import Conjunct, Question
@@ -28,12 +28,12 @@ class Witness:
     ----------
     case
         Index into `Property.cases`.
-    inputs : (n_in,) array
-        Inside the box of the case.
+    point
+        Inside the box of the case, exactly.
     """
 
     case: int
-    inputs: FloatArray
+    point: Rationals
 
 
 def attack(question: Question, seed: int, deadline: Deadline) -> Witness | None:
@@ -67,29 +67,25 @@ def check(question: Question, points: FloatArray, position: int | None = None) -
             slack = np.zeros(len(points))
         for row in slack.argsort()[:_BEST]:
             if slack[row] <= 0.0:
-                inputs = confirmed(question, conjunct, points[row])
-                if inputs is not None:
-                    return Witness(conjunct.case, inputs)
+                witness = confirmed(question, conjunct, points[row])
+                if witness is not None:
+                    return witness
     return None
 
 
-def confirmed(question: Question, conjunct: Conjunct, point: FloatArray) -> FloatArray | None:
-    """A point of the box at or next to an input, at which the network satisfies a conjunct.
+def confirmed(question: Question, conjunct: Conjunct, point: FloatArray) -> Witness | None:
+    """A point of the exact box of a case next to an input, at which the network satisfies it.
 
-    The box is rounded outward from the decimals of the file, so the ends themselves are tried last.
+    The first to be tried is float64 wherever the box holds such a number. The second is on an end
+    of the box where the input is, though no float64 number may be.
     """
-    for box in (shrink(question.domain), question.domain):
-        inputs = box.clip(point)
-        if confirm(question.network, conjunct.inequalities, inputs):
-            return inputs
+    if not np.isfinite(point).all():
+        return None
+    exact = RationalBox.of(question.domain).narrow(conjunct.inputs)
+    for near in exact.points_near(point):
+        if confirm(question.network, conjunct.inequalities, near):
+            return Witness(conjunct.case, near)
     return None
-
-
-def shrink(box: Box) -> Box:
-    """The box without its ends, wherever a float64 number lies between them."""
-    lower, upper = np.nextafter(box.lower, np.inf), np.nextafter(box.upper, -np.inf)
-    room = lower <= upper
-    return Box(np.where(room, lower, box.lower), np.where(room, upper, box.upper))
 
 
 def descend(question: Question, position: int, points: FloatArray) -> FloatArray:

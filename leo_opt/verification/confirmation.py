@@ -1,11 +1,13 @@
 """Does this input show that a case is possible? The network answers, exactly where it must.
 
 The outputs are evaluated in float64 with their rounding error. Only where that leaves an
-inequality open they are computed in integers: float64 numbers are integers times powers of two.
+inequality open they are computed in integers: float64 numbers are integers times powers of two,
+and rational inputs have a common denominator.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from fractions import Fraction
 from types import MappingProxyType
@@ -13,8 +15,11 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from leo_opt.enclosure import evaluate
+from leo_opt.bounds import Interval, post_interval, propagate
+from leo_opt.domain import Box
+from leo_opt.enclosure import evaluate, round_down, round_up
 from leo_opt.formats.formulas import Inequality
+from leo_opt.formats.rational_boxes import Rationals, float_above, float_below, is_float, nearest
 from leo_opt.network import FloatArray, Network
 
 _EXACT_PARAMETERS = 3_000_000
@@ -26,36 +31,49 @@ _ACTIVATIONS: Mapping[str, Callable[[int], int]] = MappingProxyType(
 """Activations of integers; these two do not mind a positive factor."""
 
 
-def confirm(network: Network, inequalities: tuple[Inequality, ...], inputs: FloatArray) -> bool:
-    """Whether the outputs at an input (n_in,) satisfy all inequalities, in real arithmetic."""
-    pre, radius = evaluate(network, inputs[None, :])[-1]
-    outputs = network.layers[-1].activate(pre)[0]
-    if not (np.isfinite(outputs).all() and np.isfinite(radius).all()):
+def confirm(network: Network, inequalities: tuple[Inequality, ...], point: Rationals) -> bool:
+    """Whether the outputs at a point satisfy all inequalities, in real arithmetic."""
+    lower, upper = _enclose_outputs(network, point)
+    if not (np.isfinite(lower).all() and np.isfinite(upper).all()):
         return False
-    middle = [Fraction(float(value)) for value in outputs]
-    reach = [Fraction(float(value)) for value in radius[0]]
+    low, high = ([Fraction(value) for value in side.tolist()] for side in (lower, upper))
     undecided = []
     for inequality in inequalities:
-        value = sum(factor * middle[k] for (_, k), factor in inequality.terms)
-        error = sum(abs(factor) * reach[k] for (_, k), factor in inequality.terms)
-        if value - error > inequality.bound:
+        sides = [(f, high[k], low[k]) for (_, k), f in inequality.terms]
+        if not inequality.allows(sum(f * (b if f > 0 else a) for f, a, b in sides)):
             return False
-        if value + error > inequality.bound:
+        if not inequality.allows(sum(f * (a if f > 0 else b) for f, a, b in sides)):
             undecided.append(inequality)
     if not undecided:
         return True
-    exact = exact_outputs(network, inputs)
+    exact = exact_outputs(network, point)
     return exact is not None and all(
-        sum(factor * exact[k] for (_, k), factor in inequality.terms) <= inequality.bound
+        inequality.allows(sum(factor * exact[k] for (_, k), factor in inequality.terms))
         for inequality in undecided
     )
 
 
-def exact_outputs(network: Network, inputs: FloatArray) -> list[Fraction] | None:
-    """Outputs at an input (n_in,) without any rounding; None where that takes too long."""
+def _enclose_outputs(network: Network, point: Rationals) -> Interval:
+    """Proved bounds (n_out,) of the outputs at a point."""
+    last = network.layers[-1]
+    if all(map(is_float, point)):
+        pre, radius = (values[0] for values in evaluate(network, nearest(point)[None, :])[-1])
+        return post_interval(last, round_down(pre - radius), round_up(pre + radius))
+    around = Box([float_below(value) for value in point], [float_above(value) for value in point])
+    bounds = propagate(network, around, "interval")
+    return post_interval(last, bounds.lower[-1], bounds.upper[-1])
+
+
+def exact_outputs(network: Network, point: Rationals) -> list[Fraction] | None:
+    """Outputs at a point without any rounding; None where that takes too long."""
     if network.parameters > _EXACT_PARAMETERS:
         return None
-    values, exponent = _integers(inputs)
+    # Values are integers / (common * 2**-exponent): no division is needed on the way.
+    common = math.lcm(*(value.denominator for value in point))
+    values = np.array(
+        [value.numerator * (common // value.denominator) for value in point], dtype=object
+    )
+    exponent = 0
     for layer in network.layers:
         if layer.activation not in _ACTIVATIONS:
             return None
@@ -65,12 +83,12 @@ def exact_outputs(network: Network, inputs: FloatArray) -> list[Fraction] | None
         total = exponent + weight_exponent
         least = min(total, bias_exponent)
         pre = [
-            (int(p) << (total - least)) + (int(b) << (bias_exponent - least))
+            (int(p) << (total - least)) + common * (int(b) << (bias_exponent - least))
             for p, b in zip(product, bias, strict=True)
         ]
         activate = _ACTIVATIONS[layer.activation]
         values, exponent = np.array([activate(value) for value in pre], dtype=object), least
-    return [Fraction(int(value)) * Fraction(2) ** exponent for value in values]
+    return [Fraction(int(value), common) * Fraction(2) ** exponent for value in values]
 
 
 def _integers(values: FloatArray) -> tuple[NDArray[np.object_], int]:

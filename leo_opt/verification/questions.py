@@ -20,7 +20,8 @@ from leo_opt.domain import Box, BoxLike, read_box
 from leo_opt.enclosure import fraction_up
 from leo_opt.errors import FileFormatError, InvalidInputError, MismatchError
 from leo_opt.formats.files import AnyPath, check_readable, suffix_of
-from leo_opt.formats.formulas import Inequality, Variable
+from leo_opt.formats.formulas import Inequality
+from leo_opt.formats.terms import Variable
 from leo_opt.formats.vnnlib import Case, Property, read_property
 from leo_opt.network import FloatArray, Layer, Network
 from leo_opt.witnesses import IntArray
@@ -42,8 +43,8 @@ class Conjunct:
     ----------
     case
         Index into `Property.cases`.
-    inequalities
-        As the property states them.
+    inequalities, inputs
+        `Case.outputs` and `Case.inputs`, as the property states them.
     weight : (rows, n_out) array
     bound : (rows,) array
         Wherever on the box the inequalities hold, weight @ y < bound in every row. There may be
@@ -55,6 +56,7 @@ class Conjunct:
 
     case: int
     inequalities: tuple[Inequality, ...]
+    inputs: tuple[Inequality, ...]
     weight: FloatArray
     bound: FloatArray
     mixtures: tuple[FloatArray, FloatArray]
@@ -216,19 +218,20 @@ def make_questions(network: Network, asked: Property) -> list[Question]:
         last = network.layers[-1]
         ends = post_interval(last, bounds.lower[-1], bounds.upper[-1])
         reach = np.maximum(*map(np.abs, ends))
-        conjuncts = [_make_conjunct(k, asked.cases[k].outputs, reach) for k in cases]
+        conjuncts = [_make_conjunct(k, asked.cases[k], reach) for k in cases]
         questions.append(Question(network, domain, bounds, tuple(conjuncts)))
     return questions
 
 
-def _make_conjunct(case: int, inequalities: tuple[Inequality, ...], reach: FloatArray) -> Conjunct:
+def _make_conjunct(index: int, case: Case, reach: FloatArray) -> Conjunct:
     """The rows of a case; `reach` (n_out,) is the largest magnitude of each output."""
-    scaled = [_scale(inequality) for inequality in inequalities]
+    scaled = [_scale(inequality) for inequality in case.outputs]
     paired = len(scaled) <= _MOST_PAIRED
     mixed: list[Sequence[Inequality]] = list(combinations(scaled, 2)) if paired else []
     mixed += [scaled] if len(scaled) > 2 else []
     weight, bound = _make_rows(scaled, reach)
-    return Conjunct(case, inequalities, weight, bound, _make_rows(map(_sum, mixed), reach))
+    mixtures = _make_rows(map(_sum, mixed), reach)
+    return Conjunct(index, case.outputs, case.inputs, weight, bound, mixtures)
 
 
 def _scale(inequality: Inequality) -> Inequality:
@@ -237,7 +240,7 @@ def _scale(inequality: Inequality) -> Inequality:
     exponent = largest.numerator.bit_length() - largest.denominator.bit_length()
     scale = Fraction(2) ** -exponent
     terms = tuple((variable, factor * scale) for variable, factor in inequality.terms)
-    return Inequality(terms, inequality.bound * scale)
+    return Inequality(terms, inequality.bound * scale, inequality.strict)
 
 
 def _sum(inequalities: Sequence[Inequality]) -> Inequality:
@@ -248,7 +251,7 @@ def _sum(inequalities: Sequence[Inequality]) -> Inequality:
             factors[variable] = factors.get(variable, Fraction(0)) + factor
     terms = tuple((variable, factor) for variable, factor in factors.items() if factor)
     total = sum((inequality.bound for inequality in inequalities), Fraction(0))
-    return _scale(Inequality(terms, total))
+    return _scale(Inequality(terms, total, any(one.strict for one in inequalities)))
 
 
 def _make_rows(
@@ -276,7 +279,7 @@ def _make_row(inequality: Inequality, reach: FloatArray) -> tuple[FloatArray, fl
     if bound > _LARGEST:
         return None
     value = fraction_up(max(bound, -_LARGEST))
-    if Fraction(value) == bound:
+    if Fraction(value) == bound and not inequality.strict:
         value = float(np.nextafter(value, np.inf))
     # A row that is all but zero must not be scaled up beyond the range of float64.
-    return weight, _SMALLEST if abs(value) < _SMALLEST else value
+    return weight, _SMALLEST if 0.0 < abs(value) < _SMALLEST else value

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from leo_opt.arguments import name_of
 from leo_opt.deadline import Deadline
+from leo_opt.formats.rational_boxes import is_float, nearest
 from leo_opt.network import Network
 from leo_opt.parallel import JobFailure, Workers
 from leo_opt.stability import ARITHMETIC, Premise
@@ -128,9 +129,8 @@ class Run:
         self._nodes += finding.nodes
         conjunct = question.conjuncts[position]
         if finding.witness is not None:
-            inputs = confirmed(question, conjunct, finding.witness)
-            if inputs is not None:
-                self.witness = Witness(conjunct.case, inputs)
+            self.witness = confirmed(question, conjunct, finding.witness)
+            if self.witness is not None:
                 return True
             self._reasons[conjunct.case] = "an input satisfies it up to rounding only"
         elif finding.bound is not None and finding.bound <= 0.0:
@@ -151,13 +151,15 @@ class Run:
         if self.witness is not None:
             answer = Answer.VIOLATED
             cases[self.witness.case] = CaseVerdict(Answer.VIOLATED, "witness")
-        inputs = None if self.witness is None else self.witness.inputs
+        point = None if self.witness is None else self.witness.point
+        inputs = None if point is None else nearest(point)
         settings = self.settings
         return Verdict(
             answer=answer,
             cases=tuple(cases),
             inputs=inputs,
             outputs=None if inputs is None else network(inputs),
+            exact_inputs=None if point is None or all(map(is_float, point)) else point,
             case=None if self.witness is None else self.witness.case,
             network_hash=network.content_hash,
             seconds=self.deadline.elapsed,

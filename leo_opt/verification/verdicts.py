@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from leo_opt.formats.files import suffix_of, write_atomically
+from leo_opt.formats.rational_boxes import Rationals
 from leo_opt.network import FloatArray
 from leo_opt.stability import ARITHMETIC, Premise
 
@@ -63,9 +64,12 @@ class Verdict:
     cases
         One entry for each case of the property, in its order.
     inputs : (n_in,) array or None
-        The witness of a violation, a float64 point of the box of a case.
+        The witness of a violation, in the box of a case; rounded where it is no float64 point.
     outputs : (n_out,) array or None
         What the network gives there, evaluated in float64.
+    exact_inputs : n_in rationals or None
+        The witness itself, where the box of the case has no float64 point: an input may be fixed at
+        0.1, or the outputs satisfy the case at an end of the box only.
     case
         Index of the case that the witness shows, or None.
     network_hash
@@ -80,6 +84,7 @@ class Verdict:
     cases: tuple[CaseVerdict, ...]
     inputs: FloatArray | None = None
     outputs: FloatArray | None = None
+    exact_inputs: Rationals | None = None
     case: int | None = None
     network_hash: str = ""
     seconds: float = 0.0
@@ -117,6 +122,7 @@ class Verdict:
             "case": self.case,
             "inputs": None if self.inputs is None else self.inputs.tolist(),
             "outputs": None if self.outputs is None else self.outputs.tolist(),
+            "exact_inputs": None if self.exact_inputs is None else _show(self.exact_inputs),
             "cases": [
                 {
                     "answer": str(case.answer),
@@ -146,44 +152,71 @@ class Verdict:
         write_atomically(path, text.encode())
 
 
-def save_witness(verdict: Verdict, path: str | os.PathLike[str]) -> bool:
+def save_witness(verdict: Verdict, path: str | os.PathLike[str]) -> tuple[str, ...]:
     """Write the witness of a violation, in the format that the suffix of the name says.
 
     `.npz` holds the arrays `inputs` and `outputs`; anything in `WITNESS_FORMATS` else is the text
-    of the verification competition, `((X_0 0.5) ... (Y_0 1.25) ...)`, with all digits.
+    of the verification competition, `((X_0 0.5) ... (Y_0 1.25) ...)`, with all digits. A witness
+    that is no float64 point is written both ways: rounded, and exactly, as the array of texts
+    `exact_inputs` or as `((X_0 (/ 1 10)) ...)` in a second text file, `w.exact.txt` for `w.txt`.
 
     Returns
     -------
-    bool
-        False, and nothing is written, where there is no witness.
+    tuple of str
+        The files that were written: none where there is no witness.
 
     Raises
     ------
     FileFormatError
         If the suffix is unknown.
     OutputError
-        If the file cannot be written.
+        If a file cannot be written.
     """
-    encode = WITNESS_FORMATS[suffix_of(path, WITNESS_FORMATS)]
-    if verdict.inputs is None or verdict.outputs is None:
-        return False
-    write_atomically(path, encode(verdict.inputs, verdict.outputs))
-    return True
+    suffix = suffix_of(path, WITNESS_FORMATS)
+    name = os.fspath(path)
+    contents = {}
+    if verdict.inputs is not None and verdict.outputs is not None:
+        contents = WITNESS_FORMATS[suffix](verdict.inputs, verdict.outputs, verdict.exact_inputs)
+    files = {
+        name[: -len(suffix)] + more + name[-len(suffix) :]: contents[more] for more in contents
+    }
+    for file, content in files.items():
+        write_atomically(file, content)
+    return tuple(files)
 
 
-def _encode_arrays(inputs: FloatArray, outputs: FloatArray) -> bytes:
+def _show(point: Rationals) -> list[str]:
+    """Rationals as texts that `Fraction` reads."""
+    return [str(value) for value in point]
+
+
+def _encode_arrays(
+    inputs: FloatArray, outputs: FloatArray, exact: Rationals | None
+) -> dict[str, bytes]:
     stream = io.BytesIO()
-    np.savez(stream, allow_pickle=False, inputs=inputs, outputs=outputs)
-    return stream.getvalue()
+    arrays = {"inputs": inputs, "outputs": outputs}
+    if exact is not None:
+        arrays["exact_inputs"] = np.array(_show(exact))
+    np.savez(stream, allow_pickle=False, **arrays)
+    return {"": stream.getvalue()}
 
 
-def _encode_text(inputs: FloatArray, outputs: FloatArray) -> bytes:
+def _encode_text(
+    inputs: FloatArray, outputs: FloatArray, exact: Rationals | None
+) -> dict[str, bytes]:
     pairs = [f"(X_{k} {value!r})" for k, value in enumerate(inputs.tolist())]
     pairs += [f"(Y_{k} {value!r})" for k, value in enumerate(outputs.tolist())]
-    return ("(" + "\n".join(pairs) + ")\n").encode()
+    texts = {"": pairs}
+    if exact is not None:
+        texts[".exact"] = [
+            f"(X_{k} (/ {value.numerator} {value.denominator}))" for k, value in enumerate(exact)
+        ]
+    return {more: ("(" + "\n".join(lines) + ")\n").encode() for more, lines in texts.items()}
 
 
-WITNESS_FORMATS: Mapping[str, Callable[[FloatArray, FloatArray], bytes]] = MappingProxyType(
+WITNESS_FORMATS: Mapping[
+    str, Callable[[FloatArray, FloatArray, Rationals | None], dict[str, bytes]]
+] = MappingProxyType(
     {".npz": _encode_arrays, ".counterexample": _encode_text, ".txt": _encode_text}
 )
-"""The one table of formats of witnesses, by suffix."""
+"""The one table of formats of witnesses, by suffix: contents by what is put before the suffix."""

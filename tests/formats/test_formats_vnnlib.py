@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import gzip
+import re
+import time
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
 from networks import find_network, network_folder
+from smt_formulas import NUMBERS, TRUTHS, random_formula, read, value
 
 from leo_opt.domain import Box
 from leo_opt.errors import FileFormatError, InvalidInputError, LeoOptError
 from leo_opt.formats import load, load_domain
-from leo_opt.formats.vnnlib import parse_property
+from leo_opt.formats.vnnlib import parse_property, read_property
 
 
 def declare(inputs: int = 2, outputs: int = 2) -> str:
@@ -62,7 +65,18 @@ def test_bounds_that_are_floats_stay():
         "(assert (<= (- X_1 1) (/ 0 3))) (assert (<= (+ 1 (* -3 X_1)) 1))",
         UNIT + "(assert (<= X_0 7)) (assert (<= 0 1)) (assert (>= X_0 -3.5))",
         UNIT + "(assert (or (<= Y_0 Y_1) (and (>= Y_0 3) (<= X_0 1))))",
-        "(set-logic QF_LRA) ; comment )(\n" + UNIT + "(check-sat)",
+        '(set-logic QF_LRA) (set-info :status "not; a comment") ; comment )(\n'
+        + UNIT
+        + "(check-sat) (get-model)",
+        UNIT.replace(" (", " ; comment )(\r("),
+        UNIT + "(exit) (assert (<= X_0 0.5)) )(\u2028",
+        UNIT.replace("<=", "<") + "(assert true)",
+        "(assert (<= 0 X_0 1)) (assert (not (or (> X_1 1) (< X_1 0))))",
+        "(assert (=> (<= 0 1) (and (>= X_0 0) (<= X_0 1)))) (assert (distinct 1 2 3))"
+        "(define-fun low () Real (/ 0 2)) (define-fun in () Bool (>= 1 X_1 low)) (assert in)",
+        UNIT + "(assert (or (>= 0 1) (>= Y_0 1)))",
+        UNIT + "(assert (or (and (> X_0 1) (<= Y_0 0)) (>= Y_0 1)))",
+        UNIT + "(assert (let ((a 2) (X_0 Y_0)) (let ((a (* a a))) (<= X_0 a))))",
         "(assert (or (and (>= X_0 0) (<= X_0 1) (<= Y_0 0)) (and (>= X_0 0) (<= X_0 1))))"
         "(assert (>= X_1 0)) (assert (<= X_1 1))",
     ],
@@ -77,6 +91,9 @@ def test_the_unit_box_in_many_words(asserts: str):
         ("(assert (<= X_0 1))", "X_0 has no lower bound"),
         (UNIT.replace("(assert (<= X_1 1))", ""), "X_1 has no upper bound"),
         (UNIT + "(assert (<= X_0 -1))", "X_0 has the lower bound 0.0 and the upper bound -1.0"),
+        (UNIT + "(assert (< X_0 0))", "the lower bound 0.0 and the upper bound 0.0 .excluded."),
+        (UNIT + "(assert (not (<= X_0 1)))", "lower bound 1.0 .excluded. and the upper bound 1.0"),
+        (UNIT + "(assert (or (> X_1 1) (< X_1 0)))", "no input satisfies its last case"),
         (UNIT + "(assert (or (<= X_0 0.5) (<= X_0 0.6)))", "union of 2 boxes"),
         (UNIT + "(assert (<= X_0 X_1))", "must be a box"),
         (UNIT + "(assert (<= X_0 Y_1))", "must be a box"),
@@ -84,15 +101,38 @@ def test_the_unit_box_in_many_words(asserts: str):
         (UNIT + "(assert (<= (/ 1 X_0) 1))", "not linear"),
         (UNIT + "(assert (<= (/ X_0 0) 1))", "not linear"),
         (UNIT + "(assert (<= X_2 1))", "X_2 is used and not declared"),
-        (UNIT + "(assert (< X_0 1))", "no formula"),
-        (UNIT + "(assert (not (<= X_0 1)))", "no formula"),
+        (UNIT + "(assert (xor (<= X_0 1) (<= X_1 1)))", "no formula"),
+        (UNIT + "(assert (= (<= X_0 1) (<= X_1 1)))", "no term"),
+        (UNIT + "(assert (<= (ite (<= X_0 1) 1 2) 1))", "no term"),
+        (UNIT + "(assert (not))", "0 operands; 1 are expected"),
+        (UNIT + "(assert (=> (<= X_0 1)))", "fewer than 2 operands"),
+        (UNIT + "(assert (<= (* 2) X_0))", "1 operand; 2 or more"),
+        (UNIT + "(assert (let ((a 1) (a 2)) (<= a X_0)))", "binds a twice"),
+        (UNIT + "(assert (let ((+ 1)) (<= 1 X_0)))", "cannot be defined"),
+        (UNIT + "(assert (let ((a 1)) (let ((b (+ c 1))) (<= b X_0))))", "c is neither"),
+        (UNIT + "(assert (let a (<= a X_0)))", "no .name value."),
+        (UNIT + "(assert (<= |X_0| 1))", "neither a number"),
+        (UNIT + "(define-fun f ((x Real)) Real 1)", "defines neither"),
+        (UNIT + "(define-fun X_0 () Real 1)", "X_0 is declared twice"),
+        (UNIT + "(declare-const X_0 Real)", "X_0 is declared twice"),
+        (UNIT + "(push 1)", "a command of SMT-LIB that is not supported"),
+        (UNIT + "(check-sat-assuming (a))", "not supported"),
+        (UNIT + "(check-sat) (assert (<= Y_0 1))", "stands behind .check-sat."),
+        (UNIT + "assert", "has parentheses around"),
+        (UNIT + "()", "has parentheses around"),
+        (UNIT + "(assert (<= X_0 1)) ; a line \u2028(assert (<= X_0 0))", "out of place"),
+        (UNIT + "(assert (<= X_0\u00a01))", "out of place"),
+        (UNIT + f"(assert (<= X_0 {'9' * 5000}))", "more than 3900 digits"),
+        (UNIT + "(assert (<= (* 1e2000 1e2000) X_0))", "more than 3900 digits"),
         (UNIT + "(assert (<= X_0 0.1.2))", "0.1.2 is neither a number"),
         (UNIT + "(assert (<= X_0 nan))", "nan is neither a number"),
         (UNIT + "(assert (<= X_0 1e99999))", "neither a number"),
-        (UNIT + "(assert (<= X_0 X_1 1))", "3 operands; 2 are expected"),
-        (UNIT + "(assert (or))", "never holds"),
-        (UNIT + "(assert (<= 1 0))", "never holds"),
-        (UNIT + "(assert true)", "no formula"),
+        (UNIT + "(assert (<= X_0))", "1 operands; 2 are expected"),
+        (UNIT + "(assert (<= X_0 X_1 1))", "joins X_0, X_1"),
+        (UNIT + "(assert (or))", "never hold"),
+        (UNIT + "(assert (<= 1 0))", "never hold"),
+        (UNIT + "(assert (or (and (<= Y_0 1) (< 1 1)) false))", "never hold"),
+        (UNIT + "(assert something)", "no formula"),
         (UNIT + "(assert (<= X_0 (sin 1)))", "no term"),
         (UNIT + "(assert (<= X_0 (+)))", "no term"),
         (UNIT + "(assert (<= X_0 1)", "never closed"),
@@ -104,6 +144,7 @@ def test_the_unit_box_in_many_words(asserts: str):
         (UNIT + "(declare-const X_3 Real)", "X_2 is not declared and X_3 is"),
         ("(vnnlib-version <2.0>)" + UNIT, "no command of VNN-LIB 1.0"),
         (UNIT + "words", "no command"),
+        (UNIT + "(words)", "no command of VNN-LIB 1.0"),
         (UNIT.replace("(<= X_0 1)", "(<= X_0 1e999)"), "inf.*finite"),
         (UNIT + "(assert (or (<= Y_0 1) (<= Y_0 2)))" * 20, "more than 100000 cases"),
     ],
@@ -127,6 +168,49 @@ def test_output_constraints_are_kept_exactly_by_case():
     ]
 
 
+BOUNDED = "(assert (<= -1 X_0 1)) (assert (<= -1 X_1 1))"
+
+
+def may_hold(text: str) -> bool:
+    """Whether a property is not refused because its assertions contradict each other."""
+    try:
+        parse_property(text)
+    except LeoOptError as error:
+        if re.search("never hold|no input satisfies", str(error)) is None:
+            raise
+        return False
+    return True
+
+
+@pytest.mark.parametrize("seed", range(80))
+def test_cases_say_what_the_formula_says(seed: int):
+    generator = np.random.default_rng((140, seed))
+    formulas = [random_formula(generator) for _ in range(generator.integers(1, 3))]
+    asserts = "".join(f"(assert {formula})" for formula in formulas)
+    text = declare() + BOUNDED + asserts
+    cases = parse_property(text).cases if may_hold(text) else ()
+    corners = [value(read(number), {}) for number in NUMBERS]
+    for _ in range(40):
+        point = [corners[k] for k in generator.integers(len(corners), size=4)]
+        point = [number + generator.integers(-1, 2) * Fraction(1, 10**20) for number in point]
+        names = dict(zip(("X_0", "X_1", "Y_0", "Y_1"), point, strict=True))
+        truth = all(value(read(formula), {**names, **TRUTHS}) for formula in formulas)
+        truth = truth and max(map(abs, point[:2])) <= 1
+        # Of which cases the point satisfies all inequalities.
+        held = [
+            case
+            for case in cases
+            if all(
+                one.allows(sum(f * names[f"{kind}_{k}"] for (kind, k), f in one.terms))
+                for one in (*case.inputs, *case.outputs)
+            )
+        ]
+        assert bool(held) is truth
+        for case in held:
+            for k in range(2):
+                assert Fraction(case.domain.lower[k]) <= point[k] <= Fraction(case.domain.upper[k])
+
+
 def test_boxes_of_cases_may_differ():
     halves = "(assert (or (and (<= X_0 0.5) (<= Y_0 1)) (and (>= X_0 0.5) (<= Y_1 1))))"
     found = parse_property(declare() + UNIT + "(assert (<= Y_0 Y_1))" + halves)
@@ -135,6 +219,39 @@ def test_boxes_of_cases_may_differ():
         Box([0.5, 0.0], [1.0, 1.0]),
     ]
     assert [len(case.outputs) for case in found.cases] == [2, 2]
+
+
+def test_formulas_that_grow_without_end_are_refused():
+    doubled = "(assert (let ((n0 (* 10 10)))" + "".join(
+        f"(let ((n{k + 1} (* n{k} n{k})))" for k in range(40)
+    )
+    with pytest.raises(FileFormatError, match="more than 3900 digits"):
+        domain(UNIT + doubled + "(<= n40 X_0)" + ")" * 42)
+    names = "".join(f"(let ((b{k + 1} (and b{k} b{k})))" for k in range(60))
+    with pytest.raises(FileFormatError, match="more than"):
+        domain(UNIT + f"(assert (let ((b0 (= Y_0 1))) {names} (not b60)" + ")" * 62)
+    choices = "(assert (or (<= Y_0 1) (<= Y_0 2)))" * 15
+    many = "(<= Y_0 1)" * 1000
+    with pytest.raises(FileFormatError, match="inequalities in its cases"):
+        domain(UNIT + f"(assert (and {many} {choices.replace('(assert ', '(and ')}))")
+
+
+@pytest.mark.slow
+def test_many_boxes_are_read_in_seconds():
+    generator = np.random.default_rng(0)
+    low = generator.random((20_000, 5)).round(9)
+    boxes = [
+        "(and"
+        + "".join(f" (>= X_{k} {end:.9f}) (<= X_{k} {end + 0.1:.9f})" for k, end in enumerate(row))
+        + " (>= Y_0 Y_1))"
+        for row in low.tolist()
+    ]
+    text = declare(5) + "(assert (or " + "\n".join(boxes) + "))"
+    start = time.process_time()
+    found = parse_property(text)
+    assert time.process_time() - start < 7.0
+    assert len(found.cases) == 20_000
+    assert np.array_equal(found.cases[-1].domain.lower.round(9), low[-1])
 
 
 def test_files_plain_and_compressed(tmp_path: Path):
@@ -194,11 +311,18 @@ def test_boxes_in_archives(tmp_path: Path):
         load_domain(path)
 
 
-def test_every_property_of_the_folder_fits_its_networks():
+@pytest.mark.slow
+def test_every_property_of_the_folder_is_read():
+    for folder in ("acasxu", "mnistfc"):
+        for path in sorted((network_folder() / folder).glob("*.vnnlib")):
+            network = load(next(path.parent.glob("*.onnx")))
+            assert load_domain(path, network.input_size).size == network.input_size
     for path in sorted(network_folder().rglob("*.vnnlib")):
-        network = load(next(path.parent.glob("*.onnx")))
-        box = load_domain(path, network.input_size)
-        assert box.size == network.input_size
+        try:
+            assert read_property(path).cases
+        except FileFormatError as error:
+            # Constraints over several inputs are the only ones that are refused.
+            assert path.parent.name == "acc", error  # noqa: PT017
 
 
 def test_a_trained_property():

@@ -18,16 +18,19 @@ from leo_opt.verification import STAGES, Answer, Verdict, keep_class, verify
 
 
 def confirm_witness(network: Network, asked: Property, verdict: Verdict) -> None:
-    """The witness lies in its box and satisfies its case, in rational arithmetic."""
+    """The witness lies in its box as the file has it and satisfies its case, in rationals."""
     assert verdict.inputs is not None
     assert verdict.case is not None
     case = asked.cases[verdict.case]
     assert (case.domain.lower <= verdict.inputs).all()
     assert (verdict.inputs <= case.domain.upper).all()
-    outputs = exact_output(network, verdict.inputs)
-    for inequality in case.outputs:
-        value = sum(factor * outputs[k] for (_, k), factor in inequality.terms)
-        assert value <= inequality.bound
+    point = verdict.exact_inputs or tuple(map(Fraction, verdict.inputs.tolist()))
+    assert [float(value) for value in point] == verdict.inputs.tolist()
+    values = {("X", k): value for k, value in enumerate(point)}
+    values |= {("Y", k): value for k, value in enumerate(exact_output(network, point))}
+    for inequality in (*case.inputs, *case.outputs):
+        value = sum(factor * values[variable] for variable, factor in inequality.terms)
+        assert value < inequality.bound or (value == inequality.bound and not inequality.strict)
 
 
 def check(network: Network, asked: Property, verdict: Verdict, lowest: Fraction) -> None:
@@ -73,6 +76,20 @@ def test_properties_at_the_edge_are_never_answered_wrongly(seed: int, step: Frac
     # With the least slack added to all sides exactly one value, 0, is left to satisfy them.
     asked = make_property(network, [(box, rows)], lowest + step)
     check(network, asked, verify(network, asked, piece_limit=500), -Fraction(step))
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_strict_inequalities_are_satisfied_strictly_or_not_at_all(seed: int) -> None:
+    generator = np.random.default_rng((105, seed))
+    network, box = random_case(generator)
+    rows = random_rows(generator, network, box)
+    lowest = lowest_slack(network, box, rows)
+    # The strict set is empty, and its closure is not: its least slack is 0.
+    asked = make_property(network, [(box, rows)], lowest, strict=True)
+    assert verify(network, asked, piece_limit=500).answer is not Answer.VIOLATED
+    wider = make_property(network, [(box, rows)], lowest + Fraction(1, 10), strict=True)
+    verdict = verify(network, wider, piece_limit=500)
+    check(network, wider, verdict, Fraction(-1, 10))
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -152,6 +169,44 @@ def test_plain_cases(outputs: str, answer: Answer) -> None:
     assert verdict.answer is answer
     if answer is Answer.VIOLATED:
         confirm_witness(LINE, asked, verdict)
+
+
+@pytest.mark.parametrize(
+    ("box", "outputs", "answer", "witness"),
+    [
+        # The float64 number below 0.1 lies outside, and the one above is larger than 0.1.
+        (("0.1", "1"), "(<= Y_0 0.0999999999999999999)", None, None),
+        (("0.1", "1"), "(<= Y_0 0.1)", Answer.VIOLATED, Fraction(1, 10)),
+        (("0.1", "1"), "(<= Y_0 0.11)", Answer.VIOLATED, None),
+        (("0.1", "0.1"), "(>= Y_0 0.1)", Answer.VIOLATED, Fraction(1, 10)),
+        (("0.1", "0.1"), "(< Y_0 0.11)", Answer.VIOLATED, Fraction(1, 10)),
+        (("0.1", "0.1"), "(> Y_0 0.1)", None, None),
+        (("0.1", "0.1"), "(< Y_0 0.1)", None, None),
+        (("(/ 1 3)", "(/ 1 3)"), "(= (* 3 Y_0) 1)", Answer.VIOLATED, Fraction(1, 3)),
+        (("-0.3", "0.7"), "(>= Y_0 0.7)", Answer.VIOLATED, Fraction(7, 10)),
+        (("-1", "1"), "(> Y_0 1.0)", None, None),
+        (("-1", "1"), "(< Y_0 0.0)", Answer.HOLDS, None),
+        (("-1", "1"), "(not (and (>= Y_0 0) (<= Y_0 1.01)))", Answer.HOLDS, None),
+        (("-1", "1"), "(distinct Y_0 0)", Answer.VIOLATED, None),
+        (("-1", "1"), "(and (< X_0 1) (>= Y_0 1))", None, None),
+        (("-1", "1"), "(and (< 0.5 X_0) (< X_0 0.50000000000000000001) (> Y_0 0.5))", None, "any"),
+        (("-1", "1"), "(=> (<= Y_0 1) (> X_0 0))", Answer.VIOLATED, None),
+    ],
+)
+def test_witnesses_lie_in_the_box_of_the_file(
+    box: tuple[str, str], outputs: str, answer: Answer | None, witness: Fraction | str | None
+) -> None:
+    asked = ask(f"(assert {outputs})", box)
+    verdict = verify(LINE, asked, piece_limit=200)
+    if answer is None and witness is None:
+        assert verdict.answer is not Answer.VIOLATED
+        return
+    assert verdict.answer is (answer or Answer.VIOLATED)
+    if verdict.answer is Answer.VIOLATED:
+        confirm_witness(LINE, asked, verdict)
+        exact = verdict.exact_inputs
+        assert exact == (None if witness is None else exact if witness == "any" else (witness,))
+        assert witness is None or exact is not None
 
 
 def test_a_box_of_one_point_is_decided() -> None:

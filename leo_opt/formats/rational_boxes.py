@@ -1,0 +1,175 @@
+"""Boxes whose ends are the exact numbers of a file, and the points inside them.
+
+Float64 boxes are rounded outward, so that what holds on them holds on the exact ones. A point that
+is to show something must lie in the exact one; where an input has no float64 number in its range,
+as where it is fixed at 0.1, it has to be a rational.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+
+from leo_opt.domain import Box
+from leo_opt.errors import FileFormatError
+from leo_opt.formats.formulas import Inequality
+from leo_opt.network import FloatArray
+
+End = tuple[Fraction, bool]
+"""An end of an interval, and whether it lies outside: whether the interval is open there."""
+
+Rationals = tuple[Fraction, ...]
+
+
+@dataclass(frozen=True)
+class RationalBox:
+    """Ranges of the inputs, each perhaps without an end, or open at one.
+
+    Parameters
+    ----------
+    lower, upper
+        One an input, None where there is none.
+    """
+
+    lower: tuple[End | None, ...]
+    upper: tuple[End | None, ...]
+
+    @classmethod
+    def unbounded(cls, size: int) -> RationalBox:
+        """All points of some inputs."""
+        return cls((None,) * size, (None,) * size)
+
+    @classmethod
+    def of(cls, box: Box) -> RationalBox:
+        """A float64 box."""
+        lower, upper = (
+            tuple((Fraction(value), False) for value in side.tolist())
+            for side in (box.lower, box.upper)
+        )
+        return cls(lower, upper)
+
+    def narrow(self, inequalities: Iterable[Inequality]) -> RationalBox:
+        """The part of the box where inequalities hold, each over one input.
+
+        Raises
+        ------
+        FileFormatError
+            If one joins several variables.
+        """
+        lower, upper = list(self.lower), list(self.upper)
+        for inequality in inequalities:
+            if len(inequality.terms) != 1:
+                names = ", ".join(f"{kind}_{k}" for (kind, k), _ in inequality.terms[:4])
+                raise FileFormatError(
+                    f"an inequality joins {names}: several inputs, or inputs and outputs; the "
+                    "input part must be a box, with bounds on single inputs"
+                )
+            [((_, k), factor)] = inequality.terms
+            bound, strict = inequality.bound, inequality.strict
+            if factor > 0:
+                end = upper[k]
+                if end is None or (bound, not strict) < (end[0], not end[1]):
+                    upper[k] = (bound, strict)
+            else:
+                end = lower[k]
+                if end is None or (-bound, strict) > end:
+                    lower[k] = (-bound, strict)
+        return RationalBox(tuple(lower), tuple(upper))
+
+    @property
+    def crossed(self) -> int | None:
+        """The first input whose range is empty."""
+        for k, (low, high) in enumerate(zip(self.lower, self.upper, strict=True)):
+            if low is None or high is None or low[0] < high[0]:
+                continue
+            if low[0] > high[0] or low[1] or high[1]:
+                return k
+        return None
+
+    def enclose(self) -> Box:
+        """The smallest float64 box around it.
+
+        Raises
+        ------
+        FileFormatError
+            If an input has no lower or no upper bound.
+        InvalidInputError
+            If an end is beyond float64.
+        """
+        for name, ends in (("lower", self.lower), ("upper", self.upper)):
+            if None in ends:
+                raise FileFormatError(
+                    f"input X_{ends.index(None)} has no {name} bound; every input needs both"
+                )
+        lower = [float_below(end[0]) for end in self.lower if end is not None]
+        upper = [float_above(end[0]) for end in self.upper if end is not None]
+        return Box(np.array(lower), np.array(upper))
+
+    def points_near(self, point: FloatArray) -> list[Rationals]:
+        """Points of a box with all its ends, which is not empty, next to a point (n,).
+
+        The first is float64 wherever the box holds such a number. The second takes the ends of the
+        box themselves for what is at or beyond the last float64 number inside.
+        """
+        inner, outer = [], []
+        ends = zip(point.tolist(), self.lower, self.upper, strict=True)
+        for value, low, high in ends:
+            assert low is not None
+            assert high is not None
+            least, most = float_above(low[0]), float_below(high[0])
+            if low[1] and Fraction(least) == low[0]:
+                least = math.nextafter(least, math.inf)
+            if high[1] and Fraction(most) == high[0]:
+                most = math.nextafter(most, -math.inf)
+            inside = [end for end, outside in (low, high) if not outside]
+            if least > most:
+                # Both are rationals: the number of the file, or the middle of an open range.
+                only = inside[0] if inside else (low[0] + high[0]) / 2
+                inner.append(only)
+                outer.append(only)
+                continue
+            clipped = Fraction(min(max(value, least), most))
+            inner.append(clipped)
+            if value <= least and not low[1]:
+                clipped = low[0]
+            elif value >= most and not high[1]:
+                clipped = high[0]
+            outer.append(clipped)
+        return [tuple(inner)] if inner == outer else [tuple(inner), tuple(outer)]
+
+
+def nearest(point: Rationals) -> FloatArray:
+    """The float64 point (n,) next to a rational one."""
+    return np.array([float(value) for value in point])
+
+
+def is_float(value: Fraction) -> bool:
+    """Whether a number within the range of float64 is one itself."""
+    return Fraction(float(value)) == value
+
+
+def float_above(value: Fraction) -> float:
+    """The smallest float64 that is not below a rational number, perhaps infinite."""
+    nearest, side = _nearest(value)
+    return math.nextafter(nearest, math.inf) if side < 0 else nearest
+
+
+def float_below(value: Fraction) -> float:
+    """The largest float64 that is not above a rational number, perhaps infinite."""
+    nearest, side = _nearest(value)
+    return math.nextafter(nearest, -math.inf) if side > 0 else nearest
+
+
+def _nearest(value: Fraction) -> tuple[float, int]:
+    """The nearest float64, and a number with the sign of what it is above the rational one."""
+    numerator, denominator = value.numerator, value.denominator
+    try:
+        nearest = numerator / denominator
+    except OverflowError:
+        return (math.inf, 0) if numerator > 0 else (-math.inf, 0)
+    top, bottom = nearest.as_integer_ratio()
+    return nearest, top * denominator - numerator * bottom
