@@ -14,7 +14,7 @@ from leo_opt.formulations import FormulationLike
 from leo_opt.network import Network, read_network
 from leo_opt.parallel import Workers
 from leo_opt.solvers import find as find_solver
-from leo_opt.verification.questions import keep_class, load_property, make_questions
+from leo_opt.verification.questions import keep_class, load_property
 from leo_opt.verification.run import Run
 from leo_opt.verification.settings import STAGES, Progress, Settings
 from leo_opt.verification.verdicts import (
@@ -131,6 +131,6 @@ def verify(
         np.errstate(over="ignore", invalid="ignore"),
         Workers(workers, executor) as places,
     ):
-        run = Run(make_questions(network, asked), len(asked.cases), settings, places)
+        run = Run(network, asked, settings, places)
         run.settle()
-        return run.close(network)
+        return run.close()

@@ -15,7 +15,8 @@ from itertools import combinations
 
 import numpy as np
 
-from leo_opt.bounds import Bounds, Interval, bound_layer, post_interval, propagate
+from leo_opt.bounds import Bounds, Interval, bound_layer, post_interval
+from leo_opt.deadline import NO_LIMIT, Deadline
 from leo_opt.domain import Box, BoxLike, read_box
 from leo_opt.enclosure import fraction_up
 from leo_opt.errors import FileFormatError, InvalidInputError, MismatchError
@@ -114,7 +115,7 @@ class Question:
         sizes = [c.rows + c.mixtures[1].size for c in self.conjuncts]
         return np.repeat(np.arange(len(sizes)), sizes)
 
-    def slack_bounds(self, mixed: bool = False) -> Interval:
+    def slack_bounds(self, mixed: bool = False, deadline: Deadline = NO_LIMIT) -> Interval:
         """Certified intervals of the outputs of the slack network, or of the mixed one."""
         return bound_layer(
             self.mixed_network if mixed else self.slack_network,
@@ -122,11 +123,13 @@ class Question:
             len(self.network.layers),
             self.bounds.lower,
             self.bounds.upper,
+            deadline=deadline,
         )
 
     def without(self, cases: Sequence[int]) -> Question:
         """The question about the other cases."""
-        left = tuple(c for c in self.conjuncts if c.case not in set(cases))
+        gone = set(cases)
+        left = tuple(c for c in self.conjuncts if c.case not in gone)
         return Question(self.network, self.domain, self.bounds, left)
 
     def on(self, bounds: Bounds) -> Question:
@@ -192,8 +195,8 @@ def keep_class(domain: BoxLike, label: int, classes: int) -> Property:
     return Property(box.size, classes, cases)
 
 
-def make_questions(network: Network, asked: Property) -> list[Question]:
-    """The questions that a property asks of a network, one a box.
+def check_sizes(network: Network, asked: Property) -> None:
+    """Refuse a property that is about another network.
 
     Raises
     ------
@@ -209,18 +212,17 @@ def make_questions(network: Network, asked: Property) -> list[Question]:
                 f"the property has {theirs} {name} and the network {mine}; "
                 "give the property of this network"
             )
-    by_box: dict[Box, list[int]] = {}
-    for index, case in enumerate(asked.cases):
-        by_box.setdefault(case.domain, []).append(index)
-    questions = []
-    for domain, cases in by_box.items():
-        bounds = propagate(network, domain)
-        last = network.layers[-1]
-        ends = post_interval(last, bounds.lower[-1], bounds.upper[-1])
-        reach = np.maximum(*map(np.abs, ends))
-        conjuncts = [_make_conjunct(k, asked.cases[k], reach) for k in cases]
-        questions.append(Question(network, domain, bounds, tuple(conjuncts)))
-    return questions
+
+
+def make_question(
+    network: Network, bounds: Bounds, asked: Property, cases: Sequence[int]
+) -> Question:
+    """The question that some cases of a property ask, which share the box of the bounds."""
+    last = network.layers[-1]
+    ends = post_interval(last, bounds.lower[-1], bounds.upper[-1])
+    reach = np.maximum(*map(np.abs, ends))
+    conjuncts = tuple(_make_conjunct(k, asked.cases[k], reach) for k in cases)
+    return Question(network, bounds.domain, bounds, conjuncts)
 
 
 def _make_conjunct(index: int, case: Case, reach: FloatArray) -> Conjunct:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from leo_opt.arguments import name_of
-from leo_opt.deadline import Deadline
+from leo_opt.deadline import NO_LIMIT, Deadline
 from leo_opt.formats.rational_boxes import is_float, nearest
+from leo_opt.formats.vnnlib import Property
 from leo_opt.network import Network
 from leo_opt.parallel import JobFailure, Workers
 from leo_opt.stability import ARITHMETIC, Premise
 from leo_opt.strategies.findings import Finding
-from leo_opt.verification.attack import Witness, attack, confirmed
+from leo_opt.verification.attack import Witness, attack, check, confirmed
+from leo_opt.verification.making import make_questions
 from leo_opt.verification.order import run_in_order
 from leo_opt.verification.questions import Question
 from leo_opt.verification.settings import Progress, Settings
@@ -30,6 +32,7 @@ from leo_opt.verification.verdicts import Answer, CaseVerdict, Verdict
 
 CaseJob = TypeVar("CaseJob", SearchCase, MilpCase)
 
+_WITNESS_SHARE = 0.3
 _SPLITTING_SHARE = 0.8
 _SEARCH_SHARE = 0.8
 """Shares of the time left that a stage may take before the next one gets its turn."""
@@ -48,24 +51,27 @@ class Run:
     """The state that the stages share: what is refuted, by what, and what it cost."""
 
     def __init__(
-        self, questions: list[Question], cases: int, settings: Settings, workers: Workers
+        self, network: Network, asked: Property, settings: Settings, workers: Workers
     ) -> None:
+        self.network = network
+        self.asked = asked
         self.settings = settings
         self.workers = workers
         self.deadline = Deadline.of(settings.time_limit)
-        self.questions = questions
+        self.questions: list[Question] = []
         self.witness: Witness | None = None
         self.waiting = 1
         self._cases: dict[int, CaseVerdict] = {}
         self._reasons: dict[int, str] = {}
-        self._count = cases
+        self._count = len(asked.cases)
         self._pieces = self._lps = self._milps = self._nodes = 0
 
     def settle(self) -> None:
         """All stages, until every case is refuted, one is possible, or time is up."""
+        self._make_questions()
         self._each(_refute_rows)
         if "witness" in self.settings.stages:
-            self._each(_attack)
+            self._each(_attack, self.deadline.part(_WITNESS_SHARE))
         self._drop_unusable()
         for stage, work in (
             ("splitting", _split),
@@ -75,12 +81,33 @@ class Run:
             if stage in self.settings.stages:
                 self._each(work)
 
-    def _each(self, work: Callable[[Run, Question], Question]) -> None:
-        """One stage on every question that is still open."""
+    def _make_questions(self) -> None:
+        """What is asked of each box; cases that time does not reach stay unknown."""
+        self.announce("crown")
+        for made in make_questions(self.network, self.asked, self.deadline):
+            for case in made.refuted:
+                self.refute(case, "crown")
+            self.questions += made.questions
+            self.announce("crown", f"{len(self.questions)} boxes to look at")
+            if "witness" in self.settings.stages and self._shows_at_centre(made.questions):
+                return
+
+    def _shows_at_centre(self, questions: Sequence[Question]) -> bool:
+        """Whether the centre of a box is a witness, before time goes to further boxes."""
+        for question in questions:
+            if self.deadline.passed:
+                return False
+            self.witness = check(question, question.domain.centre[None, :])
+            if self.witness is not None:
+                return True
+        return False
+
+    def _each(self, work: Callable[[Run, Question], Question], until: Deadline = NO_LIMIT) -> None:
+        """One stage on every question that is still open, until time or its share of it is up."""
         left = []
         for position, question in enumerate(self.questions):
             open_question = question
-            if self.witness is None and not self.deadline.passed:
+            if self.witness is None and not (self.deadline.passed or until.passed):
                 self.waiting = len(self.questions) - position
                 open_question = work(self, question)
             if open_question.conjuncts:
@@ -140,9 +167,10 @@ class Run:
             self._reasons[conjunct.case] = f"{finding.stage}: {finding.anomaly}"
         return False
 
-    def close(self, network: Network) -> Verdict:
+    def close(self) -> Verdict:
         """The verdict."""
         default = "time limit" if self.deadline.passed else "all stages left it open"
+        default = default if self.witness is None else "a witness of another case came first"
         cases = [
             self._cases.get(k) or CaseVerdict(Answer.UNKNOWN, reason=self._reasons.get(k, default))
             for k in range(self._count)
@@ -158,10 +186,10 @@ class Run:
             answer=answer,
             cases=tuple(cases),
             inputs=inputs,
-            outputs=None if inputs is None else network(inputs),
+            outputs=None if inputs is None else self.network(inputs),
             exact_inputs=None if point is None or all(map(is_float, point)) else point,
             case=None if self.witness is None else self.witness.case,
-            network_hash=network.content_hash,
+            network_hash=self.network.content_hash,
             seconds=self.deadline.elapsed,
             pieces=self._pieces,
             lps=self._lps,
@@ -180,8 +208,8 @@ def _refute_rows(run: Run, question: Question, method: str = "crown") -> Questio
     """Refute the conjuncts one of whose slacks is nowhere negative."""
     if not any(conjunct.rows for conjunct in question.conjuncts):
         return question
-    run.announce(method)
-    low, _ = question.slack_bounds(mixed=True)
+    run.announce(method, f"{run.waiting} boxes to look at")
+    low, _ = question.slack_bounds(mixed=True, deadline=run.deadline)
     refuted = []
     for position, conjunct in enumerate(question.conjuncts):
         if (low[question.mixed_owners == position] >= 0.0).any():
@@ -192,7 +220,7 @@ def _refute_rows(run: Run, question: Question, method: str = "crown") -> Questio
 
 def _attack(run: Run, question: Question) -> Question:
     """Search for a witness without a solver."""
-    run.announce("witness")
+    run.announce("witness", f"{run.waiting} boxes to look at")
     run.witness = attack(question, run.settings.seed, run.deadline)
     return question
 
@@ -280,7 +308,7 @@ def _ask_each(
     A witness ends the round, and what is known of the cases after it is not recorded, so that the
     verdict does not depend on which case is answered first.
     """
-    target = make_target(question)
+    target = make_target(question, whole)
     if target is None:
         return question
     run.announce(stage)

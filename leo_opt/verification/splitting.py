@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leo_opt.bounds import crown
-from leo_opt.bounds.pieces import bound_pieces
+from leo_opt.bounds.pieces import bound_pieces, boxes_at_once
 from leo_opt.deadline import Deadline
 from leo_opt.domain import Boxes
 from leo_opt.network import FloatArray
@@ -31,8 +31,6 @@ from leo_opt.witnesses import directions
 
 MOST_INPUTS = 12
 """Inputs that can vary, beyond which halving one at a time gains too little."""
-_CHUNK = 256
-"""Boxes bounded at once."""
 _ROUND = 4
 """Chunks of a round, which may be bounded at the same time."""
 _PROBES = 5
@@ -138,10 +136,14 @@ def split(
         Called with the numbers of boxes bounded and waiting.
     """
     waiting, bounded, rounds = [_whole(question)], 0, 0
+    size = boxes_at_once(question.mixed_network)
     stuck = np.zeros(len(question.conjuncts), dtype=bool)
     while waiting and bounded < piece_limit and not deadline.passed:
-        chunks = _take(waiting)
-        jobs = [_Chunk(question, chunk, (seed, rounds, k)) for k, chunk in enumerate(chunks)]
+        chunks = _take(waiting, size)
+        jobs = [
+            _Chunk(question, chunk, (seed, rounds, k), deadline.at)
+            for k, chunk in enumerate(chunks)
+        ]
         rounds += 1
         for halved in run_in_order(workers, _halve, jobs):
             if isinstance(halved, JobFailure):
@@ -158,27 +160,27 @@ def split(
     return Splitting(tuple(refuted), None, bounded)
 
 
-def _take(waiting: list[Pieces]) -> list[Pieces]:
-    """Chunks for one round, taken from the end of a list."""
-    taken, count = [], 0
-    while waiting and count < _ROUND * _CHUNK:
+def _take(waiting: list[Pieces], size: int) -> list[Pieces]:
+    """Chunks of some size for one round, taken from the end of a list."""
+    taken, count, most = [], 0, _ROUND * size
+    while waiting and count < most:
         taken.append(waiting.pop())
         count += len(taken[-1])
     whole = taken[0].join(*taken[1:])
-    more = whole[_ROUND * _CHUNK :]
+    more = whole[most:]
     if len(more):
         waiting.append(more)
-    starts = range(0, min(len(whole), _ROUND * _CHUNK), _CHUNK)
-    return [whole[start : min(start + _CHUNK, _ROUND * _CHUNK)] for start in starts]
+    return [whole[start : start + size] for start in range(0, min(len(whole), most), size)]
 
 
 @dataclass(frozen=True, eq=False)
 class _Chunk:
-    """Pieces to bound and halve, and what seeds the probes that say where."""
+    """Pieces to bound and halve while time lasts, and what seeds the probes that say where."""
 
     question: Question
     pieces: Pieces
     seed: tuple[int, ...]
+    ends_at: float | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -212,7 +214,7 @@ def _halve(chunk: _Chunk) -> _Halved:
         witness = check(question, pieces.boxes.centres)
         if witness is not None:
             return _Halved(count, witness, stuck, None)
-        pieces, slacks = _bound(question, pieces)
+        pieces, slacks = _bound(question, pieces, Deadline.until(chunk.ends_at, None))
         # Between neighbouring floats there is nothing left to halve.
         wide = np.nextafter(pieces.boxes.lower, np.inf) < pieces.boxes.upper
         stuck = np.asarray((pieces.open & ~wide.any(axis=1, keepdims=True)).any(axis=0))
@@ -236,12 +238,12 @@ def _whole(question: Question) -> Pieces:
     )
 
 
-def _bound(question: Question, pieces: Pieces) -> tuple[Pieces, FloatArray]:
+def _bound(question: Question, pieces: Pieces, deadline: Deadline) -> tuple[Pieces, FloatArray]:
     """The pieces with tighter bounds, and lower bounds of slacks and mixtures (N, m)."""
     network = question.mixed_network
-    lower, upper = bound_pieces(network, pieces.boxes, pieces.lower, pieces.upper)
+    lower, upper = bound_pieces(network, pieces.boxes, pieces.lower, pieces.upper, deadline)
     slacks, _ = crown.bound_layer(
-        network, pieces.boxes, len(network.layers) - 1, lower, upper, ("adaptive",)
+        network, pieces.boxes, len(network.layers) - 1, lower, upper, ("adaptive",), deadline
     )
     still = pieces.open & (question.best(slacks) < 0.0)
     return Pieces(pieces.boxes, tuple(lower), tuple(upper), still), slacks

@@ -47,16 +47,16 @@ class Target:
         return len(self.network.layers) - 1
 
 
-def make_target(question: Question) -> Target | None:
+def make_target(question: Question, deadline: Deadline) -> Target | None:
     """The target of a question; None where bounds are not finite."""
-    low, high = question.slack_bounds()
+    low, high = question.slack_bounds(deadline=deadline)
     if not (np.isfinite(low).all() and np.isfinite(high).all() and question.bounds.finite):
         return None
     sizes = [conjunct.rows for conjunct in question.conjuncts]
     network = append_maxima(question.slack_network, sizes, low)
     lower, upper = [*question.bounds.lower, low], [*question.bounds.upper, high]
     for index in range(len(lower), len(network.layers)):
-        ends = bound_layer(network, question.domain, index, lower, upper)
+        ends = bound_layer(network, question.domain, index, lower, upper, deadline=deadline)
         lower.append(ends[0])
         upper.append(ends[1])
     bounds = Bounds(question.domain, tuple(lower), tuple(upper))

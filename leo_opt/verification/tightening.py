@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from leo_opt.bounds import Bounds, bound_layer
+from leo_opt.bounds import Bounds, bound_layer, crown
 from leo_opt.deadline import Deadline
 from leo_opt.enclosure import TINY
 from leo_opt.network import FloatArray
@@ -58,9 +58,11 @@ def tighten(
     hidden = [k for k in network.phased_layers if k > 0]
     lower: list[FloatArray] = []
     upper: list[FloatArray] = []
-    solved = 0
+    solved, memory = 0, crown.Memory()
     for index in range(len(network.layers)):
-        low, high = bound_layer(network, question.domain, index, lower, upper)
+        low, high = bound_layer(
+            network, question.domain, index, lower, upper, deadline=deadline, memory=memory
+        )
         lower.append(np.maximum(low, known.lower[index]))
         upper.append(np.minimum(high, known.upper[index]))
         if index not in hidden or deadline.passed:
