@@ -182,17 +182,21 @@ def formulate(
     network
         Layers of rectifiers and linear layers.
     domain
-        The box of inputs. By default the bounds of the user's variables, or the box of `bounds`.
+        The box of inputs. By default the ranges of the user's inputs, or the box of `bounds`.
     inputs
-        The network's inputs: an indexed Pyomo variable, a list of variables and expressions, or
-        the `inputs` of another block. By default the block has its own variables.
+        The network's inputs: an indexed Pyomo variable, a list of numbers, parameters, variables
+        and expressions, or the `inputs` or `outputs` of another block. By default the block has
+        its own variables. The range of an affine expression is known from the bounds of its
+        variables. Blocks of one model that read the same variables on the same intervals share
+        what holds them; each block stays right if the other is deactivated or deleted.
     formulation
         A name (see `names`), a formulation, or a class of them.
     bounds
         Intervals of all pre-activations on a box that contains the domain; by default those of
         `propagate`. The model keeps every pre-activation that has a variable inside.
     restrict
-        Allow variables whose own bounds reach beyond the domain; the block then restricts them.
+        Allow variables and expressions that reach beyond the domain by their bounds; the block
+        then restricts them.
     centred
         Hold linear and stably active units as deviations from the middle of their interval, so
         that `pre`, `post` and `outputs` have constants. Needed wherever units are nearly constant
@@ -204,7 +208,7 @@ def formulate(
     pyomo.environ.Block
         With, for unit u of layer l of `network.layers`, both from 0:
 
-        - `inputs[i]`, `outputs[k]`: variables or expressions;
+        - `inputs[i]`, `outputs[k]`: variables or expressions; `domain`: the box of the inputs;
         - `pre[l, u]`, `post[l, u]`: expressions; post is 0 where the unit is stably inactive;
         - `is_active[l, u]`: 1 exactly when the unit passes its input; a binary variable where
           lower < 0 < upper in a layer with phases, absent elsewhere and in relaxations (the
@@ -241,13 +245,15 @@ def formulate(
     from pyomo.common.gc_manager import PauseGC
 
     from leo_opt.formulations.embedding import check_activations, check_finite, embed
-    from leo_opt.formulations.inputs import check_reach, read_inputs
+    from leo_opt.formulations.ranges import check_reach, read_inputs, with_numbers
 
     check_activations(read_network(network))
     entries = read_inputs(inputs, network.input_size)
     box = _choose_domain(domain, entries, bounds).spread(network.input_size)
-    if entries is not None and not restrict:
-        check_reach(entries, box)
+    if entries is not None:
+        box = with_numbers(entries, box)
+        if not restrict:
+            check_reach(entries, box)
     if bounds is None:
         bounds = propagate(network, box)
     else:
@@ -264,7 +270,7 @@ def _choose_domain(domain: BoxLike | None, inputs: list[Any] | None, bounds: Bou
     if domain is not None:
         return read_box(domain)
     if inputs is not None:
-        from leo_opt.formulations.inputs import domain_of
+        from leo_opt.formulations.ranges import domain_of
 
         return domain_of(inputs)
     if bounds is not None:

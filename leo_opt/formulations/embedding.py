@@ -304,6 +304,7 @@ def embed(
     add_expressions(block, "post", rows.post)
     outputs: dict[Any, Any] = {k: rows.post[last, k] for k in range(network.output_size)}
     add_expressions(block, "outputs", outputs)
+    block.domain = domain
     block.scale, block.shift = rows.scale, rows.shift
     block.units = tuple(rows.units)
     block.formulation = formulation

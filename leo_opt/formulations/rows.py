@@ -56,11 +56,11 @@ def at_most(terms: Sequence[tuple[float, Any]], upper: float) -> Row:
     return between(terms, None, upper)
 
 
-def add_rows(block: Any, name: str, rows: Mapping[Any, Row]) -> None:
-    """Add an indexed constraint; without any row, add nothing."""
+def add_rows(block: Any, name: str, rows: Mapping[Any, Row], constraint: Any = None) -> None:
+    """Add an indexed constraint, by default a plain one; without any row, add nothing."""
     if not rows:
         return
-    constraint = pyo.Constraint(list(rows))
+    constraint = pyo.Constraint(list(rows)) if constraint is None else constraint
     block.add_component(name, constraint)
     for index, (lower, expression, upper) in rows.items():
         equal = lower == upper

@@ -79,6 +79,8 @@ def check_components(model: Any) -> None:
         raise InvalidInputError(f"{model.name} is not constructed; call create_instance first")
     if not model.active:
         raise InvalidInputError(f"{model.name} is deactivated; activate it, or give its parent")
+    if model.parent_block() is not None:
+        _check_standing_alone(model)
     for block in blocks_of(model):
         for component in block.component_objects(active=True, descend_into=False):
             _check_component(component, inside_disjunct=block.ctype.__name__ == "Disjunct")
@@ -102,6 +104,22 @@ def refuse(component: Any, why: str) -> InvalidInputError:
         else "write it as linear constraints, or deactivate it"
     )
     return InvalidInputError(f"{kind} {component.name} {why}; {todo}")
+
+
+def _check_standing_alone(block: Any) -> None:
+    """Refuse a part of a model some of whose rows are inactive because another part has them.
+
+    Such rows say that they are inactive though nobody deactivated them.
+    """
+    from pyomo.environ import Constraint
+
+    for part in blocks_of(block):
+        for component in part.component_map(Constraint).values():
+            if component.is_indexed() and component._active and not component.active:
+                raise InvalidInputError(
+                    f"{component.name} is left to another block that has the same rows; compile "
+                    "the model that holds both"
+                )
 
 
 def _check_component(component: Any, inside_disjunct: bool) -> None:

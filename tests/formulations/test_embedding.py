@@ -313,25 +313,35 @@ def test_the_block_keeps_its_inputs_in_the_domain_whatever_happens_to_the_variab
                 assert session.minimize(objective).objective_bound == pytest.approx(low)
 
 
-def test_expressions_need_a_domain_and_are_held_in_it() -> None:
+def test_expressions_have_the_range_of_their_variables_and_are_held_in_the_domain() -> None:
     users = Users((0.0, 1.0))
     x = users.model.x
     shifted = [x[0] - 0.5, 2.0 * x[0] + 1.0]
-    with pytest.raises(InvalidInputError, match=r"input 0 is the expression .*give a domain"):
-        formulate(SMALL, inputs=shifted)
-    box = Box([-0.5, 1.0], [0.5, 3.0])
-    users.model.net = formulate(SMALL, box, inputs=shifted)
+    users.model.net = formulate(SMALL, inputs=shifted)
+    assert users.model.net.domain == Box([-0.5, 1.0], [0.5, 3.0])
     values = np.linspace(0.0, 1.0, 2001)
     best = SMALL(np.column_stack([values - 0.5, 2.0 * values + 1.0]))[:, 0].max()
     assert users.largest() == pytest.approx(best, abs=1e-3)
-    tight = Users((0.0, 1.0))
-    tight.model.net = formulate(SMALL, Box([-0.5, 1.0], [0.5, 2.0]), inputs=[
-        tight.model.x[0] - 0.5, 2.0 * tight.model.x[0] + 1.0
-    ])  # fmt: skip
+    tight, box = Users((0.0, 1.0)), Box([-0.5, 1.0], [0.5, 2.0])
+    x = tight.model.x
+    shifted = [x[0] - 0.5, 2.0 * x[0] + 1.0]
+    with pytest.raises(InvalidInputError, match=r"input 1 is the expression .*\[1.0, 3.0\]"):
+        formulate(SMALL, box, inputs=shifted)
+    tight.model.net = formulate(SMALL, box, inputs=shifted, restrict=True)
     compiled = compile_model(tight.model)
     objective, _ = compiled.linear(tight.model.x[0])
     with find("highs").open(compiled.form) as session:
         assert session.maximize(objective).objective_bound == pytest.approx(0.5)
+
+
+def test_expressions_without_a_range_need_a_domain() -> None:
+    users = Users((0.0, 1.0), (None, None))
+    x = users.model.x
+    for unknown in (x[0] + x[1], x[0] * x[0]):
+        with pytest.raises(InvalidInputError, match=r"input 0 is the expression .*give a domain"):
+            formulate(SMALL, inputs=[unknown, x[0]])
+        with pytest.raises(InvalidInputError, match=r"input 0 is the expression .*restrict=True"):
+            formulate(SMALL, Box(-1, 1), inputs=[unknown, x[0]])
 
 
 @pytest.mark.parametrize(
