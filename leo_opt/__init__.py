@@ -7,6 +7,7 @@ no Pyomo and no ONNX.
 from __future__ import annotations
 
 import importlib
+import logging
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -56,6 +57,8 @@ _HOMES = MappingProxyType(
     }
 )
 __all__ = list(_HOMES)
+# Silent until an application asks for the messages of this logger.
+logging.getLogger(__name__).addHandler(logging.NullHandler())
 __version__ = "0.1.0"
 
 

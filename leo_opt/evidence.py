@@ -12,7 +12,8 @@ class Premise:
     Parameters
     ----------
     solver, version
-        Empty where nothing but arithmetic is behind the bound: it is *certified*.
+        Empty where nothing but arithmetic is behind the bound: it is *certified*. Who else
+        vouches for it, such as the caller, has no version.
     margin
         How far the solver's bound was widened, in units of the scaled pre-activation.
     tolerances
@@ -32,11 +33,15 @@ class Premise:
     def __str__(self) -> str:
         if self.certified:
             return "arithmetic"
+        if not self.version:
+            return self.solver
         return f"{self.solver} {self.version} (margin {self.margin:g})"
 
 
 ARITHMETIC = Premise()
 """The premise of every certified bound."""
+GIVEN = Premise("the bounds that the caller gave")
+"""The premise of bounds from elsewhere, of which we know nothing; none is weaker."""
 
 
 def weakest(left: Premise, right: Premise) -> Premise:
@@ -54,8 +59,8 @@ class Evidence:
     ----------
     method
         What proved the trusted end of the interval: "interval", "crown", "splitting", "lp",
-        "branch-and-bound", "tighten" (linear programs for the sake of later layers), "milp" or
-        "joint".
+        "branch-and-bound", "tighten" (linear programs for the sake of later layers), "milp",
+        "joint", or "given" (by the caller).
     premise
         The weakest premise under that proof, through all earlier layers.
     witness

@@ -93,4 +93,4 @@ def propagate(
         low, high = bound_layer(network, box, index, lower, upper, method, deadline, memory)
         lower.append(low)
         upper.append(high)
-    return Bounds(box, tuple(lower), tuple(upper))
+    return Bounds(box, tuple(lower), tuple(upper), network.content_hash)

@@ -8,6 +8,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
+from leo_opt.arguments import read_instance
 from leo_opt.domain import Box, BoxLike, read_box
 from leo_opt.enclosure import evaluate
 from leo_opt.errors import FileFormatError, InvalidInputError, MismatchError
@@ -31,6 +32,9 @@ class Bounds:
     lower, upper : one (n_out,) array a layer
         lower <= pre-activation <= upper for every input of the box. Infinite values say that
         nothing is known.
+    proved_for
+        `Network.content_hash` of the network for which arithmetic alone proves them, as in what
+        `propagate` returns; empty for bounds from elsewhere, which have to be believed.
 
     Raises
     ------
@@ -41,6 +45,7 @@ class Bounds:
     domain: Box
     lower: tuple[FloatArray, ...]
     upper: tuple[FloatArray, ...]
+    proved_for: str = ""
 
     def __post_init__(self) -> None:
         if len(self.lower) != len(self.upper):
@@ -88,7 +93,8 @@ class Bounds:
             )
         lower = tuple(map(np.maximum, self.lower, other.lower))
         upper = tuple(map(np.minimum, self.upper, other.upper))
-        return Bounds(self.domain, lower, upper)
+        both = self.proved_for if self.proved_for == other.proved_for else ""
+        return Bounds(self.domain, lower, upper, both)
 
     def check(self, network: Network, domain: BoxLike | None = None, seed: int = 0) -> None:
         """Refuse bounds that are for another shape or box, or that sampled inputs violate.
@@ -165,3 +171,18 @@ class Bounds:
 def post_interval(layer: Layer, lower: FloatArray, upper: FloatArray) -> Interval:
     """Interval of a layer's post-activations; every activation of the table is nondecreasing."""
     return layer.activate(np.asarray(lower)), layer.activate(np.asarray(upper))
+
+
+def read_bounds(value: object, network: Network, domain: Box, name: str = "bounds") -> Bounds:
+    """An argument that should be bounds of a network that hold on a box.
+
+    Raises
+    ------
+    InvalidInputError
+        If it is something else.
+    MismatchError
+        If the bounds are of another network or box, or sampled inputs violate them.
+    """
+    bounds = read_instance(value, name, Bounds, "propagate(network, domain) makes them")
+    bounds.check(network, domain)
+    return bounds

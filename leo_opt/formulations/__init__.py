@@ -8,8 +8,8 @@ from importlib.metadata import EntryPoint, entry_points
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from leo_opt.arguments import read_instance, refuse
-from leo_opt.bounds import Bounds, propagate
+from leo_opt.arguments import refuse
+from leo_opt.bounds import Bounds, propagate, read_bounds
 from leo_opt.domain import Box, BoxLike, read_box
 from leo_opt.errors import InvalidInputError
 from leo_opt.formulations.base import Cut, Formulation, FormulationLike, Unit, UnitRow
@@ -257,8 +257,7 @@ def formulate(
     if bounds is None:
         bounds = propagate(network, box)
     else:
-        read_instance(bounds, "bounds", Bounds, "propagate(network, domain) makes them")
-        bounds.check(network, box)
+        read_bounds(bounds, network, box)
     check_finite(bounds)
     # The garbage collector would walk the growing model again and again: most of the build.
     with PauseGC():

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from numpy.typing import ArrayLike
 
 from leo_opt.arguments import read_word
+from leo_opt.bounds import Bounds, read_bounds
 from leo_opt.deadline import Deadline
 from leo_opt.domain import BoxLike, read_box
 from leo_opt.formats.files import AnyPath
@@ -37,6 +38,7 @@ def classify(
     strategy: str = "cascade",
     solver: str = "highs",
     formulation: FormulationLike = "big-m",
+    bounds: Bounds | None = None,
     samples: ArrayLike | None = None,
     random_points: int = 1000,
     stages: Sequence[str] = STAGES,
@@ -64,6 +66,10 @@ def classify(
     solver, formulation
         Names, as in `leo_opt.solvers` and `leo_opt.formulations`; a formulation or a class of
         them will do.
+    bounds
+        Intervals of all pre-activations on a box that contains the domain, from elsewhere; they
+        are checked at sampled inputs and intersected with ours. What rests on them says so, unless
+        `propagate` made them for this network: it is trusted, not certified.
     samples : (N, n_in) array or None
         Inputs to try as witnesses, such as training data; clipped into the box.
     random_points
@@ -105,6 +111,9 @@ def classify(
     ------
     InvalidInputError
         If a name is unknown, a limit is not positive or the box does not fit.
+    MismatchError
+        If the bounds are of another network or box, sampled inputs violate them, or they
+        contradict what is proved.
     SolverNotAvailableError
         If the solver is not installed.
 
@@ -135,10 +144,13 @@ def classify(
         progress=progress,
     )
     box = read_box(domain).spread(read_network(network).input_size)
+    given = None if bounds is None else read_bounds(bounds, network, box)
     find_solver(solver)
     try:
         with Workers(workers, executor) as places:
             run = Run(network, box, settings, places)
+            if given is not None:
+                run.ledger.take(given)
             STRATEGIES[strategy](run)
             return run.close(strategy)
     finally:

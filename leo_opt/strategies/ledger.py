@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from leo_opt.bounds import Bounds, crown, interval
 from leo_opt.deadline import NO_LIMIT, Deadline
 from leo_opt.domain import Box
+from leo_opt.errors import MismatchError
+from leo_opt.evidence import GIVEN
 from leo_opt.network import FloatArray, Network
 from leo_opt.stability import ARITHMETIC, Evidence, Premise, Stability, Statistics, weakest
 from leo_opt.witnesses import Witnesses
@@ -45,9 +47,12 @@ class _Side:
         """Lower the ends of a layer to `values` (n_out,) where these are strictly tighter."""
         if premise.certified:
             self.certified[layer] = np.minimum(self.certified[layer], values)
-        for unit in np.flatnonzero(values < self.trusted[layer]):
-            self.method[layer][unit] = method
-            self.premise[layer][unit] = premise
+        for unit in np.flatnonzero(values <= self.trusted[layer]):
+            # What proves the same with less belief is the better evidence.
+            stronger = premise.certified and not self.premise[layer][unit].certified
+            if stronger or values[unit] < self.trusted[layer][unit]:
+                self.method[layer][unit] = method
+                self.premise[layer][unit] = premise
         self.trusted[layer] = np.minimum(self.trusted[layer], values)
 
 
@@ -107,6 +112,12 @@ class Ledger:
         for method, (low, high) in found.items():
             self._sides[-1].tighten(layer, -low, method, premise)
             self._sides[+1].tighten(layer, high, method, premise)
+
+    def take(self, bounds: Bounds) -> None:
+        """Intersect with bounds of the caller's, which hold on the domain if they hold at all."""
+        proved = bounds.proved_for == self.network.content_hash
+        premise = ARITHMETIC if proved else GIVEN
+        self.tighten_layers(bounds.lower, bounds.upper, "given", premise)
 
     def premise_below(self, layer: int) -> Premise:
         """The weakest premise under the trusted intervals of all layers before `layer`."""
@@ -208,6 +219,11 @@ class Ledger:
             wrong |= (above.trusted[layer] <= 0.0) & (self.witnesses.above[layer] >= 0)
             for unit in np.flatnonzero(wrong):
                 for side in (below, above):
+                    if side.premise[layer][unit] == GIVEN and side.method[layer][unit] == "given":
+                        raise MismatchError(
+                            f"the bounds given for unit ({layer}, {unit}) contradict what is "
+                            "proved of it; they belong to another network or are wrong"
+                        )
                     side.trusted[layer][unit] = side.certified[layer][unit]
                     side.premise[layer][unit] = ARITHMETIC
                     side.anomaly[layer][unit] = "a solver's bound was contradicted and dropped"
@@ -216,7 +232,9 @@ class Ledger:
         """Intervals of the first `layers` layers, trusted unless `certified` is asked for."""
         self._repair()
         lower, upper = self._arrays(certified)
-        return Bounds(self.domain, tuple(lower[:layers]), tuple(upper[:layers]))
+        whole = certified and layers == len(self.network.layers)
+        proved_for = self.network.content_hash if whole else ""
+        return Bounds(self.domain, tuple(lower[:layers]), tuple(upper[:layers]), proved_for)
 
     def _arrays(self, certified: bool) -> tuple[list[FloatArray], list[FloatArray]]:
         below, above = self._sides[-1], self._sides[+1]

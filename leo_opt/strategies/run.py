@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar
 
@@ -18,6 +19,7 @@ from leo_opt.strategies.ledger import Direction, Ledger
 from leo_opt.strategies.settings import Progress, Settings
 from leo_opt.witnesses import collect
 
+_LOG = logging.getLogger(__name__)
 _LEAST_SHARE = 1.0
 _GENEROSITY = 4.0
 """Several times the fair share may go to one question, since most are answered at once."""
@@ -65,7 +67,7 @@ class Run:
         for layer in range(len(self.network.layers)):
             self.announce(layer, "bounds", 2 * self.network.layers[layer].n_out)
             self.ledger.bound_layer(layer, methods, self.deadline)
-        self.ledger.credit("bounds", asked - self.ledger.all_open())
+        self.credit("bounds", asked)
 
     def time_for_one(self, count: int) -> float | None:
         """Seconds for one of `count` questions, those open elsewhere having their share too.
@@ -162,16 +164,28 @@ class Run:
             finding.direction, bound, finding.stage, premise
         ):
             anomaly = f"bound {bound!r} contradicts what else is known"
+        if anomaly:
+            layer, unit, sign = finding.direction
+            side = "above" if sign > 0 else "below"
+            _LOG.warning("%s: unit (%d, %d) %s zero: %s", finding.stage, layer, unit, side, anomaly)
         self.ledger.note(finding.direction, finding.seconds, anomaly)
 
     def credit(self, stage: str, before: int) -> None:
         """Count what a stage has settled, given the open directions before it."""
-        self.ledger.credit(stage, before - self.ledger.all_open())
+        left = self.ledger.all_open()
+        if before:
+            _LOG.info(
+                "%s: %d of %d open directions settled after %.2f s",
+                *(stage, before - left, before, self.deadline.elapsed),
+            )
+        self.ledger.credit(stage, before - left)
 
     def close(self, strategy: str) -> Stability:
         """The verdicts."""
         self.checkpoint.close()
-        return self.ledger.close(
+        if self.deadline.passed:
+            _LOG.warning("the time limit struck; what is open is undecided")
+        stability = self.ledger.close(
             Statistics(
                 seconds=self.deadline.elapsed,
                 milps_solved=self._milps,
@@ -183,3 +197,5 @@ class Run:
                 formulation=name_of(self.settings.formulation),
             )
         )
+        _LOG.info("%s: %r", strategy, stability)
+        return stability

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
@@ -30,6 +31,7 @@ from leo_opt.verification.stages import (
 from leo_opt.verification.tightening import tighten
 from leo_opt.verification.verdicts import Answer, CaseVerdict, Verdict
 
+_LOG = logging.getLogger(__name__)
 CaseJob = TypeVar("CaseJob", SearchCase, MilpCase)
 
 _WITNESS_SHARE = 0.3
@@ -126,8 +128,11 @@ class Run:
 
     def announce(self, stage: str, note: str = "") -> None:
         """Tell the caller where the run stands."""
+        # Stages count what they do now and then; that they begin is said once.
+        level = logging.DEBUG if note else logging.INFO
+        left = self._count - len(self._cases)
+        _LOG.log(level, "%s: %d of %d cases open%s", stage, left, self._count, note and f", {note}")
         if self.settings.progress is not None:
-            left = self._count - len(self._cases)
             self.settings.progress(
                 Progress(stage, left, self._count, note, self.deadline.remaining)
             )
@@ -164,6 +169,7 @@ class Run:
             self.refute(conjunct.case, finding.stage, finding.premise)
             return True
         elif finding.anomaly:
+            _LOG.warning("%s: case %d: %s", finding.stage, conjunct.case, finding.anomaly)
             self._reasons[conjunct.case] = f"{finding.stage}: {finding.anomaly}"
         return False
 
@@ -182,7 +188,7 @@ class Run:
         point = None if self.witness is None else self.witness.point
         inputs = None if point is None else nearest(point)
         settings = self.settings
-        return Verdict(
+        verdict = Verdict(
             answer=answer,
             cases=tuple(cases),
             inputs=inputs,
@@ -202,6 +208,8 @@ class Run:
                 "seed": settings.seed,
             },
         )
+        _LOG.info("%s after %.2f s", verdict.answer, verdict.seconds)
+        return verdict
 
 
 def _refute_rows(run: Run, question: Question, method: str = "crown") -> Question:
