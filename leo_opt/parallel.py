@@ -20,12 +20,14 @@ from concurrent.futures import (
     wait,
 )
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing import connection
 from multiprocessing.process import BaseProcess
 from threading import Thread
 from types import TracebackType
 from typing import Any, Generic, TypeVar
 
+from leo_opt.blas import one_blas_thread
 from leo_opt.errors import InvalidInputError
 
 Job = TypeVar("Job")
@@ -110,6 +112,7 @@ class Workers:
         Exception
             Whatever `function` itself raises, with the worker's traceback as its cause.
         """
+        function = partial(_with_one_blas_thread, function)
         if self._given is not None:
             yield from _run_on(self._given, function, jobs, range(len(jobs)), len(jobs))
         elif self._count == 1:
@@ -180,6 +183,12 @@ def _follow(sentinel: int) -> None:
     connection.wait([sentinel])
     # Whoever would wait for this process or read from it is gone.
     os._exit(1)
+
+
+def _with_one_blas_thread(function: Callable[[Job], Result], job: Job) -> Result:
+    """Workers share the cores already; their matrices are small."""
+    with one_blas_thread():
+        return function(job)
 
 
 def _run_on(

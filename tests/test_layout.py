@@ -15,7 +15,7 @@ import leo_opt
 PACKAGE = Path(leo_opt.__file__).parent
 ROWS = (
     ("errors", "arguments"),
-    ("activations", "network", "domain", "parallel", "deadline", "enclosure", "sums"),
+    ("activations", "network", "domain", "parallel", "deadline", "blas", "enclosure", "sums"),
     ("evidence", "connectivity", "formats"),
     ("bounds", "witnesses", "deviation", "solvers"),
     ("stability", "formulations"),
@@ -34,6 +34,8 @@ FORBIDDEN = {
     "compression": {"solvers", "strategies"},
 }
 PEERS = {
+    "blas",
+    "parallel",
     "arguments",
     "errors",
     "progress",

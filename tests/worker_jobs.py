@@ -6,7 +6,15 @@ import os
 import time
 from pathlib import Path
 
+import numpy as np  # noqa: F401  (a worker that has loaded no BLAS has no threads to show)
+from threadpoolctl import ThreadpoolController
+
 from leo_opt.errors import InvalidInputError
+
+
+def blas_threads(_: int) -> set[int]:
+    libraries = ThreadpoolController().select(user_api="blas").lib_controllers
+    return {library.num_threads for library in libraries}
 
 
 def square(x: int) -> int:

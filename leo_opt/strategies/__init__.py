@@ -9,6 +9,7 @@ from types import MappingProxyType
 from numpy.typing import ArrayLike
 
 from leo_opt.arguments import read_word
+from leo_opt.blas import one_blas_thread
 from leo_opt.bounds import Bounds, read_bounds
 from leo_opt.deadline import Deadline
 from leo_opt.domain import BoxLike, read_box
@@ -129,7 +130,7 @@ def classify(
         formulation=formulation,
         samples=samples,
         random_points=random_points,
-        time_limit=time_limit,
+        time_limit=Deadline.of(time_limit),
         unit_time_limit=unit_time_limit,
         node_limit=node_limit,
         margin=margin,
@@ -147,7 +148,7 @@ def classify(
     given = None if bounds is None else read_bounds(bounds, network, box)
     find_solver(solver)
     try:
-        with Workers(workers, executor) as places:
+        with one_blas_thread(), Workers(workers, executor) as places:
             run = Run(network, box, settings, places)
             if given is not None:
                 run.ledger.take(given)

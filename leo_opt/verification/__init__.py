@@ -8,6 +8,7 @@ from concurrent.futures import Executor
 import numpy as np
 
 from leo_opt.arguments import read_instance
+from leo_opt.blas import one_blas_thread
 from leo_opt.deadline import Deadline
 from leo_opt.formats.vnnlib import Property
 from leo_opt.formulations import FormulationLike
@@ -113,7 +114,7 @@ def verify(
         solver=solver,
         formulation=formulation,
         stages=stages,
-        time_limit=time_limit,
+        time_limit=Deadline.of(time_limit),
         node_limit=node_limit,
         piece_limit=piece_limit,
         margin=margin,
@@ -129,6 +130,7 @@ def verify(
     # Where sums overflow nothing is proved and no witness is confirmed: they are no information.
     with (
         np.errstate(over="ignore", invalid="ignore"),
+        one_blas_thread(),
         Workers(workers, executor) as places,
     ):
         run = Run(network, asked, settings, places)
