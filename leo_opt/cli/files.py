@@ -67,7 +67,9 @@ class FileCommand(click.Command):
             if isinstance(parameter, click.Option):
                 label = max(parameter.opts, key=len)
             if not isinstance(parameter.type, OutputFile):
-                yield label, value
+                paths = value if isinstance(value, tuple) else (value,)
+                for number, path in enumerate(paths):
+                    yield f"{label} {number + 1}" if number else label, path
                 continue
             for number, path in enumerate(parameter.type.files(value)):
                 yield f"{label} (the file beside it)" if number else label, path

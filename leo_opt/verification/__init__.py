@@ -23,6 +23,7 @@ from leo_opt.verification.verdicts import (
     Answer,
     CaseVerdict,
     Verdict,
+    exact_witness_file,
     save_witness,
 )
 
@@ -33,6 +34,7 @@ __all__ = [
     "CaseVerdict",
     "Progress",
     "Verdict",
+    "exact_witness_file",
     "keep_class",
     "load_property",
     "save_witness",

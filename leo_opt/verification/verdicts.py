@@ -172,17 +172,22 @@ def save_witness(verdict: Verdict, path: str | os.PathLike[str]) -> tuple[str, .
     OutputError
         If a file cannot be written.
     """
-    suffix = suffix_of(path, WITNESS_FORMATS)
+    encode = WITNESS_FORMATS[suffix_of(path, WITNESS_FORMATS)]
+    if verdict.inputs is None or verdict.outputs is None:
+        return ()
+    names = [os.fspath(path), exact_witness_file(path)]
+    contents = encode(verdict.inputs, verdict.outputs, verdict.exact_inputs)
+    files = [(name, content) for name, content in zip(names, contents, strict=False) if name]
+    for name, content in files:
+        write_atomically(name, content)
+    return tuple(name for name, _ in files)
+
+
+def exact_witness_file(path: str | os.PathLike[str]) -> str | None:
+    """Where the rational inputs of a witness go; None where one file holds all."""
     name = os.fspath(path)
-    contents = {}
-    if verdict.inputs is not None and verdict.outputs is not None:
-        contents = WITNESS_FORMATS[suffix](verdict.inputs, verdict.outputs, verdict.exact_inputs)
-    files = {
-        name[: -len(suffix)] + more + name[-len(suffix) :]: contents[more] for more in contents
-    }
-    for file, content in files.items():
-        write_atomically(file, content)
-    return tuple(files)
+    stem, suffix = os.path.splitext(name)
+    return None if suffix.lower() == ".npz" else f"{stem}.exact{suffix}"
 
 
 def _show(point: Rationals) -> list[str]:
@@ -190,33 +195,28 @@ def _show(point: Rationals) -> list[str]:
     return [str(value) for value in point]
 
 
-def _encode_arrays(
-    inputs: FloatArray, outputs: FloatArray, exact: Rationals | None
-) -> dict[str, bytes]:
+def _encode_arrays(inputs: FloatArray, outputs: FloatArray, exact: Rationals | None) -> list[bytes]:
     stream = io.BytesIO()
     arrays = {"inputs": inputs, "outputs": outputs}
     if exact is not None:
         arrays["exact_inputs"] = np.array(_show(exact))
     np.savez(stream, allow_pickle=False, **arrays)
-    return {"": stream.getvalue()}
+    return [stream.getvalue()]
 
 
-def _encode_text(
-    inputs: FloatArray, outputs: FloatArray, exact: Rationals | None
-) -> dict[str, bytes]:
+def _encode_text(inputs: FloatArray, outputs: FloatArray, exact: Rationals | None) -> list[bytes]:
     pairs = [f"(X_{k} {value!r})" for k, value in enumerate(inputs.tolist())]
     pairs += [f"(Y_{k} {value!r})" for k, value in enumerate(outputs.tolist())]
-    texts = {"": pairs}
+    texts = [pairs]
     if exact is not None:
-        texts[".exact"] = [
-            f"(X_{k} (/ {value.numerator} {value.denominator}))" for k, value in enumerate(exact)
-        ]
-    return {more: ("(" + "\n".join(lines) + ")\n").encode() for more, lines in texts.items()}
+        texts.append([f"(X_{k} (/ {x.numerator} {x.denominator}))" for k, x in enumerate(exact)])
+    return [("(" + "\n".join(lines) + ")\n").encode() for lines in texts]
 
 
-WITNESS_FORMATS: Mapping[
-    str, Callable[[FloatArray, FloatArray, Rationals | None], dict[str, bytes]]
-] = MappingProxyType(
+Encoder = Callable[[FloatArray, FloatArray, Rationals | None], list[bytes]]
+"""From inputs, outputs and rational inputs to one file, or two."""
+
+WITNESS_FORMATS: Mapping[str, Encoder] = MappingProxyType(
     {".npz": _encode_arrays, ".counterexample": _encode_text, ".txt": _encode_text}
 )
-"""The one table of formats of witnesses, by suffix: contents by what is put before the suffix."""
+"""The one table of formats of witnesses, by suffix."""
