@@ -11,7 +11,7 @@ from leo_opt.errors import InvalidInputError
 from leo_opt.network import FloatArray, Network
 
 SAMPLES = 12
-_SLACK = 1e-10
+SLACK = 1e-10
 """Relative difference granted to two float64 evaluations; a misread weight is far above."""
 
 
@@ -21,6 +21,7 @@ def check_agreement(
     source: str,
     largest: float = 0.0,
     batch: int = SAMPLES,
+    slack: float = SLACK,
 ) -> None:
     """Compare a network with its source's own forward pass at random inputs, all in float64.
 
@@ -35,6 +36,9 @@ def check_agreement(
         The largest constant of the source: such constants may cancel each other.
     batch
         How many inputs the source takes at once.
+    slack
+        Relative difference granted to each sum; more than the default where the source computes
+        in float32.
 
     Raises
     ------
@@ -46,8 +50,8 @@ def check_agreement(
         block = inputs[start : start + batch]
         expected = np.asarray(forward(block.copy()), dtype=np.float64).reshape(-1)
         with np.errstate(over="ignore", invalid="ignore"):
-            actual, slack = (part.reshape(-1) for part in _with_slack(network, block, largest))
-        if not np.isfinite(slack).all():
+            actual, room = (part.reshape(-1) for part in _with_room(network, block, largest, slack))
+        if not np.isfinite(room).all():
             raise InvalidInputError(
                 "the network overflows at inputs of size 1; nothing about it could be proved"
             )
@@ -56,8 +60,8 @@ def check_agreement(
                 f"what was read has {actual.size} outputs where {source} gives {expected.size}; "
                 "please report this with the model"
             )
-        if not (np.abs(expected - actual) <= slack).all():
-            where = int(np.argmax(np.abs(expected - actual) - slack))
+        if not (np.abs(expected - actual) <= room).all():
+            where = int(np.argmax(np.abs(expected - actual) - room))
             raise InvalidInputError(
                 f"what was read disagrees with {source} by {abs(expected - actual)[where]:.3g}: it "
                 f"gives {expected[where]} where the network gives {actual[where]}; please report "
@@ -74,15 +78,15 @@ def _random_inputs(count: int, size: int) -> FloatArray:
     return inputs
 
 
-def _with_slack(
-    network: Network, inputs: FloatArray, largest: float
+def _with_room(
+    network: Network, inputs: FloatArray, largest: float, slack: float
 ) -> tuple[FloatArray, FloatArray]:
-    """Outputs (N, m) of a network and how far another float64 evaluation may be from them."""
-    post, slack = inputs, np.zeros_like(inputs)
+    """Outputs (N, m) of a network and how far another evaluation may be from them."""
+    post, room = inputs, np.zeros_like(inputs)
     for layer in network.layers:
         magnitude = np.abs(layer.weight)
-        slack = slack @ magnitude.T + _SLACK * (np.abs(post) @ magnitude.T + np.abs(layer.bias))
+        room = room @ magnitude.T + slack * (np.abs(post) @ magnitude.T + np.abs(layer.bias))
         # Constants that cancel each other are not seen in the layer that they amount to.
-        slack = slack + 1e-4 * _SLACK * largest
+        room = room + 1e-4 * slack * largest
         post = layer.activate(layer.affine(post))
-    return post, slack
+    return post, room

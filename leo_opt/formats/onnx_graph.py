@@ -1,11 +1,9 @@
-"""An ONNX file as a graph of plain values: the nodes that matter, in order, and the constants."""
+"""An ONNX model as a graph of plain values: the nodes that matter, in order, and the constants."""
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import networkx
@@ -13,23 +11,7 @@ import numpy as np
 
 from leo_opt.errors import FileFormatError, UnsupportedOperatorError
 from leo_opt.formats.onnx_axes import Array
-
-OLDEST_OPSET = 9
-"""Older files are converted to it: they broadcast otherwise, and ask for training otherwise."""
-
-PREFIX = "leo_opt."
-"""How the keys of this package's metadata begin."""
-
-EVALUATOR_ERRORS = (
-    ArithmeticError,
-    AssertionError,
-    AttributeError,
-    LookupError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-)
-"""What ONNX's tools raise, by experience, when a file is not what they expect."""
+from leo_opt.formats.onnx_file import EVALUATOR_ERRORS, domain_of, said
 
 Dimension = int | str | None
 
@@ -99,107 +81,55 @@ class Graph:
         return frozenset(names)
 
 
-def read_graph(path: Path) -> Graph:
-    """The graph in an ONNX file.
+def read_graph(model: Any) -> Graph:
+    """The graph of a model as `onnx_file.current` gives it.
 
     Raises
     ------
     FileFormatError
-        If the file is no ONNX model or contradicts itself.
+        If it contradicts itself.
     UnsupportedOperatorError
         If it has not exactly one input and one output.
     """
-    proto = _upgrade(_parse(path))
-    constants = _constants(proto.graph)
-    inputs = [value for value in proto.graph.input if value.name not in constants]
-    for values, side in ((inputs, "input"), (proto.graph.output, "output")):
+    _check_names(model.graph)
+    constants = _constants(model.graph)
+    inputs = [value for value in model.graph.input if value.name not in constants]
+    for values, side in ((inputs, "input"), (model.graph.output, "output")):
         if len(values) != 1:
             names = ", ".join(repr(value.name) for value in values) or "none"
             raise UnsupportedOperatorError(
                 f"the graph has {len(values)} {side}s ({names}); networks of one {side} are "
-                "supported: extract one with onnx.utils.extract_model"
+                "supported"
             )
-    source, target = _tensor(inputs[0]), _tensor(proto.graph.output[0])
-    nodes = [_node(node) for node in proto.graph.node]
+    source, target = _tensor(inputs[0]), _tensor(model.graph.output[0])
+    nodes = [_node(node) for node in model.graph.node]
     return Graph(
         nodes=_sort(nodes, {source.name, *constants}, target.name),
         constants=constants,
         input=source,
         output=target,
-        opsets={_domain(entry.domain): entry.version for entry in proto.opset_import},
+        opsets={domain_of(entry.domain): entry.version for entry in model.opset_import},
     )
 
 
-def provenance(path: Path) -> dict[str, str]:
-    """What the writer of this package put into a model's metadata.
-
-    Raises
-    ------
-    FileFormatError
-        If the file is no ONNX model.
-    """
-    return {
-        entry.key.removeprefix(PREFIX): entry.value
-        for entry in _parse(path).metadata_props
-        if entry.key.startswith(PREFIX)
-    }
-
-
-def _parse(path: Path) -> Any:
-    """The model in a file, with its external data and without local functions."""
-    import onnx
-
-    # Named at run time: Protocol Buffers come with ONNX, type stubs for them do not.
-    damaged = importlib.import_module("google.protobuf.message").DecodeError
-
-    try:
-        model = onnx.load(path, format="protobuf")
-    except damaged as error:
-        raise FileFormatError("this is no ONNX model, or a truncated one; export it again") from (
-            error
-        )
-    except (OSError, ValueError, onnx.checker.ValidationError) as error:
-        raise FileFormatError(
-            f"the model or its external data cannot be read: {error}; keep the data file beside it"
-        ) from error
-    if not model.graph.output:
-        raise FileFormatError("this holds no ONNX graph with an output; export the model again")
-    return _inline(model) if model.functions else model
-
-
-def _inline(model: Any) -> Any:
-    """The model without local functions, which some exporters make of every layer."""
-    import onnx
-    import onnx.inliner
-
-    try:
-        return onnx.inliner.inline_local_functions(model)
-    except (*EVALUATOR_ERRORS, onnx.checker.ValidationError) as error:
-        raise FileFormatError(
-            f"ONNX cannot inline the model's functions: {error}; export it without functions"
-        ) from error
-
-
-def _upgrade(model: Any) -> Any:
-    """A model of an old opset, converted to `OLDEST_OPSET`."""
-    import onnx
-    import onnx.version_converter
-
-    versions = [entry.version for entry in model.opset_import if _domain(entry.domain) == ""]
-    if not versions or versions[0] >= OLDEST_OPSET:
-        return model
-    try:
-        return onnx.version_converter.convert_version(model, OLDEST_OPSET)
-    except (*EVALUATOR_ERRORS, onnx.version_converter.ConvertError) as error:
-        raise FileFormatError(
-            f"ONNX cannot convert opset {versions[0]} to {OLDEST_OPSET}: {error}; export the model "
-            "with a newer opset"
-        ) from error
-
-
-def _domain(name: str) -> str:
-    """A domain of operators, with one name for ONNX's own."""
-    return "" if name == "ai.onnx" else name
+def _check_names(graph: Any) -> None:
+    """Refuse a graph in which a name stands for several tensors."""
+    givers: dict[str, list[str]] = {}
+    stored = {tensor.name for tensor in graph.initializer}
+    for tensor in graph.initializer:
+        givers.setdefault(tensor.name, []).append("an initializer")
+    for value in graph.input:
+        if value.name not in stored:  # An initializer may be named as an input, too.
+            givers.setdefault(value.name, []).append("an input")
+    for node in graph.node:
+        for name in filter(None, node.output):
+            givers.setdefault(name, []).append(_label(node))
+    for name, several in givers.items():
+        if len(several) > 1:
+            raise FileFormatError(
+                f"{len(several)} things give the tensor {name!r}: {', '.join(several)}; export the "
+                "model again"
+            )
 
 
 def _constants(graph: Any) -> dict[str, Array]:
@@ -217,7 +147,7 @@ def _constants(graph: Any) -> dict[str, Array]:
             constants[tensor.name] = onnx.numpy_helper.to_array(tensor)
         except EVALUATOR_ERRORS as error:
             raise FileFormatError(
-                f"initializer {tensor.name!r} is damaged: {error}; export the model again"
+                f"initializer {tensor.name!r} is damaged: {said(error)}; export the model again"
             ) from error
     return constants
 
@@ -226,12 +156,9 @@ def _node(proto: Any) -> Node:
     """A node with its attributes as Python values."""
     import onnx
 
-    domain = _domain(proto.domain)
-    operator = f"{domain}.{proto.op_type}" if domain else proto.op_type
-    named = repr(proto.name) if proto.name else f"that computes {next(iter(proto.output), '')!r}"
     return Node(
-        operator=operator,
-        label=f"{operator} {named}",
+        operator=_operator(proto),
+        label=_label(proto),
         inputs=tuple(proto.input),
         outputs=tuple(proto.output),
         attributes={
@@ -239,6 +166,18 @@ def _node(proto: Any) -> Node:
         },
         proto=proto,
     )
+
+
+def _operator(proto: Any) -> str:
+    """The type of a node, with the domain in front where that is not ONNX's own."""
+    domain = domain_of(proto.domain)
+    return f"{domain}.{proto.op_type}" if domain else str(proto.op_type)
+
+
+def _label(proto: Any) -> str:
+    """What error messages call a node."""
+    named = repr(proto.name) if proto.name else f"that computes {next(iter(proto.output), '')!r}"
+    return f"{_operator(proto)} {named}"
 
 
 def _tensor(value: Any) -> Tensor:
@@ -273,10 +212,8 @@ def _sort(nodes: list[Node], given: set[str], output: str) -> tuple[Node, ...]:
         graph.add_edges_from((("node", index), ("tensor", name)) for name in node.outputs if name)
     needed = graph.subgraph(networkx.ancestors(graph, ("tensor", output)) | {("tensor", output)})
     for kind, name in needed:
-        sources = graph.in_degree((kind, name)) + (name in given)
-        if kind == "tensor" and sources != 1:
-            how = "nothing computes" if sources == 0 else "several nodes compute"
-            raise FileFormatError(f"{how} the tensor {name!r}; export the model again")
+        if kind == "tensor" and not graph.in_degree((kind, name)) and name not in given:
+            raise FileFormatError(f"nothing computes the tensor {name!r}; export the model again")
     try:
         order = list(networkx.lexicographical_topological_sort(needed, key=_position))
     except networkx.NetworkXUnfeasible:

@@ -195,7 +195,9 @@ def _cast(_stream: Stream, step: Step) -> None:
 
 def _flatten(stream: Stream, step: Step) -> None:
     axes = stream.axes
-    axis = _axis(step.integer("axis", 1), len(axes) + 1)
+    axis = step.integer("axis", 1)
+    # The last axis may be named as the end, too; a negative one is counted from the rank.
+    axis = axis if axis == len(axes) else _axis(axis, len(axes))
     stream.axes = onnx_axes.reshape(axes, (math.prod(axes[:axis]), math.prod(axes[axis:])))
 
 

@@ -10,22 +10,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from leo_opt.errors import FileFormatError, LeoOptError, UnsupportedOperatorError
 from leo_opt.formats.chain import Chain
 from leo_opt.formats.onnx_axes import BATCH, Array, Axes, LayoutError, describe, width
-from leo_opt.formats.onnx_graph import (
-    EVALUATOR_ERRORS,
-    Dimension,
-    Graph,
-    Node,
-    Tensor,
-    read_graph,
-)
+from leo_opt.formats.onnx_evaluator import evaluate_node
+from leo_opt.formats.onnx_file import EVALUATOR_ERRORS, current, parse, said
+from leo_opt.formats.onnx_graph import Dimension, Graph, Node, Tensor, read_graph
 from leo_opt.formats.onnx_operators import OPERATORS, Step, Stream
-from leo_opt.formats.onnx_reference import check_against_reference, evaluate_node
+from leo_opt.formats.onnx_reference import check_against_reference, prepare
+from leo_opt.formats.onnx_runtime import check_against_runtime
 from leo_opt.network import Network, Signature
 
 _SUPPORTED = (
@@ -45,7 +42,12 @@ def read(path: Path) -> Network:
     UnsupportedOperatorError
         If the graph is not a chain of supported operators.
     """
-    graph = read_graph(path)
+    return _network(parse(path))
+
+
+def _network(model: Any) -> Network:
+    """The network in an ONNX model."""
+    graph = read_graph(current(model))
     if graph.input.dtype != graph.output.dtype:
         raise UnsupportedOperatorError(
             f"the input is {graph.input.dtype} and the output {graph.output.dtype}; convert the "
@@ -54,8 +56,9 @@ def read(path: Path) -> Network:
     stream, source, dropped = _walk_any(graph)
     signature = _signature(graph, source, stream, dropped)
     network = stream.chain.network(signature)
-    samples = 1 if dropped else stream.fixed
-    check_against_reference(graph, network, source, samples)
+    trial = prepare(graph, source, 1 if dropped else stream.fixed)
+    check_against_reference(trial, network)
+    check_against_runtime(model, trial, network)
     return network
 
 
@@ -164,7 +167,7 @@ def _apply(stream: Stream, step: Step) -> None:
         raise
     except EVALUATOR_ERRORS as error:
         raise FileFormatError(
-            f"{step.node.label} is malformed: {error}; export the model again"
+            f"{step.node.label} is malformed: {said(error)}; export the model again"
         ) from error
 
 

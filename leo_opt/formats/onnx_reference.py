@@ -1,99 +1,66 @@
-"""ONNX's reference evaluator: for constant parts of a graph, and as the judge of an import."""
+"""An import tried on random inputs against ONNX's reference evaluator."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from leo_opt.errors import FileFormatError, UnsupportedOperatorError
 from leo_opt.formats.agreement import SAMPLES, check_agreement
 from leo_opt.formats.onnx_axes import BATCH, Array, Axes
-from leo_opt.formats.onnx_graph import EVALUATOR_ERRORS, Graph, Node, is_float
+from leo_opt.formats.onnx_evaluator import evaluate, evaluate_node
+from leo_opt.formats.onnx_graph import Graph, Node, is_float
 from leo_opt.network import FloatArray, Network
 
-_RANDOM = frozenset(
-    {
-        "Bernoulli",
-        "Multinomial",
-        "RandomNormal",
-        "RandomNormalLike",
-        "RandomUniform",
-        "RandomUniformLike",
-    }
-)
 
+@dataclass(frozen=True)
+class Trial:
+    """A graph in float64, and how it takes random inputs.
 
-def evaluate_node(
-    node: Node, constants: Mapping[str, Array], opsets: Mapping[str, int]
-) -> dict[str, Array]:
-    """Outputs of a node whose inputs are all constant.
-
-    Raises
-    ------
-    UnsupportedOperatorError
-        If the reference evaluator does not know the operator, or its outputs are random.
-    FileFormatError
-        If it cannot be evaluated.
-    """
-    from onnx import helper
-
-    if node.operator in _RANDOM:
-        raise UnsupportedOperatorError(f"{node.label} is random; networks must not be")
-    given = {name: np.asarray(constants[name]) for name in node.inputs if name}
-    names = [name for name in node.outputs if name]
-    inputs = [
-        helper.make_tensor_value_info(
-            name, helper.np_dtype_to_tensor_dtype(array.dtype), array.shape
-        )
-        for name, array in given.items()
-    ]
-    outputs = [helper.make_empty_tensor_value_info(name) for name in names]
-    graph = helper.make_graph([node.proto], "constant", inputs, outputs)
-    values = _evaluate(graph, opsets, given, node.label)
-    return dict(zip(names, (np.asarray(value) for value in values), strict=True))
-
-
-def check_against_reference(
-    graph: Graph, network: Network, source: Axes, samples: int | None
-) -> None:
-    """Compare a network with the graph it was read from at random inputs, all in float64.
+    In float32 a comparison would need so much slack that a lost bias could hide in it.
 
     Parameters
     ----------
+    graph
+        What was read.
     source
-        Axes of the graph's input.
-    samples
+        Axes of its input.
+    batch
         The size of the batch axis, where only one is possible.
-
-    Raises
-    ------
-    FileFormatError
-        If the graph cannot be evaluated.
-    InvalidInputError
-        If some output differs by more than rounding explains.
+    proto
+        The part of the graph that depends on the input, with every float32 made float64, and its
+        constants as inputs.
+    constants
+        Values of these.
     """
-    proto, constants = _in_double_precision(graph)
-    largest = max(
-        (float(np.abs(a).max(initial=0.0)) for a in constants.values() if is_float(a)), default=0.0
-    )
-    count = (samples or SAMPLES) if BATCH in source else 1
-    shape = [count if size == BATCH else size for size in source]
 
-    def forward(block: FloatArray) -> Array:
-        feed = {**constants, graph.input.name: block.reshape(shape)}
-        [output] = _evaluate(proto, graph.opsets, feed, "the graph")
-        return np.asarray(output)
+    graph: Graph
+    source: Axes
+    batch: int | None
+    proto: Any
+    constants: Mapping[str, Array]
 
-    check_agreement(network, forward, "ONNX's reference evaluator", largest, count)
+    @property
+    def count(self) -> int:
+        """Inputs at once."""
+        return (self.batch or SAMPLES) if BATCH in self.source else 1
+
+    @cached_property
+    def largest(self) -> float:
+        """The largest magnitude of the constants."""
+        sizes = (float(np.abs(a).max(initial=0.0)) for a in self.constants.values() if is_float(a))
+        return max(sizes, default=0.0)
+
+    def shape(self, block: FloatArray) -> FloatArray:
+        """Inputs (count, n_in) as the graph takes them."""
+        return block.reshape([self.count if size == BATCH else size for size in self.source])
 
 
-def _in_double_precision(graph: Graph) -> tuple[Any, dict[str, Array]]:
-    """The graph with every float32 made float64, its constants as inputs, and their values.
-
-    In float32 a comparison would need so much slack that a lost bias could hide in it.
-    """
+def prepare(graph: Graph, source: Axes, batch: int | None) -> Trial:
+    """The trial of a graph; `Trial` says what the parameters are."""
     from onnx import helper
 
     dependent = graph.dependent
@@ -112,7 +79,27 @@ def _in_double_precision(graph: Graph) -> tuple[Any, dict[str, Array]]:
     }
     names = [graph.input.name, *precise]
     infos = [helper.make_empty_tensor_value_info(name) for name in [*names, graph.output.name]]
-    return helper.make_graph(protos, "reference", infos[:-1], infos[-1:]), precise
+    proto = helper.make_graph(protos, "reference", infos[:-1], infos[-1:])
+    return Trial(graph, source, batch, proto, precise)
+
+
+def check_against_reference(trial: Trial, network: Network) -> None:
+    """Compare a network with the graph it was read from at random inputs, all in float64.
+
+    Raises
+    ------
+    FileFormatError
+        If the graph cannot be evaluated.
+    InvalidInputError
+        If some output differs by more than rounding explains.
+    """
+
+    def forward(block: FloatArray) -> Array:
+        feed = {**trial.constants, trial.graph.input.name: trial.shape(block)}
+        [output] = evaluate(trial.proto, trial.graph.opsets, feed, "the graph")
+        return np.asarray(output)
+
+    check_agreement(network, forward, "ONNX's reference evaluator", trial.largest, trial.count)
 
 
 def _precise_node(node: Node) -> Any:
@@ -131,25 +118,3 @@ def _precise_node(node: Node) -> Any:
         del proto.attribute[:]
         proto.attribute.extend([*kept, helper.make_attribute("momentum", 1.0)])
     return proto
-
-
-def _evaluate(
-    graph: Any, opsets: Mapping[str, int], feed: Mapping[str, Array], label: str
-) -> list[Any]:
-    """Run a graph in the reference evaluator."""
-    from onnx import helper
-    from onnx.reference import ReferenceEvaluator
-
-    imports = [helper.make_opsetid(domain, version) for domain, version in opsets.items()]
-    try:
-        with np.errstate(all="ignore"):
-            evaluator = ReferenceEvaluator(helper.make_model(graph, opset_imports=imports))
-            return list(evaluator.run(None, dict(feed)))
-    except NotImplementedError as error:
-        raise UnsupportedOperatorError(
-            f"{label} cannot be evaluated by ONNX's reference evaluator: {error}"
-        ) from error
-    except EVALUATOR_ERRORS as error:
-        raise FileFormatError(
-            f"{label} cannot be evaluated: {error}; export the model again"
-        ) from error

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from leo_opt.errors import OutputError
-from leo_opt.formats.onnx_graph import PREFIX
+from leo_opt.formats.onnx_file import LARGEST, PREFIX, said
 from leo_opt.formats.storage import batch_axis
 from leo_opt.network import FloatArray, Network
 
@@ -16,8 +16,6 @@ _OPSET = 17
 _IR_VERSION = 8
 _ACTIVATIONS = {"linear": (), "relu": ("Relu",)}
 """Operators of each activation tag."""
-_LARGEST = 2**31 - 1
-"""Protocol Buffers hold no more bytes."""
 
 
 class _Builder:
@@ -86,17 +84,16 @@ def encode(network: Network, provenance: Mapping[str, str]) -> bytes:
     import onnx
 
     model = _model(network, provenance)
-    if model.ByteSize() > _LARGEST:
+    if model.ByteSize() > LARGEST:
         raise OutputError(
-            f"the model has {model.ByteSize()} bytes and an .onnx file holds at most {_LARGEST}; "
+            f"the model has {model.ByteSize()} bytes and an .onnx file holds at most {LARGEST}; "
             "write float32 or .npz"
         )
     try:
         onnx.checker.check_model(model, full_check=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
         raise OutputError(
-            f"ONNX's checker refuses the model: {' '.join(str(error).split())}; choose other names "
-            "in the signature"
+            f"ONNX's checker refuses the model: {said(error)}; choose other names in the signature"
         ) from error
     content: bytes = model.SerializeToString()
     return content

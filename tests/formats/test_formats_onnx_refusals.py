@@ -30,7 +30,10 @@ UNSUPPORTED = {
         ],
         "Concat",
     ),
-    "random": ([node("RandomNormal", "", "r", shape=[2, 2]), node("MatMul", "x r", "y")], "random"),
+    "random": (
+        [node("RandomNormal", "", "r", shape=[2, 2]), node("MatMul", "x r", "y")],
+        "RandomNormal 'myRandomNormal' computes a constant",
+    ),
     "training": (
         [node("Identity", "true", "t"), node("Dropout", "x half t", "y")],
         "training mode",
@@ -72,12 +75,12 @@ def test_reordering_transpose_is_refused(tmp_path: Path):
         load(store(model, tmp_path))
 
 
-@pytest.mark.parametrize("side", ["input", "output"])
-def test_several_inputs_or_outputs_are_refused_by_name(side: str, tmp_path: Path):
+@pytest.mark.parametrize(("side", "name"), [("input", "u"), ("output", "z")])
+def test_several_inputs_or_outputs_are_refused_by_name(side: str, name: str, tmp_path: Path):
     model = chain(node("MatMul", "x w", "y"), node("Relu", "y", "z"))
-    extra = helper.make_tensor_value_info("z", TensorProto.FLOAT, ("N", 2))
+    extra = helper.make_tensor_value_info(name, TensorProto.FLOAT, ("N", 2))
     getattr(model.graph, side).append(extra)
-    with pytest.raises(UnsupportedOperatorError, match=f"2 {side}s .*'z'"):
+    with pytest.raises(UnsupportedOperatorError, match=f"2 {side}s .*'{name}'"):
         load(store(model, tmp_path))
 
 
@@ -108,7 +111,10 @@ def test_inputs_must_be_floats_of_known_size(tmp_path: Path):
 
 BROKEN = {
     "missing": ([node("MatMul", "x v", "y")], "nothing computes the tensor 'v'"),
-    "twice": ([node("MatMul", "x w", "y"), node("Relu", "x", "y")], "several nodes compute"),
+    "twice": (
+        [node("MatMul", "x w", "y"), node("Relu", "x", "y")],
+        "2 things give the tensor 'y': MatMul 'myMatMul', Relu 'myRelu'",
+    ),
     "cycle": ([node("Add", "x a", "b"), node("Relu", "b", "a"), node("Relu", "b", "y")], "cycle"),
     "zero": ([node("Div", "x nought", "y")], "divides by 0"),
     "shape": ([node("Reshape", "x w", "y")], "Reshape"),

@@ -123,7 +123,7 @@ def test_a_layer_of_one_unit_is_no_preprocessing(tmp_path: Path):
 def test_a_model_beyond_the_limit_of_the_format_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(onnx_writer, "_LARGEST", 100)
+    monkeypatch.setattr(onnx_writer, "LARGEST", 100)
     with pytest.raises(OutputError, match="holds at most 100"):
         save(Network.from_arrays([np.ones((9, 9))], [None]), tmp_path / "net.onnx")
     assert list(tmp_path.iterdir()) == []

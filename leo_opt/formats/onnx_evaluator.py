@@ -1,0 +1,148 @@
+"""ONNX's reference evaluator, and which operators of constants are left to it.
+
+It computes the parts of a graph that do not depend on the input, and it judges the import as well;
+so where it is wrong, nobody would notice. Hence it evaluates only constants of operators of which
+the tests show, over opsets, axes and types, that it agrees with onnxruntime; all others are refused
+by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from leo_opt.errors import FileFormatError, UnsupportedOperatorError
+from leo_opt.formats.onnx_axes import BATCH, Array
+from leo_opt.formats.onnx_file import EVALUATOR_ERRORS, said
+from leo_opt.formats.onnx_graph import Node
+
+# fmt: off
+EVALUATED = frozenset({
+    "Abs", "Add", "Cast", "Concat", "Constant", "ConstantOfShape", "DequantizeLinear", "Div",
+    "Equal", "Expand", "Flatten", "Floor", "Gather", "Gemm", "Greater", "Identity", "Less",
+    "MatMul", "Max", "Min", "Mul", "Neg", "Not", "Pow", "Range", "Reciprocal", "ReduceL2",
+    "ReduceMax", "ReduceMean", "ReduceMin", "ReduceProd", "ReduceSum", "ReduceSumSquare",
+    "Reshape", "Shape", "Size", "Slice", "Split", "Sqrt", "Squeeze", "Sub", "Tile", "Transpose",
+    "Unsqueeze", "Where",
+})
+# fmt: on
+"""Operators that may compute constants."""
+
+_SIZED_BY_VALUES = frozenset({"ConstantOfShape", "Expand", "Range", "Tile"})
+"""Operators of which an input says how large the output is."""
+
+_SAME_SINCE = {"DequantizeLinear": 21}
+"""Operators that the evaluator knows from an opset on, and that do the same in older ones."""
+
+_VALUES = frozenset({"value", "value_float", "value_floats", "value_int", "value_ints"})
+"""Kinds of Constant that are plain numbers."""
+
+
+def _squeeze(values: Array, axes: ArrayLike | None = None) -> Array:
+    return np.squeeze(values, None if axes is None else tuple(np.ravel(axes).tolist()))
+
+
+def _unsqueeze(values: Array, axes: ArrayLike) -> Array:
+    return np.expand_dims(values, tuple(np.ravel(axes).tolist()))
+
+
+_AXES: Mapping[str, Callable[..., Array]] = {"Squeeze": _squeeze, "Unsqueeze": _unsqueeze}
+"""Operators of which the evaluator takes axes one by one, and so miscounts negative ones."""
+
+
+def evaluate_node(
+    node: Node, constants: Mapping[str, Array], opsets: Mapping[str, int]
+) -> dict[str, Array]:
+    """Outputs of a node whose inputs are all constant.
+
+    Raises
+    ------
+    UnsupportedOperatorError
+        If the operator is not among `EVALUATED`.
+    FileFormatError
+        If it cannot be evaluated.
+    """
+    from onnx import helper
+
+    given = {name: np.asarray(constants[name]) for name in node.inputs if name}
+    _check(node, given)
+    if node.operator in _AXES:
+        return {node.outputs[0]: _AXES[node.operator](*given.values(), **node.attributes)}
+    if node.operator in _SAME_SINCE:
+        opsets = {**opsets, "": max(opsets[""], _SAME_SINCE[node.operator])}
+    names = [name for name in node.outputs if name]
+    inputs = [
+        helper.make_tensor_value_info(
+            name, helper.np_dtype_to_tensor_dtype(array.dtype), array.shape
+        )
+        for name, array in given.items()
+    ]
+    outputs = [helper.make_empty_tensor_value_info(name) for name in names]
+    graph = helper.make_graph([node.proto], "constant", inputs, outputs)
+    values = evaluate(graph, opsets, given, node.label)
+    return dict(zip(names, (np.asarray(value) for value in values), strict=True))
+
+
+def _holds_batch(array: Array) -> bool:
+    """Whether the size of the batch axis is among some numbers."""
+    return array.dtype.kind in "iu" and bool((array == BATCH).any())
+
+
+def may_evaluate(node: Node) -> bool:
+    """Whether a node of constants is one that is evaluated."""
+    plain = node.operator != "Constant" or set(node.attributes) <= _VALUES
+    return node.operator in EVALUATED and plain
+
+
+def _check(node: Node, given: Mapping[str, Array]) -> None:
+    """Refuse what is not evaluated, and outputs as large as the batch axis pretends to be."""
+    if not may_evaluate(node):
+        kind = ", ".join(sorted(set(node.attributes) - _VALUES))
+        what = f"with {kind} " if node.operator in EVALUATED else ""
+        raise UnsupportedOperatorError(
+            f"{node.label} {what}computes a constant and is not evaluated here: export the model "
+            "with constant folding, or with other operators"
+        )
+    if node.operator in _SIZED_BY_VALUES and any(map(_holds_batch, given.values())):
+        raise UnsupportedOperatorError(
+            f"{node.label} makes a constant as large as the batch; state the size of the batch "
+            "with onnx.tools.update_model_dims"
+        )
+
+
+def evaluate(
+    graph: Any, opsets: Mapping[str, int], feed: Mapping[str, Array], label: str
+) -> list[Any]:
+    """Run a graph in the reference evaluator.
+
+    Parameters
+    ----------
+    label
+        What messages call the graph.
+
+    Raises
+    ------
+    UnsupportedOperatorError
+        If the evaluator does not know an operator.
+    FileFormatError
+        If it fails.
+    """
+    from onnx import helper
+    from onnx.reference import ReferenceEvaluator
+
+    imports = [helper.make_opsetid(domain, version) for domain, version in opsets.items()]
+    try:
+        with np.errstate(all="ignore"):
+            evaluator = ReferenceEvaluator(helper.make_model(graph, opset_imports=imports))
+            return list(evaluator.run(None, dict(feed)))
+    except NotImplementedError as error:
+        raise UnsupportedOperatorError(
+            f"{label} cannot be evaluated by ONNX's reference evaluator: {said(error)}"
+        ) from error
+    except EVALUATOR_ERRORS as error:
+        raise FileFormatError(
+            f"{label} cannot be evaluated: {said(error)}; export the model again"
+        ) from error
