@@ -23,6 +23,7 @@ from leo_opt.rewrites import (
     reduce_rank,
 )
 from leo_opt.stability import Stability
+from leo_opt.summarised import Summarised
 
 Rewrite = Callable[[Draft, int], Draft]
 
@@ -33,11 +34,13 @@ BACKWARD: tuple[Rewrite, ...] = (delete_dead, merge_duplicates)
 
 
 @dataclass(frozen=True, eq=False)
-class Compression:
+class Compression(Summarised):
     """A smaller network with the same outputs on a box, and how it came about.
 
     Parameters
     ----------
+    original
+        The network that was given.
     network
         The rewritten network.
     domain
@@ -52,16 +55,27 @@ class Compression:
         was given, in real arithmetic. Exactly 0 where no number had to be rounded. What was
         rounded before, when that network was read from a file, is `reading_deviation`; what is
         rounded behind, when the result is stored, `rounding_deviation` (`leo_opt.deviation`).
-    original_hash
-        `Network.content_hash` of the original.
     """
 
+    original: Network
     network: Network
     domain: Box
     steps: tuple[Step, ...]
     kept: tuple[tuple[int, ...], ...]
     max_deviation: FloatArray
-    original_hash: str
+
+    @property
+    def original_hash(self) -> str:
+        """`Network.content_hash` of the original."""
+        return self.original.content_hash
+
+    def __repr__(self) -> str:
+        before, after = self.original, self.network
+        return (
+            f"Compression({sum(before.hidden_widths)} -> {sum(after.hidden_widths)} hidden units, "
+            f"{before.parameters} -> {after.parameters} parameters, outputs within "
+            f"{np.max(self.max_deviation, initial=0.0):.2g} on {self.domain!r})"
+        )
 
     @property
     def exact(self) -> bool:
@@ -162,10 +176,10 @@ def _result(draft: Draft, original: Network) -> Compression:
         for layer in range(len(original.layers))
     )
     return Compression(
+        original=original,
         network=draft.network,
         domain=draft.domain,
         steps=draft.steps,
         kept=kept,
         max_deviation=draft.deviation,
-        original_hash=original.content_hash,
     )

@@ -37,7 +37,7 @@ def run_demo(output: str | None = None) -> None:
         stability = classify(network, Box(0.0, 1.0), progress=progress)
     compression = compress(network, stability)
     run = measure(network, stability, compression, network.signature.dtype, start)
-    show([stability_table(network, stability), "", compression_table(run), ""])
+    show([stability_table(stability), "", compression_table(run), ""])
     with tempfile.TemporaryDirectory() as folder:
         target = Path(output) if output is not None else Path(folder) / "small.onnx"
         save(compression.network, target, dtype=run.dtype, provenance=provenance(run))

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 from leo_opt.activations import ACTIVATIONS, Activation, FloatArray, LinearPiece
 from leo_opt.arguments import read_instance, refuse
 from leo_opt.errors import InvalidInputError
+from leo_opt.summarised import Summarised
 
 __all__ = [
     "ACTIVATIONS",
@@ -25,6 +26,10 @@ __all__ = [
     "Signature",
     "read_network",
 ]
+
+
+_SHOWN = 8
+"""Layers that `repr` lists."""
 
 
 @dataclass(frozen=True)
@@ -173,7 +178,7 @@ class Layer:
 
 
 @dataclass(frozen=True, eq=False)
-class Network:
+class Network(Summarised):
     """A feed-forward network: a chain of `Layer`s.
 
     Parameters
@@ -353,7 +358,10 @@ class Network:
         return hash(self.content_hash)
 
     def __repr__(self) -> str:
-        chain = " -> ".join(f"{layer.n_out} {layer.activation}" for layer in self.layers)
+        parts = [f"{layer.n_out} {layer.activation}" for layer in self.layers]
+        if len(parts) > _SHOWN:
+            parts[_SHOWN - 2 : -1] = [f"... {len(parts) - _SHOWN + 1} more"]
+        chain = " -> ".join(parts)
         return f"Network({self.input_size} -> {chain}; {self.parameters} parameters)"
 
 

@@ -71,7 +71,7 @@ class CompressionRun:
         """Hidden units removed, in percent."""
         before = sum(self.original.hidden_widths)
         after = sum(self.compression.network.hidden_widths)
-        return 100.0 * (before - after) / before if before else 0.0
+        return removed_percent(before, after)
 
 
 def measure(
@@ -203,14 +203,16 @@ def describe_versions() -> dict[str, str]:
     return versions
 
 
-def stability_table(network: Network, stability: Stability) -> RenderableType:
+def stability_table(stability: Stability) -> RenderableType:
     """Phases a layer and the evidence behind them."""
     table = Table(box=None, pad_edge=False)
     for heading in ("layer", "units", *(str(p).replace("_", " ") for p in Phase), "certified"):
         table.add_column(heading, justify="right")
-    for layer in network.phased_layers:
+    for layer, phases in enumerate(stability.phases):
+        if not phases:
+            continue
         counts = [stability.count(layer, phase) for phase in Phase]
-        cells = [layer, network.layers[layer].n_out, *counts, stability.certified_phases(layer)]
+        cells = [layer, len(phases), *counts, stability.certified_phases(layer)]
         table.add_row(*map(str, cells))
     statistics = stability.statistics
     evidence = ", ".join(f"{name} {n}" for name, n in describe_evidence(stability).items())
@@ -225,30 +227,43 @@ def stability_table(network: Network, stability: Stability) -> RenderableType:
     )
 
 
-def compression_table(run: CompressionRun) -> RenderableType:
-    """Units and parameters before and after, and what is proved of the difference."""
-    before, after = run.original, run.compression.network
+def rewriting_tables(compression: Compression) -> list[RenderableType]:
+    """Units and parameters before and after."""
+    before, after = compression.original, compression.network
     table = Table(box=None, pad_edge=False)
     for heading in ("layer", "units before", "after"):
         table.add_column(heading, justify="right")
     for layer in before.hidden_layers:
-        table.add_row(str(layer), str(before.layers[layer].n_out), str(units_after(run, layer)))
-    share = 100.0 * (before.parameters - after.parameters) / before.parameters
+        # Nothing is kept of a layer that is gone.
+        kept = len(compression.kept[layer])
+        table.add_row(str(layer), str(before.layers[layer].n_out), str(kept))
+    changes = (
+        ("hidden units: ", sum(before.hidden_widths), sum(after.hidden_widths)),
+        ("parameters:   ", before.parameters, after.parameters),
+    )
+    return [
+        table,
+        *(
+            Text(f"{what}{old} -> {new} ({removed_percent(old, new):.1f} % removed)")
+            for what, old, new in changes
+        ),
+    ]
+
+
+def removed_percent(before: int, after: int) -> float:
+    """What went, in percent of what was there."""
+    return 100.0 * (before - after) / before if before else 0.0
+
+
+def compression_table(run: CompressionRun) -> RenderableType:
+    """Units and parameters before and after, and what is proved of the difference."""
     lines = [
-        f"hidden units: {sum(before.hidden_widths)} -> {sum(after.hidden_widths)} "
-        f"({run.percent:.1f} % removed)",
-        f"parameters:   {before.parameters} -> {after.parameters} ({share:.1f} % removed)",
         f"proved on the whole box: outputs differ by at most {run.deviation:.2g} in real "
         f"arithmetic, {run.deviation_written:.2g} from file to file, written in {run.dtype}",
         f"rounding of a {run.dtype} forward pass, a-priori bound: original "
         f"{run.inference_original:.2g}, compressed {run.inference_compressed:.2g}",
     ]
-    return Group(table, *map(Text, lines))
-
-
-def units_after(run: CompressionRun, layer: int) -> int:
-    """Units that are left of a layer of the original; 0 where the layer is gone."""
-    return len(run.compression.kept[layer])
+    return Group(*rewriting_tables(run.compression), *map(Text, lines))
 
 
 def solver_table(records: Sequence[SolverRecord]) -> RenderableType:

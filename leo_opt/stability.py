@@ -6,12 +6,14 @@ import enum
 import json
 import math
 import os
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from leo_opt.bounds import Bounds
 from leo_opt.domain import Box, BoxLike, read_box
@@ -19,6 +21,7 @@ from leo_opt.errors import FileFormatError, InvalidInputError, MismatchError
 from leo_opt.evidence import ARITHMETIC, Evidence, Premise, weakest
 from leo_opt.formats.files import check_readable, write_atomically
 from leo_opt.network import FloatArray, Network, read_network
+from leo_opt.summarised import Summarised
 
 __all__ = [
     "ARITHMETIC",
@@ -74,7 +77,7 @@ class Statistics:
 
 
 @dataclass(frozen=True, eq=False)
-class Stability:
+class Stability(Summarised):
     """Phase, intervals and evidence of every unit of one network on one box.
 
     Parameters
@@ -142,6 +145,26 @@ class Stability:
                 zip(self.trusted.lower, self.has_phases, strict=True)
             )
         )
+
+    @cached_property
+    def phases_array(self) -> tuple[NDArray[np.str_], ...]:
+        """`phases` as one array of words a layer, (n_out,) or empty: masks are `== "unstable"`."""
+        return tuple(np.array([str(p) for p in phases], dtype=np.str_) for phases in self.phases)
+
+    @property
+    def lower(self) -> tuple[FloatArray, ...]:
+        """Lower ends of the trusted intervals of pre-activations, one (n_out,) array a layer."""
+        return self.trusted.lower
+
+    @property
+    def upper(self) -> tuple[FloatArray, ...]:
+        """Upper ends of the trusted intervals of pre-activations, one (n_out,) array a layer."""
+        return self.trusted.upper
+
+    def __repr__(self) -> str:
+        found = Counter(phase for phases in self.phases for phase in phases)
+        told = [f"{found[phase]} {phase.replace('_', ' ')}" for phase in Phase if found[phase]]
+        return f"Stability({', '.join(told) or 'no units with phases'}, on {self.domain!r})"
 
     def count(self, layer: int, phase: Phase) -> int:
         """Number of units of a layer in a phase."""

@@ -14,7 +14,7 @@ import leo_opt
 
 PACKAGE = Path(leo_opt.__file__).parent
 ROWS = (
-    ("errors", "arguments"),
+    ("errors", "arguments", "summarised"),
     ("activations", "network", "domain", "parallel", "deadline", "blas", "enclosure", "sums"),
     ("evidence", "connectivity", "formats"),
     ("bounds", "witnesses", "deviation", "solvers"),
@@ -24,6 +24,7 @@ ROWS = (
     ("compression", "equivalence", "verification"),
     ("model_files", "api"),
     ("report", "progress", "testing", "comparison", "demo", "cli", "console"),
+    ("summaries",),
     ("__main__",),
 )
 ROW = {name: row for row, names in enumerate(ROWS) for name in names}

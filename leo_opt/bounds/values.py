@@ -14,6 +14,7 @@ from leo_opt.enclosure import evaluate
 from leo_opt.errors import FileFormatError, InvalidInputError, MismatchError
 from leo_opt.formats.files import check_readable
 from leo_opt.network import FloatArray, Layer, Network, read_network
+from leo_opt.summarised import Summarised
 
 Interval = tuple[FloatArray, FloatArray]
 """Lower and upper ends, (n,) arrays."""
@@ -22,7 +23,7 @@ _CHECK_SAMPLES = 64
 
 
 @dataclass(frozen=True, eq=False)
-class Bounds:
+class Bounds(Summarised):
     """An interval for every pre-activation of a network on a box.
 
     Parameters
@@ -70,6 +71,10 @@ class Bounds:
                     f"bounds of unit ({layer}, {unit}) are [{low[unit]}, {high[unit]}]; "
                     "lower must not exceed upper and neither may be NaN"
                 )
+
+    def __repr__(self) -> str:
+        widths = [low.size for low in self.lower]
+        return f"Bounds({sum(widths)} units of {len(widths)} layers, on {self.domain!r})"
 
     @property
     def finite(self) -> bool:

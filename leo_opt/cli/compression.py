@@ -58,4 +58,4 @@ def compress(
     if report_file is not None:
         text = json.dumps(describe_compression(run), indent=2) + "\n"
         write_atomically(report_file, text.encode())
-    show([stability_table(network, stability), "", compression_table(run), f"written: {output}"])
+    show([stability_table(stability), "", compression_table(run), f"written: {output}"])

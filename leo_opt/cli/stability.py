@@ -25,4 +25,4 @@ def classify(network_file: str, json_file: str | None, **options: Any) -> None:
     stability = run_classification(network, read_domain(network, options), options)
     if json_file is not None:
         stability.save(json_file)
-    show([stability_table(network, stability)])
+    show([stability_table(stability)])

@@ -45,6 +45,12 @@ class Step:
     added: int
     deviation: FloatArray
 
+    def __repr__(self) -> str:
+        return (
+            f"Step({self.rewrite!r}, layer {self.layer}: {len(self.removed)} units removed, "
+            f"{self.added} added)"
+        )
+
 
 @dataclass(frozen=True, eq=False)
 class Units:

@@ -94,6 +94,13 @@ class Verdict:
     nodes: int = 0
     settings: Mapping[str, Any] = field(default_factory=dict)
 
+    def __repr__(self) -> str:
+        held = sum(case.answer is Answer.HOLDS for case in self.cases)
+        return (
+            f"Verdict({self.answer}, {held} of {len(self.cases)} cases refuted, "
+            f"{self.seconds:.2f} seconds)"
+        )
+
     @property
     def certified(self) -> bool:
         """Whether the answer rests on arithmetic alone: no solver has to be believed."""

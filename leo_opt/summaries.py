@@ -1,0 +1,84 @@
+"""`summary()` of every value that has one: one table of tables."""
+
+from __future__ import annotations
+
+import html
+import io
+from collections import Counter
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from leo_opt.bounds import Bounds
+from leo_opt.compression import Compression
+from leo_opt.network import Network
+from leo_opt.report import network_table, rewriting_tables, stability_table
+from leo_opt.stability import Stability
+
+_WIDE = 1000
+"""Columns: the lines are not wrapped, since nobody knows where they will be shown."""
+
+
+def as_text(value: Any) -> str:
+    """The table of a value, whose class is one of `TABLES`, without colours."""
+    stream = io.StringIO()
+    console = Console(
+        file=stream, width=_WIDE, color_system=None, highlight=False, markup=False, emoji=False
+    )
+    console.print(TABLES[type(value)](value))
+    return "\n".join(line.rstrip() for line in stream.getvalue().rstrip().splitlines())
+
+
+def as_html(value: Any) -> str:
+    """The same, to stand in a page."""
+    return f"<pre>{html.escape(as_text(value))}</pre>"
+
+
+def _bounds_table(bounds: Bounds) -> RenderableType:
+    """How wide the intervals of each layer are, and on which side of zero."""
+    table = Table(box=None, pad_edge=False)
+    headings = ("layer", "units", "above zero", "below zero", "around zero", "narrowest", "widest")
+    for heading in headings:
+        table.add_column(heading, justify="right")
+    for layer, (low, high) in enumerate(zip(bounds.lower, bounds.upper, strict=True)):
+        below = high <= 0.0
+        above = (low >= 0.0) & ~below
+        counts = [layer, low.size, above.sum(), below.sum(), (~above & ~below).sum()]
+        width = high - low
+        table.add_row(*map(str, counts), f"{width.min():.3g}", f"{width.max():.3g}")
+    return Group(table, Text(f"on {bounds.domain!r}"))
+
+
+def _stability_table(stability: Stability) -> RenderableType:
+    """Phases and evidence, and where they hold."""
+    return Group(stability_table(stability), Text(f"on {stability.domain!r}"))
+
+
+def _compression_table(compression: Compression) -> RenderableType:
+    """What is left, how far outputs can differ, and what was done."""
+    steps = Counter(step.rewrite for step in compression.steps)
+    done = ", ".join(f"{name} {count}" for name, count in steps.items())
+    return Group(
+        *rewriting_tables(compression),
+        Text(
+            f"proved on {compression.domain!r}: outputs differ by at most "
+            f"{np.max(compression.max_deviation, initial=0.0):.2g} in real arithmetic"
+        ),
+        Text(f"steps: {done or 'none'}"),
+    )
+
+
+TABLES: Mapping[type, Callable[[Any], RenderableType]] = MappingProxyType(
+    {
+        Bounds: _bounds_table,
+        Compression: _compression_table,
+        Network: network_table,
+        Stability: _stability_table,
+    }
+)
+"""How each value is told, by its class."""

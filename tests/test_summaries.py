@@ -1,0 +1,139 @@
+"""What values say of themselves: short on the prompt, a table on request."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import leo_opt
+from leo_opt import Box, Compression, Network, Phase, Stability, classify, compress, load, propagate
+from leo_opt.summaries import TABLES, as_text
+from leo_opt.summarised import Summarised
+from leo_opt.verification import keep_class, verify
+
+DATA = Path(leo_opt.__file__).parent / "data"
+SHORT = 400
+"""Characters that a prompt has room for."""
+
+
+@cache
+def case() -> tuple[Network, Stability, Compression]:
+    network = load(DATA / "mnist_25-25_l1_0.001_s0.onnx")
+    stability = classify(network, (0.0, 1.0), stages=[], random_points=0)
+    return network, stability, compress(network, stability)
+
+
+def values() -> dict[str, object]:
+    network, stability, compression = case()
+    generator = np.random.default_rng(0)
+    box = Box.around(generator.random(784), 0.03, within=(0, 1))
+    deep = Network.from_arrays([np.eye(3)] * 100, [None] * 100)
+    return {
+        "network": network,
+        "deep": deep,
+        "layer": network.layers[0],
+        "box": box,
+        "bounds": propagate(network, (0, 1)),
+        "stability": stability,
+        "compression": compression,
+        "steps": compression.steps[0],
+        "verdict": verify(network, keep_class(box, 0, 10), stages=[]),
+        "evidence": stability.lower_evidence[0][0],
+        "statistics": stability.statistics,
+        "signature": network.signature,
+    }
+
+
+def test_no_value_prints_more_than_a_prompt_has_room_for() -> None:
+    for name, value in values().items():
+        assert len(repr(value)) < SHORT, name
+        assert "array(" not in repr(value), name
+        assert "\n" not in repr(value), name
+
+
+def test_every_value_with_tables_has_a_summary_and_the_other_way_round() -> None:
+    assert set(TABLES) == set(Summarised.__subclasses__())
+    told = [value for value in values().values() if isinstance(value, Summarised)]
+    assert {type(value) for value in told} == set(TABLES)
+    for value in told:
+        lines = value.summary().splitlines()
+        assert 3 <= len(lines) < 110
+        assert max(map(len, lines)) < 200
+        assert value._repr_html_().startswith("<pre>")
+        assert "\x1b" not in value.summary()
+
+
+def test_a_page_shows_what_the_text_says() -> None:
+    network, _, _ = case()
+    html = Network(network.layers, leo_opt.Signature(input_name="<b>x & y</b>"))._repr_html_()
+    assert "&lt;b&gt;x &amp; y&lt;/b&gt;" in html
+    assert "<b>" not in html
+
+
+def test_figures_of_the_tables_are_those_of_the_values() -> None:
+    network, stability, compression = case()
+    rows = [line.split() for line in stability.summary().splitlines()[1:3]]
+    for layer, row in enumerate(rows):
+        counts = [stability.count(layer, phase) for phase in Phase]
+        assert list(map(int, row)) == [layer, 25, *counts, stability.certified_phases(layer)]
+    text = compression.summary()
+    for layer, row in enumerate(line.split() for line in text.splitlines()[1:3]):
+        assert list(map(int, row)) == [layer, 25, len(compression.kept[layer])]
+    assert f"{network.parameters} -> {compression.network.parameters}" in text
+    steps = Counter(step.rewrite for step in compression.steps)
+    assert all(f"{name} {count}" in text for name, count in steps.items())
+    rows = [line.split() for line in propagate(network, (0, 1)).summary().splitlines()[1:4]]
+    assert [int(row[1]) for row in rows] == [25, 25, 10]
+    assert all(sum(map(int, row[2:5])) == int(row[1]) for row in rows)
+
+
+def test_reprs_tell_counts_and_the_box() -> None:
+    _, stability, compression = case()
+    phases = Counter(phase for layer in stability.phases for phase in layer)
+    for phase, count in phases.items():
+        assert f"{count} {phase.replace('_', ' ')}" in repr(stability)
+    assert "784 inputs, each in [0.0, 1.0]" in repr(stability)
+    assert re.match(r"Compression\(50 -> \d+ hidden units, ", repr(compression))
+
+
+@pytest.mark.parametrize(
+    ("box", "text"),
+    [
+        (Box(0, 1), "Box(0.0, 1.0)"),
+        (Box([0, -1], [1, 2]), "Box([0.0, -1.0], [1.0, 2.0])"),
+        (Box(0, 1).spread(9), "Box(9 inputs, each in [0.0, 1.0])"),
+        (
+            Box.around(np.linspace(0, 1, 9), 0.25, within=(0, 1)),
+            "Box(9 inputs, widths 0.25 to 0.5, all within [0.0, 1.0])",
+        ),
+    ],
+)
+def test_a_box_is_not_told_as_the_whole_that_it_lies_in(box: Box, text: str) -> None:
+    assert repr(box) == text
+
+
+def test_phases_and_intervals_are_arrays() -> None:
+    _, stability, _ = case()
+    for layer, phases in enumerate(stability.phases):
+        array = stability.phases_array[layer]
+        assert array.tolist() == [str(phase) for phase in phases]
+        unstable = array == "unstable"
+        assert unstable.sum() == (stability.count(layer, Phase.UNSTABLE) if phases else 0)
+        if phases:
+            assert (stability.upper[layer][array == Phase.STABLY_INACTIVE] <= 0).all()
+            assert (stability.lower[layer][array == "stably_active"] >= 0).all()
+    assert stability.lower is stability.trusted.lower
+    assert stability.upper is stability.trusted.upper
+
+
+def test_a_network_without_units_to_tell_of_is_told() -> None:
+    affine = Network.from_arrays([np.eye(2)], [None])
+    stability = classify(affine, (0, 1))
+    assert "no units with phases" in repr(stability)
+    assert "evidence: none needed" in as_text(stability)
+    assert "steps: none" in compress(affine, stability).summary()
