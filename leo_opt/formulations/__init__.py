@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from importlib.metadata import EntryPoint, entry_points
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -79,6 +79,13 @@ class _Catalogue(Mapping[str, type[Formulation]]):
 
     def __len__(self) -> int:
         return len(_PLACES)
+
+
+def fill(block: Any, inputs: Iterable[float] | None = None) -> None:
+    """Set all variables of a block to what an input gives; see `points.fill`."""
+    from leo_opt.formulations import points
+
+    points.fill(block, inputs)
 
 
 def __getattr__(name: str) -> Any:

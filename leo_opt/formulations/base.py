@@ -149,6 +149,12 @@ class Formulation(ABC):
         The names of components must differ from those that `formulate` gives the block.
         """
 
+    def fill_units(self, block: Any, units: Sequence[Unit]) -> None:  # noqa: B027
+        """Give the further variables that `add_units` added the values that belong to a point.
+
+        The units' own variables, what they read, `pre`, `post` and `active`, have their values.
+        """
+
     def violated_rows(
         self,
         row: UnitRow,  # noqa: ARG002

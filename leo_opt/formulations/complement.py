@@ -56,6 +56,16 @@ class Complement(Formulation):
         }
         add_rows(block, "complement_below_lower", rows)
 
+    def fill_units(self, block: Any, units: Sequence[Unit]) -> None:
+        """See `Formulation.fill_units`."""
+        fill_complements(block, units)
+
+
+def fill_complements(block: Any, units: Sequence[Unit]) -> None:
+    """Set `complement` to post less pre."""
+    for unit in units:
+        block.complement[unit.address].set_value(unit.post.value - unit.pre.value)
+
 
 def add_complements(block: Any, units: Sequence[Unit]) -> Mapping[Any, Any]:
     """Add the variables `complement` in [0, -l] and the rows pre = post - complement."""

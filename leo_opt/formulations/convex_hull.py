@@ -89,6 +89,13 @@ class ConvexHull(Formulation):
         add_post_above_pre(block, units)
         add_bound_rows(block, units)
 
+    def fill_units(self, block: Any, units: Sequence[Unit]) -> None:
+        """See `Formulation.fill_units`."""
+        for unit in units:
+            for i in np.flatnonzero(unit.row.coefficients).tolist():
+                copy = block.input_if_active[(*unit.address, i)]
+                copy.set_value(unit.inputs[i].value * unit.active.value)
+
 
 _ROWS = ("input_above_lower", "input_below_upper", "rest_above_lower", "rest_below_upper")
 

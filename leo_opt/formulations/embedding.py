@@ -289,7 +289,7 @@ def embed(
         Whether `pre` and `post` of linear and stably active units may have constants.
     """
     block = pyo.Block(concrete=True)
-    columns = add_inputs(block, inputs, domain)
+    columns = block.reads = add_inputs(block, inputs, domain)
     plans = _plan_layers(network, columns.scaling, bounds, centred)
     variables = _add_unit_variables(block, plans, formulation)
     reads = (columns.scaling, *(plan.outputs for plan in plans[:-1]))

@@ -69,3 +69,9 @@ class Indicator(Formulation):
             inactive.post_at_zero = pyo.Constraint(expr=unit.post <= 0.0)
             block.phase[unit.address] = [active, inactive]
         add_guard(block, block.if_active)
+
+    def fill_units(self, block: Any, units: Sequence[Unit]) -> None:
+        """See `Formulation.fill_units`."""
+        for unit in units:
+            other = block.if_inactive[unit.address].binary_indicator_var
+            other.set_value(1 - unit.active.value)

@@ -191,6 +191,15 @@ class Partition(Formulation):
         add_post_above_pre(block, units)
         add_bound_rows(block, units)
 
+    def fill_units(self, block: Any, units: Sequence[Unit]) -> None:
+        """See `Formulation.fill_units`."""
+        for unit in units:
+            for n, part in enumerate(self.split_row(unit.row)):
+                read = [unit.inputs[i].value for i in part.members.tolist()]
+                value, active = float(part.weights @ np.array(read)), unit.active.value
+                block.part_if_active[(*unit.address, n)].set_value(value * active)
+                block.part_if_inactive[(*unit.address, n)].set_value(value * (1 - active))
+
 
 _ROWS = (
     "part",

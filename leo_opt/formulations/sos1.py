@@ -8,7 +8,7 @@ from typing import Any
 import pyomo.environ as pyo
 
 from leo_opt.formulations.base import Formulation, Unit
-from leo_opt.formulations.complement import add_complements
+from leo_opt.formulations.complement import add_complements, fill_complements
 from leo_opt.formulations.rows import add_rows, add_variables, linear
 
 
@@ -67,6 +67,12 @@ class SOS1(Formulation):
         second = {u.address: [u.post, opposite[u.address]] for u in units}
         _add_sets(block, "complement_or_active", first)
         _add_sets(block, "post_or_inactive", second)
+
+    def fill_units(self, block: Any, units: Sequence[Unit]) -> None:
+        """See `Formulation.fill_units`."""
+        fill_complements(block, units)
+        for unit in units:
+            block.is_inactive[unit.address].set_value(1.0 - unit.active.value)
 
 
 def _add_sets(block: Any, name: str, sets: dict[tuple[int, int], list[Any]]) -> None:

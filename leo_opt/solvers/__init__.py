@@ -5,6 +5,7 @@ from __future__ import annotations
 from leo_opt.solvers.base import Solver
 from leo_opt.solvers.catalogue import SOLVERS, find, names, survey
 from leo_opt.solvers.compilation import Compiled, compile_model
+from leo_opt.solvers.conflicts import Conflict, find_conflict
 from leo_opt.solvers.interrupts import InterruptGuard
 from leo_opt.solvers.licences import Licence
 from leo_opt.solvers.questions import (
@@ -16,6 +17,7 @@ from leo_opt.solvers.questions import (
     Termination,
 )
 from leo_opt.solvers.session import Session
+from leo_opt.solvers.solving import Result, load_values, solve
 from leo_opt.solvers.standard_form import IndicatorRow, SosSet, StandardForm
 from leo_opt.solvers.state import ModelState, RowHandle
 
@@ -23,12 +25,14 @@ __all__ = [
     "SOLVERS",
     "Answer",
     "Compiled",
+    "Conflict",
     "Feature",
     "IndicatorRow",
     "InterruptGuard",
     "Licence",
     "ModelState",
     "Question",
+    "Result",
     "RowHandle",
     "Rows",
     "Session",
@@ -39,6 +43,9 @@ __all__ = [
     "Termination",
     "compile_model",
     "find",
+    "find_conflict",
+    "load_values",
     "names",
+    "solve",
     "survey",
 ]

@@ -13,7 +13,7 @@ import numpy as np
 
 from leo_opt.bounds import Bounds, propagate
 from leo_opt.domain import Box
-from leo_opt.formulations import BigM, Formulation, formulate
+from leo_opt.formulations import BigM, Formulation, fill, formulate
 from leo_opt.network import FloatArray, Layer, Network
 from leo_opt.separation import Separation
 from leo_opt.solvers import Compiled, Feature, Session, Solver, compile_model
@@ -253,6 +253,21 @@ def check_two_in_one_model(formulation: Formulation, solver: Solver) -> None:
         expect(low <= slack and high >= -slack, f"the difference is in [{low}, {high}]")
         same = max(abs(low), abs(high)) <= 2.0 * slack
         expect(same or not formulation.exact, f"the difference is in [{low}, {high}]")
+
+
+def check_filled_points(formulation: Formulation, solver: Solver) -> None:
+    """`fill` gives every variable a value that belongs to the input, and violates nothing."""
+    for case, points in _cases(formulation, solver):
+        for point in points:
+            fill(case.block, point)
+            values = [variable.value for variable in case.compiled.variables]
+            expect(None not in values, "fill leaves a variable without a value")
+            excess = case.compiled.form.violation(np.array(values, dtype=np.float64))
+            expect(excess <= 1e-6, f"the filled point violates the model by {excess}")
+            for k, value in enumerate(case.network(point)):
+                reach = _reach(case.bounds, len(case.network.layers) - 1, k)
+                found = float(case.block.outputs[k]())
+                expect(abs(found - value) <= TOLERANCE * reach, f"output {k} is {found}")
 
 
 def check_separated_rows(formulation: Formulation, solver: Solver) -> None:

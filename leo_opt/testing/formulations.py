@@ -26,6 +26,7 @@ FORMULATION_CHECKS: Mapping[str, Check] = MappingProxyType(
         "stable-units": laws.check_stable_units,
         "extreme-ranges": laws.check_extreme_ranges,
         "two-in-one-model": laws.check_two_in_one_model,
+        "filled-points": laws.check_filled_points,
         "separated-rows": laws.check_separated_rows,
     }
 )

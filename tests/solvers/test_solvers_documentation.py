@@ -46,6 +46,14 @@ def test_the_first_snippet_works() -> None:
     assert answer.stopped_by == "incumbent" or answer.incumbent_objective == pytest.approx(3.0)
 
 
+def test_one_call_solves_a_model() -> None:
+    (snippet,) = re.findall(r"<!-- example: one call -->\n```python\n(.*?)```", TEXT, re.DOTALL)
+    namespace: dict[str, Any] = {}
+    exec(snippet, namespace)
+    assert namespace["result"].status == "optimal"
+    assert pyo.value(namespace["model"].goal) == pytest.approx(-1.5)
+
+
 def test_every_solver_feature_and_word_is_told() -> None:
     for word in [*names(), *Feature, *Termination]:
         assert f"`{word}`" in TEXT, word
