@@ -80,7 +80,8 @@ def _upper_image(
     with np.errstate(over="ignore", invalid="ignore"):
         nearest = upper @ positive.T + lower @ negative.T + bias
         magnitude = np.abs(upper) @ positive.T - np.abs(lower) @ negative.T
-        error = gamma(weight.shape[1] + 4) * (magnitude + np.abs(bias))
+        # The last addition, of the bias, is rounded by less than `round_up` adds below.
+        error = gamma(weight.shape[1] + 4) * magnitude
         if _may_underflow(weight, lower, upper):
             error = error + TINY
         # Without any nonzero product the sum is the bias itself, and exact.

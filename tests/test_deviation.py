@@ -33,7 +33,7 @@ def rounded(network: Network, dtype: type) -> Network:
     return Network(layers, network.signature)
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", range(15))
 def test_reach_bounds_the_real_product(seed: int) -> None:
     generator = np.random.default_rng(seed)
     matrix = generator.normal(size=(4, 30)) * (generator.random((4, 30)) < 0.5)
@@ -55,6 +55,26 @@ def test_reach_of_infinity_is_infinite_only_where_it_is_read() -> None:
     assert np.isinf(reach(np.array([[1e300]]), np.array([1e300]))).all()
 
 
+def test_products_that_underflow_are_not_nothing() -> None:
+    matrix, bounds = np.full((1, 3), 2.0**-600), np.full(3, 2.0**-600)
+    assert Fraction(float(reach(matrix, bounds)[0])) >= 3 * Fraction(2) ** -1200
+    network = Network.from_arrays([[[2.0**-100]], [[2.0**120]]], [[0.0], [0.0]])
+    allowed = inference_error(network, propagate(network, Box(0, 2.0**-60).spread(1)), "float32")
+    # A forward pass in float32 loses all of it.
+    assert Fraction(float(allowed[0])) >= Fraction(2) ** -40
+
+
+def test_sums_and_differences_are_rounded_up() -> None:
+    left, right = np.random.default_rng(150).uniform(0.5, 1.0, size=(2, 200))
+    right /= 1000.0
+    found = add_up(left, right)
+    one, other = (Network.from_arrays([np.eye(200)], [side]) for side in (left, right))
+    apart = rounding_deviation(one, other, propagate(one, Box(0, 0).spread(200)))
+    for a, b, total, gap in zip(*map(as_fractions, (left, right, found, apart)), strict=True):
+        assert a + b <= total
+        assert a - b <= gap
+
+
 def test_sums_are_rounded_up_and_zeros_cost_nothing() -> None:
     left, right = np.array([0.1, 0.0, 0.3, np.inf]), np.array([0.2, 0.7, 0.0, 0.0])
     total = add_up(left, right)
@@ -62,7 +82,7 @@ def test_sums_are_rounded_up_and_zeros_cost_nothing() -> None:
     assert Fraction(float(total[0])) >= Fraction(0.1) + Fraction(0.2)
 
 
-@pytest.mark.parametrize("seed", range(60))
+@pytest.mark.parametrize("seed", range(30))
 def test_a_change_of_a_layer_moves_the_outputs_by_no_more(seed: int) -> None:
     generator = np.random.default_rng(seed)
     network, box = random_case(generator)
@@ -85,7 +105,7 @@ def test_a_change_of_a_layer_moves_the_outputs_by_no_more(seed: int) -> None:
     assert not propagate_deviation(network, layer, np.zeros(current.n_out)).any()
 
 
-@pytest.mark.parametrize("seed", range(120))
+@pytest.mark.parametrize("seed", range(30))
 @pytest.mark.parametrize("dtype", [np.float32, np.float16])
 def test_rounded_weights_move_the_outputs_by_no_more(seed: int, dtype: type) -> None:
     network, box = random_case(np.random.default_rng(seed))
@@ -103,7 +123,7 @@ def test_rounded_weights_move_the_outputs_by_no_more(seed: int, dtype: type) -> 
     assert rounding_deviation(network, network, bounds).tolist() == [0.0] * network.output_size
 
 
-@pytest.mark.parametrize("seed", range(120))
+@pytest.mark.parametrize("seed", range(30))
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_forward_passes_are_within_their_bound(seed: int, dtype: str) -> None:
     network, box = random_case(np.random.default_rng(seed))

@@ -7,16 +7,10 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from rationals import drifting, exact_dot
 
 from leo_opt.enclosure import affine_image, evaluate, fraction_up
 from leo_opt.network import Network
-
-
-def exact_dot(left: np.ndarray, right: np.ndarray) -> Fraction:
-    return sum(
-        (Fraction(float(a)) * Fraction(float(b)) for a, b in zip(left, right, strict=True)),
-        Fraction(0),
-    )
 
 
 def exact_image(weight, bias, lower, upper) -> list[tuple[Fraction, Fraction]]:
@@ -101,3 +95,26 @@ def test_fraction_up_is_the_least_float_above() -> None:
         up = fraction_up(value)
         assert Fraction(up) >= value
         assert Fraction(float(np.nextafter(up, -np.inf))) < value
+
+
+@pytest.mark.parametrize("boxes", [1, 2])
+def test_sums_of_products_that_underflow(boxes: int) -> None:
+    """Each product is rounded to a multiple of the smallest number, many of them to 0."""
+    count, tiny = 1000, 2.0**-537
+    for factor in drifting(6):
+        weight, upper = np.full((1, count), factor * tiny), np.full(count, 1.5 * tiny)
+        box = (
+            (upper / 2, upper)
+            if boxes == 1
+            else (np.tile(upper / 2, (2, 1)), np.tile(upper, (2, 1)))
+        )
+        low, high = affine_image(weight, np.zeros(1), *box)
+        exact = exact_dot(weight[0], upper)
+        assert Fraction(low.min()) <= exact / 2
+        assert exact <= Fraction(high.min())
+        (pre, radius), (last, reach) = evaluate(
+            Network.from_arrays([weight, [[2.0**1000]]], [[0.0], [0.0]]), upper[None, :]
+        )
+        assert abs(exact - Fraction(float(pre[0, 0]))) <= Fraction(float(radius[0, 0]))
+        gap = abs(2**1000 * exact - Fraction(float(last[0, 0])))
+        assert gap <= Fraction(float(reach[0, 0]))

@@ -31,7 +31,7 @@ from leo_opt.bounds.planes import Planes, tilt
 from leo_opt.bounds.values import Interval, post_interval
 from leo_opt.deadline import NO_LIMIT, Deadline
 from leo_opt.domain import Box, Boxes
-from leo_opt.enclosure import TINY, UNIT_ROUNDOFF, gamma, may_underflow, round_down, round_up
+from leo_opt.enclosure import TINY, gamma, may_underflow, round_down, round_up
 from leo_opt.network import ACTIVATIONS, FloatArray, Layer, Network
 
 SlopeRule = Callable[[FloatArray, FloatArray, FloatArray], FloatArray]
@@ -332,13 +332,11 @@ def _relax(
             tilted, length = planes[index].units, 2
             above[..., tilted] = planes[index].pre
             slopes, offset[..., tilted] = tilt(layer, planes[index], (low, high), before)
-        # Rounding of the slope product, of A @ W, of A @ b, of A @ offset and of the sum of r g;
-        # and, where planes are, of their product and of the sum of both.
-        cost = (
-            gamma(length * (layer.n_out + layer.n_in + 3)) * (terms + np.abs(offset))
-            + 4.0 * UNIT_ROUNDOFF * largest
-            + TINY * (1.0 + reach.sum(axis=-1, keepdims=True))
-        )
+        # Rounding of the slope product, of A @ W, of A @ b, of A @ offset and of the sum of r g,
+        # which is no larger than the terms; and, where planes are, of their product and the sum.
+        factor = gamma(length * (layer.n_out + layer.n_in + 3))
+        vanished = TINY * (1.0 + reach.sum(axis=-1, keepdims=True))
+        cost = factor * (terms + np.abs(offset)) + vanished
         shift = np.zeros_like(low) if multipliers is None else multipliers[index]
         ends = np.maximum(shift * low, shift * high)
         relaxations.append(

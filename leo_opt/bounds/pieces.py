@@ -224,10 +224,9 @@ def _intervals(
 ) -> Interval:
     """Intervals (N, n_out) of pre-activations, intersected with what is known of them."""
     above, below = functions.middle + functions.spread, functions.middle - functions.spread
-    lowest, _, below_size = frame.range(below)
-    _, highest, above_size = frame.range(above)
-    error = round_up(functions.error + _PAIR * (above_size + below_size))
-    low, high = round_down(lowest - error), round_up(highest + error)
+    # Ranges pay for the rounding of `above` and `below`, too: it is one more a coefficient.
+    lowest, highest = frame.range(below)[0], frame.range(above)[1]
+    low, high = round_down(lowest - functions.error), round_up(highest + functions.error)
     low, high = np.where(np.isnan(low), -np.inf, low), np.where(np.isnan(high), np.inf, high)
     return np.maximum(low.T, known_low), np.minimum(high.T, known_high)
 
@@ -237,6 +236,7 @@ def _rectify(before: _Functions, frame: _Frame, low: FloatArray, high: FloatArra
     above, below = before.middle + before.spread, before.middle - before.spread
     above_low, above_high, above_size = frame.range(above)
     below_low, below_high, below_size = frame.range(below)
+    # Six roundings of a coefficient: of these sums, of slope and lift, of middle and spread.
     error = round_up(before.error + _PAIR * (above_size + below_size))
     off, on = high <= 0.0, low >= 0.0
     slope, lift = _chord(
@@ -248,9 +248,7 @@ def _rectify(before: _Functions, frame: _Frame, low: FloatArray, high: FloatArra
     above = slope[..., None] * above
     above[..., -1] += lift
     below = share[..., None] * below
-    size = slope * above_size + np.abs(lift) + share * below_size
-    own = np.maximum(slope, share) * error
-    rounded = round_up(own * (1.0 + _PAIR) + _PAIR * size)
+    rounded = round_up(np.maximum(slope, share) * error * (1.0 + _PAIR))
     return _Functions(0.5 * (above + below), 0.5 * (above - below), np.where(off, 0.0, rounded))
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from oracle import exact_ranges
 from random_networks import random_case
+from rationals import exact
 
 from leo_opt.bounds import crown, propagate
 from leo_opt.bounds.planes import Planes, tilt
@@ -34,7 +35,7 @@ def rows_of(layer: Layer) -> tuple[np.ndarray, np.ndarray]:
     return np.vstack([layer.weight, -layer.weight]), np.concatenate([layer.bias, -layer.bias])
 
 
-@pytest.mark.parametrize("chunk", range(20))
+@pytest.mark.parametrize("chunk", range(8))
 def test_bounds_through_any_planes_are_true(chunk: int) -> None:
     for seed in range(10 * chunk, 10 * chunk + 10):
         generator = np.random.default_rng(seed)
@@ -99,3 +100,35 @@ def test_the_chord_is_the_plane_without_inputs() -> None:
     planes = Planes(np.array([0]), np.array([share]), np.array([1 - share]), np.zeros((1, 2)))
     _, offset = tilt(layer, planes, (np.array([low]), np.array([high])), (box.lower, box.upper))
     assert offset[0] == pytest.approx(-share * low, rel=1e-9)
+
+
+def largest(row: list[Fraction], box: tuple[np.ndarray, np.ndarray]) -> Fraction:
+    ends = zip(row, exact(box[0]), exact(box[1]), strict=True)
+    return sum((w * (up if w > 0 else low) for w, low, up in ends), Fraction(0))
+
+
+@pytest.mark.parametrize("power", [0, 520])
+@pytest.mark.parametrize("seed", range(10))
+def test_offsets_of_planes(seed: int, power: int) -> None:
+    """What `tilt` says of g in its interval and h in its box, each of them alone."""
+    generator = np.random.default_rng((145, seed))
+    inputs = int(generator.integers(1, 60))
+    scale = 10.0 ** generator.integers(-8, 4) * 2.0**-power
+    layer = Layer(
+        generator.normal(size=(6, inputs)) * scale, generator.normal(size=6) * scale, "relu"
+    )
+    box = tuple(np.sort(generator.normal(size=(2, inputs)), axis=0) * 2.0**-power)
+    low, high = -generator.random(6) * scale, generator.random(6) * scale
+    shares = generator.dirichlet(np.ones(3), size=6)
+    # Inputs are read by all, none or some of what is left of the shares.
+    taken = shares[:, [2]] * np.round(generator.random((6, inputs)), seed % 3)
+    planes = Planes(np.arange(6), shares[:, 0], shares[:, 1], taken)
+    slopes, offsets = tilt(layer, planes, (low, high), box)
+    for unit in range(6):
+        pre, flat = exact(planes.pre)[unit], exact(planes.flat)[unit]
+        rest = 1 - pre - flat
+        slope = exact(slopes[unit])
+        off = largest([-s for s in slope], box) - pre * exact(low)[unit]
+        inner = [rest * w - s for w, s in zip(exact(layer.weight[unit]), slope, strict=True)]
+        on = largest(inner, box) + flat * exact(high)[unit] + rest * exact(layer.bias)[unit]
+        assert Fraction(float(offsets[unit])) >= max(off, on)

@@ -16,33 +16,28 @@ from leo_opt.errors import InvalidInputError
 from leo_opt.network import Network
 
 
-@pytest.mark.parametrize("method", list(METHODS))
-@pytest.mark.parametrize("seed", range(60))
-def test_bounds_hold_the_exact_ranges(seed: int, method: str) -> None:
+@pytest.mark.parametrize("seed", range(40))
+def test_bounds_hold_the_exact_ranges(seed: int) -> None:
     generator = np.random.default_rng(seed)
     network = random_network(generator)
     box = random_box(generator, network.input_size)
-    bounds = propagate(network, box, method)
-    for layer, ranges in enumerate(exact_ranges(network, box)):
-        for unit, (low, high) in enumerate(ranges):
-            assert Fraction(float(bounds.lower[layer][unit])) <= low
-            assert Fraction(float(bounds.upper[layer][unit])) >= high
-
-
-@pytest.mark.parametrize("seed", range(60))
-@pytest.mark.parametrize("rule", list(crown.LOWER_SLOPES))
-def test_each_lower_slope_alone_is_sound(seed: int, rule: str) -> None:
-    """Also where the bound is tight, so that a rounding error of the wrong sign would show."""
-    generator = np.random.default_rng(seed)
-    network = random_network(generator)
-    box = random_box(generator, network.input_size)
-    bounds = propagate(network, box)
     exact = exact_ranges(network, box)
-    for layer in range(len(network.layers)):
-        low, high = crown.bound_layer(network, box, layer, bounds.lower, bounds.upper, (rule,))
-        for unit, (exact_low, exact_high) in enumerate(exact[layer]):
-            assert Fraction(float(low[unit])) <= exact_low
-            assert Fraction(float(high[unit])) >= exact_high
+    for method in METHODS:
+        bounds = propagate(network, box, method)
+        for layer, ranges in enumerate(exact):
+            check_interval(bounds.lower[layer], bounds.upper[layer], ranges)
+    # Each lower slope alone, on the tight bounds of the layers before: a rounding error of the
+    # wrong sign would show there.
+    for rule in crown.LOWER_SLOPES:
+        for layer, ranges in enumerate(exact):
+            ends = crown.bound_layer(network, box, layer, bounds.lower, bounds.upper, (rule,))
+            check_interval(*ends, ranges)
+
+
+def check_interval(lower: np.ndarray, upper: np.ndarray, ranges: list) -> None:
+    for unit, (low, high) in enumerate(ranges):
+        assert Fraction(float(lower[unit])) <= low
+        assert Fraction(float(upper[unit])) >= high
 
 
 @pytest.mark.parametrize("seed", range(20))

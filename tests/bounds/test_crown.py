@@ -1,0 +1,67 @@
+"""Where CROWN needs each of its terms of rounding: long sums of one sign, deep chains, ends."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from rationals import drifting, exact, random_ends
+
+from leo_opt.bounds import crown
+from leo_opt.domain import Box
+from leo_opt.network import Layer, Network
+
+
+# Tiny and huge factors that cancel: what underflows on the way meets a huge weight.
+@pytest.mark.parametrize("power", [0, 530])
+def test_long_products_of_one_sign(power: int) -> None:
+    count, box = 2**14, Box([2.0 ** -(power + 1)], [2.0**-power])
+    for slope in drifting(8):
+        first = Layer(np.full((count, 1), slope * 2.0**-power), np.zeros(count), "relu")
+        last = Layer(np.full((1, count), 2.0 ** (2 * power - power // 10)), [0.0], "linear")
+        network = Network((first, last))
+        ends = box.lower * first.weight[:, 0], box.upper * first.weight[:, 0]
+        low, high = crown.bound_layer(network, box, 1, ends[:1], ends[1:])
+        factor = count * Fraction(float(last.weight[0, 0])) * Fraction(float(first.weight[0, 0]))
+        assert Fraction(float(low[0])) <= factor * exact(box.lower)[0]
+        assert Fraction(float(high[0])) >= factor * exact(box.upper)[0]
+
+
+def test_long_rows_of_inputs() -> None:
+    count = 2**14
+    for end in drifting(8):
+        layer = Layer(np.ones((1, count)), [0.0], "linear")
+        low, high = crown.bound_layer(Network((layer,)), Box(end / 3, end).spread(count), 0, [], [])
+        assert Fraction(float(low[0])) <= count * Fraction(end / 3)
+        assert Fraction(float(high[0])) >= count * Fraction(end)
+
+
+@pytest.mark.parametrize("sign", [-1.0, 1.0])
+def test_small_biases_that_a_large_constant_swallows(sign: float) -> None:
+    """Each of them is less than half a unit in the last place of the constant."""
+    depth, step = 40, 0.9
+    layers = [Layer([[1.0]], [step], "relu")] * depth
+    network = Network((*layers, Layer([[sign]], [sign * 2.0**53], "linear")))
+    ends = [np.array([(k + 1) * step]) for k in range(depth)]
+    low = [end - 1e-6 for end in ends]
+    high = [end + 1.0 for end in ends]
+    for rule in crown.LOWER_SLOPES:
+        found = crown.bound_layer(network, Box([0.0], [0.0]), depth, low, high, (rule,))
+        true = Fraction(sign) * (depth * Fraction(step) + 2**53)
+        assert Fraction(float(found[0][0])) <= true <= Fraction(float(found[1][0]))
+
+
+def test_lines_hold_a_unit_at_both_ends() -> None:
+    generator = np.random.default_rng(141)
+    low, high = random_ends(generator, 2000)
+    shares = generator.random(2000)
+    layer = Layer(np.ones((2000, 1)), np.zeros(2000), "relu")
+    above, offset, below = crown._lines(layer, low, high, shares)
+    rows = zip(*map(exact, (low, high, above, offset, below)), strict=True)
+    for least, most, slope, lift, lower in rows:
+        assert slope * least + lift >= 0
+        assert slope * most + lift >= most
+        assert lower * least <= 0
+        assert lower * most <= most
+        assert lift <= -least * (1 + Fraction(1, 2**40))

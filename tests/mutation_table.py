@@ -1,0 +1,472 @@
+"""The mistakes of `mutations.py`: by source file the name of each, and what becomes what.
+
+They are about mathematics: signs, sides, strictness, terms of rounding, premises. Keep the texts
+short, and no longer than it takes to stand in the file exactly once.
+"""
+
+from __future__ import annotations
+
+TABLE: dict[str, dict[str, tuple[str, str]]] = {
+    "enclosure.py": {
+        "image-rounding": (
+            "error = gamma(weight.shape[1] + 4) * magnitude",
+            "error = 0.0 * magnitude",
+        ),
+        "image-wrong-end": ("lower @ negative.T + bias", "upper @ negative.T + bias"),
+        "image-underflow": ("            error = error + TINY", "            error = error + 0.0"),
+        "image-lonely-underflow": ("round_up(nearest + TINY)", "nearest"),
+        "image-sign-unasked": (
+            "(result > 0.0) & (nearest <= error)",
+            "(result > 1.0) & (nearest <= error)",
+        ),
+        "exact-image-wrong-end": (
+            "np.where(row > 0.0, upper, lower)",
+            "np.where(row > 0.0, lower, upper)",
+        ),
+        "fraction-nearest": (
+            "if Fraction(nearest) < value else nearest",
+            "if Fraction(nearest) < value - 1 else nearest",
+        ),
+        "underflow-unseen": ("smallest(right) < 2.0**-900", "smallest(right) < 0.0"),
+        "evaluate-inherited": (
+            "(1.0 + factor) * (radius @ magnitude.T)",
+            "factor * (radius @ magnitude.T)",
+        ),
+        "evaluate-rounding": ("+ factor * (np.abs(post)", "+ 0.0 * (np.abs(post)"),
+        "evaluate-bias": ("magnitude.T + np.abs(layer.bias))", "magnitude.T)"),
+        "evaluate-underflow": (
+            "            + TINY\n        )\n        enclosures",
+            "        )\n        enclosures",
+        ),
+    },
+    "bounds/interval.py": {
+        "interval-unrectified": (
+            "post_interval(network.layers[index - 1], lower[index - 1], upper[index - 1])",
+            "(lower[index - 1], upper[index - 1])",
+        ),
+        "interval-wrong-layer": (
+            "before = post_interval(network.layers[index - 1], lower[index - 1]",
+            "before = post_interval(network.layers[index - 1], lower[0]",
+        ),
+    },
+    "bounds/propagation.py": {
+        "propagate-widens-one-end": (
+            "np.maximum(low, other_low), np.minimum(high, other_high)",
+            "np.maximum(low, other_low), np.minimum(high, other_low)",
+        ),
+    },
+    "bounds/crown.py": {
+        "crown-product-rounding": (
+            "factor = gamma(length * (layer.n_out + layer.n_in + 3))",
+            "factor = 0.0",
+        ),
+        "crown-chord-upper-end": (
+            "round_up(last * high - round_down(above * high))",
+            "round_up(first * low - round_down(above * low))",
+        ),
+        "crown-chord-lower-end": (
+            "round_up(first * low - round_down(above * low))",
+            "round_up(last * high - round_down(above * high))",
+        ),
+        "crown-chord-unrounded": (
+            "round_up(last * high - round_down(above * high))",
+            "last * high - above * high",
+        ),
+        "crown-wrong-line": (
+            "np.minimum(rows, 0.0) * step.below",
+            "np.minimum(rows, 0.0) * step.above",
+        ),
+        "crown-lift-of-both-signs": ("_apply(positive, step.offset)", "_apply(rows, step.offset)"),
+        "crown-multiplier-end": (
+            "ends = np.maximum(shift * low, shift * high)",
+            "ends = np.minimum(shift * low, shift * high)",
+        ),
+        "crown-phases-swapped": ("(high > 0.0), last, first)", "(high > 0.0), first, last)"),
+        "crown-errors-forgotten": ("(1.0 + gamma(8)) * error", "0.0 * error"),
+        "crown-input-rounding": ("gamma(domain.lower.shape[-1] + 2) * reach", "0.0 * reach"),
+        "crown-constants-rounding": (
+            "gamma(4 * len(relaxations) + 4) * (magnitude + reach)",
+            "0.0 * (magnitude + reach)",
+        ),
+        "crown-underflow": ("vanished = TINY *", "vanished = 0.0 *"),
+        "crown-wrong-input-end": (
+            "np.minimum(rows, 0.0), domain.lower)",
+            "np.minimum(rows, 0.0), domain.upper)",
+        ),
+        "crown-vanished-coefficient": (
+            "if may_underflow(scaled, step.layer.weight) or",
+            "if False and may_underflow(scaled, step.layer.weight) or",
+        ),
+        "crown-planes-unrounded": ("planes[index].units, 2", "planes[index].units, 0"),
+    },
+    "bounds/planes.py": {
+        "plane-moved": ("np.maximum(off, on) + error)", "np.maximum(off, on) + error - 1e-13)"),
+        "plane-rounding": ("gamma(2 * layer.n_in + 32) * size", "0.0 * size"),
+        "plane-off-end": ("planes.pre * low", "planes.pre * high"),
+        "plane-on-end": ("planes.flat * high", "planes.flat * low"),
+        "plane-ignores-off": ("np.maximum(off, on) + error", "on + error"),
+        "plane-ignores-on": ("np.maximum(off, on) + error", "off + error"),
+        "plane-underflow": (
+            "TINY * (1.0 + reach.sum(axis=-1, keepdims=True))",
+            "0.0 * reach.sum(axis=-1, keepdims=True)",
+        ),
+    },
+    "bounds/pieces.py": {
+        "pieces-coefficient-rounding": (
+            "before.error + _PAIR * (above_size + below_size)",
+            "before.error",
+        ),
+        "pieces-error-not-passed-on": (
+            "np.maximum(slope, share) * error",
+            "np.minimum(slope, share) * error",
+        ),
+        "pieces-error-of-intervals": ("round_up(highest + functions.error)", "highest"),
+        "pieces-evaluation-rounding": (
+            "gamma(2 * self.reach.shape[1] + 4) * magnitude",
+            "0.0 * magnitude",
+        ),
+        "pieces-product-rounding": ("factor = gamma(layer.n_in + 4)", "factor = 0.0"),
+        "pieces-chord-upper-end": (
+            "round_up(high - round_down(slope * high))",
+            "round_up(-round_down(slope * low))",
+        ),
+        "pieces-chord-lower-end": (
+            "round_up(-round_down(slope * low))",
+            "round_up(high - round_down(slope * high))",
+        ),
+        "pieces-chord-unlifted": ("np.where(crosses, np.maximum(lift, 0.0), 0.0)", "0.0 * lift"),
+        "pieces-chord-too-short": (
+            "np.minimum(high, round_up(above_high + error))",
+            "np.minimum(high, 0.5 * above_high)",
+        ),
+        "pieces-inherited-error": ("(1.0 + factor) * before.error", "0.0 * before.error"),
+        "pieces-off-too-early": ("off, on = high <= 0.0", "off, on = low <= 0.0"),
+    },
+    "deviation.py": {
+        "reach-rounding": ("(1.0 + gamma(matrix.shape[1] + 2)) * total", "1.0 * total"),
+        "reach-underflow": ("total + TINY)", "total)"),
+        "reach-of-infinity": (
+            "present[:, ~finite].any(axis=1), np.inf",
+            "present[:, ~finite].any(axis=1), 0.0",
+        ),
+        "add-up-nearest": ("added = round_up(total + term)", "added = total + term"),
+        "rounding-by-old-weights": ("reach(other.weight, moved)", "reach(layer.weight, moved)"),
+        "rounding-without-biases": ("_difference(layer.bias, other.bias),", ""),
+        "difference-nearest": ("round_up(np.abs(left - right))", "np.abs(left - right)"),
+        "inference-underflow": (" + 2 * layer.n_in * precision.tiny", ""),
+        "inference-of-float64": (
+            "gamma(layer.n_in + 2, precision.roundoff)",
+            "gamma(layer.n_in + 2)",
+        ),
+        "inference-without-biases": ("(size + np.abs(layer.bias))", "size"),
+        "inference-not-inherited": (
+            "error = add_up(reach(layer.weight, error), fresh)",
+            "error = fresh",
+        ),
+        "largest-one-sided": (
+            "np.maximum(np.abs(box.lower), np.abs(box.upper))",
+            "np.abs(box.upper)",
+        ),
+    },
+    "rewrites/block.py": {
+        "block-product": (
+            "reach(product_size(both, np.vstack([self.weight, weight])), self.radius),",
+            "0.0 * final,",
+        ),
+        "block-offset-rounding": ("reach(self.outgoing, self.offset[1]),", "0.0 * final,"),
+        "block-constant-rounding": ("reach(outgoing, rounding),", "0.0 * final,"),
+        "block-bias-rounding": ("            final,\n", ""),
+        "block-radius-one-sided": (
+            "np.maximum(self.upper - self.middle, self.middle - self.lower)",
+            "self.upper - self.middle",
+        ),
+        "block-radius-nearest": ("np.where(farthest == 0.0, 0.0, round_up(farthest))", "farthest"),
+        "shift-wrong-way": (
+            "np.maximum(room - lowest[0], 0.0)",
+            "np.maximum(room + lowest[0], 0.0)",
+        ),
+        "shift-left-out": (
+            "(weight > 0.0) & (self.lower >= 0.0)",
+            "(weight > 0.0) & (self.lower <= 0.0)",
+        ),
+        "passing-not-inactive": (
+            "return draft.units[layer].active",
+            "return ~draft.units[layer].inactive",
+        ),
+        "block-loss-of-kept": ("reach(outgoing, drift))", "0.0 * reach(outgoing, drift))"),
+        "block-loss-of-all": ("add_up(draft.lost(layer, passing_units(draft, layer)), ", "add_up("),
+    },
+    "rewrites/constant.py": {
+        "constant-drift": ("drifts=mask & ~bare)", "drifts=mask & False)"),
+        "constant-rounding": (
+            "add_up(draft.lost(layer, drifts), rounding)",
+            "draft.lost(layer, drifts)",
+        ),
+        "constant-nearly": ("(units.lower == units.upper)", "(units.upper - units.lower < 0.2)"),
+        "constant-output-drift": (
+            "add_up(rounding, np.where(replaced, units.drift, 0.0))",
+            "rounding",
+        ),
+        "constant-output-rounding": (
+            "deviation=add_up(step.deviation, rounding)",
+            "deviation=step.deviation",
+        ),
+        "constant-unrectified": (
+            "values[unit] = activate(current.activation, pre)",
+            "values[unit] = pre",
+        ),
+    },
+    "rewrites/dead.py": {
+        "dead-one-sided": ("weight != 0.0)", "weight > 0.0)"),
+    },
+    "rewrites/dependent.py": {
+        "dependent-wrong-sign": (
+            "block.outgoing[:, basis] + dependent @ coefficients",
+            "block.outgoing[:, basis] - dependent @ coefficients",
+        ),
+        "dependent-drift": (
+            "add_up(merged.error, block_loss(draft, layer, members[basis], outgoing))",
+            "merged.error",
+        ),
+        "dependent-old-bias": (
+            "Layer(columns[:, keep], merged.next_bias",
+            "Layer(columns[:, keep], following.bias",
+        ),
+    },
+    "rewrites/draft.py": {
+        "drift-replaced": ("drift=add_up(self.drift, further)", "drift=further"),
+        "drift-not-in-lower": ("round_down(self.lower - self.drift))", "self.lower)"),
+        "drift-not-in-upper": ("round_down(-self.upper - self.drift)", "-self.upper"),
+        "drift-nearest": ("round_down(self.lower - self.drift))", "self.lower - self.drift)"),
+        "certified-active-nearly": (
+            "phased & (low >= 0.0) & ~inactive",
+            "phased & (low >= -0.1) & ~inactive",
+        ),
+        "unstable-active": ("phase is Phase.STABLY_ACTIVE", "phase is not Phase.STABLY_INACTIVE"),
+        "lost-nothing": (
+            "return reach(outgoing, self.units[layer].drift[mask])",
+            "return 0.0 * reach(outgoing, self.units[layer].drift[mask])",
+        ),
+    },
+    "rewrites/duplicate.py": {
+        "duplicate-without-bias": (
+            "np.column_stack([current.weight, current.bias])",
+            "np.column_stack([current.weight])",
+        ),
+        "duplicate-unchecked": ("Fraction(left) * theirs == Fraction(right) * mine", "True"),
+        "duplicate-factor-upside-down": (
+            "Fraction(float(sizes[unit])) / Fraction(float(sizes[other]))",
+            "Fraction(float(sizes[other])) / Fraction(float(sizes[unit]))",
+        ),
+        "duplicate-rounding": ("add_up(error, _times(rounding, float(largest[unit])))", "error"),
+        "duplicate-rounding-nearest": ("round_up(rounding * safe)", "rounding * safe"),
+        "duplicate-last-only": (
+            "            error = add_up(error, _times",
+            "            error = add_up(0.0 * error, _times",
+        ),
+    },
+    "rewrites/fold.py": {
+        "fold-drift": (
+            "add_up(folded.error, block_loss(draft, layer, nothing, following.weight[:, nothing]))",
+            "folded.error",
+        ),
+        "fold-old-bias": ("Layer(product, folded.next_bias,", "Layer(product, following.bias,"),
+        "fold-some-active": (
+            "passing_units(draft, layer).all()",
+            "passing_units(draft, layer).any()",
+        ),
+    },
+    "rewrites/inactive.py": {
+        "inactive-undecided": ("draft.units[layer].inactive", "~draft.units[layer].active"),
+        "inactive-drift": ("drifts=mask)", "drifts=mask & False)"),
+    },
+    "rewrites/product_rank.py": {
+        "rank-drift": ("add_up(found.error, loss)", "found.error"),
+        "rank-error": ("add_up(found.error, loss)", "loss"),
+        "rank-any-error": ("if (found.error <= block.level).all() and", "if"),
+        "rank-old-bias": ("            found.next_bias,", "            following.bias,"),
+    },
+    "rewrites/rational.py": {
+        "rational-rounding": (
+            "fraction_up(abs(Fraction(near) - value))",
+            "fraction_up(Fraction(near) - value)",
+        ),
+        "rational-unclipped": (
+            "return Fraction(upper) if value > upper else value",
+            "return value",
+        ),
+        "rational-no-lower-end": ("if value < lower:", "if False:"),
+    },
+    "rewrites/sums.py": {
+        "dots-without-rests": (
+            "np.column_stack([products, rest, start])",
+            "np.column_stack([products, start])",
+        ),
+        "dots-error-nearest": ("round_up(missed))", "missed)"),
+        "dots-underflow": ("> _SMALLEST else error + TINY", "> _SMALLEST else error"),
+        "product-size-rounding": ("gamma(terms + 4) * error)", "0.0 * error)"),
+        "product-size-halves": (
+            "small = left_lead @ right_rest + left_rest @ right",
+            "small = left_lead @ right_rest",
+        ),
+        "product-size-bits": ("(53 - max(terms, 2).bit_length()) // 2", "40"),
+        "product-size-underflow": (
+            "gamma(terms + 4) * error) + TINY)",
+            "gamma(terms + 4) * error))",
+        ),
+    },
+    "strategies/facets.py": {
+        "facet-wrong-set": ("chosen = inside < outside", "chosen = inside > outside"),
+        "facet-least-is-most": (
+            "inside = terms * point[reads.columns[known]] - least * (1.0",
+            "inside = terms * point[reads.columns[known]] - most * (1.0",
+        ),
+        "facet-right-side": ("float(-least[k][mask].sum())", "float(least[k][mask].sum())"),
+        "facet-slope": ("np.where(mask, least[k], most[k])", "np.where(mask, most[k], least[k])"),
+        "facet-planes-swapped": (
+            "Planes(units, by_pre / total, by_zero / total, inputs)",
+            "Planes(units, by_zero / total, by_pre / total, inputs)",
+        ),
+        "facet-costs-unreduced": (
+            "reduced - self._matrix.T @ duals[base:]",
+            "reduced + self._matrix.T @ duals[base:]",
+        ),
+        "facet-purge-wrong-ones": ("if abs(value) > _NO_DUAL]", "if abs(value) <= _NO_DUAL]"),
+        "facet-shares-not-summed": (
+            "shares.get(address, 0.0) + value * facet.chosen",
+            "value * facet.chosen",
+        ),
+    },
+    "strategies/ledger.py": {
+        "ledger-witness-ignored": ("if value <= 0.0 and shown", "if value < -1.0 and shown"),
+        "ledger-strict-at-zero": ("if value <= 0.0 and shown", "if value < 0.0 and shown"),
+        "ledger-crossed-ends": ("if value < -self.value(", "if value < self.value("),
+        "ledger-trusted-is-certified": (
+            "if premise.certified:\n            self.certified",
+            "if True:\n            self.certified",
+        ),
+        "ledger-certified-from-trusted": ("self._arrays(premise.certified)", "self._arrays(False)"),
+        "ledger-premise-of-last-layer": (
+            "for earlier in range(layer):",
+            "for earlier in range(layer - 1):",
+        ),
+        "ledger-equal-evidence": (
+            "np.flatnonzero(values < self.trusted[layer])",
+            "np.flatnonzero(values <= self.trusted[layer])",
+        ),
+        "ledger-unanswered-at-zero": (
+            "unstable = (below > 0.0) & (above > 0.0)",
+            "unstable = (below >= 0.0) & (above >= 0.0)",
+        ),
+        "ledger-repairs-nothing": (
+            "for unit in np.flatnonzero(wrong):",
+            "for unit in np.flatnonzero(wrong & False):",
+        ),
+        "ledger-repair-at-zero": (
+            "(above.trusted[layer] <= 0.0) & (self",
+            "(above.trusted[layer] < 0.0) & (self",
+        ),
+    },
+    "solvers/doubts.py": {
+        "doubt-nothing": ("value > bound + DISAGREEMENT", "value > bound + 1e9 * DISAGREEMENT"),
+        "doubt-wrong-side": (
+            "value > bound + DISAGREEMENT * (1 + abs(value))",
+            "value < bound - DISAGREEMENT * (1 + abs(value))",
+        ),
+        "doubt-boundless": ("None if condition in BOUNDLESS else bound", "bound"),
+        "doubt-no-dual-bound": ("if has_bounds else None", "if True else None"),
+        "doubt-points": ("if not np.isfinite(value):", "if False:"),
+        "doubt-one-sided": (
+            "np.where(multipliers > 0.0, upper, lower)",
+            "np.where(multipliers > 0.0, lower, upper)",
+        ),
+        "doubt-ray-of-zero": ("(lower, upper), columns) < 0.0", "(lower, upper), columns) <= 0.0"),
+        "doubt-ray-one-sign": ("for candidate in (ray, -ray):", "for candidate in (ray,):"),
+        "doubt-ray-noise": (
+            "noise = np.abs(matrix.T @ signed) <= _CANCELLED *",
+            "noise = np.abs(matrix.T @ signed) < 0.0 *",
+        ),
+        "doubt-ray-any": ("            return signed\n", "            return ray\n"),
+    },
+    "strategies/layer_model.py": {
+        "model-incumbent-for-bound": (
+            "bound = answer.objective_bound",
+            "bound = answer.incumbent_objective",
+        ),
+        "model-no-margin": ("natural = (bound + margin) /", "natural = bound /"),
+        "model-no-blur": ("margin += float(model.blur[direction.unit])", "margin += 0.0"),
+        "model-unconfirmed": ("        return value > radius\n", "        return value > -1e9\n"),
+        "model-witness-unconfirmed": (
+            "if value > radius and witness is None",
+            "if witness is None",
+        ),
+        "model-rounding-of-witness": ("max(highest, value - radius)", "max(highest, value + 1.0)"),
+        "model-bound-unchecked": ("bound + margin < highest:", "bound + margin < -np.inf:"),
+        "model-impossible": (
+            '_IMPOSSIBLE = frozenset({"infeasible", ',
+            "_IMPOSSIBLE = frozenset({",
+        ),
+        "model-sign-in-margin": (
+            "if bound > -margin else min(natural, 0.0)",
+            "if bound > margin else min(natural, 0.0)",
+        ),
+        "model-stop-too-early": ("stop_below=-margin", "stop_below=margin"),
+        "model-outside-domain": (
+            "self.domain.clip(point[self.input_columns])",
+            "point[self.input_columns]",
+        ),
+        "model-constant-unscaled": (
+            "cost, float(factor * constant)",
+            "cost, float(direction.sign * constant)",
+        ),
+        "model-radius-unscaled": (
+            "float(radius[0, direction.unit] * scale)",
+            "float(radius[0, direction.unit] * 0.0)",
+        ),
+    },
+    "verification/confirmation.py": {
+        "confirm-rounding": (
+            "if value + error > inequality.bound:",
+            "if value > inequality.bound:",
+        ),
+        "confirm-refuses-early": (
+            "if value - error > inequality.bound:",
+            "if value + error > inequality.bound:",
+        ),
+        "confirm-strict": ("undecided\n    )", "undecided and False\n    )"),
+        "confirm-ties": ("<= inequality.bound\n", "< inequality.bound\n"),
+        "confirm-signed-error": ("sum(abs(factor) * reach[k]", "sum(factor * reach[k]"),
+        "confirm-unrectified": ("max(value, 0)}", "value}"),
+        "confirm-exponent": (
+            "for value in pre], dtype=object), least",
+            "for value in pre], dtype=object), total",
+        ),
+        "confirm-not-finite": (
+            "if not (np.isfinite(outputs).all() and np.isfinite(radius).all()):",
+            "if False:",
+        ),
+    },
+    "solvers/compilation.py": {
+        "compile-lower-side": (
+            "np.where(sides <= 0, rhs, -np.inf)",
+            "np.where(sides < 0, rhs, -np.inf)",
+        ),
+        "compile-upper-side": (
+            "np.where(sides >= 0, rhs, np.inf)",
+            "np.where(sides > 0, rhs, np.inf)",
+        ),
+        "compile-two-sides": ("lower[where - 1] = lower[where]", "lower[where - 1] = upper[where]"),
+        "compile-sense": ("info.objectives[0].sense == -1", "info.objectives[0].sense == 1"),
+        "compile-columns": ("place[matrix.indices]", "matrix.indices"),
+        "compile-constant": ("float(info.c_offset[0])", "0.0"),
+        "compile-exclusive": ("1.0 if disjunction.xor else np.inf", "1.0"),
+        "compile-integrality": (
+            "not variable.is_continuous()",
+            "False and variable.is_continuous()",
+        ),
+        "compile-column-bounds": (
+            "np.inf if up is None else up",
+            "np.inf if up is None else up + 1",
+        ),
+    },
+}
