@@ -50,10 +50,7 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
         ),
     },
     "bounds/propagation.py": {
-        "propagate-widens-one-end": (
-            "np.maximum(low, other_low), np.minimum(high, other_high)",
-            "np.maximum(low, other_low), np.minimum(high, other_low)",
-        ),
+        "propagate-widens-one-end": ("np.minimum(high, ends[1])", "np.minimum(high, ends[0])"),
     },
     "bounds/crown.py": {
         "crown-product-rounding": (
@@ -297,7 +294,7 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
         ),
         "rational-no-lower-end": ("if value < lower:", "if False:"),
     },
-    "rewrites/sums.py": {
+    "sums.py": {
         "dots-without-rests": (
             "np.column_stack([products, rest, start])",
             "np.column_stack([products, start])",
@@ -459,7 +456,6 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
         "compile-sense": ("info.objectives[0].sense == -1", "info.objectives[0].sense == 1"),
         "compile-columns": ("place[matrix.indices]", "matrix.indices"),
         "compile-constant": ("float(info.c_offset[0])", "0.0"),
-        "compile-exclusive": ("1.0 if disjunction.xor else np.inf", "1.0"),
         "compile-integrality": (
             "not variable.is_continuous()",
             "False and variable.is_continuous()",
@@ -468,5 +464,8 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
             "np.inf if up is None else up",
             "np.inf if up is None else up + 1",
         ),
+    },
+    "solvers/extras.py": {
+        "compile-exclusive": ("least if disjunction.xor else np.inf", "least"),
     },
 }

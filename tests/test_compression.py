@@ -10,6 +10,7 @@ from exact_stability import as_fractions, exact_stability, make_stability
 from networks import find_network
 from oracle import cell_vertices, exact_deviation, exact_output, exact_ranges
 from random_networks import random_case, random_network
+from seeds import seeds
 
 from leo_opt import Box, Network, Signature, load
 from leo_opt.bounds import Bounds, propagate
@@ -63,7 +64,7 @@ def check(network: Network, result: Compression) -> None:
     assert (result.max_deviation <= 1.0001 * total).all()
 
 
-@pytest.mark.parametrize("chunk", range(20))
+@pytest.mark.parametrize("chunk", seeds(4, of=20))
 def test_the_law_on_random_networks(chunk: int) -> None:
     tally: Counter[str] = Counter()
     for seed in range(chunk * 40, (chunk + 1) * 40):
@@ -84,7 +85,7 @@ def test_the_law_on_random_networks(chunk: int) -> None:
     assert tally["left"] < tally["units"]
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", seeds(10, of=40))
 def test_the_law_at_points(seed: int) -> None:
     """The same once more without the oracle's comparison of two networks."""
     generator = np.random.default_rng(seed)
@@ -97,7 +98,7 @@ def test_the_law_at_points(seed: int) -> None:
         assert all(abs(a - b) <= limit for (a, b), limit in zip(pairs, allowed, strict=True))
 
 
-@pytest.mark.parametrize("seed", range(200))
+@pytest.mark.parametrize("seed", seeds(40, of=200))
 def test_deviations_are_at_the_level_of_rounding(seed: int) -> None:
     network, box = (random_case, wide_case)[seed % 2](np.random.default_rng(seed))
     result = compress(network, exact_stability(network, box))
@@ -109,7 +110,7 @@ def test_deviations_are_at_the_level_of_rounding(seed: int) -> None:
 
 def test_compressing_twice_changes_nothing_more() -> None:
     again = 0
-    for seed in range(400):
+    for seed in range(80):
         network, box = (random_case, wide_case)[seed % 2](np.random.default_rng(seed))
         first = compress(network, exact_stability(network, box))
         stability = exact_stability(first.network, box)
@@ -122,7 +123,7 @@ def test_compressing_twice_changes_nothing_more() -> None:
     assert again <= 4
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", seeds(10, of=40))
 def test_what_is_undecided_is_kept(seed: int) -> None:
     generator = np.random.default_rng(seed)
     network = Network.from_arrays(
@@ -151,7 +152,7 @@ def test_what_is_undecided_is_kept(seed: int) -> None:
                 assert unit in result.kept[layer]
 
 
-@pytest.mark.parametrize("seed", range(60))
+@pytest.mark.parametrize("seed", seeds(15, of=60))
 def test_certified_only_believes_no_solver(seed: int) -> None:
     network, box = (random_case, wide_case)[seed % 2](np.random.default_rng(seed))
     loose = exact_stability(network, box, loose=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import networkx
 import numpy as np
 import pytest
+from seeds import seeds
 
 from leo_opt import Network
 from leo_opt.connectivity import (
@@ -38,7 +39,7 @@ def nodes_of(part: Part) -> set[tuple[int, int]]:
     return inputs | {(layer, int(k)) for layer, units in enumerate(part.units) for k in units}
 
 
-@pytest.mark.parametrize("seed", range(60))
+@pytest.mark.parametrize("seed", seeds(20, of=60))
 @pytest.mark.parametrize("masked", [False, True])
 def test_a_cone_is_all_ancestors(seed: int, masked: bool) -> None:
     generator = np.random.default_rng(seed)
@@ -56,7 +57,7 @@ def test_a_cone_is_all_ancestors(seed: int, masked: bool) -> None:
     assert nodes_of(cone(network, layer, units, inert)) == expected
 
 
-@pytest.mark.parametrize("seed", range(60))
+@pytest.mark.parametrize("seed", seeds(20, of=60))
 def test_influence_is_a_path_to_an_output(seed: int) -> None:
     network = sparse_network(np.random.default_rng(seed))
     reference = graph(network)
@@ -69,7 +70,7 @@ def test_influence_is_a_path_to_an_output(seed: int) -> None:
             assert alive[unit] == ((layer, unit) in expected)
 
 
-@pytest.mark.parametrize("seed", range(100))
+@pytest.mark.parametrize("seed", seeds(30, of=100))
 @pytest.mark.parametrize("masked", [False, True])
 def test_parts_are_the_connected_components(seed: int, masked: bool) -> None:
     generator = np.random.default_rng(seed)

@@ -10,6 +10,7 @@ from exact_stability import as_fractions
 from networks import find_network
 from oracle import exact_deviation, exact_output
 from random_networks import random_case
+from seeds import seeds
 
 from leo_opt import Box, Layer, Network, load
 from leo_opt.bounds import Bounds, propagate
@@ -105,7 +106,7 @@ def test_a_change_of_a_layer_moves_the_outputs_by_no_more(seed: int) -> None:
     assert not propagate_deviation(network, layer, np.zeros(current.n_out)).any()
 
 
-@pytest.mark.parametrize("seed", range(30))
+@pytest.mark.parametrize("seed", seeds(30, of=120))
 @pytest.mark.parametrize("dtype", [np.float32, np.float16])
 def test_rounded_weights_move_the_outputs_by_no_more(seed: int, dtype: type) -> None:
     network, box = random_case(np.random.default_rng(seed))
@@ -123,7 +124,7 @@ def test_rounded_weights_move_the_outputs_by_no_more(seed: int, dtype: type) -> 
     assert rounding_deviation(network, network, bounds).tolist() == [0.0] * network.output_size
 
 
-@pytest.mark.parametrize("seed", range(30))
+@pytest.mark.parametrize("seed", seeds(30, of=120))
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_forward_passes_are_within_their_bound(seed: int, dtype: str) -> None:
     network, box = random_case(np.random.default_rng(seed))

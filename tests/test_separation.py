@@ -51,7 +51,7 @@ def test_rounds_reach_the_bound_of_the_hull() -> None:
 def test_separated_rows_hold_at_every_point_of_the_network() -> None:
     """Rows found at random points, most of them far from the network, cut off no forward pass."""
     tried = 0
-    for seed in range(150):
+    for seed in range(50):
         generator = np.random.default_rng(seed)
         network, box = random_case(generator)
         box = box.spread(network.input_size)
@@ -73,7 +73,7 @@ def test_separated_rows_hold_at_every_point_of_the_network() -> None:
                     value = activity(block, compiled, row, inputs, pres)
                     assert value <= upper + 1e-7
                     tried += 1
-    assert tried > 1000
+    assert tried > 300
 
 
 def activity(

@@ -7,13 +7,14 @@ import itertools
 import numpy as np
 import pytest
 from random_networks import random_box, random_network
+from seeds import seeds
 
 from leo_opt.domain import Box
 from leo_opt.network import Network
 from leo_opt.witnesses import Witnesses, ascend, collect, directions, first_layer_vertices
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", seeds(15, of=40))
 def test_collected_witnesses_show_their_signs(seed: int) -> None:
     generator = np.random.default_rng(seed)
     network = random_network(generator)

@@ -9,6 +9,7 @@ import pytest
 from oracle import exact_ranges
 from random_networks import random_case
 from rationals import drifting, exact, exact_dot, random_ends
+from seeds import seeds
 
 from leo_opt.bounds import propagate
 from leo_opt.bounds.pieces import (
@@ -41,7 +42,7 @@ def bound(network: Network, box: Box, pieces: Boxes) -> tuple[list[np.ndarray], 
     return bound_pieces(network, pieces, lower, upper)
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", seeds(20, of=40))
 def test_bounds_hold_on_every_piece(seed: int) -> None:
     generator = np.random.default_rng((110, seed))
     network, box = random_case(generator)

@@ -9,6 +9,7 @@ import pytest
 from oracle import exact_ranges
 from random_networks import random_case
 from rationals import exact
+from seeds import seeds
 
 from leo_opt.bounds import crown, propagate
 from leo_opt.bounds.planes import Planes, tilt
@@ -35,7 +36,7 @@ def rows_of(layer: Layer) -> tuple[np.ndarray, np.ndarray]:
     return np.vstack([layer.weight, -layer.weight]), np.concatenate([layer.bias, -layer.bias])
 
 
-@pytest.mark.parametrize("chunk", range(8))
+@pytest.mark.parametrize("chunk", seeds(8, of=20))
 def test_bounds_through_any_planes_are_true(chunk: int) -> None:
     for seed in range(10 * chunk, 10 * chunk + 10):
         generator = np.random.default_rng(seed)

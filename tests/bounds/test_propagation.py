@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from oracle import exact_ranges
 from random_networks import random_box, random_network
+from seeds import seeds
 
 from leo_opt.bounds import METHODS, crown, propagate
 from leo_opt.domain import Box
@@ -16,7 +17,7 @@ from leo_opt.errors import InvalidInputError
 from leo_opt.network import Network
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", seeds(40, of=100))
 def test_bounds_hold_the_exact_ranges(seed: int) -> None:
     generator = np.random.default_rng(seed)
     network = random_network(generator)

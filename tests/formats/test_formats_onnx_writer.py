@@ -11,6 +11,7 @@ import onnxruntime
 import pytest
 from formats.random_onnx import SHAPES, random_inputs, random_model
 from networks import find_network
+from seeds import seeds
 
 from leo_opt.errors import OutputError
 from leo_opt.formats import load, onnx_writer, save, written
@@ -61,7 +62,7 @@ def run(path: Path, inputs: np.ndarray) -> np.ndarray:
     return session.run(None, {source.name: inputs})[0]
 
 
-@pytest.mark.parametrize("seed", range(100))
+@pytest.mark.parametrize("seed", seeds(40, of=100))
 def test_what_is_read_back_is_what_was_said_to_be_written(seed: int, tmp_path: Path):
     generator = np.random.default_rng(seed)
     network, path = random_network(generator), tmp_path / "net.onnx"
@@ -79,7 +80,7 @@ def test_what_is_read_back_is_what_was_said_to_be_written(seed: int, tmp_path: P
     assert np.allclose(outputs.reshape(-1, 4), stored(rows), rtol=tolerance, atol=10 * tolerance)
 
 
-@pytest.mark.parametrize("seed", range(60))
+@pytest.mark.parametrize("seed", seeds(25, of=60))
 def test_a_file_that_was_read_can_be_replaced(seed: int, tmp_path: Path):
     generator = np.random.default_rng(5000 + seed)
     model = random_model(generator)

@@ -76,7 +76,7 @@ def available(name: str, solver: str) -> None:
 def test_optima_are_those_of_the_network(name: str, solver: str) -> None:
     """Proved bounds enclose the exact range of each output, and meet it where exact."""
     available(name, solver)
-    for seed in range(16):
+    for seed in range(5):
         network, box = hostile_case(seed)
         block, compiled = build(network, box, name)
         with find_solver(solver).open(compiled.form) as session:
@@ -97,7 +97,7 @@ def test_optima_are_those_of_the_network(name: str, solver: str) -> None:
 @pytest.mark.parametrize("centred", [True, False])
 def test_points_are_constants_and_narrow_units_have_no_row(centred: bool) -> None:
     narrow = 0
-    for seed in range(200):
+    for seed in range(60):
         network, box = hostile_case(seed)
         bounds = propagate(network, box)
         block, _ = build(network, box, "big-m", centred)
@@ -113,7 +113,7 @@ def test_points_are_constants_and_narrow_units_have_no_row(centred: bool) -> Non
                     assert address not in block.is_active
                     assert high - low < 1e-9 * max(1.0, abs(low))
                     narrow += 1
-    assert narrow > 100
+    assert narrow > 30
 
 
 @pytest.mark.parametrize("centred", [True, False])
@@ -143,7 +143,7 @@ def test_narrow_units_may_be_anywhere_in_their_interval(centred: bool) -> None:
 @pytest.mark.parametrize("centred", [True, False])
 def test_forward_passes_are_feasible(centred: bool) -> None:
     """The model contains the network, whatever becomes a constant."""
-    for seed in range(100):
+    for seed in range(30):
         network, box = hostile_case(seed)
         block, compiled = build(network, box, "big-m", centred)
         generator = np.random.default_rng(seed)

@@ -65,7 +65,7 @@ def random_case(seed: int) -> Case | None:
     return Case(network, bounds, generator.normal(size=n) * np.abs(weight[0]))
 
 
-CASES = [case for case in map(random_case, range(40)) if case is not None]
+CASES = [case for case in map(random_case, range(16)) if case is not None]
 
 
 @pytest.mark.parametrize("number", range(len(CASES)))

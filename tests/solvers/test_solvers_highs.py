@@ -49,7 +49,7 @@ def test_an_interrupt_is_not_remembered() -> None:
     with find("highs").open(form) as session:
         truth = session.maximize(objective)
         assert truth.termination_condition == "optimal"
-        for _ in range(3):
+        for _ in range(2):
             stopped = session.maximize(objective, stop_above=-1000.0)
             assert stopped.stopped_by == "incumbent"
             whole = session.maximize(objective)

@@ -75,12 +75,12 @@ def test_history_changes_no_answer(name: str) -> None:
     solver = find(name)
     if not solver.available():
         pytest.skip(f"{name} is not installed: {solver.install}")
-    for seed in range(6):
+    for seed in range(2):
         generator = np.random.default_rng(seed)
         form, factors = stretched(seed, generator)
         added: Added = []
         with solver.open(form) as session:
-            for _ in range(20):
+            for _ in range(15):
                 change(session, generator, factors, added)
                 objective = random_objective(int(generator.integers(1000)), form) / factors
                 relaxation = bool(generator.random() < 0.5)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from networks import find_network
 from oracle import exact_ranges
+from seeds import seeds
 
 from leo_opt import Phase, classify, load
 from leo_opt.bounds import propagate
@@ -149,7 +150,7 @@ def ask_some(
     return answers
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", seeds(5, of=12))
 def test_units_of_tiny_range_get_right_answers(seed: int) -> None:
     trap = trap_network(seed)
     held = build_layer_model(trap, BOX, 1, propagate(trap, BOX), "big-m")

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from random_networks import random_box, random_network
 from scipy.linalg import block_diag
+from seeds import seeds
 
 from leo_opt import Box, Network, classify, propagate
 from leo_opt.strategies.ledger import Direction
@@ -18,7 +19,7 @@ def questions(network: Network, layer: int) -> list[Direction]:
     ]
 
 
-@pytest.mark.parametrize("seed", range(60))
+@pytest.mark.parametrize("seed", seeds(20, of=60))
 def test_a_scope_computes_the_same_pre_activations(seed: int) -> None:
     generator = np.random.default_rng(seed)
     network = random_network(generator)

@@ -10,6 +10,7 @@ import pytest
 from networks import find_network
 from oracle import exact_ranges
 from random_networks import random_box, random_network
+from seeds import seeds
 from truth import count_phases
 
 from leo_opt import Box, Layer, Network, Phase, classify, load, load_domain
@@ -21,7 +22,7 @@ from leo_opt.strategies.splitting import split_inputs
 from leo_opt.witnesses import Witnesses
 
 
-@pytest.mark.parametrize("seed", range(100))
+@pytest.mark.parametrize("seed", seeds(30, of=100))
 def test_splitting_agrees_with_brute_force_and_is_certified(seed: int) -> None:
     generator = np.random.default_rng(seed)
     network = random_network(generator)
@@ -46,7 +47,7 @@ def test_halves_cover_their_boxes(seed: int) -> None:
         assert inside[row] or inside[row + 7]
 
 
-@pytest.mark.parametrize("name", ["1_1", "3_3"])
+@pytest.mark.parametrize("name", ["1_1", pytest.param("3_3", marks=pytest.mark.slow)])
 def test_acas_xu_is_decided_without_a_solver(name: str) -> None:
     network = load(find_network(f"acasxu/ACASXU_run2a_{name}_batch_2000.onnx"))
     domain = load_domain(find_network("acasxu/prop_3.vnnlib"), network.input_size)
@@ -61,7 +62,7 @@ def test_acas_xu_is_decided_without_a_solver(name: str) -> None:
         assert stability.certified_phases(layer) == stable
 
 
-@pytest.mark.parametrize("seed", range(60))
+@pytest.mark.parametrize("seed", seeds(12, of=60))
 def test_each_direction_alone_is_bounded_truly_and_proved(seed: int) -> None:
     generator = np.random.default_rng((7, seed))
     network = random_network(generator)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from oracle import exact_output
 from random_networks import random_case
+from seeds import seeds
 
 from leo_opt.bounds import propagate
 from leo_opt.domain import Box
@@ -16,7 +17,7 @@ from leo_opt.network import Layer, Network
 from leo_opt.verification.maxima import append_maxima
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", seeds(12, of=40))
 def test_the_outputs_are_the_maxima(seed: int) -> None:
     generator = np.random.default_rng((120, seed))
     network, box = random_case(generator)

@@ -9,6 +9,7 @@ import pytest
 from oracle import exact_output
 from random_networks import random_case
 from random_properties import lowest_slack, make_property, random_rows
+from seeds import seeds
 
 from leo_opt.domain import Box
 from leo_opt.errors import InvalidInputError, MismatchError
@@ -42,7 +43,7 @@ def check(network: Network, asked: Property, verdict: Verdict, lowest: Fraction)
         confirm_witness(network, asked, verdict)
 
 
-@pytest.mark.parametrize("seed", range(60))
+@pytest.mark.parametrize("seed", seeds(25, of=60))
 def test_answers_are_true(seed: int) -> None:
     generator = np.random.default_rng((100, seed))
     network, box = random_case(generator)
@@ -56,7 +57,7 @@ def test_answers_are_true(seed: int) -> None:
 
 
 @pytest.mark.parametrize("stage", STAGES)
-@pytest.mark.parametrize("seed", range(15))
+@pytest.mark.parametrize("seed", seeds(6, of=15))
 def test_each_stage_by_itself_is_true(seed: int, stage: str) -> None:
     generator = np.random.default_rng((101, seed))
     network, box = random_case(generator)
@@ -66,7 +67,7 @@ def test_each_stage_by_itself_is_true(seed: int, stage: str) -> None:
     check(network, asked, verdict, lowest_slack(network, box, rows))
 
 
-@pytest.mark.parametrize("seed", range(30))
+@pytest.mark.parametrize("seed", seeds(10, of=30))
 @pytest.mark.parametrize("step", [0, Fraction(1, 2**80), -Fraction(1, 2**80), Fraction(1, 10**9)])
 def test_properties_at_the_edge_are_never_answered_wrongly(seed: int, step: Fraction | int) -> None:
     generator = np.random.default_rng((102, seed))
@@ -92,7 +93,7 @@ def test_strict_inequalities_are_satisfied_strictly_or_not_at_all(seed: int) -> 
     check(network, wider, verdict, Fraction(-1, 10))
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", seeds(8, of=20))
 def test_several_cases_on_several_boxes(seed: int) -> None:
     generator = np.random.default_rng((103, seed))
     network, box = random_case(generator)
