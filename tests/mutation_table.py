@@ -348,8 +348,12 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
             "for earlier in range(layer - 1):",
         ),
         "ledger-equal-evidence": (
-            "np.flatnonzero(values < self.trusted[layer])",
-            "np.flatnonzero(values <= self.trusted[layer])",
+            "stronger or values[unit] < self.trusted",
+            "stronger or values[unit] <= self.trusted",
+        ),
+        "ledger-weaker-evidence": (
+            "stronger = premise.certified and not",
+            "stronger = True or not",
         ),
         "ledger-unanswered-at-zero": (
             "unstable = (below > 0.0) & (above > 0.0)",
@@ -422,25 +426,22 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
         ),
     },
     "verification/confirmation.py": {
-        "confirm-rounding": (
-            "if value + error > inequality.bound:",
-            "if value > inequality.bound:",
-        ),
+        "confirm-rounding": ("(a if f > 0 else b) for f, a, b", "(b if f > 0 else a) for f, a, b"),
         "confirm-refuses-early": (
-            "if value - error > inequality.bound:",
-            "if value + error > inequality.bound:",
+            "(b if f > 0 else a) for f, a, b",
+            "(a if f > 0 else b) for f, a, b",
         ),
-        "confirm-strict": ("undecided\n    )", "undecided and False\n    )"),
-        "confirm-ties": ("<= inequality.bound\n", "< inequality.bound\n"),
-        "confirm-signed-error": ("sum(abs(factor) * reach[k]", "sum(factor * reach[k]"),
+        "confirm-undecided": ("return exact is not None and all(", "return exact is None or all("),
+        "confirm-no-radius": ("round_down(pre - radius), round_up(pre + radius)", "pre, pre"),
+        "confirm-nearest-point": (
+            "[float_above(value) for value in point]",
+            "[float_below(value) for value in point]",
+        ),
+        "confirm-common": ("common * (int(b) <<", "(int(b) <<"),
         "confirm-unrectified": ("max(value, 0)}", "value}"),
         "confirm-exponent": (
             "for value in pre], dtype=object), least",
             "for value in pre], dtype=object), total",
-        ),
-        "confirm-not-finite": (
-            "if not (np.isfinite(outputs).all() and np.isfinite(radius).all()):",
-            "if False:",
         ),
     },
     "solvers/compilation.py": {

@@ -26,10 +26,10 @@ STAGES = ["lp", "branch-and-bound"]
 
 def network() -> Network:
     generator = np.random.default_rng(0)
-    widths = [16, 24, 24, 20, 2]
+    widths = [10, 14, 14, 10, 2]
     return Network.from_arrays(
         [generator.normal(size=(b, a)) for a, b in itertools.pairwise(widths)],
-        [generator.normal(size=b) - 12.0 * (k > 0) for k, b in enumerate(widths[1:])],
+        [generator.normal(size=b) - 6.0 * (k > 0) for k, b in enumerate(widths[1:])],
     )
 
 
@@ -68,10 +68,10 @@ def test_finished_searches_and_what_is_settled_are_not_asked_again(tmp_path) -> 
         Finding(decided, "branch-and-bound", bound=-1.0, effort=250),
     ]
     path = str(tmp_path / "run.jsonl")
-    with contextlib.closing(Checkpoint.open(path, network(), BOX.spread(16), 1e-6)) as record:
+    with contextlib.closing(Checkpoint.open(path, network(), BOX.spread(10), 1e-6)) as record:
         for finding in made:
             record.append(finding)
-    with contextlib.closing(Checkpoint.open(path, network(), BOX.spread(16), 1e-6)) as record:
+    with contextlib.closing(Checkpoint.open(path, network(), BOX.spread(10), 1e-6)) as record:
 
         def bound(stage: str, direction: Direction, effort: int = 0) -> float | None:
             found = record.find(stage, direction, effort)
@@ -132,7 +132,7 @@ def test_a_record_of_something_else_is_refused(tmp_path) -> None:
         ("direction", [1, 0, 2]),
         ("direction", [77, 0, 1]),
         ("witness", [0.0, 1.0]),
-        ("witness", [float("nan")] * 16),
+        ("witness", [float("nan")] * 10),
         ("premise", None),
     ],
 )
@@ -149,7 +149,7 @@ def test_what_no_run_can_have_written_is_refused(tmp_path, key: str, value: obje
 @pytest.mark.skipif(sys.platform == "win32", reason="files are not locked on Windows")
 def test_two_runs_do_not_share_a_file(tmp_path) -> None:
     path = str(tmp_path / "run.jsonl")
-    checkpoint = Checkpoint.open(path, network(), BOX.spread(16), 2e-6)
+    checkpoint = Checkpoint.open(path, network(), BOX.spread(10), 2e-6)
     with pytest.raises(OutputError, match="in use by another run"):
         classify(network(), BOX, checkpoint=path)
     checkpoint.close()
