@@ -19,7 +19,10 @@ from leo_opt.compression import Compression
 from leo_opt.network import Network
 from leo_opt.report import network_table, rewriting_tables, stability_table
 from leo_opt.stability import Stability
+from leo_opt.verification import Verdict
 
+_SHOWN = 10
+"""Most numbers of a witness on the screen."""
 _WIDE = 1000
 """Columns: the lines are not wrapped, since nobody knows where they will be shown."""
 
@@ -73,12 +76,49 @@ def _compression_table(compression: Compression) -> RenderableType:
     )
 
 
+def _verdict_table(verdict: Verdict) -> RenderableType:
+    """The answer, what it rests on, and the witness."""
+    lines = [str(verdict.answer)]
+    if verdict.inputs is not None and verdict.outputs is not None:
+        lines.append(f"case {verdict.case} occurs: the network confirms the witness")
+        lines.append(f"inputs:  {_shorten(verdict.inputs.tolist())}")
+        lines.append(f"outputs: {_shorten(verdict.outputs.tolist())}")
+        if verdict.exact_inputs is not None:
+            lines.append("no float64 point will do: the witness is rational, see --json")
+    elif verdict.premises:
+        lines += [f"if this is believed: {premise}" for premise in verdict.premises]
+    elif verdict.certified:
+        lines.append("certified: rests on arithmetic alone")
+    lines += [f"unknown: {reason}" for reason in verdict.reasons]
+    counted: dict[str, int] = {}
+    for case in verdict.cases:
+        if case.method:
+            counted[case.method] = counted.get(case.method, 0) + 1
+    lines.append(
+        f"{len(verdict.cases)} cases"
+        + "".join(f", {count} by {method}" for method, count in sorted(counted.items()))
+    )
+    lines.append(
+        f"{verdict.pieces} pieces, {verdict.lps} LPs, {verdict.milps} MILPs, "
+        f"{verdict.nodes} nodes, {verdict.seconds:.2f} seconds"
+    )
+    return Group(*map(Text, lines))
+
+
+def _shorten(values: list[float]) -> str:
+    """Some numbers, the first of them where they are many."""
+    shown = ", ".join(f"{value:.6g}" for value in values[:_SHOWN])
+    more = f", ... {len(values)} in all: inputs, or --witness" if len(values) > _SHOWN else ""
+    return shown + more
+
+
 TABLES: Mapping[type, Callable[[Any], RenderableType]] = MappingProxyType(
     {
         Bounds: _bounds_table,
         Compression: _compression_table,
         Network: network_table,
         Stability: _stability_table,
+        Verdict: _verdict_table,
     }
 )
 """How each value is told, by its class."""

@@ -13,7 +13,18 @@ import pytest
 
 import leo_opt.api
 import leo_opt.compression
-from leo_opt import Box, Network, Stability, classify, compress, formulate, propagate
+from leo_opt import (
+    Box,
+    Network,
+    Stability,
+    classify,
+    compress,
+    formulate,
+    load,
+    load_domain,
+    propagate,
+    save,
+)
 from leo_opt.arguments import read_number, read_whole
 from leo_opt.domain import read_box
 from leo_opt.errors import InvalidInputError, LeoOptError
@@ -108,6 +119,10 @@ WRONG: dict[str, tuple[Callable[[], object], str]] = {
         "inputs is a list, .*leo_opt.formulate",
     ),
     "call-words": (lambda: NET(["a", "b"]), "inputs is a list, not .*; give floats"),
+    "load-number": (lambda: load(3), "path is 3, not the name of a file"),
+    "save-module": (lambda: save(foreign("torch"), "a.onnx"), "network is a Thing.*from_torch"),
+    "save-nowhere": (lambda: save(NET, None), "path is None, not the name of a file"),
+    "domain-number": (lambda: load_domain(3, 2), "path is 3, not the name of a file"),
     "check-network": (lambda: classify(NET, BOX).check(3), "network is 3, not a Network"),
 }
 

@@ -43,6 +43,7 @@ def values() -> dict[str, object]:
         "compression": compression,
         "steps": compression.steps[0],
         "verdict": verify(network, keep_class(box, 0, 10), stages=[]),
+        "property": keep_class(box, 0, 10),
         "evidence": stability.lower_evidence[0][0],
         "statistics": stability.statistics,
         "signature": network.signature,
@@ -129,6 +130,15 @@ def test_phases_and_intervals_are_arrays() -> None:
             assert (stability.lower[layer][array == "stably_active"] >= 0).all()
     assert stability.lower is stability.trusted.lower
     assert stability.upper is stability.trusted.upper
+
+
+def test_a_verdict_is_told_with_what_it_rests_on() -> None:
+    hat = Network.from_arrays([[[1.0], [-1.0]], [[1.0, 1.0], [0.0, 0.0]]], [[0.0, 0.0], [0.0, 0.5]])
+    violated = verify(hat, keep_class(Box([0.0], [1.0]), 0, 2))
+    assert "\ninputs:  " in violated.summary()
+    held = verify(hat, keep_class(Box([0.75], [1.0]), 0, 2))
+    assert "certified: rests on arithmetic alone" in held.summary()
+    assert [held.summary().split()[0], violated.summary().split()[0]] == ["holds", "violated"]
 
 
 def test_a_network_without_units_to_tell_of_is_told() -> None:

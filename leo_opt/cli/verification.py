@@ -15,10 +15,8 @@ from leo_opt.errors import InvalidInputError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from leo_opt.verification import Progress, Verdict
+    from leo_opt.verification import Progress
 
-_SHOWN = 10
-"""Most numbers of a witness on the screen."""
 _EVERY = 2.0
 """Seconds between two lines of progress within a stage."""
 
@@ -139,7 +137,7 @@ def _verify_one(
     if json_file is not None:
         verdict.save(json_file)
         written.append(f"written: {json_file}")
-    show([*_describe(verdict), *written])
+    show([verdict.summary(), *written])
     sys.exit(EXIT_CODES[str(verdict.answer)])
 
 
@@ -157,39 +155,3 @@ def _narrator() -> Callable[[Progress], None]:
         click.echo(f"{event.stage}: {event.open} of {event.cases} cases open{note}{left}", err=True)
 
     return narrate
-
-
-def _describe(verdict: Verdict) -> list[str]:
-    """The verdict in a few lines."""
-    lines = [str(verdict.answer)]
-    if verdict.inputs is not None and verdict.outputs is not None:
-        lines.append(f"case {verdict.case} occurs: the network confirms the witness")
-        lines.append(f"inputs:  {_shorten(verdict.inputs.tolist())}")
-        lines.append(f"outputs: {_shorten(verdict.outputs.tolist())}")
-        if verdict.exact_inputs is not None:
-            lines.append("the box has no such float64 point: the witness is rational, see --json")
-    elif verdict.premises:
-        lines += [f"if this is believed: {premise}" for premise in verdict.premises]
-    elif verdict.certified:
-        lines.append("certified: rests on arithmetic alone")
-    lines += [f"unknown: {reason}" for reason in verdict.reasons]
-    counted: dict[str, int] = {}
-    for case in verdict.cases:
-        if case.method:
-            counted[case.method] = counted.get(case.method, 0) + 1
-    lines.append(
-        f"{len(verdict.cases)} cases"
-        + "".join(f", {count} by {method}" for method, count in sorted(counted.items()))
-    )
-    lines.append(
-        f"{verdict.pieces} pieces, {verdict.lps} LPs, {verdict.milps} MILPs, "
-        f"{verdict.nodes} nodes, {verdict.seconds:.2f} seconds"
-    )
-    return lines
-
-
-def _shorten(values: list[float]) -> str:
-    """Some numbers, the first of them where they are many."""
-    shown = ", ".join(f"{value:.6g}" for value in values[:_SHOWN])
-    more = f", ... {len(values)} in all; see --witness" if len(values) > _SHOWN else ""
-    return shown + more

@@ -19,7 +19,7 @@ from leo_opt.formats.files import (
     write_atomically,
 )
 from leo_opt.formats.storage import written
-from leo_opt.network import Network
+from leo_opt.network import Network, read_network
 
 Value = TypeVar("Value")
 
@@ -149,6 +149,7 @@ def save(
     InvalidInputError
         If a number does not fit `dtype` or the signature does not fit the network.
     """
+    read_network(network)
     form = FORMATS[suffix_of(path, FORMATS)]
     check_writable(path)
     stored = network if dtype is None and form.lossless else written(network, dtype)

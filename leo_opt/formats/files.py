@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
+from leo_opt.arguments import read_path
 from leo_opt.errors import FileFormatError, OutputError
 
 AnyPath = str | os.PathLike[str]
@@ -23,7 +24,7 @@ def suffix_of(path: AnyPath, known: Collection[str]) -> str:
     FileFormatError
         If it is not; the message lists the known ones.
     """
-    name = Path(path).name.lower()
+    name = Path(read_path(path)).name.lower()
     found = [suffix for suffix in known if name.endswith(suffix) and name != suffix]
     if not found:
         raise FileFormatError(

@@ -21,7 +21,7 @@ from leo_opt.errors import (
 from leo_opt.formats.agreement import check_agreement
 from leo_opt.formats.chain import Chain
 from leo_opt.formats.storage import written
-from leo_opt.network import FloatArray, Network, Signature
+from leo_opt.network import FloatArray, Network, Signature, read_network
 
 
 def from_torch(module: Any) -> Network:
@@ -89,7 +89,7 @@ def to_torch(network: Network, dtype: str | None = None) -> Any:
         If PyTorch is not installed.
     """
     torch = _torch()
-    stored = written(network, dtype)
+    stored = written(read_network(network), dtype)
     kind = getattr(torch, stored.signature.dtype)
     activations = {"linear": (), "relu": (torch.nn.ReLU,)}
     parts = []

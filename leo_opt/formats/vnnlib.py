@@ -58,6 +58,12 @@ class Property:
     output_size: int
     cases: tuple[Case, ...]
 
+    def __repr__(self) -> str:
+        return (
+            f"Property({self.input_size} inputs, {self.output_size} outputs, "
+            f"{len(self.cases)} cases)"
+        )
+
     @property
     def domain(self) -> Box:
         """The box that all cases share.

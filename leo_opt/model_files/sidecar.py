@@ -71,6 +71,9 @@ class Sidecar:
     objective: Mapping[str, Any] | None
     about: Mapping[str, Any]
 
+    def __repr__(self) -> str:
+        return f"Sidecar(of network {self.network_hash[:12]}, {self.bounds!r})"
+
     @property
     def domain(self) -> Box:
         """The box of inputs."""

@@ -17,6 +17,7 @@ from leo_opt.formats.files import suffix_of, write_atomically
 from leo_opt.formats.rational_boxes import Rationals
 from leo_opt.network import FloatArray
 from leo_opt.stability import ARITHMETIC, Premise
+from leo_opt.summarised import Summarised
 
 FORMAT = "leo_opt verdict 1"
 
@@ -55,7 +56,7 @@ class CaseVerdict:
 
 
 @dataclass(frozen=True, eq=False)
-class Verdict:
+class Verdict(Summarised):
     """The answer to "does this property hold", with its evidence.
 
     Parameters
