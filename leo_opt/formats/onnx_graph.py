@@ -102,7 +102,7 @@ def read_graph(model: Any) -> Graph:
                 "supported"
             )
     source, target = _tensor(inputs[0]), _tensor(model.graph.output[0])
-    nodes = [_node(node) for node in model.graph.node]
+    nodes = [read_node(node) for node in model.graph.node]
     return Graph(
         nodes=_sort(nodes, {source.name, *constants}, target.name),
         constants=constants,
@@ -152,7 +152,7 @@ def _constants(graph: Any) -> dict[str, Array]:
     return constants
 
 
-def _node(proto: Any) -> Node:
+def read_node(proto: Any) -> Node:
     """A node with its attributes as Python values."""
     import onnx
 

@@ -22,12 +22,9 @@ from leo_opt.formats.onnx_file import EVALUATOR_ERRORS, current, parse, said
 from leo_opt.formats.onnx_graph import Dimension, Graph, Node, Tensor, read_graph
 from leo_opt.formats.onnx_operators import OPERATORS, Step, Stream
 from leo_opt.formats.onnx_reference import check_against_reference, prepare
+from leo_opt.formats.onnx_refusals import explain
 from leo_opt.formats.onnx_runtime import check_against_runtime
 from leo_opt.network import Network, Signature
-
-_SUPPORTED = (
-    f"supported are chains of {', '.join(OPERATORS)} with constants that do not depend on the input"
-)
 
 
 def read(path: Path) -> Network:
@@ -42,7 +39,11 @@ def read(path: Path) -> Network:
     UnsupportedOperatorError
         If the graph is not a chain of supported operators.
     """
-    return _network(parse(path))
+    model = parse(path)
+    try:
+        return _network(model)
+    except UnsupportedOperatorError as error:
+        raise UnsupportedOperatorError(explain(error, model, path, _network)) from error
 
 
 def _network(model: Any) -> Network:
@@ -85,7 +86,7 @@ def _walk_any(graph: Graph) -> tuple[Stream, Axes, bool]:
                 f"the output has the axes {describe(stream.axes)}; the batch axis must be the first"
             )
         return stream, source, dropped
-    raise refused or UnsupportedOperatorError(_SUPPORTED)
+    raise refused or UnsupportedOperatorError("the input has no reading")
 
 
 def _readings(tensor: Tensor) -> Iterator[tuple[Axes, int | None]]:
@@ -132,8 +133,7 @@ def _walk(graph: Graph, stream: Stream) -> None:
             axes[current] = stream.axes
     if current != graph.output.name:
         raise UnsupportedOperatorError(
-            f"the output {graph.output.name!r} is not the end of the chain, which is {current!r}; "
-            f"{_SUPPORTED}"
+            f"the output {graph.output.name!r} is not the end of the chain, which is {current!r}"
         )
 
 
@@ -146,11 +146,11 @@ def _step(node: Node, missing: list[int], constants: dict[str, Array], current: 
         If the operator is unknown or the graph branches here.
     """
     if node.operator not in OPERATORS:
-        raise UnsupportedOperatorError(f"{node.label} is not supported; {_SUPPORTED}")
+        raise UnsupportedOperatorError(f"{node.label} is not supported")
     if len(missing) > 1 or node.inputs[missing[0]] != current:
         names = ", ".join(repr(node.inputs[k]) for k in missing)
         raise UnsupportedOperatorError(
-            f"{node.label} reads {names} where the graph branches or joins; {_SUPPORTED}"
+            f"{node.label} reads {names} where the graph branches or joins"
         )
     values = tuple(constants.get(name) for name in node.inputs)
     return Step(node, missing[0], values)
@@ -162,7 +162,7 @@ def _apply(stream: Stream, step: Step) -> None:
         with np.errstate(all="ignore"):  # Values that overflow are refused with their layer.
             OPERATORS[step.node.operator](stream, step)
     except LayoutError as error:
-        raise UnsupportedOperatorError(f"{step.node.label} {error}; {_SUPPORTED}") from error
+        raise UnsupportedOperatorError(f"{step.node.label} {error}") from error
     except LeoOptError:
         raise
     except EVALUATOR_ERRORS as error:
@@ -174,7 +174,7 @@ def _apply(stream: Stream, step: Step) -> None:
 def _shape(node: Node, axes: Axes | None) -> Array:
     """What Shape computes, with `BATCH` for the size of the batch axis."""
     if axes is None:
-        raise UnsupportedOperatorError(f"{node.label} is not supported here; {_SUPPORTED}")
+        raise UnsupportedOperatorError(f"{node.label} is not supported here")
     start, end = node.attributes.get("start", 0), node.attributes.get("end", len(axes))
     return np.array(axes[start:end], dtype=np.int64)
 

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import ast
 import contextlib
+import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import onnx
+import onnx.utils
 import pytest
-from formats.onnx_models import chain, node, store
-from formats.random_onnx import random_model
+from formats.onnx_models import chain, node, session, store
+from formats.random_onnx import random_inputs, random_model
+from networks import network_folder
 from onnx import TensorProto, helper
 
 from leo_opt.errors import FileFormatError, LeoOptError, UnsupportedOperatorError
@@ -184,3 +190,97 @@ def test_damaged_bytes_give_errors_or_a_network(tmp_path: Path):
             path.write_bytes(content)
             with contextlib.suppress(LeoOptError):
                 load(path)
+
+
+LINE = re.compile(r"onnx\.utils\.extract_model\(('.*?'), 'part\.onnx', \[('.*?')\], \[('.*?')\]\)")
+
+
+def cut_out(message: str, folder: Path) -> list[Path]:
+    """The files that the lines of a message make."""
+    paths = []
+    for line in LINE.finditer(message):
+        source, start, end = map(ast.literal_eval, line.groups())
+        paths.append(folder / f"part{len(paths)}.onnx")
+        onnx.utils.extract_model(source, paths[-1], [start], [end])
+    return paths
+
+
+def refusal(model: Any, folder: Path) -> str:
+    """What is said of a model that is no chain."""
+    with pytest.raises(UnsupportedOperatorError) as caught:
+        load(store(model, folder))
+    return str(caught.value)
+
+
+def test_all_that_is_in_the_way_is_named(tmp_path: Path):
+    nodes = [
+        helper.make_node("Gemm", ["x", "w"], ["a"], name="first"),
+        helper.make_node("Tanh", ["a"], ["b"], name="one"),
+        helper.make_node("Softmax", ["w"], ["v"], name="constant"),
+        helper.make_node("MatMul", ["b", "v"], ["c"], name="second"),
+        helper.make_node("Add", ["b", "c"], ["d"], name="join"),
+        helper.make_node("Tanh", ["d"], ["e"]),
+        helper.make_node("Shape", ["e"], ["s"], name="size"),
+        helper.make_node("Reshape", ["e", "s"], ["f"], name="harmless"),
+        helper.make_node("Gemm", ["f", "w"], ["y"], name="last"),
+        helper.make_node("Sigmoid", ["d"], ["unused"], name="unused"),
+    ]
+    message = refusal(chain(*nodes), tmp_path)
+    assert "Tanh 'one' is not supported; also in the way: Softmax 'constant', " in message
+    assert "Add 'join', Tanh that computes 'e'; supported are chains of" in message
+    for harmless in ("first", "second", "harmless", "size", "last", "unused"):
+        assert f"'{harmless}'" not in message
+    first, last = (load(path) for path in cut_out(message, tmp_path))
+    assert first.signature.output_name == "a"
+    assert (last.signature.input_name, last.signature.output_name) == ("e", "y")
+
+
+def test_the_line_to_paste_is_there_for_either_output_of_two(tmp_path: Path):
+    nodes = [node("MatMul", "x w", "y"), node("Gemm", "x w", "z", alpha=2.0)]
+    model = chain(*nodes)
+    model.graph.output.append(helper.make_tensor_value_info("z", TensorProto.FLOAT, ("N", 2)))
+    message = refusal(model, tmp_path)
+    parts = [load(path) for path in cut_out(message, tmp_path)]
+    assert [part.signature.output_name for part in parts] == ["y", "z"]
+    assert np.array_equal(2.0 * parts[0]([1.0, 3.0]), parts[1]([1.0, 3.0]))
+
+
+def test_no_line_where_no_part_has_a_matrix_or_functions_hide_the_nodes(tmp_path: Path):
+    nodes = [node("Relu", "x", "a"), node("Tanh", "a", "b"), node("Relu", "b", "y")]
+    assert "extract_model" not in refusal(chain(*nodes), tmp_path)
+    model = chain(helper.make_node("Dense", ["x", "w"], ["y"], domain="local", name="dense"))
+    body = [node("MatMul", "a b", "c"), node("Tanh", "c", "d")]
+    opsets = [helper.make_opsetid("", 13), helper.make_opsetid("local", 1)]
+    model.functions.append(
+        helper.make_function("local", "Dense", ["a", "b"], ["d"], body, opsets[:1])
+    )
+    model.opset_import.append(opsets[1])
+    message = refusal(model, tmp_path)
+    assert re.search(r"Tanh .* is not supported; supported", message)
+    assert "extract_model" not in message
+
+
+def test_what_many_nodes_are_in_the_way_is_counted(tmp_path: Path):
+    nodes = [helper.make_node("Tanh", [f"t{k}"], [f"t{k + 1}"], name=f"n{k}") for k in range(30)]
+    nodes[0].input[0], nodes[-1].output[0] = "x", "y"
+    assert "'n20' and 9 more; supported" in refusal(chain(*nodes), tmp_path)
+
+
+@pytest.mark.slow
+def test_real_networks_are_cut_where_they_can_be_read(tmp_path: Path):
+    """With what onnxruntime makes of a part as the judge."""
+    cut = 0
+    for path in sorted(network_folder().rglob("*.onnx")):
+        try:
+            load(path)
+        except UnsupportedOperatorError as error:
+            for part in cut_out(str(error), tmp_path):
+                signature = load(part).signature
+                inputs = random_inputs(np.random.default_rng(0), signature.input_shape, "float32")
+                rows = inputs.reshape(-1, load(part).input_size)
+                [outputs] = session(onnx.load(part)).run(None, {signature.input_name: inputs})
+                assert np.allclose(load(part)(rows).ravel(), outputs.ravel(), rtol=1e-3, atol=1e-3)
+                cut += 1
+        except FileFormatError:
+            continue
+    assert cut > 15
