@@ -37,3 +37,7 @@ class SolverError(LeoOptError, RuntimeError):
 
 class OutputError(LeoOptError, OSError):
     """An output file cannot be written where the caller wants it."""
+
+
+class WorkerError(LeoOptError, RuntimeError):
+    """Worker processes cannot be started, or an executor is broken for good."""

@@ -2,13 +2,11 @@
 
 A job whose worker died is tried once more, and comes back as a `JobFailure` if that one dies, too,
 so that a lost worker never costs the run. What a job itself raises is raised here, wherever it ran,
-with the worker's traceback as its cause.
+with the worker's traceback as its cause. Workers that cannot even start are an error at once.
 """
 
 from __future__ import annotations
 
-import multiprocessing
-import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import (
     FIRST_COMPLETED,
@@ -17,26 +15,31 @@ from concurrent.futures import (
     Executor,
     Future,
     ProcessPoolExecutor,
+    ThreadPoolExecutor,
     wait,
 )
 from dataclasses import dataclass
 from functools import partial
-from multiprocessing import connection
-from multiprocessing.process import BaseProcess
-from threading import Thread
 from types import TracebackType
 from typing import Any, Generic, TypeVar
 
 from leo_opt.blas import one_blas_thread
-from leo_opt.errors import InvalidInputError
+from leo_opt.errors import InvalidInputError, WorkerError
+from leo_opt.worker_processes import (
+    UNGUARDED,
+    check_that_it_starts,
+    end,
+    end_if_unguarded,
+    new_pool,
+)
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 
 _ATTEMPTS = 2
 
-_PATIENCE = 5.0
-"""Seconds within which a terminated process ends."""
+_GLANCE = 0.1
+"""Seconds after which a caller looks whether a thread pool has begun any of its jobs."""
 
 
 @dataclass(frozen=True)
@@ -69,11 +72,15 @@ class Workers:
     ------
     InvalidInputError
         If the count is not positive.
+    WorkerError
+        From `run`, if no worker can be started, or the executor is broken for good.
     """
 
     def __init__(self, count: int = 1, executor: Executor | None = None) -> None:
         if count < 1:
             raise InvalidInputError(f"workers is {count}; at least 1 is needed")
+        if count > 1 and executor is None:
+            end_if_unguarded()
         self._count = count
         self._given = executor
         self._own: ProcessPoolExecutor | None = None
@@ -97,7 +104,7 @@ class Workers:
             manager: Any = own._executor_manager_thread  # typeshed takes it for something else
             own.shutdown(wait=wait_for_jobs, cancel_futures=True)
             if not wait_for_jobs:
-                _end(processes, manager)
+                end(processes, manager)
 
     def run(self, function: Callable[[Job], Result], jobs: Sequence[Job]) -> Iterator[Done[Result]]:
         """Results of function(job) for every job, in the order in which they are ready.
@@ -128,7 +135,7 @@ class Workers:
         waiting = list(range(len(jobs)))
         while waiting:
             lost = []
-            for done in _run_on(self._pool(), function, jobs, waiting, self._count, attempts=1):
+            for done in _run_on(self._pool(), function, jobs, waiting, self._count, own=True):
                 waiting.remove(done.index)
                 if isinstance(done.outcome, JobFailure):
                     lost.append(done.index)
@@ -141,48 +148,13 @@ class Workers:
             for index in lost:
                 # Alone in a pool of its own, so that a job that kills its worker harms no other.
                 with new_pool(1) as pool:
-                    yield from _run_on(pool, function, jobs, [index], 1, attempts=1)
+                    check_that_it_starts(pool)
+                    yield from _run_on(pool, function, jobs, [index], 1, own=True)
 
     def _pool(self) -> ProcessPoolExecutor:
         if self._own is None:
             self._own = new_pool(self._count)
         return self._own
-
-
-def _end(processes: Sequence[BaseProcess], manager: Thread | None) -> None:
-    """Terminate processes and wait until their semaphores and pipes are given back."""
-    for process in processes:
-        process.terminate()
-    for process in processes:
-        process.join(_PATIENCE)
-        if process.is_alive():
-            process.kill()
-    if manager is not None:
-        manager.join(_PATIENCE)
-
-
-def new_pool(count: int) -> ProcessPoolExecutor:
-    """Processes that end with this one, however it ends."""
-    # Solvers hold threads of their own, which a fork would copy in an unknown state.
-    context = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(count, mp_context=context, initializer=_begin_worker)
-
-
-def _begin_worker() -> None:
-    """End this process when its parent is gone, and let a kill of it leave nothing behind."""
-    if "fork" in multiprocessing.get_all_start_methods():
-        # Locks that libraries make for themselves, such as Pyomo, are then without a name in the
-        # system; with the method of this pool a killed worker leaves a warning about each.
-        multiprocessing.set_start_method("fork", force=True)
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        Thread(target=_follow, args=(parent.sentinel,), daemon=True).start()
-
-
-def _follow(sentinel: int) -> None:
-    connection.wait([sentinel])
-    # Whoever would wait for this process or read from it is gone.
-    os._exit(1)
 
 
 def _with_one_blas_thread(function: Callable[[Job], Result], job: Job) -> Result:
@@ -197,28 +169,57 @@ def _run_on(
     jobs: Sequence[Job],
     indices: Sequence[int],
     window: int,
-    attempts: int = _ATTEMPTS,
+    own: bool = False,
 ) -> Iterator[Done[Result]]:
-    """Submit jobs, at most `window` at once, and yield what is ready; each has some attempts."""
-    queue = [(index, attempts) for index in reversed(indices)]
+    """Submit jobs, at most `window` at once, and yield what is ready.
+
+    Parameters
+    ----------
+    own
+        The executor can be replaced: each job has one attempt, and one that is not even taken
+        fails. Otherwise it has some.
+    """
+    queue = [(index, 1 if own else _ATTEMPTS) for index in reversed(indices)]
     pending: dict[Future[Result], tuple[int, int]] = {}
-    while queue or pending:
-        while queue and len(pending) < window:
-            index, left = queue.pop()
-            try:
-                pending[executor.submit(function, jobs[index])] = (index, left)
-            except BrokenExecutor as error:
-                yield Done(index, JobFailure(f"worker lost: {error!r}"))
-        ready, _ = wait(pending, return_when=FIRST_COMPLETED)
-        for future in ready:
-            index, left = pending.pop(future)
-            failure = _failure_of(future, executor)
-            if failure is None:
-                yield Done(index, future.result())
-            elif left > 1:
-                queue.append((index, left - 1))
-            else:
-                yield Done(index, failure)
+    # A caller may be in a thread of the very pool that it gave, and so keep its own jobs waiting.
+    glance = _GLANCE if isinstance(executor, ThreadPoolExecutor) else None
+    try:
+        while queue or pending:
+            while queue and len(pending) < window:
+                index, left = queue.pop()
+                try:
+                    pending[executor.submit(function, jobs[index])] = (index, left)
+                except RuntimeError as error:
+                    if not own:
+                        raise _refused(error) from error
+                    yield Done(index, JobFailure(f"worker lost: {error!r}"))
+            ready, _ = wait(pending, glance, FIRST_COMPLETED)
+            if not ready and not any(future.running() for future in pending):
+                idle = next((future for future in pending if future.cancel()), None)
+                if idle is not None:
+                    index, _ = pending.pop(idle)
+                    yield Done(index, function(jobs[index]))
+            for future in ready:
+                index, left = pending.pop(future)
+                failure = _failure_of(future, executor)
+                if failure is None:
+                    yield Done(index, future.result())
+                elif left > 1:
+                    queue.append((index, left - 1))
+                else:
+                    yield Done(index, failure)
+    finally:
+        # Whoever asked has seen enough, or was interrupted.
+        for future in pending:
+            future.cancel()
+
+
+def _refused(error: RuntimeError) -> WorkerError:
+    """What to say of an executor that takes no more jobs."""
+    return WorkerError(
+        f"the executor takes no jobs: {error}; give one that is open and whose workers live. "
+        f"If its workers die as they start: {UNGUARDED}"
+    )
 
 
 def _failure_of(future: Future[Result], executor: Executor) -> JobFailure | None:

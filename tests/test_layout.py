@@ -15,7 +15,18 @@ import leo_opt
 PACKAGE = Path(leo_opt.__file__).parent
 ROWS = (
     ("errors", "arguments", "summarised"),
-    ("activations", "network", "domain", "parallel", "deadline", "blas", "enclosure", "sums"),
+    (
+        "activations",
+        "network",
+        "domain",
+        "locks",
+        "blas",
+        "parallel",
+        "worker_processes",
+        "deadline",
+        "enclosure",
+        "sums",
+    ),
     ("evidence", "connectivity", "formats"),
     ("bounds", "witnesses", "deviation", "solvers"),
     ("stability", "formulations"),
@@ -45,6 +56,7 @@ PEERS = {
     "demo",
     "cli",
     "console",
+    "worker_processes",
     "activations",
     "network",
     "domain",

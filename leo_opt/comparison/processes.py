@@ -10,7 +10,7 @@ from typing import Self
 
 from leo_opt.comparison.cells import Cell
 from leo_opt.comparison.measurement import Measurement
-from leo_opt.parallel import new_pool
+from leo_opt.worker_processes import new_pool
 
 _LONGEST_WAIT = 3600.0
 """Seconds; the system takes no endless ones."""

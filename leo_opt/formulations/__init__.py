@@ -13,6 +13,7 @@ from leo_opt.bounds import Bounds, propagate, read_bounds
 from leo_opt.domain import Box, BoxLike, read_box
 from leo_opt.errors import InvalidInputError
 from leo_opt.formulations.base import Cut, Formulation, FormulationLike, Unit, UnitRow
+from leo_opt.locks import PYOMO
 from leo_opt.network import Network, read_network
 
 if TYPE_CHECKING:
@@ -167,6 +168,7 @@ def _plugins() -> dict[str, EntryPoint]:
     return {point.name: point for point in entry_points(group=GROUP)}
 
 
+@PYOMO
 def formulate(
     network: Network,
     domain: BoxLike | None = None,

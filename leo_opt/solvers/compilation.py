@@ -16,6 +16,7 @@ import numpy as np
 from scipy import sparse
 
 from leo_opt.errors import InvalidInputError
+from leo_opt.locks import PYOMO
 from leo_opt.solvers.extras import Extras, LinearRow, plain, unfixed
 from leo_opt.solvers.standard_form import (
     FloatArray,
@@ -88,6 +89,7 @@ class Compiled:
         return coefficients, float(repn.constant)
 
 
+@PYOMO
 def compile_model(model: Any) -> Compiled:
     """Compile a Pyomo model or block once, for any number of questions.
 

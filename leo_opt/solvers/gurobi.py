@@ -13,8 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from leo_opt.errors import SolverError
+from leo_opt.solvers import gurobi_environment
 from leo_opt.solvers.base import Solver
-from leo_opt.solvers.gurobi_environment import Environment
 from leo_opt.solvers.gurobi_instance import TOO_LARGE, GurobiInstance
 from leo_opt.solvers.instances import PairSession
 from leo_opt.solvers.licences import Licence
@@ -55,7 +56,36 @@ class Gurobi(Solver):
         return rows + int(two_sided) + _two_sided_indicators(form), columns
 
     def _open(self, state: ModelState, options: SolverOptions) -> Session:
-        return PairSession(self, state, options, lambda kind: GurobiInstance(state, options, kind))
+        import gurobipy
+
+        try:
+            environment = gurobi_environment.acquire()
+        except gurobipy.GurobiError as error:
+            raise SolverError(f"Gurobi does not start: {error}") from error
+        try:
+            return GurobiSession(self, state, options, environment)
+        except BaseException:
+            gurobi_environment.release(environment)
+            raise
+
+
+class GurobiSession(PairSession):
+    """A session with an environment of its own, in which both of its models are."""
+
+    def __init__(
+        self, solver: Solver, state: ModelState, options: SolverOptions, environment: Any
+    ) -> None:
+        self._environment = environment
+        super().__init__(
+            solver,
+            state,
+            options,
+            lambda kind: GurobiInstance(environment, state, options, kind),
+        )
+
+    def _close(self) -> None:
+        super()._close()
+        gurobi_environment.release(self._environment)
 
 
 def _licence_found() -> str | None:
@@ -78,19 +108,16 @@ def _probe() -> Licence:
     import gurobipy
 
     try:
-        environment = Environment.acquire()
-    except gurobipy.GurobiError as error:
-        return Licence("unknown", detail=f"Gurobi does not start: {error}")
-    try:
-        with gurobipy.Model(env=environment) as model:
+        with (
+            gurobi_environment.borrowed() as environment,
+            gurobipy.Model(env=environment) as model,
+        ):
             model.addMVar(2001)
             model.optimize()
     except gurobipy.GurobiError as error:
         if error.errno == TOO_LARGE:
             return Licence("restricted", 2000, 2000, "found out by starting it")
-        return Licence("unknown", detail=f"Gurobi does not solve: {error}")
-    finally:
-        Environment.release()
+        return Licence("unknown", detail=f"Gurobi does not start or solve: {error}")
     return Licence("full", detail="found out by starting it")
 
 

@@ -1,41 +1,76 @@
-"""Gurobi's environment, which holds the licence.
+"""Gurobi's environments, each of which holds the licence.
 
-All sessions of a process share one, so that a process takes one token of a floating licence; it
-is given back with the last session.
+An environment and the models in it are for one thread at a time, so that every open session has one
+to itself. They are handed from session to session, and given back with the last session of the
+process: one session after another takes one token of a floating licence once.
 """
 
 from __future__ import annotations
 
 import os
-from typing import Any, ClassVar
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from leo_opt.locks import ProcessLock
 
 
-class Environment:
-    """The environment of this process, started with the first user and freed with the last."""
+class _Pool:
+    """The environments of this process."""
 
-    _shared: ClassVar[Any] = None
-    _process: ClassVar[int] = 0
-    _users: ClassVar[int] = 0
+    def __init__(self) -> None:
+        self.idle: list[Any] = []
+        self.lent = 0
 
-    @classmethod
-    def acquire(cls) -> Any:
-        """Become a user of it."""
-        import gurobipy
 
-        if cls._process != os.getpid():
-            cls._shared, cls._users, cls._process = None, 0, os.getpid()
-        if cls._shared is None:
+_LOCK = ProcessLock()
+_POOLS = [_Pool()]
+"""The pool of this process, last, and those that it has inherited from its parents by a fork: what
+these hold is not this process's to free."""
+
+if sys.platform != "win32":
+    os.register_at_fork(after_in_child=lambda: _POOLS.append(_Pool()))
+
+
+def acquire() -> Any:
+    """An environment for one session.
+
+    Raises
+    ------
+    gurobipy.GurobiError
+        If Gurobi does not start.
+    """
+    import gurobipy
+
+    with _LOCK:
+        pool = _POOLS[-1]
+        if pool.idle:
+            environment = pool.idle.pop()
+        else:
             environment = gurobipy.Env(empty=True)
             environment.setParam("OutputFlag", 0)
             environment.start()
-            cls._shared = environment
-        cls._users += 1
-        return cls._shared
+        pool.lent += 1
+        return environment
 
-    @classmethod
-    def release(cls) -> None:
-        """Be no user of it any more."""
-        cls._users -= 1
-        if cls._users == 0:
-            cls._shared.dispose()
-            cls._shared = None
+
+def release(environment: Any) -> None:
+    """Give an environment back, whose models are freed."""
+    with _LOCK:
+        pool = _POOLS[-1]
+        pool.lent -= 1
+        pool.idle.append(environment)
+        if pool.lent == 0:
+            while pool.idle:
+                pool.idle.pop().dispose()
+
+
+@contextmanager
+def borrowed() -> Iterator[Any]:
+    """An environment until the end of the context."""
+    environment = acquire()
+    try:
+        yield environment
+    finally:
+        release(environment)

@@ -9,7 +9,6 @@ import numpy as np
 
 from leo_opt.errors import InvalidInputError, LeoOptError, SolverError
 from leo_opt.solvers.gurobi_callback import GurobiCallback, split_sides
-from leo_opt.solvers.gurobi_environment import Environment
 from leo_opt.solvers.instances import Instance
 from leo_opt.solvers.interrupts import InterruptGuard
 from leo_opt.solvers.questions import (
@@ -47,15 +46,17 @@ _TOLERANCES = ("FeasibilityTol", "IntFeasTol", "OptimalityTol", "MIPGap", "MIPGa
 
 
 class GurobiInstance(Instance):
-    """One Gurobi model."""
+    """One Gurobi model, in an environment that no other thread uses meanwhile."""
 
-    def __init__(self, state: ModelState, options: SolverOptions, relaxation: bool) -> None:
+    def __init__(
+        self, environment: Any, state: ModelState, options: SolverOptions, relaxation: bool
+    ) -> None:
         import gurobipy
 
         self._gurobipy: Any = gurobipy
         self._relaxation = relaxation
         try:
-            self._model: Any = gurobipy.Model(env=Environment.acquire())
+            self._model: Any = gurobipy.Model(env=environment)
         except gurobipy.GurobiError as error:
             raise SolverError(f"Gurobi does not start: {error}") from error
         try:
@@ -166,9 +167,8 @@ class GurobiInstance(Instance):
         self._model.reset(1)
 
     def close(self) -> None:
-        """Free the model, and with the last one the environment."""
+        """Free the model."""
         self._model.dispose()
-        Environment.release()
 
     def solve(self, question: Question, guard: InterruptGuard) -> Answer:
         """Answer one question."""

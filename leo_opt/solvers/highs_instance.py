@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import threading
 import time
 from types import MappingProxyType
 from typing import Any
@@ -265,20 +266,30 @@ _WORTH_ANOTHER_TRY = frozenset({"kUnknown", "kSolveError"})
 """Ends of a linear program, perhaps of a bad basis, after which it is solved from scratch."""
 
 
-_scheduler_threads = 0
-"""Threads of HiGHS's global scheduler in this process; 0 before it is started."""
+class _Scheduler(threading.local):
+    """HiGHS's scheduler of this thread: each thread that solves has one of its own.
 
-_scheduler_process = 0
-"""The process that started it: a fork copies the scheduler without its threads."""
+    Attributes
+    ----------
+    threads
+        Its threads, or 0 before it is started.
+    process
+        The process that started it: a fork copies the scheduler without its threads.
+    """
+
+    threads = 0
+    process = 0
+
+
+_SCHEDULER = _Scheduler()
 
 
 def _use_threads(threads: int) -> None:
     """Restart the scheduler if it has another number of threads, which HiGHS calls an error."""
-    global _scheduler_threads, _scheduler_process
     process = os.getpid()
-    if threads != _scheduler_threads or process != _scheduler_process:
+    if (threads, process) != (_SCHEDULER.threads, _SCHEDULER.process):
         import highspy
 
         # In a forked process there are no threads to wait for.
-        highspy.Highs.resetGlobalScheduler(_scheduler_process in (0, process))
-        _scheduler_threads, _scheduler_process = threads, process
+        highspy.Highs.resetGlobalScheduler(_SCHEDULER.process in (0, process))
+        _SCHEDULER.threads, _SCHEDULER.process = threads, process

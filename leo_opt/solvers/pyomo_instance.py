@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from leo_opt.errors import SolverError
+from leo_opt.locks import PYOMO
 from leo_opt.solvers.instances import Instance
 from leo_opt.solvers.interrupts import InterruptGuard
 from leo_opt.solvers.questions import BOUNDLESS, Answer, Question, Rows, Termination
@@ -63,6 +64,7 @@ _FEASIBLE = 1e-5
 class PyomoInstance(Instance):
     """One Pyomo model made of arrays."""
 
+    @PYOMO
     def __init__(
         self,
         factory: Any,
@@ -101,12 +103,14 @@ class PyomoInstance(Instance):
             if isinstance(value, int | float)
         }
 
+    @PYOMO
     def set_bounds(self, columns: IntArray, lower: FloatArray, upper: FloatArray) -> None:
         """Change column bounds."""
         for k, low, high in zip(columns, lower, upper, strict=True):
             self._x[k].setlb(float(low) if math.isfinite(low) else None)
             self._x[k].setub(float(high) if math.isfinite(high) else None)
 
+    @PYOMO
     def add_rows(self, rows: Rows) -> None:
         """Append rows; one without entries or sides stands for nothing or makes all infeasible."""
         matrix = rows.matrix
@@ -133,6 +137,7 @@ class PyomoInstance(Instance):
             linear_vars=[self._x[k] for k in columns],
         )
 
+    @PYOMO
     def remove_rows(self, first: int, count: int) -> None:
         """Delete rows."""
         for row in self._rows[first : first + count]:
@@ -147,6 +152,7 @@ class PyomoInstance(Instance):
         """Drop the model."""
         self._rows.clear()
 
+    @PYOMO
     def solve(self, question: Question, guard: InterruptGuard) -> Answer:  # noqa: ARG002
         """Answer one question."""
         import pyomo.environ as pyo

@@ -20,7 +20,6 @@ from leo_opt.parallel import Workers
 from leo_opt.solvers import find as find_solver
 from leo_opt.stability import Stability
 from leo_opt.strategies import cascade, joint, per_unit
-from leo_opt.strategies.jobs import close_sessions
 from leo_opt.strategies.run import Run
 from leo_opt.strategies.settings import STAGES, Progress, Settings
 
@@ -147,12 +146,10 @@ def classify(
     box = read_box(domain).spread(read_network(network).input_size)
     given = None if bounds is None else read_bounds(bounds, network, box)
     find_solver(solver)
-    try:
-        with one_blas_thread(), Workers(workers, executor) as places:
-            run = Run(network, box, settings, places)
-            if given is not None:
-                run.ledger.take(given)
+    with one_blas_thread(), Workers(workers, executor) as places:
+        run = Run(network, box, settings, places)
+        if given is not None:
+            run.ledger.take(given)
+        with run.sessions:
             STRATEGIES[strategy](run)
-            return run.close(strategy)
-    finally:
-        close_sessions()
+        return run.close(strategy)

@@ -286,6 +286,7 @@ def ask_milps(run: Run, directions: list[Direction], skip_settled: bool = True) 
                     run.deadline.at,
                     limit,
                     settings.node_limit,
+                    run.sessions,
                 )
                 for direction, point in zip(asked, points, strict=True)
             ]

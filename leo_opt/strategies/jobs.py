@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 
 from leo_opt.deadline import Deadline
@@ -16,6 +15,7 @@ from leo_opt.strategies.layer_model import LayerModel, ask
 from leo_opt.strategies.ledger import Direction
 from leo_opt.strategies.relaxation import Relaxation
 from leo_opt.strategies.scope import Scope
+from leo_opt.strategies.sessions import Sessions
 from leo_opt.strategies.splitting import split_inputs
 from leo_opt.witnesses import Witnesses
 
@@ -114,6 +114,8 @@ class MilpJob:
     ----------
     seen : (n_in,) array
         An input of the domain; a bound below the network's value there convicts the solver.
+    sessions
+        Where it may find a session on the model, and leaves it.
     """
 
     scope: Scope
@@ -126,29 +128,31 @@ class MilpJob:
     ends_at: float | None
     unit_time_limit: float | None
     node_limit: int | None
-
-
-_OPEN: dict[str, tuple[str, Session]] = {}
-"""The session of this process on the model it was last asked about, by process."""
+    sessions: Sessions
 
 
 def run_milp(job: MilpJob) -> list[Finding]:
-    """Answer the direction of a job on this process's session for the model."""
+    """Answer the direction of a job on a session that no other job has meanwhile."""
     (direction,) = job.directions
     deadline = Deadline.until(job.ends_at, job.unit_time_limit)
     if deadline.passed:
         return [Finding(direction, "milp", anomaly="no time left")]
+
+    def make() -> Session:
+        return find(job.solver).open(job.model.form, SolverOptions(seed=job.seed))
+
     try:
-        session = _session_for(job)
-        verdict = ask(
-            session,
-            job.model,
-            job.scope.local(direction),
-            job.margin,
-            job.scope.restrict(job.seen),
-            time_limit=deadline.remaining,
-            node_limit=job.node_limit,
-        )
+        with job.sessions.lend(job.model.key, make) as session:
+            verdict = ask(
+                session,
+                job.model,
+                job.scope.local(direction),
+                job.margin,
+                job.scope.restrict(job.seen),
+                time_limit=deadline.remaining,
+                node_limit=job.node_limit,
+            )
+            premise = premise_of(session, job.margin)
     except SolverError as error:
         return [Finding(direction, "milp", anomaly=str(error))]
     return [
@@ -156,7 +160,7 @@ def run_milp(job: MilpJob) -> list[Finding]:
             direction,
             "milp",
             bound=verdict.bound,
-            premise=premise_of(session, job.margin),
+            premise=premise,
             witness=job.scope.lift(verdict.witness),
             anomaly=verdict.anomaly,
             seconds=verdict.seconds,
@@ -170,22 +174,3 @@ def premise_of(session: Session, margin: float) -> Premise:
     """What must be believed for a bound of this session; names the solver that "auto" took."""
     tolerances = tuple(sorted(session.tolerances.items()))
     return Premise(session.solver.name, session.solver.version(), margin, tolerances)
-
-
-def _session_for(job: MilpJob) -> Session:
-    """The warm session of this process, opened anew where the model or solver is another one."""
-    process, key = str(os.getpid()), f"{job.solver}/{job.seed}/{job.model.key}"
-    known = _OPEN.get(process)
-    if known is not None and known[0] == key:
-        return known[1]
-    close_sessions()
-    session = find(job.solver).open(job.model.form, SolverOptions(seed=job.seed))
-    _OPEN[process] = (key, session)
-    return session
-
-
-def close_sessions() -> None:
-    """Give back what this process holds of solvers."""
-    for _, session in _OPEN.values():
-        session.close()
-    _OPEN.clear()

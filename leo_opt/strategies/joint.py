@@ -22,6 +22,7 @@ import numpy as np
 from leo_opt.bounds import Bounds
 from leo_opt.enclosure import evaluate
 from leo_opt.errors import SolverError
+from leo_opt.locks import PYOMO
 from leo_opt.network import FloatArray, Network
 from leo_opt.solvers import Answer, Session, SolverOptions, StandardForm, find
 from leo_opt.strategies.findings import Finding
@@ -83,6 +84,7 @@ def _record_failure(run: Run, directions: list[Direction], reason: str) -> None:
             run.enter(Finding(direction, "joint", anomaly=reason))
 
 
+@PYOMO
 def _build(run: Run, directions: list[Direction], bounds: Bounds) -> _JointModel:
     """Formulate the network up to the last candidate's layer and add the candidates' binaries."""
     import pyomo.environ as pyo

@@ -18,6 +18,7 @@ from leo_opt.bounds import Bounds
 from leo_opt.domain import Box
 from leo_opt.enclosure import evaluate
 from leo_opt.formulations import FormulationLike
+from leo_opt.locks import PYOMO
 from leo_opt.network import FloatArray, Network
 from leo_opt.solvers import Answer, Feature, RowHandle, Session, StandardForm, compile_model
 from leo_opt.strategies.ledger import Direction
@@ -95,6 +96,7 @@ class LayerModel:
         return float(value), float(radius[0, direction.unit] * scale)
 
 
+@PYOMO
 def build_layer_model(
     network: Network, domain: Box, layer: int, bounds: Bounds, formulation: FormulationLike
 ) -> LayerModel:

@@ -16,6 +16,7 @@ from leo_opt.stability import Stability, Statistics
 from leo_opt.strategies.checkpoint import Checkpoint
 from leo_opt.strategies.findings import Finding
 from leo_opt.strategies.ledger import Direction, Ledger
+from leo_opt.strategies.sessions import Sessions
 from leo_opt.strategies.settings import Progress, Settings
 from leo_opt.witnesses import collect
 
@@ -48,6 +49,7 @@ class Run:
         self.domain = domain
         self.settings = settings
         self.workers = workers
+        self.sessions = Sessions()
         self.deadline = Deadline.of(settings.time_limit)
         self.ledger = Ledger(network, domain)
         self.checkpoint = Checkpoint.open(settings.checkpoint, network, domain, settings.margin)

@@ -18,11 +18,12 @@ from leo_opt.formulations import FormulationLike
 from leo_opt.network import Network
 from leo_opt.strategies.branching import Effort
 from leo_opt.strategies.findings import Finding
-from leo_opt.strategies.jobs import MilpJob, SearchJob, close_sessions, run_milp, run_search
+from leo_opt.strategies.jobs import MilpJob, SearchJob, run_milp, run_search
 from leo_opt.strategies.layer_model import build_layer_model
 from leo_opt.strategies.ledger import Direction
 from leo_opt.strategies.relaxation import build_relaxation
 from leo_opt.strategies.scope import Scope, find_scopes
+from leo_opt.strategies.sessions import Sessions
 from leo_opt.verification.maxima import append_maxima
 from leo_opt.verification.questions import Question
 
@@ -132,22 +133,22 @@ def ask_case(job: MilpCase) -> Finding:
     model = build_layer_model(
         scope.network, scope.domain, job.target.layer, scope.bounds, job.formulation
     )
-    milp = MilpJob(
-        scope,
-        model,
-        (job.direction,),
-        job.solver,
-        job.margin,
-        job.seed,
-        job.target.domain.centre,
-        job.ends_at,
-        job.seconds,
-        job.node_limit,
-    )
-    try:
+    # No other job has this model, so that the session ends with the job.
+    with Sessions() as sessions:
+        milp = MilpJob(
+            scope,
+            model,
+            (job.direction,),
+            job.solver,
+            job.margin,
+            job.seed,
+            job.target.domain.centre,
+            job.ends_at,
+            job.seconds,
+            job.node_limit,
+            sessions,
+        )
         return run_milp(milp)[0]
-    finally:
-        close_sessions()
 
 
 def _scope_of(target: Target, direction: Direction) -> Scope:

@@ -16,8 +16,8 @@ from leo_opt import Box, Network, save
 from leo_opt.cli import main
 from leo_opt.errors import InvalidInputError
 from leo_opt.formats.vnnlib import Property
-from leo_opt.parallel import new_pool
 from leo_opt.verification import Answer, Verdict, keep_class, splitting, verify
+from leo_opt.worker_processes import new_pool
 
 
 def deep(shape: tuple[int, ...], seed: int) -> Network:
