@@ -7,14 +7,14 @@ import subprocess
 import sys
 import time
 import traceback
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from process_table import children_of, left_after
 from worker_jobs import break_down, die_for, refuse, square
 
-from leo_opt.errors import InvalidInputError
+from leo_opt.errors import InvalidInputError, WorkerError
 from leo_opt.parallel import JobFailure, Workers
 
 
@@ -47,6 +47,71 @@ def test_a_job_that_always_kills_its_worker_fails_alone(tmp_path) -> None:
     assert isinstance(results[2], JobFailure)
     assert "worker lost" in results[2].reason
     assert results[:2] + results[3:] == [0, 1, 2, 4]
+
+
+def test_callers_in_all_threads_of_the_pool_of_their_jobs_are_answered() -> None:
+    """No thread is left for the jobs, so that the callers have to do them."""
+    with ThreadPoolExecutor(2) as threads:
+
+        def ask(x: int) -> list:
+            return outcomes(Workers(executor=threads), square, [x, x + 1])
+
+        assert list(threads.map(ask, [1, 2, 3], timeout=30.0)) == [[1, 4], [4, 9], [9, 16]]
+
+
+def test_who_has_seen_enough_leaves_no_job_behind() -> None:
+    with ThreadPoolExecutor(1) as threads:
+        gate = threads.submit(time.sleep, 0.3)
+        results = Workers(executor=threads).run(square, list(range(50)))
+        assert next(results).outcome >= 0
+        results.close()
+        gate.result()
+        before = time.monotonic()
+        threads.submit(square, 1).result()
+        assert threads._work_queue.empty()
+    assert time.monotonic() - before < 5.0
+
+
+def test_an_executor_that_is_broken_or_closed_is_an_error_at_once(tmp_path: Path) -> None:
+    jobs = [(str(tmp_path), -1), *((str(tmp_path), x) for x in (0, 1, 2))]
+    with ProcessPoolExecutor(1) as processes, pytest.raises(WorkerError, match="give one that"):
+        outcomes(Workers(executor=processes), die_for, jobs)
+    with pytest.raises(WorkerError, match="takes no jobs"):
+        outcomes(Workers(executor=processes), square, [1])
+
+
+UNGUARDED = """
+import sys
+sys.path.insert(0, {folder!r})
+from worker_jobs import square
+from leo_opt.parallel import Workers
+
+{alone}
+with Workers(2) as workers:
+    print([done.outcome for done in workers.run(square, list(range(50)))])
+"""
+
+
+@pytest.mark.parametrize(
+    ("alone", "cure"),
+    [
+        ("", 'if __name__ == "__main__":'),
+        ("if __name__ != '__main__': sys.exit(7)", "exit codes [7]"),
+    ],
+)
+def test_workers_that_cannot_start_are_one_error_that_names_the_cure(
+    tmp_path: Path, alone: str, cure: str
+) -> None:
+    script = tmp_path / "main.py"
+    script.write_text(UNGUARDED.format(folder=str(Path(__file__).parent), alone=alone))
+    done = subprocess.run(
+        [sys.executable, str(script)], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr.splitlines()[-1].startswith("leo_opt.errors.WorkerError: worker processes")
+    assert cure in done.stderr.splitlines()[-1]
+    assert "bootstrapping" not in done.stderr
 
 
 def test_errors_raised_on_purpose_are_passed_on() -> None:

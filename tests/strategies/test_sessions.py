@@ -97,33 +97,31 @@ import faulthandler, sys
 faulthandler.enable()
 sys.path.insert(0, {folder!r})
 from thread_cases import contradictions
-assert contradictions({solver!r}, range({first}, {last}), {place!r}) == 0
+assert contradictions({solver!r}, range({first}, {last}), {places!r}) == 0
 """
 
 
-def check_in_threads(solver: str, first: int, last: int, place: str) -> None:
+def check_in_threads(solver: str, first: int, last: int, places: tuple[str, ...]) -> None:
     """Run it in a process of its own, which a crash in C code ends."""
+    if not find(solver).available():
+        pytest.skip(f"{solver} is not installed")
     folder = str(Path(__file__).parent.parent)
-    code = THREADS.format(folder=folder, solver=solver, first=first, last=last, place=place)
+    code = THREADS.format(folder=folder, solver=solver, first=first, last=last, places=places)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("place", ["executor", "callers", "nested", "fork"])
+FORKS = ("fork",) if "fork" in multiprocessing.get_all_start_methods() else ()
+
+
 @pytest.mark.parametrize("solver", names())
-def test_intervals_from_threads_are_true(solver: str, place: str) -> None:
+def test_intervals_from_threads_are_true(solver: str) -> None:
     """Jobs in threads, callers in threads, callers in the very pool of their jobs, and a fork."""
-    if not find(solver).available():
-        pytest.skip(f"{solver} is not installed")
-    if place == "fork" and "fork" not in multiprocessing.get_all_start_methods():
-        pytest.skip("this system does not fork")
-    check_in_threads(solver, 0, 3, place)
+    check_in_threads(solver, -3, 0, ("executor", "callers", "nested", *FORKS))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("place", ["executor", "callers"])
+@pytest.mark.parametrize("place", ["executor", "callers", "nested", *FORKS])
 @pytest.mark.parametrize("solver", names())
 def test_intervals_of_a_thousand_networks_from_threads_are_true(solver: str, place: str) -> None:
-    if not find(solver).available():
-        pytest.skip(f"{solver} is not installed")
-    check_in_threads(solver, 0, 1000, place)
+    check_in_threads(solver, 0, 1000, (place,))
