@@ -7,15 +7,17 @@ from pathlib import Path
 
 import pytest
 
-_DEFAULT = Path(__file__).resolve().parents[2] / "shared" / "networks"
+FOLDER = Path(
+    os.environ.get("LEO_OPT_NETWORKS")
+    or Path(__file__).resolve().parents[2] / "shared" / "networks"
+)
 
 
 def network_folder() -> Path:
     """The folder of networks; the test is skipped where there is none."""
-    folder = Path(os.environ.get("LEO_OPT_NETWORKS") or _DEFAULT)
-    if not folder.is_dir():
-        pytest.skip(f"no folder {folder}; name one in the variable LEO_OPT_NETWORKS")
-    return folder
+    if not FOLDER.is_dir():
+        pytest.skip(f"no folder {FOLDER}; name one in the variable LEO_OPT_NETWORKS")
+    return FOLDER
 
 
 def find_network(name: str) -> Path:

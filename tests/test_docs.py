@@ -6,11 +6,11 @@ import doctest
 import importlib
 import pkgutil
 import re
-import shutil
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from pages import blocks, run_page
 
 import leo_opt
 from leo_opt.cli import main
@@ -18,7 +18,8 @@ from leo_opt.cli import main
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 OWN_TESTS = {"solvers.md", "formulations.md", "examples.md"}
-"""Pages whose examples need a setting, which tests beside the code they are about give them."""
+"""Pages that tests beside the code they are about run, and ask what came out."""
+LONG = {"comparison.md": "measures 36 cells"}
 MODULES = [
     found.name
     for found in pkgutil.walk_packages(leo_opt.__path__, "leo_opt.")
@@ -26,21 +27,26 @@ MODULES = [
 ]
 
 
-def python_blocks(page: Path) -> list[str]:
-    """The Python examples of a page, which build on one another."""
-    return re.findall(r"^```python\n(.*?)^```", page.read_text(), re.M | re.S)
+def pages_to_run() -> list:
+    """The pages with examples, those that take minutes marked."""
+    return [
+        pytest.param(page, id=page.name, marks=pytest.mark.slow if page.name in LONG else ())
+        for page in PAGES
+        if page.name not in OWN_TESTS and list(blocks(page))
+    ]
 
 
-@pytest.mark.parametrize(
-    "page", [p for p in PAGES if python_blocks(p) and p.name not in OWN_TESTS], ids=lambda p: p.name
-)
-def test_python_examples_run(page: Path, tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    network = ROOT / "leo_opt" / "data" / "mnist_25-25_l1_0.001_s0.onnx"
-    shutil.copy(network, tmp_path / "net.onnx")
-    names = {"__name__": "example"}
-    for block in python_blocks(page):
-        exec(compile(block, str(page), "exec"), names)
+@pytest.mark.parametrize("page", pages_to_run())
+def test_examples_run_in_the_order_of_the_page(page: Path, tmp_path: Path) -> None:
+    run_page(page, tmp_path)
+
+
+def test_every_block_says_what_it_is() -> None:
+    for page in PAGES:
+        fences = re.findall(r"^ *```(.*)$", page.read_text(encoding="utf-8"), re.M)
+        assert all(fences[::2]), page
+        assert not any(fences[1::2]), page
+        assert 2 * len(list(blocks(page))) == len(fences), page
 
 
 @pytest.mark.parametrize("name", MODULES)

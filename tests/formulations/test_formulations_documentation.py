@@ -10,6 +10,7 @@ from typing import Any
 
 import pyomo.environ as pyo
 import pytest
+from pages import run_page
 
 from leo_opt.formulations import FORMULATIONS
 from leo_opt.testing import check_formulation
@@ -18,13 +19,10 @@ PAGE = Path(__file__).parents[2] / "docs" / "formulations.md"
 TEXT = PAGE.read_text(encoding="utf-8")
 
 
-def run(name: str) -> dict[str, Any]:
-    """The names that an example of the page leaves behind."""
-    found = re.search(rf"<!-- example: {name} -->\n```python\n(.*?)```", TEXT, re.DOTALL)
-    assert found is not None
-    namespace: dict[str, Any] = {"__name__": "example"}
-    exec(compile(found[1], str(PAGE), "exec"), namespace)
-    return namespace
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
+    """The names that each example of the page leaves behind."""
+    return run_page(PAGE, tmp_path_factory.mktemp("page"))
 
 
 def test_the_table_names_every_formulation() -> None:
@@ -32,8 +30,8 @@ def test_the_table_names_every_formulation() -> None:
     assert rows == {name: kind.__name__ for name, kind in FORMULATIONS.items()}
 
 
-def test_a_surrogate_is_optimised() -> None:
-    names = run("surrogate")
+def test_a_surrogate_is_optimised(page: dict[str, dict[str, Any]]) -> None:
+    names = page["surrogate"]
     model, network = names["model"], names["network"]
     inputs = [pyo.value(model.x[k]) for k in range(2)]
     assert sum(inputs) <= 0.5 + 1e-6
@@ -42,14 +40,14 @@ def test_a_surrogate_is_optimised() -> None:
     assert pyo.value(model.goal) == pytest.approx(network([1.0, -1.0])[0] - 0.1, abs=1e-6)
 
 
-def test_two_networks_are_compared() -> None:
-    names = run("two-networks")
+def test_two_networks_are_compared(page: dict[str, dict[str, Any]]) -> None:
+    names = page["two-networks"]
     # The second unit is at most 1.75, and its weight differs by 0.1.
     assert pyo.value(names["model"].goal) == pytest.approx(0.175, abs=1e-6)
 
 
-def test_the_smallest_change_is_found() -> None:
-    names = run("smallest-change")
+def test_the_smallest_change_is_found(page: dict[str, dict[str, Any]]) -> None:
+    names = page["smallest-change"]
     model, network = names["model"], names["network"]
     inputs = [pyo.value(model.net.inputs[k]) for k in range(2)]
     outputs = network(inputs)
@@ -61,15 +59,15 @@ def test_the_smallest_change_is_found() -> None:
     assert size == pytest.approx(4.0 / 7.0, abs=1e-6)
 
 
-def test_rows_are_separated() -> None:
-    names = run("separation")
+def test_rows_are_separated(page: dict[str, dict[str, Any]]) -> None:
+    names = page["separation"]
     assert names["rounds"].complete
     assert names["rounds"].bounds[-1] < names["rounds"].bounds[0]
     assert names["answer"].termination_condition == "optimal"
 
 
-def test_the_example_keeps_the_contract() -> None:
-    check_formulation(run("own")["LowerFirst"]())
+def test_the_example_keeps_the_contract(page: dict[str, dict[str, Any]]) -> None:
+    check_formulation(page["own"]["LowerFirst"]())
 
 
 def test_pyomo_is_imported_when_a_model_is_written() -> None:

@@ -2,56 +2,38 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyomo.environ as pyo
 import pytest
+from pages import run_page
 
 from leo_opt.solvers import Feature, Solver, Termination, find, names
-from leo_opt.testing import SOLVER_CHECKS, check_solver
 
 PAGE = Path(__file__).parents[2] / "docs" / "solvers.md"
 TEXT = PAGE.read_text(encoding="utf-8")
-# SciPy's C code does not see Ctrl-C, so this check would take its whole time limit.
-SLOW = {"interrupt"}
 
 
-def example() -> Solver:
-    """The solver of the page."""
-    found = re.search(r"<!-- example: scipy_milp.py -->\n```python\n(.*?)```", TEXT, re.DOTALL)
-    assert found is not None
-    namespace: dict[str, Any] = {"__name__": "scipy_milp"}
-    exec(compile(found[1], str(PAGE), "exec"), namespace)
-    solver: Solver = namespace["ScipyMilp"]()
-    return solver
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
+    """The names that each example leaves behind; the last one runs the conformance suite."""
+    return run_page(PAGE, tmp_path_factory.mktemp("page"))
 
 
-@pytest.mark.parametrize("check", [check for check in SOLVER_CHECKS if check not in SLOW])
-def test_the_example_passes_the_suite(check: str) -> None:
-    check_solver(example(), [check])
+def test_the_example_of_a_solver_passes_the_suite(page: dict[str, dict[str, Any]]) -> None:
+    assert issubclass(page["scipy_milp.py"]["ScipyMilp"], Solver)
 
 
-def test_the_first_snippet_works() -> None:
-    model = pyo.ConcreteModel()
-    model.x = pyo.Var(range(2), bounds=(0, 1), domain=pyo.Binary)
-    model.y = pyo.Var(range(4), bounds=(0, 5))
-    model.row = pyo.Constraint(expr=model.y[3] <= 2 + model.x[0])
-    (snippet,) = re.findall(r"## A model.*?```python\n(.*?)```", TEXT, re.DOTALL)
-    namespace: dict[str, Any] = {"model": model}
-    exec(snippet, namespace)
-    answer = namespace["answer"]
+def test_the_first_snippet_works(page: dict[str, dict[str, Any]]) -> None:
+    answer = page["session"]["answer"]
     assert answer.stopped_by == "incumbent" or answer.incumbent_objective == pytest.approx(3.0)
 
 
-def test_one_call_solves_a_model() -> None:
-    (snippet,) = re.findall(r"<!-- example: one call -->\n```python\n(.*?)```", TEXT, re.DOTALL)
-    namespace: dict[str, Any] = {}
-    exec(snippet, namespace)
-    assert namespace["result"].status == "optimal"
-    assert pyo.value(namespace["model"].goal) == pytest.approx(-1.5)
+def test_one_call_solves_a_model(page: dict[str, dict[str, Any]]) -> None:
+    assert page["one call"]["result"].status == "optimal"
+    assert pyo.value(page["one call"]["model"].goal) == pytest.approx(-1.5)
 
 
 def test_every_solver_feature_and_word_is_told() -> None:

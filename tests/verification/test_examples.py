@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import pyomo.environ as pyo
 import pytest
 from click.testing import CliRunner
 from networks import find_network
+from pages import run_page
 
 from leo_opt.cli import main
 
@@ -19,20 +19,19 @@ ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "examples.md").read_text(encoding="utf-8")
 
 
-def run(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """The names that the blocks of an example leave behind, run in a folder with a network."""
-    monkeypatch.chdir(folder)
-    shutil.copy(ROOT / "leo_opt" / "data" / "mnist_25-25_l1_0.001_s0.onnx", "net.onnx")
-    blocks = re.findall(rf"<!-- example: {name} -->\n```python\n(.*?)```", TEXT, re.DOTALL)
-    assert blocks
-    namespace: dict[str, Any] = {"__name__": "example"}
-    for block in blocks:
-        exec(compile(block, "examples.md", "exec"), namespace)
-    return namespace
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("page")
 
 
-def test_the_surrogate_is_optimal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    names = run("process", tmp_path, monkeypatch)
+@pytest.fixture(scope="module")
+def page(folder: Path) -> dict[str, dict[str, Any]]:
+    """The names that each example of the page leaves behind."""
+    return run_page(ROOT / "docs" / "examples.md", folder)
+
+
+def test_the_surrogate_is_optimal(page: dict[str, dict[str, Any]]) -> None:
+    names = page["process"]
     best = pyo.value(names["model"].best)
     points = np.random.default_rng(0).random((20_000, 3))
     outputs = names["network"](points)
@@ -44,8 +43,8 @@ def test_the_surrogate_is_optimal(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert best - 0.15 < values.max() <= best + 1e-6
 
 
-def test_the_smallest_change_is_bracketed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    names = run("adversarial", tmp_path, monkeypatch)
+def test_the_smallest_change_is_bracketed(page: dict[str, dict[str, Any]]) -> None:
+    names = page["adversarial"]
     answer = names["answer"]
     shown = re.search(r"# (0\.\d+) (0\.\d+)$", TEXT, re.M)
     assert shown
@@ -57,8 +56,11 @@ def test_the_smallest_change_is_bracketed(tmp_path: Path, monkeypatch: pytest.Mo
     assert np.abs(witness - names["image"]).max() <= 0.0695 + 1e-12
 
 
-def test_the_property_file_is_decided(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    verdict = run("property", tmp_path, monkeypatch)["verdict"]
+def test_the_property_file_is_decided(
+    page: dict[str, dict[str, Any]], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    verdict = page["property"]["verdict"]
     assert verdict.answer == "holds"
     assert verdict.certified
     done = CliRunner().invoke(main, ["verify", "net.onnx", "zero.vnnlib", "-q"])
