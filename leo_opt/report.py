@@ -15,6 +15,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+import leo_opt
 from leo_opt.bounds import propagate
 from leo_opt.compression import Compression
 from leo_opt.console import PlainConsole
@@ -24,7 +25,7 @@ from leo_opt.network import Network
 from leo_opt.solvers.catalogue import SolverRecord
 from leo_opt.stability import Phase, Stability
 
-_PACKAGES = ("leo-opt", "numpy", "scipy", "pyomo", "highspy", "onnx")
+_PACKAGES = ("numpy", "scipy", "pyomo", "highspy", "onnx")
 
 
 @dataclass(frozen=True)
@@ -126,7 +127,7 @@ def provenance_table(network: Network, told: Mapping[str, str]) -> RenderableTyp
     lines = [f"{name.replace('_', ' ')}: {text}" for name, text in told.items()]
     if told.get("content_hash", network.content_hash) != network.content_hash:
         lines.append("changed since: the weights are not those that this was written with")
-    return Group("", *map(Text, lines))
+    return Group("", Text("provenance, as the file states it"), *map(Text, lines))
 
 
 def describe_network(network: Network) -> dict[str, Any]:
@@ -194,7 +195,7 @@ def describe_compression(run: CompressionRun) -> dict[str, Any]:
 
 def describe_versions() -> dict[str, str]:
     """Versions of Python and of the packages that a result depends on."""
-    versions = {"python": platform.python_version()}
+    versions = {"python": platform.python_version(), "leo-opt": leo_opt.__version__}
     for name in _PACKAGES:
         try:
             versions[name] = metadata.version(name)

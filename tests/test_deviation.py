@@ -19,10 +19,12 @@ from leo_opt.deviation import (
     inference_error,
     propagate_deviation,
     reach,
+    reading_deviation,
     rounding_deviation,
     spread_deviation,
 )
 from leo_opt.errors import InvalidInputError, MismatchError
+from leo_opt.network import Rounding
 
 
 def rounded(network: Network, dtype: type) -> Network:
@@ -141,6 +143,44 @@ def test_forward_passes_are_within_their_bound(seed: int, dtype: str) -> None:
             post = np.maximum(pre, 0) if layer.has_phases else pre
         pairs = zip(post.tolist(), exact_output(network, point.tolist()), allowed, strict=True)
         assert all(abs(Fraction(found) - exact) <= limit for found, exact, limit in pairs)
+
+
+def read_from(source: Network, network: Network) -> Network:
+    """The network, with the differences to its source as what reading rounded."""
+    parts = []
+    for meant, layer in zip(source.layers, network.layers, strict=True):
+        missed = [meant.weight - layer.weight, meant.bias - layer.bias]
+        moved = (np.where(m == 0.0, 0.0, np.nextafter(np.abs(m), np.inf)) for m in missed)
+        parts.append(Rounding(*moved))
+    return Network(network.layers, network.signature, tuple(parts))
+
+
+@pytest.mark.parametrize("seed", seeds(30, of=120))
+def test_what_reading_rounded_moves_the_outputs_by_no_more(seed: int) -> None:
+    source, box = random_case(np.random.default_rng(seed))
+    network = read_from(source, rounded(source, np.float32))
+    bounds = propagate(network, box)
+    allowed = reading_deviation(network, bounds)
+    worst = exact_deviation(source, network, box)
+    assert all(a <= b for a, b in zip(worst, as_fractions(allowed), strict=True))
+    assert (allowed == 0.0).all() or source != network
+    exact = Network(network.layers)
+    assert reading_deviation(exact, bounds).tolist() == [0.0] * network.output_size
+
+
+def test_large_changes_while_reading_multiply_and_biases_count() -> None:
+    one, two = (Network.from_arrays([[[w]], [[w]]], [[w], [w]]) for w in (1.0, 2.0))
+    network = read_from(two, one)
+    [bound] = reading_deviation(network, propagate(network, Box(0, 1)))
+    assert 7.0 <= bound <= 7.0 + 1e-12  # 2 (2 x + 2) + 2 where x + 2 was read, at x = 1.
+
+
+def test_a_rounding_of_other_shapes_is_refused() -> None:
+    layers = Network.from_arrays([np.ones((2, 3))], [None]).layers
+    wrong = Rounding(np.zeros((3, 2)), np.zeros(2))
+    for entries in ((wrong,), (None, None)):
+        with pytest.raises(InvalidInputError, match="rounding has weights of the shapes"):
+            Network(layers, rounding=entries)
 
 
 def test_large_changes_of_weights_multiply() -> None:
