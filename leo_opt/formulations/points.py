@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pyomo.environ as pyo
+from pyomo.core.base.block import BlockData
 
 from leo_opt.errors import InvalidInputError
 from leo_opt.formulations.ranges import is_variable
@@ -29,8 +30,8 @@ def fill(block: Any, inputs: Iterable[float] | None = None) -> None:
     Raises
     ------
     InvalidInputError
-        If the input has another size, is not in the domain, or an input that is fixed or is an
-        expression is worth something else.
+        If the block is of another kind, the input has another size or is not in the domain, or
+        one that is fixed or an expression is worth something else.
 
     Examples
     --------
@@ -44,6 +45,10 @@ def fill(block: Any, inputs: Iterable[float] | None = None) -> None:
     >>> pyo.value(model.net.outputs[0])
     0.5
     """
+    if not isinstance(block, BlockData) or block.component("scaled_pre") is None:
+        raise InvalidInputError(
+            f"fill was given a {type(block).__name__}; give the block that formulate returned"
+        )
     values = _present(block) if inputs is None else np.array(list(inputs), dtype=np.float64)
     size = block.domain.lower.size
     if values.shape != (size,):

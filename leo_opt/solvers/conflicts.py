@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from leo_opt.arguments import positive, read_number
 from leo_opt.errors import InvalidInputError
 from leo_opt.solvers.base import Solver
 from leo_opt.solvers.catalogue import find
@@ -75,6 +76,7 @@ def find_conflict(
     SolverError
         If the solver is not installed, or the model needs what it lacks.
     """
+    time_limit = positive(read_number)(time_limit, "time_limit")
     form = model if isinstance(model, StandardForm) else compile_model(model).form
     form = replace(form, objective=np.zeros(form.columns), constant=0.0)
     search = _Search(form, find(solver), options or SolverOptions(), time_limit)
@@ -84,7 +86,8 @@ def find_conflict(
         raise InvalidInputError(
             f"the model is not infeasible to {search.solver.name}: the solve ended {ended.value}"
         )
-    kept = sorted(_smallest(parts, [], True, search.refutes), key=parts.index)
+    kept = _smallest(search.narrowed(parts), [], True, search.refutes)
+    kept.sort(key=parts.index)
     return Conflict(
         rows=tuple(_name(form, part) for part in kept if part[0] in _ROWS),
         bounds=tuple((_name(form, part), part[0]) for part in kept if part[0] not in _ROWS),
@@ -119,6 +122,25 @@ class _Search:
         with self.solver.open(_reduced(self.form, parts), self.options) as session:
             zero = np.zeros(self.form.columns)
             return session.minimize(zero, time_limit=limit).termination_condition
+
+    def narrowed(self, parts: list[Part]) -> list[Part]:
+        """The parts that a Farkas ray of the linear relaxation needs, where it has one.
+
+        They alone are infeasible, or else all parts are given back.
+        """
+        form = self.form
+        with self.solver.open(form, self.options) as session:
+            limit = 0.1 * self.time_limit
+            zero = np.zeros(form.columns)
+            ray = session.minimize(zero, relaxation=True, time_limit=limit).ray
+        if ray is None:
+            return parts
+        used = {"row": np.flatnonzero(ray)}
+        reduced = np.flatnonzero(form.matrix.T @ ray)
+        used |= dict.fromkeys(("lower", "upper", "fixed"), reduced)
+        needed = {(kind, place) for kind, places in used.items() for place in places.tolist()}
+        some = [part for part in parts if part in needed]
+        return some if self.refutes(some) else parts
 
     def refutes(self, parts: Sequence[Part]) -> bool:
         """Whether the parts alone are infeasible; what is not decided counts as feasible."""

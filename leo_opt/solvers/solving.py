@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from leo_opt.arguments import not_negative, optional, read_flag, read_number
 from leo_opt.errors import InvalidInputError
 from leo_opt.solvers.base import Solver
 from leo_opt.solvers.catalogue import find
@@ -90,7 +92,7 @@ def solve(
     Raises
     ------
     InvalidInputError
-        If the model cannot be compiled.
+        If the model cannot be compiled, or an argument is of another kind.
     SolverError
         If the solver is not installed, or the model needs what it lacks.
 
@@ -105,9 +107,9 @@ def solve(
     >>> print(result.status, result.objective, model.x.value)
     optimal 11.0 5
     """
-    import time
-
     begin = time.monotonic()
+    time_limit = optional(not_negative(read_number))(time_limit, "time_limit")
+    start, load = read_flag(start, "start"), read_flag(load, "load")
     chosen = find(solver)
     compiled = compile_model(model)
     options = options or SolverOptions(relative_gap=_USUAL_GAP)

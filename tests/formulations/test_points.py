@@ -83,6 +83,8 @@ def test_what_cannot_be_filled_is_refused() -> None:
         fill(model.net, [0.0, 2.0, 0.5])
     with pytest.raises(InvalidInputError, match=r"shape \(2,\)"):
         fill(model.net, [0.0, 2.0])
+    with pytest.raises(InvalidInputError, match="the block that formulate returned"):
+        fill(model, [0.0, 0.0, 0.5])
     model.x[2].value = 1.0
     fill(model.net, [0.0, 0.0, 0.5])
     assert violation(model) <= 1e-6

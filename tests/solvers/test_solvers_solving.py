@@ -84,6 +84,16 @@ def test_a_model_without_objective_and_one_that_is_not_loaded() -> None:
     assert pyo.value(model.row.body) <= 12
 
 
+def test_arguments_of_another_kind_are_refused() -> None:
+    for arguments in ({"time_limit": "10"}, {"time_limit": -1.0}, {"start": 1}, {"load": None}):
+        with pytest.raises(InvalidInputError, match=next(iter(arguments))):
+            solve(knapsack(), "highs", **arguments)
+    with pytest.raises(InvalidInputError, match="time_limit"):
+        find_conflict(knapsack(), "highs", time_limit=0.0)
+    with pytest.raises(InvalidInputError, match="give a ConcreteModel"):
+        solve(NETWORK, "highs")
+
+
 def test_indicators_of_disjuncts_are_loaded() -> None:
     model = pyo.ConcreteModel()
     model.x = pyo.Var(bounds=(0, 10))
