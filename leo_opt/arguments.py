@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Collection, Mapping
+from concurrent.futures import Executor
 from numbers import Real
 from types import MappingProxyType
 from typing import Any, NoReturn, TypeVar
@@ -92,6 +93,12 @@ def read_callback(value: Any, name: str) -> Any:
     if not callable(value):
         refuse(value, name, "a function", "give a function of one argument")
     return value
+
+
+def read_executor(value: Any, name: str) -> Executor:
+    """What runs jobs."""
+    cure = "give one such as concurrent.futures.ProcessPoolExecutor(4), or workers=4"
+    return read_instance(value, name, Executor, cure)
 
 
 def read_path(value: Any, name: str = "path") -> str:

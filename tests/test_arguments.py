@@ -87,6 +87,7 @@ WRONG: dict[str, tuple[Callable[[], object], str]] = {
         lambda: classify(NET, BOX, checkpoint=3),
         "checkpoint is 3, not",
     ),
+    "classify-executor": (lambda: classify(NET, BOX, executor=4), "executor is 4, .*workers=4"),
     "classify-samples": (lambda: classify(NET, BOX, samples="no"), "inputs is 'no', not an array"),
     "classify-flag": (lambda: classify(NET, BOX, skip_stable=1), "skip_stable is 1, not a bool"),
     "compress-bounds": (

@@ -192,6 +192,9 @@ def _refuse_others(module: Any, torch: Any) -> None:
         raise InvalidInputError(
             f"from_torch takes a torch.nn.Module and was given a {type(module).__name__}"
         )
+    for name, part, kind in _parts(module, "module", _kinds(torch)):
+        if part.training and kind.in_training:
+            raise InvalidInputError(f"{name} {kind.in_training}; call module.eval()")
     shared = torch.nn.modules.module
     for hooks in (shared._global_forward_hooks, shared._global_forward_pre_hooks):
         for hook in hooks.values():
@@ -211,9 +214,6 @@ def _refuse_others(module: Any, torch: Any) -> None:
                 f"{label} a forward of its own, set on the instance; delete it, or export the "
                 "module to ONNX"
             )
-    for name, part, kind in _parts(module, "module", _kinds(torch)):
-        if part.training and kind.in_training:
-            raise InvalidInputError(f"{name} {kind.in_training}; call module.eval()")
 
 
 def _name_of(hook: Any) -> str:

@@ -175,7 +175,7 @@ class Run:
     def credit(self, stage: str, before: int) -> None:
         """Count what a stage has settled, given the open directions before it."""
         left = self.ledger.all_open()
-        if before:
+        if before > left or (before and stage != "bounds"):
             _LOG.info(
                 "%s: %d of %d open directions settled after %.2f s",
                 *(stage, before - left, before, self.deadline.elapsed),

@@ -13,6 +13,7 @@ from leo_opt.arguments import (
     optional,
     positive,
     read_callback,
+    read_executor,
     read_number,
     read_options,
     read_whole,
@@ -77,6 +78,7 @@ _READERS: Mapping[str, Reader] = MappingProxyType(
         "piece_limit": positive(read_whole),
         "margin": positive(read_number),
         "workers": positive(read_whole),
+        "executor": optional(read_executor),
         "seed": not_negative(read_whole),
         "progress": optional(read_callback),
     }
