@@ -40,14 +40,12 @@ class SharedRows(IndexedConstraint):  # type: ignore[misc]
 
 def _is_in_force(twin: Any, rows: Any) -> bool:
     """Whether a constraint holds unconditionally in the model that holds other rows."""
-    if not twin.active:
-        return False
-    block = twin.parent_block()
-    while block is not None:
-        if not block.active or block.ctype is not pyo.Block:
-            return False
-        root, block = block, block.parent_block()
-    return twin.parent_block() is not None and root is rows.model()
+    model, block = rows.model(), twin.parent_block() if twin.active else None
+    while block is not None and block.active and block.ctype is pyo.Block:
+        if block is model:
+            return True
+        block = block.parent_block()
+    return False
 
 
 @dataclass(frozen=True, eq=False)

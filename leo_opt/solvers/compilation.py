@@ -17,7 +17,8 @@ from scipy import sparse
 
 from leo_opt.errors import InvalidInputError
 from leo_opt.locks import PYOMO
-from leo_opt.solvers.extras import Extras, LinearRow, plain, unfixed
+from leo_opt.solvers.extras import Extras, plain, unfixed
+from leo_opt.solvers.pyomo_rows import LinearRow
 from leo_opt.solvers.standard_form import (
     FloatArray,
     IntArray,
