@@ -62,10 +62,10 @@ class Box:
             raise InvalidInputError(
                 f"lower has {low.size} entries and upper has {high.size}; they must agree"
             )
-        low, high = (np.array(side) for side in np.broadcast_arrays(low, high))
-        crossed = np.flatnonzero(np.atleast_1d(low > high))
-        if crossed.size:
-            k = int(crossed[0])
+        if low.shape != high.shape:
+            low, high = (np.array(side) for side in np.broadcast_arrays(low, high))
+        if (low > high).any():
+            k = int(np.flatnonzero(np.atleast_1d(low > high))[0])
             raise InvalidInputError(
                 f"lower {np.atleast_1d(low)[k]} exceeds upper {np.atleast_1d(high)[k]} at "
                 f"input {k}; swap them or correct the file"

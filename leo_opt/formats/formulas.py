@@ -237,13 +237,22 @@ def _compare_pairs(
 def _quick(
     left: str, right: str, variables: Mapping[str, Variable], sign: int, strict: bool
 ) -> Cases | None:
-    """A comparison of a variable with a number, of which large files are full."""
-    variable = variables.get(left)
+    """A comparison of variables with numbers or one another, of which large files are full."""
+    variable, other = variables.get(left), variables.get(right)
+    if variable is not None and other is not None and variable != other:
+        return [_compare_variables(variable, other, sign, strict)]
     if variable is None:
-        variable, right, sign = variables.get(right), left, -sign
-    if variable is None or right in variables:
+        variable, other, right, sign = other, None, left, -sign
+    if variable is None or other is not None:
         return None
     return [(Inequality(_unit_term(variable, sign), number(right, sign), strict),)]
+
+
+@lru_cache(maxsize=1 << 14)
+def _compare_variables(left: Variable, right: Variable, sign: int, strict: bool) -> Conjunction:
+    """sign * (left - right) <= 0, or < 0."""
+    terms = sorted([(left, Fraction(sign)), (right, Fraction(-sign))])
+    return (Inequality(tuple(terms), Fraction(0), strict),)
 
 
 @lru_cache(maxsize=1 << 14)

@@ -70,7 +70,7 @@ class RationalBox:
                 )
             [((_, k), factor)] = inequality.terms
             bound, strict = inequality.bound, inequality.strict
-            if factor > 0:
+            if factor.numerator > 0:
                 end = upper[k]
                 if end is None or (bound, not strict) < (end[0], not end[1]):
                     upper[k] = (bound, strict)
@@ -84,7 +84,10 @@ class RationalBox:
     def crossed(self) -> int | None:
         """The first input whose range is empty."""
         for k, (low, high) in enumerate(zip(self.lower, self.upper, strict=True)):
-            if low is None or high is None or low[0] < high[0]:
+            # The nearest float64 is a nondecreasing function, and comparing two is cheaper.
+            if low is None or high is None or _nearest(low[0])[0] < _nearest(high[0])[0]:
+                continue
+            if low[0] < high[0]:
                 continue
             if low[0] > high[0] or low[1] or high[1]:
                 return k

@@ -198,7 +198,7 @@ def test_witnesses_lie_in_the_box_of_the_file(
     box: tuple[str, str], outputs: str, answer: Answer | None, witness: Fraction | str | None
 ) -> None:
     asked = ask(f"(assert {outputs})", box)
-    verdict = verify(LINE, asked, piece_limit=200)
+    verdict = verify(LINE, asked, piece_limit=200, stages=STAGES[:3])
     if answer is None and witness is None:
         assert verdict.answer is not Answer.VIOLATED
         return
@@ -208,6 +208,39 @@ def test_witnesses_lie_in_the_box_of_the_file(
         exact = verdict.exact_inputs
         assert exact == (None if witness is None else exact if witness == "any" else (witness,))
         assert witness is None or exact is not None
+
+
+def decimal_case(seed: int) -> tuple[Network, str, list[list[Fraction]]]:
+    """A network, the input part of a file whose ends are no floats, and points of its box."""
+    generator = np.random.default_rng((106, seed))
+    network, _ = random_case(generator)
+    lines = [f"(declare-const X_{k} Real)" for k in range(network.input_size)]
+    lines += [f"(declare-const Y_{k} Real)" for k in range(network.output_size)]
+    ends = []
+    for k in range(network.input_size):
+        low = round(float(generator.uniform(-1, 1)), 2)
+        high = low + round(float(generator.choice([0.0, 0.7, 1.9])), 2)
+        lines.append(f"(assert (<= {low:.2f} X_{k} {high:.2f}))")
+        ends.append((Fraction(f"{low:.2f}"), Fraction(f"{high:.2f}")))
+    shares = [[Fraction(int(s), 2) for s in row] for row in generator.integers(3, size=(12, 9))]
+    points = [[a + s * (b - a) for (a, b), s in zip(ends, row, strict=False)] for row in shares]
+    return network, "\n".join(lines), points
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_boxes_of_decimals_are_decided_as_the_file_has_them(seed: int) -> None:
+    network, lines, points = decimal_case(seed)
+    outputs = [exact_output(network, point) for point in points]
+    # The threshold is what an output is at the best point that is known.
+    best = max(values[0] for values in outputs)
+    number = f"(/ {best.numerator} {best.denominator})"
+    for head in (">=", ">"):
+        asked = parse_property(f"{lines}\n(assert ({head} Y_0 {number}))")
+        verdict = verify(network, asked, piece_limit=300, seed=seed, stages=STAGES[:3])
+        if head == ">=":
+            assert verdict.answer is not Answer.HOLDS
+        if verdict.answer is Answer.VIOLATED:
+            confirm_witness(network, asked, verdict)
 
 
 def test_a_box_of_one_point_is_decided() -> None:
