@@ -173,6 +173,6 @@ def _nearest(value: Fraction) -> tuple[float, int]:
     try:
         nearest = numerator / denominator
     except OverflowError:
-        return (math.inf, 0) if numerator > 0 else (-math.inf, 0)
+        return (math.inf, 1) if numerator > 0 else (-math.inf, -1)
     top, bottom = nearest.as_integer_ratio()
     return nearest, top * denominator - numerator * bottom
