@@ -28,6 +28,8 @@ from leo_opt.formats.terms import VARIABLE, Scope, Variable, check_name, expect
 
 _MOST_BYTES = 1_000_000_000
 """Of a file, unpacked."""
+_MOST_ENDS = 20_000_000
+"""Inputs of all boxes together."""
 
 
 @dataclass(frozen=True)
@@ -272,7 +274,7 @@ def _with_boxes(formulas: list[Cases], input_size: int) -> tuple[Case, ...]:
     shared = RationalBox.unbounded(input_size).narrow(inputs)
     _check_crossed(shared, "the property")
     shared_box: Box | None = None
-    cases = []
+    cases: list[Case] = []
     empty: RationalBox | None = None
     for choice in combine([cases for cases in formulas if len(cases) != 1]):
         own_inputs, own_outputs = _split(choice)
@@ -281,6 +283,11 @@ def _with_boxes(formulas: list[Cases], input_size: int) -> tuple[Case, ...]:
             if exact.crossed is not None:
                 empty = exact
                 continue
+            if (len(cases) + 1) * input_size > _MOST_ENDS:
+                raise FileFormatError(
+                    f"the boxes of all cases have more than {_MOST_ENDS} inputs together; split "
+                    "the property into several files"
+                )
             box = exact.enclose()
         else:
             shared_box = box = shared_box or shared.enclose()

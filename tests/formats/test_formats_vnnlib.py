@@ -15,7 +15,7 @@ from smt_formulas import NUMBERS, TRUTHS, random_formula, read, value
 
 from leo_opt.domain import Box
 from leo_opt.errors import FileFormatError, InvalidInputError, LeoOptError
-from leo_opt.formats import load, load_domain
+from leo_opt.formats import load, load_domain, vnnlib
 from leo_opt.formats.vnnlib import parse_property, read_property
 
 
@@ -234,6 +234,14 @@ def test_formulas_that_grow_without_end_are_refused():
     many = "(<= Y_0 1)" * 1000
     with pytest.raises(FileFormatError, match="inequalities in its cases"):
         domain(UNIT + f"(assert (and {many} {choices.replace('(assert ', '(and ')}))")
+
+
+def test_boxes_that_would_fill_the_memory_are_refused(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(vnnlib, "_MOST_ENDS", 20)
+    parts = [f"(<= X_0 0.{k})" for k in range(1, 10)]
+    assert len(parse_property(declare() + UNIT + f"(assert (or {' '.join(parts)}))").cases) == 9
+    with pytest.raises(FileFormatError, match="more than 20 inputs together"):
+        parse_property(declare() + UNIT + f"(assert (or {' '.join(parts + parts)}))")
 
 
 @pytest.mark.slow
