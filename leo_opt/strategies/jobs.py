@@ -38,6 +38,10 @@ class SearchJob:
 
 def run_search(job: SearchJob) -> list[Finding]:
     """Answer the directions of a job one after another on one warm session."""
+    if Deadline.until(job.ends_at, None).passed:
+        return [
+            Finding(direction, job.stage, anomaly="no time left") for direction in job.directions
+        ]
     try:
         with find(GUIDE).open(job.relaxation.form) as session:
             return [_search_one(session, job, direction) for direction in job.directions]

@@ -33,7 +33,9 @@ def scatter(ledger: Ledger, settings: Settings, deadline: Deadline) -> None:
     network, domain = ledger.network, ledger.domain
     generator = np.random.default_rng(settings.seed)
     for start in range(0, settings.random_points, _BATCH):
-        if ledger.all_open() and not deadline.passed:
+        if deadline.passed:
+            return
+        if ledger.all_open():
             points = domain.sample(min(_BATCH, settings.random_points - start), generator)
             ledger.witnesses = collect(network, domain, points, ledger.witnesses)
 
