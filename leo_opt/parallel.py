@@ -7,7 +7,7 @@ with the worker's traceback as its cause. Workers that cannot even start are an 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import (
     FIRST_COMPLETED,
     BrokenExecutor,
@@ -24,6 +24,7 @@ from types import TracebackType
 from typing import Any, Generic, TypeVar
 
 from leo_opt.blas import one_blas_thread
+from leo_opt.deadline import NO_LIMIT, Deadline
 from leo_opt.errors import InvalidInputError, WorkerError
 from leo_opt.worker_processes import (
     UNGUARDED,
@@ -38,6 +39,8 @@ Result = TypeVar("Result")
 
 _ATTEMPTS = 2
 
+_GRACE = 1.0
+"""Seconds that workers have beyond a deadline to come to an end by themselves."""
 _GLANCE = 0.1
 """Seconds after which a caller looks whether a thread pool has begun any of its jobs."""
 
@@ -67,6 +70,10 @@ class Workers:
     executor
         Any `concurrent.futures.Executor` to use instead, such as
         `dask.distributed.Client.get_executor()`; it is not shut down.
+    deadline
+        Jobs look at the clock by themselves. Those that no worker has begun when it passes are
+        failures, and so is soon afterwards what a worker still does, such as one call of a solver
+        that cannot be interrupted; own processes are then ended.
 
     Raises
     ------
@@ -76,13 +83,19 @@ class Workers:
         From `run`, if no worker can be started, or the executor is broken for good.
     """
 
-    def __init__(self, count: int = 1, executor: Executor | None = None) -> None:
+    def __init__(
+        self,
+        count: int = 1,
+        executor: Executor | None = None,
+        deadline: Deadline = NO_LIMIT,
+    ) -> None:
         if count < 1:
             raise InvalidInputError(f"workers is {count}; at least 1 is needed")
         if count > 1 and executor is None:
             end_if_unguarded()
         self._count = count
         self._given = executor
+        self._deadline = deadline
         self._own: ProcessPoolExecutor | None = None
 
     def __enter__(self) -> Workers:
@@ -94,7 +107,7 @@ class Workers:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._close(wait_for_jobs=kind is None)
+        self._close(wait_for_jobs=kind is None and not self._deadline.passed)
 
     def _close(self, wait_for_jobs: bool) -> None:
         """Shut the own processes down; unfinished jobs are dropped."""
@@ -121,7 +134,8 @@ class Workers:
         """
         function = partial(_with_one_blas_thread, function)
         if self._given is not None:
-            yield from _run_on(self._given, function, jobs, range(len(jobs)), len(jobs))
+            every = range(len(jobs))
+            yield from _run_on(self._given, function, jobs, every, len(jobs), self._deadline)
         elif self._count == 1:
             for index, job in enumerate(jobs):
                 yield Done(index, function(job))
@@ -135,21 +149,23 @@ class Workers:
         waiting = list(range(len(jobs)))
         while waiting:
             lost = []
-            for done in _run_on(self._pool(), function, jobs, waiting, self._count, own=True):
+            for done in _run_on(
+                self._pool(), function, jobs, waiting, self._count, self._deadline, own=True
+            ):
                 waiting.remove(done.index)
-                if isinstance(done.outcome, JobFailure):
+                if isinstance(done.outcome, JobFailure) and not self._deadline.passed:
                     lost.append(done.index)
                     if len(lost) == self._count:
                         break
                 else:
                     yield done
-            if lost:
+            if lost or _patience(self._deadline) == 0.0:
                 self._close(wait_for_jobs=False)
             for index in lost:
                 # Alone in a pool of its own, so that a job that kills its worker harms no other.
                 with new_pool(1) as pool:
                     check_that_it_starts(pool)
-                    yield from _run_on(pool, function, jobs, [index], 1, own=True)
+                    yield from _run_on(pool, function, jobs, [index], 1, self._deadline, own=True)
 
     def _pool(self) -> ProcessPoolExecutor:
         if self._own is None:
@@ -163,12 +179,20 @@ def _with_one_blas_thread(function: Callable[[Job], Result], job: Job) -> Result
         return function(job)
 
 
+def _patience(deadline: Deadline) -> float | None:
+    """Seconds until no worker is waited for any more, or None without a limit."""
+    if deadline.seconds is None:
+        return None
+    return max(0.0, deadline.seconds + _GRACE - deadline.elapsed)
+
+
 def _run_on(
     executor: Executor,
     function: Callable[[Job], Result],
     jobs: Sequence[Job],
     indices: Sequence[int],
     window: int,
+    deadline: Deadline,
     own: bool = False,
 ) -> Iterator[Done[Result]]:
     """Submit jobs, at most `window` at once, and yield what is ready.
@@ -185,6 +209,11 @@ def _run_on(
     glance = _GLANCE if isinstance(executor, ThreadPoolExecutor) else None
     try:
         while queue or pending:
+            over = _patience(deadline) == 0.0
+            if deadline.passed:
+                yield from _give_up(queue, pending if over else {})
+            if over:
+                break
             while queue and len(pending) < window:
                 index, left = queue.pop()
                 try:
@@ -193,25 +222,39 @@ def _run_on(
                     if not own:
                         raise _refused(error) from error
                     yield Done(index, JobFailure(f"worker lost: {error!r}"))
-            ready, _ = wait(pending, glance, FIRST_COMPLETED)
-            if not ready and not any(future.running() for future in pending):
-                idle = next((future for future in pending if future.cancel()), None)
-                if idle is not None:
-                    index, _ = pending.pop(idle)
-                    yield Done(index, function(jobs[index]))
+            seconds = [limit for limit in (glance, _patience(deadline)) if limit is not None]
+            ready, _ = wait(pending, min(seconds, default=None), FIRST_COMPLETED)
+            idle = None if ready or glance is None else _take_idle(pending)
+            if idle is not None:
+                yield Done(idle, function(jobs[idle]))
             for future in ready:
                 index, left = pending.pop(future)
-                failure = _failure_of(future, executor)
-                if failure is None:
-                    yield Done(index, future.result())
-                elif left > 1:
+                outcome = _failure_of(future, executor) or future.result()
+                if isinstance(outcome, JobFailure) and left > 1:
                     queue.append((index, left - 1))
                 else:
-                    yield Done(index, failure)
+                    yield Done(index, outcome)
     finally:
         # Whoever asked has seen enough, or was interrupted.
         for future in pending:
             future.cancel()
+
+
+def _give_up(
+    queue: list[tuple[int, int]], pending: Mapping[Future[Result], tuple[int, int]]
+) -> Iterator[Done[Result]]:
+    """Failures for the jobs of a queue, which is emptied, and of some that are pending."""
+    indices = [index for index, _ in (*reversed(queue), *pending.values())]
+    queue.clear()
+    return (Done(index, JobFailure("no time left")) for index in indices)
+
+
+def _take_idle(pending: dict[Future[Result], tuple[int, int]]) -> int | None:
+    """The job of a future taken back, if no worker has begun any."""
+    if any(future.running() for future in pending):
+        return None
+    idle = next((future for future in pending if future.cancel()), None)
+    return None if idle is None else pending.pop(idle)[0]
 
 
 def _refused(error: RuntimeError) -> WorkerError:

@@ -47,6 +47,7 @@ FORBIDDEN = {
 }
 PEERS = {
     "blas",
+    "deadline",
     "parallel",
     "arguments",
     "errors",

@@ -9,17 +9,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
 import pytest
 from hard_networks import hard_network
+from worker_jobs import sleep_for
 
 from leo_opt import Box, Network, Phase, Stability, classify, propagate
 from leo_opt.deadline import Deadline
 from leo_opt.formats.formulas import Inequality
 from leo_opt.formats.vnnlib import Case, Property
+from leo_opt.parallel import JobFailure, Workers
 from leo_opt.verification import Answer, Verdict, keep_class, verify
 
 _LIMIT = 0.5
@@ -183,3 +186,30 @@ def test_a_limit_that_has_passed_before_the_call_leaves_everything_undecided() -
     verdict = verify(other, asked, time_limit=passed)
     assert verdict.answer is Answer.UNKNOWN
     assert verdict.reasons == ("time limit",)
+
+
+@pytest.mark.parametrize(("kind", "limit"), [("own processes", 8.0), ("threads", 1.0)])
+def test_workers_that_do_not_end_by_themselves_are_not_waited_for(kind: str, limit: float) -> None:
+    """As with a solver's call that cannot be interrupted; what is decided before it is kept."""
+    begin, nap = time.monotonic(), 3.0 * limit
+    pool = ThreadPoolExecutor(2)
+    # Four jobs take two workers twice as long as one.
+    executor = pool if kind == "threads" else None
+    with Workers(2, executor, Deadline(limit)) as workers:
+        # The first shows that workers have begun, however long their start takes.
+        outcomes = {done.index: done.outcome for done in workers.run(sleep_for, [0, nap, nap, nap])}
+        processes = list(workers._own._processes.values()) if workers._own else []
+    assert time.monotonic() - begin < 2.0 * nap
+    assert outcomes[0] == 0
+    assert all(isinstance(outcomes[k], JobFailure) for k in (1, 2, 3))
+    assert "no time left" in str(outcomes[3])
+    assert not any(process.is_alive() for process in processes)
+    pool.shutdown(wait=False, cancel_futures=True)
+
+
+def test_classify_with_workers_ends_in_time() -> None:
+    net, begin = hard_network((40, 60, 60)), time.monotonic()
+    stability = classify(net, Box(-1, 1), stages=["milp"], workers=2, time_limit=3.0)
+    # Generous, as this is the time of the clock, with processes that share the machine.
+    assert time.monotonic() - begin < 20.0
+    assert undecided(stability) > 0

@@ -21,6 +21,11 @@ def square(x: int) -> int:
     return x * x
 
 
+def sleep_for(seconds: float) -> float:
+    time.sleep(seconds)
+    return seconds
+
+
 def refuse(x: int) -> int:
     raise InvalidInputError(f"value {x}")
 

@@ -124,12 +124,13 @@ def classify(
     Stability, NeurIPS 2021.
     """
     read_word(strategy, "strategy", STRATEGIES)
+    deadline = Deadline.of(time_limit)
     settings = Settings(
         solver=solver,
         formulation=formulation,
         samples=samples,
         random_points=random_points,
-        time_limit=Deadline.of(time_limit),
+        time_limit=deadline,
         unit_time_limit=unit_time_limit,
         node_limit=node_limit,
         margin=margin,
@@ -146,7 +147,7 @@ def classify(
     box = read_box(domain).spread(read_network(network).input_size)
     given = None if bounds is None else read_bounds(bounds, network, box)
     find_solver(solver)
-    with one_blas_thread(), Workers(workers, executor) as places:
+    with one_blas_thread(), Workers(workers, executor, deadline) as places:
         run = Run(network, box, settings, places)
         if given is not None:
             run.ledger.take(given)

@@ -112,11 +112,12 @@ def verify(
     Programming, ICLR 2019.
     G. Katz, C. Barrett, D. Dill, K. Julian, M. Kochenderfer, Reluplex, CAV 2017 (ACAS Xu).
     """
+    deadline = Deadline.of(time_limit)
     settings = Settings(
         solver=solver,
         formulation=formulation,
         stages=stages,
-        time_limit=Deadline.of(time_limit),
+        time_limit=deadline,
         node_limit=node_limit,
         piece_limit=piece_limit,
         margin=margin,
@@ -133,7 +134,7 @@ def verify(
     with (
         np.errstate(over="ignore", invalid="ignore"),
         one_blas_thread(),
-        Workers(workers, executor) as places,
+        Workers(workers, executor, deadline) as places,
     ):
         run = Run(network, asked, settings, places)
         run.settle()
