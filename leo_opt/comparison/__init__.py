@@ -8,7 +8,7 @@ from leo_opt.comparison.outputs import Report, check_folder, write_report
 from leo_opt.comparison.plan import Plan, read_plan
 from leo_opt.comparison.profiles import Profile, profiles
 from leo_opt.comparison.record import Entry, Results, read_results
-from leo_opt.comparison.runs import Finished, run_plan
+from leo_opt.comparison.runs import Finished, Found, run_plan
 from leo_opt.comparison.summary import summarise, summarise_gaps
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "Clash",
     "Entry",
     "Finished",
+    "Found",
     "Measurement",
     "Plan",
     "Profile",

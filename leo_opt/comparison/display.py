@@ -7,12 +7,12 @@ from contextlib import contextmanager
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from leo_opt.comparison.runs import Finished
+from leo_opt.comparison.runs import Finished, Found
 from leo_opt.console import PlainConsole
 
 
 @contextmanager
-def show_progress(quiet: bool) -> Iterator[Callable[[Finished], None] | None]:
+def show_progress(quiet: bool) -> Iterator[Callable[[Found | Finished], None] | None]:
     """A callback for `run_plan` that shows where it stands.
 
     Parameters
@@ -29,15 +29,28 @@ def show_progress(quiet: bool) -> Iterator[Callable[[Finished], None] | None]:
             *columns, MofNCompleteColumn(), TimeElapsedColumn(), console=console, transient=True
         ) as bars:
             task = bars.add_task("questions", total=None)
-            yield lambda event: bars.update(
-                task, description=_describe(event), completed=event.done, total=event.total
-            )
+
+            def move(event: Found | Finished) -> None:
+                if isinstance(event, Found) and event.done:
+                    console.print(f"{event.done} of {event.total}: {_describe(event)}")
+                bars.update(
+                    task, description=_describe(event), completed=event.done, total=event.total
+                )
+
+            yield move
     else:
-        yield lambda event: console.print(f"{event.done} of {event.total}: {_describe(event)}")
+
+        def tell(event: Found | Finished) -> None:
+            if isinstance(event, Finished) or event.done:
+                console.print(f"{event.done} of {event.total}: {_describe(event)}")
+
+        yield tell
 
 
-def _describe(event: Finished) -> str:
-    """One line about a cell that is finished."""
+def _describe(event: Found | Finished) -> str:
+    """One line about a cell that is finished, or about those that were."""
+    if isinstance(event, Found):
+        return "found in the folder" if event.done else "questions"
     cell, found = event.cell, event.measurement
     layer, unit, sign = cell.direction
     asked = f"{cell.network_name} ({layer}, {unit}) {'above' if sign > 0 else 'below'}"

@@ -26,7 +26,12 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _STYLES = ("-", "--", "-.", ":")
-_MOST_FACTOR = 1000.0
+_WIDTH = 5.2
+"""Inches of a figure, with one panel below the other: narrow screens shrink it, and its letters."""
+_SMALL, _LARGE = 9, 11
+"""Points of letters."""
+_LEAST_FACTOR = 2.0
+"""Where the axis of factors ends at the earliest."""
 
 
 def draw(entries: Sequence[Entry], clock: str = "wall") -> dict[str, bytes]:
@@ -66,27 +71,32 @@ def _draw_profiles(
     panels = _panels(entries, clock)
     if not panels:
         return None
-    rows, wide = -(-len(panels) // 2), min(2, len(panels))
-    figure = figure_class(figsize=(5.2 * wide, 3.6 * rows), layout="constrained")
-    axes = figure.subplots(rows, wide, squeeze=False, sharey=True).ravel()
+    figure = figure_class(figsize=(_WIDTH, 4.2 * len(panels)), layout="constrained")
+    axes = figure.subplots(len(panels), 1, squeeze=False).ravel()
     names = list(dict.fromkeys(entry.cell["formulation"] for entry in entries))
-    for axis, (title, lines) in zip(axes, panels.items(), strict=False):
+    for axis, (title, lines) in zip(axes, panels.items(), strict=True):
+        end = 1.05 * max(
+            [
+                _LEAST_FACTOR,
+                *(profile.ratios[-1:].max() for profile in lines if profile.ratios.size),
+            ]
+        )
         several = len({profile.contestant.solver for profile in lines}) > 1
         for place, profile in enumerate(lines):
             who = profile.contestant
             # Panels of one solver share colours; among solvers each line has its own.
             k = place if several else names.index(who.formulation)
             label = who.label if several else f"{who.formulation} {who.settings}".strip()
-            _draw_profile(axis, profile, f"C{k % 10}", _STYLES[k // 10 % len(_STYLES)], label)
-        _decorate(axis, f"{title} ({lines[0].questions} questions)")
-        axis.legend(fontsize=7, loc="lower right")
-    for axis in axes[len(panels) :]:
-        axis.set_axis_off()
+            label = f"{label} ({profile.ratios.size} of {profile.questions})"
+            style = _STYLES[k // 10 % len(_STYLES)]
+            _draw_profile(axis, profile, end, colour=f"C{k % 10}", style=style, label=label)
+        _decorate(axis, title, end)
+        axis.legend(fontsize=_SMALL, loc="lower right")
     return figure
 
 
 def _panels(entries: Sequence[Entry], clock: str) -> dict[str, list[Profile]]:
-    """Profiles by title, without contestants that solved nothing."""
+    """Profiles by title, also of contestants that solved nothing; none where nobody did."""
     solvers = list(dict.fromkeys(entry.cell["solver"] for entry in entries))
     panels = {
         f"on {solver}": profiles([e for e in entries if e.cell["solver"] == solver], clock)
@@ -95,37 +105,40 @@ def _panels(entries: Sequence[Entry], clock: str) -> dict[str, list[Profile]]:
     if len(solvers) > 1:
         groups = contestants(entries)
         best = [_best(summarise(entries, clock), solver) for solver in solvers]
-        chosen = [entry for who in best if who is not None for entry in groups[who]]
+        chosen = [entry for who in best for entry in groups[who]]
         panels["the best on each solver"] = profiles(chosen, clock)
-    solved = {title: [p for p in lines if p.ratios.size] for title, lines in panels.items()}
-    return {title: lines for title, lines in solved.items() if lines}
+    solved = any(profile.ratios.size for lines in panels.values() for profile in lines)
+    return panels if solved else {}
 
 
-def _best(lines: Sequence[Line], solver: str) -> Contestant | None:
+def _best(lines: Sequence[Line], solver: str) -> Contestant:
     """The contestant of a solver that solves most, and of these the fastest."""
-    mine = [line for line in lines if line.contestant.solver == solver and line.solved]
+    mine = [line for line in lines if line.contestant.solver == solver]
     key = [(-line.solved, line.mean_seconds or 0.0) for line in mine]
-    return mine[key.index(min(key))].contestant if mine else None
+    return mine[key.index(min(key))].contestant
 
 
-def _draw_profile(axis: Axes, profile: Profile, colour: str, style: str, label: str | None) -> None:
-    """The step function rho of one contestant."""
-    factors = np.concatenate([[1.0], profile.ratios, [_MOST_FACTOR]])
+def _draw_profile(
+    axis: Axes, profile: Profile, end: float, *, colour: str, style: str, label: str
+) -> None:
+    """The step function rho of one contestant up to a factor."""
+    factors = np.concatenate([[1.0], profile.ratios, [end]])
     shares = [profile.share(factor) for factor in factors]
     axis.step(
         factors, shares, where="post", color=colour, linestyle=style, label=label, linewidth=1.4
     )
 
 
-def _decorate(axis: Axes, title: str) -> None:
+def _decorate(axis: Axes, title: str, end: float) -> None:
     axis.set_xscale("log")
-    axis.set_xlim(1.0, _MOST_FACTOR)
-    axis.set_ylim(0.0, 1.02)
-    axis.set_title(title, fontsize=9)
-    axis.set_xlabel("time over the fastest", fontsize=8)
-    axis.set_ylabel("share of questions solved", fontsize=8)
+    axis.set_xlim(1.0, end)
+    # A line at 0 or 1 stays in sight.
+    axis.set_ylim(-0.02, 1.02)
+    axis.set_title(title, fontsize=_LARGE)
+    axis.set_xlabel("time over the fastest", fontsize=_LARGE)
+    axis.set_ylabel("share of questions solved", fontsize=_LARGE)
     axis.grid(alpha=0.3)
-    axis.tick_params(labelsize=7)
+    axis.tick_params(which="both", labelsize=_SMALL)
 
 
 def _draw_gaps(figure_class: type[Figure], entries: Sequence[Entry]) -> Figure | None:
@@ -133,7 +146,7 @@ def _draw_gaps(figure_class: type[Figure], entries: Sequence[Entry]) -> Figure |
     shares = _shares(entries)
     if not shares:
         return None
-    figure = figure_class(figsize=(7.0, 1.4 + 0.35 * len(shares)), layout="constrained")
+    figure = figure_class(figsize=(_WIDTH, 1.6 + 0.4 * len(shares)), layout="constrained")
     axis: Any = figure.subplots()
     values = [100.0 * np.array(points) for points in shares.values()]
     heights = np.arange(len(shares), 0, -1)
@@ -142,10 +155,10 @@ def _draw_gaps(figure_class: type[Figure], entries: Sequence[Entry]) -> Figure |
     for height, points in zip(heights, values, strict=True):
         spread = height + generator.uniform(-0.18, 0.18, size=points.size)
         axis.plot(points, spread, "o", markersize=3, alpha=0.5, color="C0")
-    axis.set_yticks(heights, list(shares), fontsize=8)
+    axis.set_yticks(heights, list(shares))
     axis.axvline(0.0, color="grey", linewidth=0.8)
-    axis.set_xlabel(f"percent of the root gap of {BASELINE} closed", fontsize=8)
-    axis.tick_params(labelsize=7)
+    axis.set_xlabel(f"percent of the root gap of {BASELINE} closed", fontsize=_LARGE)
+    axis.tick_params(labelsize=_SMALL)
     axis.grid(alpha=0.3, axis="x")
     return figure
 

@@ -31,7 +31,7 @@ class Profile:
     ratios : (k,) array
         Sorted time ratios to the fastest contestant on the questions it solved, each at least 1.
     questions
-        Questions that any contestant solved.
+        All that were asked of any contestant, so that the share in the end is that of the tables.
     """
 
     contestant: Contestant
@@ -47,11 +47,12 @@ class Profile:
 def profiles(entries: Sequence[Entry], clock: str = "wall") -> list[Profile]:
     """Profiles of contestants against one another, by a clock of `CLOCKS`.
 
-    A question counts if anybody solved it. What a contestant was refused, failed, got wrong or
-    did not solve has an infinite ratio.
+    Every question counts. What a contestant was refused, failed, got wrong or did not solve has an
+    infinite ratio.
     """
     times: dict[Contestant, dict[object, float]] = {}
     best: dict[object, float] = {}
+    asked = {run_of(entry) for entry in entries}
     for who, mine in contestants(withdraw(entries)).items():
         times[who] = {}
         for entry in filter(is_solved, mine):
@@ -60,6 +61,6 @@ def profiles(entries: Sequence[Entry], clock: str = "wall") -> list[Profile]:
                 times[who][run_of(entry)] = seconds
                 best[run_of(entry)] = min(best.get(run_of(entry), math.inf), seconds)
     return [
-        Profile(who, np.sort([seconds / best[run] for run, seconds in mine.items()]), len(best))
+        Profile(who, np.sort([seconds / best[run] for run, seconds in mine.items()]), len(asked))
         for who, mine in times.items()
     ]

@@ -25,6 +25,20 @@ _GRACE = 900.0
 
 
 @dataclass(frozen=True)
+class Found:
+    """What a folder holds of a plan when the run begins.
+
+    Parameters
+    ----------
+    done, total
+        Cells of the plan that are finished, and all of them.
+    """
+
+    done: int
+    total: int
+
+
+@dataclass(frozen=True)
 class Finished:
     """A cell that has just been measured, and where the run stands.
 
@@ -46,7 +60,7 @@ def run_plan(
     *,
     workers: int = 1,
     retry: bool = False,
-    progress: Callable[[Finished], None] | None = None,
+    progress: Callable[[Found | Finished], None] | None = None,
 ) -> Results:
     """Run the cells of a plan that a folder does not hold yet.
 
@@ -60,7 +74,7 @@ def run_plan(
     retry
         Run again what an earlier run recorded as refused or failed.
     progress
-        Called after each cell.
+        Called before the first cell and after each.
 
     Returns
     -------
@@ -88,6 +102,8 @@ def run_plan(
         waiting = [cell for cell in cells if cell.key not in final]
         environment = record.note_environment(describe_environment(plan.solvers))
         done = len(cells) - len(waiting)
+        if progress is not None:
+            progress(Found(done, len(cells)))
         with closing(_run(waiting, workers)) as finished:
             for cell, measurement in finished:
                 record.append(cell, measurement, environment)

@@ -59,6 +59,13 @@ def test_report_only_writes_the_same_files_anew(finished: Path) -> None:
     assert {name: (finished / name).read_bytes() for name in FILES} == before
 
 
+def test_a_resumed_run_says_what_it_found(finished: Path) -> None:
+    plan = str(finished.parent / "plan.toml")
+    done = CliRunner().invoke(main, ["bench", plan, "-o", str(finished)])
+    assert done.exit_code == 0, done.output
+    assert done.stderr == "6 of 6: found in the folder\n"
+
+
 def test_without_matplotlib_there_are_tables_and_the_cure(
     finished: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

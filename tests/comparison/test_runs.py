@@ -55,7 +55,7 @@ def test_a_changed_plan_runs_only_its_new_cells(tmp_path: Path, counted: list[st
 def test_an_interrupted_run_keeps_what_is_finished(tmp_path: Path, counted: list[str]) -> None:
     plan = read_plan(write_plan(tmp_path, PLAN + PARTITION))
 
-    def interrupt(event: runs.Finished) -> None:
+    def interrupt(event: runs.Found | runs.Finished) -> None:
         if event.done == 2:
             raise KeyboardInterrupt
 
