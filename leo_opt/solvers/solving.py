@@ -128,7 +128,11 @@ def solve(
         )
     if load:
         load_values(model, compiled, answer)
-    objective, bound = answer.incumbent_objective, answer.objective_bound
+    # Adding 0 makes -0 a plain zero.
+    objective, bound = (
+        None if value is None else value + 0.0
+        for value in (answer.incumbent_objective, answer.objective_bound)
+    )
     gap = None
     if objective is not None and bound is not None:
         gap = abs(bound - objective) / max(1.0, abs(objective))
