@@ -180,7 +180,7 @@ class Box:
         )
 
 
-BoxLike = Box | tuple[float | FloatArray, float | FloatArray]
+BoxLike = Box | tuple[float | NDArray[Any], float | NDArray[Any]]
 """What public functions take for a box: one, or a pair of numbers or arrays (lower, upper)."""
 
 

@@ -32,7 +32,7 @@ from leo_opt.verification import Verdict, keep_class, verify
 def work() -> float:
     network: Network = Network.from_arrays([np.eye(2)], [None])
     box = Box.around([0.0, 0.5], 0.1, within=(0.0, 1.0))
-    bounds: Bounds = propagate(network, (np.zeros(2), np.ones(2)))
+    bounds: Bounds = propagate(network, (np.zeros(2), np.ones(2, dtype=np.float32)))
     stability: Stability = classify(network, box, bounds=bounds, formulation=BigM)
     if stability.phases[0][0] is Phase.UNSTABLE:
         raise LeoOptError("unstable")
