@@ -162,8 +162,10 @@ class SolverEntry:
 
     @property
     def label(self) -> str:
-        """Name and options for tables."""
-        said = [f"{key}={value}" for key, value in (*self.options, *self.extra)]
+        """Name and options for tables; says of which nobody knows whether they are in force."""
+        said = [f"{key}={value}" for key, value in self.options]
+        unsure = "" if not self.extra or find_solver(self.name).checks_options else " (unchecked)"
+        said += [f"{key}={value}{unsure}" for key, value in self.extra]
         return _label(self.name, said)
 
 

@@ -37,6 +37,9 @@ class Solver(ABC):
     smallest_entry
         Matrix entries up to this magnitude would be dropped by the solver without a word; they
         are left out by hand, and their rows widened by what they could have contributed.
+    checks_options
+        Whether an option in `SolverOptions.extra` that it does not know is refused; what is not
+        checked is not said to be in force.
     """
 
     name: str
@@ -44,6 +47,7 @@ class Solver(ABC):
     install: str
     features: frozenset[Feature]
     smallest_entry: float = 0.0
+    checks_options: bool = True
 
     # What a backend writes.
 

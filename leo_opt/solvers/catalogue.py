@@ -69,7 +69,7 @@ def find(name: str | Solver) -> Solver:
     if name == "auto":
         return Auto(find)
     if name.startswith(PYOMO):
-        return PyomoSolver(name.removeprefix(PYOMO))
+        return PyomoSolver(name.removeprefix(PYOMO), find)
     raise InvalidInputError(
         f"solver {name!r} is unknown; known are {', '.join(names())}, auto and pyomo:NAME"
     )

@@ -11,6 +11,7 @@ from leo_opt.solvers.questions import (
     LIMITS,
     Answer,
     Question,
+    SolverOptions,
     Termination,
     dual_bound,
     finite,
@@ -22,17 +23,52 @@ DISAGREEMENT = 1e-5
 """An incumbent this much (relatively) better than the bound convicts the solver of an error."""
 
 
-def doubt(answer: Answer, question: Question, state: ModelState, has_bounds: bool) -> Answer:
+_TOLERANCE = 1e-6
+"""How far solvers let a row or a column of range about 1 be violated, unless told otherwise."""
+
+_USUAL_TERMS = 2.0**10
+"""Objectives whose terms add up to no more are believed up to the solver's tolerances, as they
+are: callers that bring their objective to a range of about 1 have a margin of their own."""
+
+
+def blur_of(question: Question, state: ModelState, options: SolverOptions) -> float:
+    """How far a bound can be off because tolerances hide what happens in large columns.
+
+    A column that ranges over 1e10 is held in units of 1e10, and its tolerance of 1e-6 hides what
+    happens within 1e4: relu(x) - 2 relu(x - 1) + relu(x - 2) is 0 to a solver. So the bound of an
+    objective with large terms is as wide as the tolerance makes them; 0 for usual ones.
+    """
+    used = (question.objective != 0.0) & ~state.form.integer
+    with np.errstate(over="ignore", invalid="ignore"):
+        width = (state.upper - state.lower)[used]
+        terms = np.abs(question.objective[used]) * np.where(np.isfinite(width), width, 0.0)
+    total = float(terms.sum())
+    if total <= _USUAL_TERMS:
+        return 0.0
+    given = (options.feasibility_tolerance or 0.0, options.integrality_tolerance or 0.0)
+    return max(_TOLERANCE, *given) * total
+
+
+def doubt(
+    answer: Answer, question: Question, state: ModelState, has_bounds: bool, blur: float
+) -> Answer:
     """An answer with its objective evaluated, and without what cannot be believed.
 
     Parameters
     ----------
     has_bounds
         Whether the solver reports true dual bounds at all.
+    blur
+        What to widen its bound by.
     """
     condition, message = answer.termination_condition, answer.message
     bound = finite(answer.objective_bound) if has_bounds else None
-    bound = None if condition in BOUNDLESS else bound
+    duals = None if answer.row_duals is None else one_sided(answer.row_duals, state)
+    if condition in BOUNDLESS or bound is None:
+        bound = None
+    elif blur:
+        proof = None if duals is None else _proof(question, duals, state)
+        bound = finite(bound + blur if proof is None else max(bound, proof + _ROUNDING * blur))
     point, value = answer.point, None
     if point is not None:
         value = question.value(point)
@@ -48,9 +84,22 @@ def doubt(answer: Answer, question: Question, state: ModelState, has_bounds: boo
         incumbent_objective=value,
         objective_bound=bound,
         point=point,
-        row_duals=None if answer.row_duals is None else one_sided(answer.row_duals, state),
+        row_duals=duals,
         ray=checked_ray(answer.ray, state),
         message=message,
+    )
+
+
+_ROUNDING = 1e-6
+"""Of a sum, as a share of what tolerances make of it."""
+
+
+def _proof(question: Question, duals: FloatArray, state: ModelState) -> float | None:
+    """What weak duality says with duals (rows,), up to rounding; None where that is nothing."""
+    matrix, lower, upper = state.rows()
+    columns = (state.lower, state.upper)
+    return finite(
+        question.constant + dual_bound(question.objective, duals, matrix, (lower, upper), columns)
     )
 
 

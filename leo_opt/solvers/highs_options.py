@@ -79,7 +79,11 @@ def set_options(highs: Any, options: SolverOptions) -> None:
         "mip_abs_gap": float(options.absolute_gap),
         "primal_feasibility_tolerance": options.feasibility_tolerance,
         "dual_feasibility_tolerance": options.feasibility_tolerance,
-        "mip_feasibility_tolerance": options.integrality_tolerance or _MIP_TOLERANCE,
+        "mip_feasibility_tolerance": (
+            _MIP_TOLERANCE
+            if options.integrality_tolerance is None
+            else options.integrality_tolerance
+        ),
         "small_matrix_value": SMALLEST_ENTRY,
         **options.extra,
     }

@@ -8,7 +8,11 @@ witnesses only.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
+
+import numpy as np
 
 from leo_opt.errors import InvalidInputError, SolverNotAvailableError
 from leo_opt.solvers.base import Solver
@@ -17,10 +21,24 @@ from leo_opt.solvers.licences import Licence
 from leo_opt.solvers.pyomo_instance import OPTIONS, PyomoInstance
 from leo_opt.solvers.questions import Feature, Question, SolverOptions
 from leo_opt.solvers.session import Session
+from leo_opt.solvers.standard_form import StandardForm
 from leo_opt.solvers.state import ModelState
 
 _TRUE_BOUND = frozenset({"appsi_highs", "gurobi_direct"})
 """Pyomo interfaces whose upper bound of a maximisation is a dual bound, as was checked."""
+
+ENGINES: Mapping[str, str] = MappingProxyType(
+    {
+        "appsi_highs": "highs",
+        "highs": "highs",
+        "gurobi_direct": "gurobi",
+        "gurobi_persistent": "gurobi",
+        "appsi_gurobi": "gurobi",
+        "scip_direct": "scip",
+    }
+)
+"""Interfaces to a solver that this package knows, too, and that takes the same options: with it
+they are tried, since Pyomo hands on what it is given, and some interfaces are silent about it."""
 
 _OPTIONAL = frozenset({"threads", "seed"})
 """Fields that do no harm where a solver has no such option."""
@@ -33,14 +51,19 @@ class PyomoSolver(Solver):
     ----------
     interface
         A name that `pyomo.environ.SolverFactory` takes, such as "cbc" or "glpk".
+    find
+        From the name of a solver of this package to the solver.
     """
 
     smallest_entry = 1e-9
 
-    def __init__(self, interface: str) -> None:
+    def __init__(self, interface: str, find: Callable[[str], Solver]) -> None:
         self.interface = self.package = interface
         self.name = f"pyomo:{interface}"
         self.install = f"install {interface} as its own pages say; see `pyomo help --solvers`"
+        self._engine = ENGINES.get(interface, "")
+        self._find = find
+        self.checks_options = bool(self._engine)
         bounds = {Feature.DUAL_BOUND} if interface in _TRUE_BOUND else set()
         self.features = frozenset(bounds)
 
@@ -78,6 +101,10 @@ class PyomoSolver(Solver):
 
     def _open(self, state: ModelState, options: SolverOptions) -> Session:
         settings = self._settings(options)
+        if options.extra and self._engine:
+            engine = self._find(self._engine)
+            if engine.available():
+                engine.open(_smallest_model(), SolverOptions(extra=options.extra)).close()
         return PyomoSession(
             self,
             state,
@@ -114,6 +141,12 @@ class PyomoSolver(Solver):
                     "in SolverOptions.extra"
                 )
         return settings
+
+
+def _smallest_model() -> StandardForm:
+    """0 <= x <= 1, x integral."""
+    zero, one = np.zeros(1), np.ones(1)
+    return StandardForm(np.ones((1, 1)), zero, one, zero, one, np.array([True]))
 
 
 class PyomoSession(PairSession):

@@ -214,8 +214,10 @@ class Answer:
     incumbent_objective
         Objective at `point`, evaluated in float64, or None.
     objective_bound
-        Dual bound: no feasible point is better. None where there is none, where it is not
-        finite, and for infeasible, unbounded and failed solves, which prove nothing.
+        Dual bound: no feasible point is better, up to the solver's tolerances; widened where
+        these hide more than usual, see `leo_opt.solvers.doubts.blur_of`. None where there is none,
+        where it is not finite, and for infeasible, unbounded and failed solves, which prove
+        nothing.
     stopped_by
         "incumbent" or "bound" if that stop of the question ended the solve, "limit" for a time,
         iteration or node limit, else None.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -38,10 +38,56 @@ _TERMINATION = MappingProxyType(
 
 _TOLERANCES = ("numerics/feastol", "numerics/dualfeastol", "numerics/epsilon")
 
+_LEAST_TOLERANCE = 1e-10
+"""SCIP takes smaller ones and tells them back, and its LP solver goes on with this one."""
+
+
+def tolerances_of(options: SolverOptions) -> dict[str, float]:
+    """SCIP's tolerances as options ask for them; integrality has none of its own."""
+    feasibility, integrality = options.feasibility_tolerance, options.integrality_tolerance
+    given = [value for value in (feasibility, integrality) if value is not None]
+    settings = {} if not given else {"numerics/feastol": min(given)}
+    return settings if feasibility is None else {**settings, "numerics/dualfeastol": feasibility}
+
+
+def check_tolerance(name: str, value: object) -> None:
+    """Refuse a tolerance that SCIP would not keep.
+
+    Raises
+    ------
+    InvalidInputError
+        Naming the least that it keeps.
+    """
+    if isinstance(value, int | float) and value < _LEAST_TOLERANCE:
+        raise InvalidInputError(
+            f"SCIP does not keep {name} = {value!r}; the least is {_LEAST_TOLERANCE}"
+        )
+
 
 def _clipped(bounds: FloatArray) -> list[float]:
     values: list[float] = np.clip(bounds, -INFINITY, INFINITY).tolist()
     return values
+
+
+def set_parameters(model: Any, settings: Mapping[str, object]) -> None:
+    """Set SCIP's parameters by name; None leaves its own value.
+
+    Raises
+    ------
+    InvalidInputError
+        Naming the one that SCIP does not take.
+    """
+    for name, value in settings.items():
+        if value is None:
+            continue
+        if name in _TOLERANCES[:2]:
+            check_tolerance(name, value)
+        try:
+            model.setParam(name, value)
+        except (KeyError, ValueError, TypeError, LookupError, OSError) as error:
+            raise InvalidInputError(
+                f"SCIP refuses parameter {name} = {value!r}: {error!r}"
+            ) from error
 
 
 class ScipBranchAndBound(Instance):
@@ -79,21 +125,12 @@ class ScipBranchAndBound(Instance):
             "randomization/randomseedshift": options.seed,
             "limits/gap": options.relative_gap,
             "limits/absgap": options.absolute_gap,
-            "numerics/feastol": options.feasibility_tolerance or options.integrality_tolerance,
-            "numerics/dualfeastol": options.feasibility_tolerance,
+            **tolerances_of(options),
             # Solutions of one question would otherwise start the next.
             "limits/maxorigsol": 0,
             **options.extra,
         }
-        for name, value in settings.items():
-            if value is None:
-                continue
-            try:
-                self._model.setParam(name, value)
-            except (KeyError, ValueError, TypeError, LookupError, OSError) as error:
-                raise InvalidInputError(
-                    f"SCIP refuses parameter {name} = {value!r}: {error!r}"
-                ) from error
+        set_parameters(self._model, settings)
         if options.log_file is not None:
             self._model.setLogfile(options.log_file)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,17 @@ import numpy as np
 from leo_opt.solvers.instances import Instance
 from leo_opt.solvers.interrupts import InterruptGuard
 from leo_opt.solvers.questions import Answer, Question, Rows, SolverOptions, Termination
-from leo_opt.solvers.scip_branching import INFINITY
+from leo_opt.solvers.scip_branching import (
+    INFINITY,
+    check_tolerance,
+    set_parameters,
+    tolerances_of,
+)
 from leo_opt.solvers.standard_form import FloatArray, IntArray
 from leo_opt.solvers.state import ModelState
+
+_NAMES = MappingProxyType({"numerics/feastol": "FEASTOL", "numerics/dualfeastol": "DUALFEASTOL"})
+"""The LP solver's words for tolerances of SCIP."""
 
 
 class ScipRelaxation(Instance):
@@ -25,9 +34,9 @@ class ScipRelaxation(Instance):
         self._load()
 
     def _load(self) -> None:
-        from pyscipopt import LP, SCIP_LPPARAM
+        from pyscipopt import LP, SCIP_LPPARAM, Model
 
-        state, tolerance = self._state, self._options.feasibility_tolerance
+        state, tolerances = self._state, tolerances_of(self._options)
         self._parameters: Any = SCIP_LPPARAM
         self._lp: Any = LP("relaxation", "maximize")
         columns = state.form.columns
@@ -38,9 +47,13 @@ class ScipRelaxation(Instance):
             ubs=self._bounds(state.upper),
         )
         self._lp.setIntParam(self._parameters.LPINFO, 0)
-        if tolerance is not None:
-            self._lp.setRealParam(self._parameters.FEASTOL, tolerance)
-            self._lp.setRealParam(self._parameters.DUALFEASTOL, tolerance)
+        # Other parameters are about branch and bound, and only their names can be wrong here.
+        if self._options.extra:
+            set_parameters(Model(), self._options.extra)
+        for name, key in _NAMES.items():
+            if name in tolerances:
+                check_tolerance(name, tolerances[name])
+                self._lp.setRealParam(getattr(self._parameters, key), tolerances[name])
         matrix, lower, upper = state.rows()
         self.add_rows(Rows(matrix, lower, upper))
 
@@ -52,10 +65,9 @@ class ScipRelaxation(Instance):
     @property
     def tolerances(self) -> dict[str, float]:
         """Of the LP solver inside SCIP."""
-        names = {"lp feastol": "FEASTOL", "lp dualfeastol": "DUALFEASTOL"}
         return {
             name: float(self._lp.getRealParam(getattr(self._parameters, key)))
-            for name, key in names.items()
+            for name, key in _NAMES.items()
         }
 
     def set_bounds(self, columns: IntArray, lower: FloatArray, upper: FloatArray) -> None:

@@ -22,7 +22,7 @@ from leo_opt.errors import SolverError
 from leo_opt.solvers.arguments import read_array, read_constant, read_limit, read_stop
 from leo_opt.solvers.attempts import attempt
 from leo_opt.solvers.border import ForeignError, border
-from leo_opt.solvers.doubts import doubt
+from leo_opt.solvers.doubts import blur_of, doubt
 from leo_opt.solvers.interrupts import InterruptGuard
 from leo_opt.solvers.objectives import divided, factor_of, multiplied
 from leo_opt.solvers.questions import (
@@ -308,14 +308,18 @@ class Session(ABC):
             raise SolverError(
                 f"the question needs {', '.join(sorted(lacks))}, which {self.solver.name} lacks"
             )
+        blur = blur_of(question, self.state, self.options)
+        asked = question
+        if question.stop_below is not None:
+            asked = replace(question, stop_below=question.stop_below - blur)
         answer = replace(
-            attempt(self._solve_scaled, question, self.solver.features, self._guards(question)),
+            attempt(self._solve_scaled, asked, self.solver.features, self._guards(asked)),
             tolerances=self._fixed_tolerances,
             solver=f"{self.solver.name} {self._version}",
         )
         solved = question.relaxation and answer.termination_condition == Termination.OPTIMAL
         has_bounds = solved or Feature.DUAL_BOUND in self.solver.features
-        return doubt(answer, question, self.state, has_bounds)
+        return doubt(answer, question, self.state, has_bounds, blur)
 
     def _solve_scaled(self, question: Question, guard: InterruptGuard) -> Answer:
         """Ask with an objective of a size that the solver can tell from its tolerances."""

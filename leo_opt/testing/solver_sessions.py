@@ -290,12 +290,30 @@ def check_arguments(solver: Solver) -> None:
 def check_unknown_option(solver: Solver) -> None:
     """An option that the solver does not know is refused by name when the session is opened."""
     form, _, _ = knapsack()
-    try:
-        solver.open(form, SolverOptions(extra={"no_such_option": 1})).close()
-    except InvalidInputError as error:
-        expect("no_such_option" in str(error), f"the option is not named: {error}")
-        return
-    expect(False, "an unknown option was taken")
+    for model in (form, replace(form, integer=np.zeros(form.columns, dtype=np.bool_))):
+        try:
+            solver.open(model, SolverOptions(extra={"no_such_option": 1})).close()
+        except InvalidInputError as error:
+            expect("no_such_option" in str(error), f"the option is not named: {error}")
+            continue
+        expect(not solver.checks_options, "an unknown option was taken")
+
+
+def check_tolerances(solver: Solver) -> None:
+    """A tolerance is in force as it is told, or refused by name."""
+    form, objective, best = knapsack()
+    for model in (form, replace(form, integer=np.zeros(form.columns, dtype=np.bool_))):
+        for tolerance in (1e-5, 1e-8, 1e-9, 1e-11, 1e-13, 0.0):
+            try:
+                session = solver.open(model, SolverOptions(feasibility_tolerance=tolerance))
+            except InvalidInputError as error:
+                expect("tol" in str(error).lower(), f"the tolerance is not named: {error}")
+                continue
+            with session:
+                answer = session.maximize(objective)
+                told = answer.tolerances.values()
+                expect(tolerance in told, f"{tolerance} is not in force: {answer.tolerances}")
+                expect(model is not form or close(answer.incumbent_objective, best), f"{answer}")
 
 
 def check_description(solver: Solver) -> None:

@@ -46,9 +46,11 @@ SOLVER_CHECKS: Mapping[str, Check] = MappingProxyType(
         "silence": sessions.check_silence,
         "closing": sessions.check_closing,
         "unknown-option": sessions.check_unknown_option,
+        "tolerances": sessions.check_tolerances,
         "description": sessions.check_description,
         "extreme-columns": scaling.check_extreme_columns,
         "extreme-callbacks": scaling.check_extreme_callbacks,
+        "large-boxes": scaling.check_large_boxes,
         "extreme-objectives": scaling.check_extreme_objectives,
         "arguments": sessions.check_arguments,
     }

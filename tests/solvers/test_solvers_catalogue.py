@@ -8,12 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from leo_opt.comparison.contestants import SolverEntry
 from leo_opt.errors import InvalidInputError, SolverError, SolverNotAvailableError
 from leo_opt.solvers import (
     SOLVERS,
     Feature,
     Licence,
     Solver,
+    SolverOptions,
     SosSet,
     StandardForm,
     catalogue,
@@ -22,6 +24,7 @@ from leo_opt.solvers import (
     survey,
 )
 from leo_opt.solvers.auto import ORDER, Auto
+from leo_opt.solvers.pyomo_bridge import ENGINES
 from leo_opt.testing.models import knapsack
 
 PLUGIN = EntryPoint("elsewhere", "leo_opt.solvers.highs:Highs", catalogue.GROUP)
@@ -199,3 +202,21 @@ def test_auto_heeds_licences_and_features() -> None:
     with pytest.raises(SolverError, match=r"gurobi needs no_such_package.*sos1, which highs lacks"):
         auto.open(with_sets)
     assert Feature.SOS1 not in find("auto").features
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_options_of_pyomo_interfaces_are_checked(name: str) -> None:
+    """Pyomo hands on what it is given, and some interfaces are silent about it."""
+    solver = find(f"pyomo:{name}")
+    if not (solver.available() and find(ENGINES[name]).available()):
+        pytest.skip(f"{name} is not installed")
+    assert solver.checks_options
+    with pytest.raises(InvalidInputError, match="no_such_option"):
+        solver.open(knapsack()[0], SolverOptions(extra={"no_such_option": 1}))
+
+
+def test_options_that_nobody_checks_are_marked() -> None:
+    assert not find("pyomo:cbc").checks_options
+    entry = SolverEntry("pyomo:cbc", extra=(("cuts", "off"),))
+    assert entry.label == "pyomo:cbc(cuts=off (unchecked))"
+    assert SolverEntry("highs", extra=(("presolve", "off"),)).label == "highs(presolve=off)"
