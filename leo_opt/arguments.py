@@ -14,7 +14,7 @@ from numbers import Real
 from types import MappingProxyType
 from typing import Any, NoReturn, TypeVar
 
-from leo_opt.errors import InvalidInputError
+from leo_opt.errors import InvalidInputError, unknown_word
 
 T = TypeVar("T")
 Reader = Callable[[Any, str], Any]
@@ -140,7 +140,7 @@ def not_negative(reader: Reader) -> Reader:
 def read_word(value: Any, name: str, known: Collection[str]) -> str:
     """One of some words."""
     if not isinstance(value, str) or value not in known:
-        raise InvalidInputError(f"{name} {value!r} is unknown; known are {', '.join(known)}")
+        raise InvalidInputError(unknown_word(name, value, known))
     return value
 
 

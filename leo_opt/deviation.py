@@ -20,7 +20,7 @@ import numpy as np
 
 from leo_opt.domain import Box
 from leo_opt.enclosure import TINY, UNIT_ROUNDOFF, gamma, round_up
-from leo_opt.errors import InvalidInputError
+from leo_opt.errors import InvalidInputError, unknown_word
 from leo_opt.network import FloatArray, Network
 
 
@@ -215,7 +215,7 @@ def inference_error(network: Network, bounds: Intervals, dtype: str) -> FloatArr
         If the bounds are not of `network`.
     """
     if dtype not in PRECISIONS:
-        raise InvalidInputError(f"dtype {dtype!r} is unknown; known are {', '.join(PRECISIONS)}")
+        raise InvalidInputError(unknown_word("dtype", dtype, PRECISIONS))
     bounds.check(network)
     precision = PRECISIONS[dtype]
     error = np.zeros(network.input_size)

@@ -6,6 +6,8 @@ catch it. Infeasible models and time limits are results, never exceptions.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 
 class LeoOptError(Exception):
     """Base of all errors raised on purpose: what happened, the value seen, what to do."""
@@ -41,3 +43,25 @@ class OutputError(LeoOptError, OSError):
 
 class WorkerError(LeoOptError, RuntimeError):
     """Worker processes cannot be started, or an executor is broken for good."""
+
+
+def unknown_word(kind: str, word: object, known: Iterable[str], more: str = "") -> str:
+    """A message about a word that nobody knows, with the known ones and the one likely meant.
+
+    Parameters
+    ----------
+    more
+        What is known besides, as the end of the list.
+
+    Examples
+    --------
+    >>> unknown_word("solver", "hihgs", ["highs", "scip"])
+    "solver 'hihgs' is unknown; known are highs, scip; did you mean highs?"
+    """
+    # Most runs never need it.
+    from difflib import get_close_matches
+
+    words = list(known)
+    close = get_close_matches(str(word).lower().replace("_", "-"), words, n=1)
+    meant = f"; did you mean {close[0]}?" if close else ""
+    return f"{kind} {word!r} is unknown; known are {', '.join(words)}{more}{meant}"

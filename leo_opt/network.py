@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 
 from leo_opt.activations import ACTIVATIONS, Activation, FloatArray, LinearPiece
 from leo_opt.arguments import read_instance, refuse
-from leo_opt.errors import InvalidInputError
+from leo_opt.errors import InvalidInputError, unknown_word
 from leo_opt.summarised import Summarised
 
 __all__ = [
@@ -125,9 +125,7 @@ class Layer:
                 "and one input"
             )
         if self.activation not in ACTIVATIONS:
-            raise InvalidInputError(
-                f"activation {self.activation!r} is unknown; known are {', '.join(ACTIVATIONS)}"
-            )
+            raise InvalidInputError(unknown_word("activation", self.activation, ACTIVATIONS))
 
     @property
     def n_in(self) -> int:

@@ -15,7 +15,7 @@ import click
 
 import leo_opt
 from leo_opt.cli.options import CLOCK, INTERRUPTED
-from leo_opt.errors import LeoOptError
+from leo_opt.errors import LeoOptError, unknown_word
 
 __all__ = ["COMMANDS", "FAULT", "TRACEBACK", "main"]
 
@@ -63,11 +63,11 @@ class _Commands(click.Group):
 
     def get_command(
         self,
-        ctx: click.Context,  # noqa: ARG002
+        ctx: click.Context,
         cmd_name: str,
-    ) -> click.Command | None:
+    ) -> click.Command:
         if cmd_name not in COMMANDS:
-            return None
+            ctx.fail(unknown_word("command", cmd_name, COMMANDS))
         module = import_module(f"leo_opt.cli.{COMMANDS[cmd_name]}")
         command = getattr(module, cmd_name)
         assert isinstance(command, click.Command)

@@ -42,6 +42,47 @@ def time_limit_option(text: str) -> Callable[[Callable[..., None]], Callable[...
     return click.option("--time-limit", type=float, metavar="SECONDS", callback=start, help=text)
 
 
+def _checked(check: Callable[[str], object]) -> Callable[..., str]:
+    """A click callback that refuses a wrong word before any file is read."""
+
+    def read(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
+        check(value)
+        return value
+
+    return read
+
+
+def _check_solver(name: str) -> None:
+    from leo_opt.solvers import find
+
+    find(name).require()
+
+
+def _check_formulation(name: str) -> None:
+    from leo_opt.formulations import find
+
+    find(name)
+
+
+def _check_strategy(name: str) -> None:
+    from leo_opt.arguments import read_word
+    from leo_opt.strategies import STRATEGIES
+
+    read_word(name, "strategy", STRATEGIES)
+
+
+def solver_options(command: Callable[..., None]) -> Callable[..., None]:
+    """`--solver` and `--formulation`, refused before the work where there is none of the name."""
+    for name, default, check, said in (
+        ("--formulation", "big-m", _check_formulation, "Of the MILPs."),
+        ("--solver", "highs", _check_solver, "Of the MILPs; see `solvers`."),
+    ):
+        command = click.option(
+            name, default=default, show_default=True, callback=_checked(check), help=said
+        )(command)
+    return command
+
+
 def domain_options(command: Callable[..., None]) -> Callable[..., None]:
     """Options that say where the network is looked at and how hard."""
     for option in reversed(
@@ -59,12 +100,12 @@ def domain_options(command: Callable[..., None]) -> Callable[..., None]:
                 type=InputFile(),
                 help="Box from a .npz file (lower, upper) or a VNN-LIB property.",
             ),
-            click.option("--solver", default="highs", show_default=True, help="See `solvers`."),
-            click.option("--formulation", default="big-m", show_default=True),
+            solver_options,
             click.option(
                 "--strategy",
                 default="cascade",
                 show_default=True,
+                callback=_checked(_check_strategy),
                 help="cascade; per-unit (LEO) and joint (ISA) as published.",
             ),
             click.option(

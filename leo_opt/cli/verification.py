@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from leo_opt.cli.files import FileCommand, InputFile, OutputFile
-from leo_opt.cli.options import time_limit_option
+from leo_opt.cli.options import solver_options, time_limit_option
 from leo_opt.errors import InvalidInputError
 
 if TYPE_CHECKING:
@@ -58,8 +58,7 @@ def _exact_files(path: str) -> tuple[str, ...]:
     help="Write those of several properties into this folder.",
 )
 @click.option("--json", "json_file", type=OutputFile(), help="Write the verdict, all of it.")
-@click.option("--solver", default="highs", show_default=True, help="See `solvers`.")
-@click.option("--formulation", default="big-m", show_default=True)
+@solver_options
 @time_limit_option("For each property, reading files included.")
 @click.option("--node-limit", type=int, metavar="NODES", help="For one MILP.")
 @click.option("--workers", type=int, default=1, show_default=True, help="Processes to use.")

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-from leo_opt.errors import InvalidInputError
+from leo_opt.errors import InvalidInputError, unknown_word
 
 _WORDS: Mapping[type, str] = MappingProxyType(
     {
@@ -109,11 +109,9 @@ class Keys:
         """
         for key in self._values:
             if key not in self._known:
-                known = ", ".join(sorted(set(self._known)))
                 hint = self._hints.get(key, "")
-                raise InvalidInputError(
-                    f"{self.where}: key {key!r} is unknown; known are {known}{hint}"
-                )
+                said = unknown_word("key", key, sorted(set(self._known)), hint)
+                raise InvalidInputError(f"{self.where}: {said}")
 
     def wrong(self, key: str, value: object, cure: str) -> InvalidInputError:
         """The error that says a key has a wrong value."""

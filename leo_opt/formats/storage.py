@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from leo_opt.errors import InvalidInputError
+from leo_opt.errors import InvalidInputError, unknown_word
 from leo_opt.network import FloatArray, Layer, Network, Signature
 
 DTYPES = ("float32", "float64")
@@ -35,7 +35,7 @@ def written(network: Network, dtype: str | None = None) -> Network:
     """
     dtype = network.signature.dtype if dtype is None else dtype
     if dtype not in DTYPES:
-        raise InvalidInputError(f"dtype {dtype!r} is unknown; known are {', '.join(DTYPES)}")
+        raise InvalidInputError(unknown_word("dtype", dtype, DTYPES))
     layers = tuple(
         Layer(
             _rounded(layer.weight, dtype, f"weight of layer {index}"),

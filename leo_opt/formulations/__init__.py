@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from leo_opt.arguments import refuse
 from leo_opt.bounds import Bounds, propagate, read_bounds
 from leo_opt.domain import Box, BoxLike, read_box
-from leo_opt.errors import InvalidInputError
+from leo_opt.errors import InvalidInputError, unknown_word
 from leo_opt.formulations.base import Cut, Formulation, FormulationLike, Unit, UnitRow
 from leo_opt.locks import PYOMO
 from leo_opt.network import Network, read_network
@@ -149,7 +149,7 @@ def find(name: FormulationLike, argument: str = "formulation") -> Formulation:
         return FORMULATIONS[name]()
     plugins = _plugins()
     if name not in plugins:
-        raise InvalidInputError(f"formulation {name!r} is unknown; known are {', '.join(names())}")
+        raise InvalidInputError(unknown_word("formulation", name, names()))
     try:
         formulation = plugins[name].load()()
     except (ImportError, AttributeError) as error:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from leo_opt.errors import InvalidInputError
+from leo_opt.errors import InvalidInputError, unknown_word
 from leo_opt.formulations.base import Formulation, Unit, UnitRow
 from leo_opt.formulations.big_m import add_bound_rows, add_post_above_pre
 from leo_opt.formulations.columns import IntArray
@@ -118,13 +118,9 @@ class Partition(Formulation):
 
     def __post_init__(self) -> None:
         if self.split not in SPLITS:
-            raise InvalidInputError(
-                f"split {self.split!r} is unknown; known are {', '.join(SPLITS)}"
-            )
+            raise InvalidInputError(unknown_word("split", self.split, SPLITS))
         if self.part_bounds not in PART_BOUNDS:
-            raise InvalidInputError(
-                f"part_bounds {self.part_bounds!r} is unknown; known are {', '.join(PART_BOUNDS)}"
-            )
+            raise InvalidInputError(unknown_word("part_bounds", self.part_bounds, PART_BOUNDS))
         if self.parts < 1:
             raise InvalidInputError(f"parts is {self.parts}; at least 1 is needed")
 

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from leo_opt.arguments import refuse
-from leo_opt.errors import InvalidInputError, LeoOptError
+from leo_opt.errors import InvalidInputError, LeoOptError, unknown_word
 from leo_opt.solvers.auto import Auto
 from leo_opt.solvers.base import Solver
 from leo_opt.solvers.border import border
@@ -70,9 +70,7 @@ def find(name: str | Solver) -> Solver:
         return Auto(find)
     if name.startswith(PYOMO):
         return PyomoSolver(name.removeprefix(PYOMO), find)
-    raise InvalidInputError(
-        f"solver {name!r} is unknown; known are {', '.join(names())}, auto and pyomo:NAME"
-    )
+    raise InvalidInputError(unknown_word("solver", name, [*names(), "auto"], " and pyomo:NAME"))
 
 
 def _made(factory: Any, name: str) -> Solver:

@@ -146,7 +146,7 @@ def classify(
     )
     box = read_box(domain).spread(read_network(network).input_size)
     given = None if bounds is None else read_bounds(bounds, network, box)
-    find_solver(solver)
+    find_solver(solver).require()
     with one_blas_thread(), Workers(workers, executor, deadline) as places:
         run = Run(network, box, settings, places)
         if given is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 
-from leo_opt.errors import InvalidInputError
+from leo_opt.errors import InvalidInputError, unknown_word
 from leo_opt.formulations import Formulation, find
 from leo_opt.solvers import Solver
 from leo_opt.solvers import find as find_solver
@@ -71,9 +71,7 @@ def check_formulation(
     chosen = list(FORMULATION_CHECKS) if only is None else list(only)
     unknown = [name for name in chosen if name not in FORMULATION_CHECKS]
     if unknown:
-        raise InvalidInputError(
-            f"check {unknown[0]!r} is unknown; known are {', '.join(FORMULATION_CHECKS)}"
-        )
+        raise InvalidInputError(unknown_word("check", unknown[0], FORMULATION_CHECKS))
     able = solver_for(checked) if solver is None else find_solver(solver)
     failures = []
     for name in chosen:

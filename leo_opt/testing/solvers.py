@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 
-from leo_opt.errors import InvalidInputError
+from leo_opt.errors import InvalidInputError, unknown_word
 from leo_opt.solvers import Feature, Solver, find
 from leo_opt.testing import solver_answers as answers
 from leo_opt.testing import solver_scaling as scaling
@@ -94,9 +94,7 @@ def check_solver(solver: Solver | str, only: Iterable[str] | None = None) -> lis
     chosen = list(SOLVER_CHECKS) if only is None else list(only)
     unknown = [name for name in chosen if name not in SOLVER_CHECKS]
     if unknown:
-        raise InvalidInputError(
-            f"check {unknown[0]!r} is unknown; known are {', '.join(SOLVER_CHECKS)}"
-        )
+        raise InvalidInputError(unknown_word("check", unknown[0], SOLVER_CHECKS))
     failures = []
     for name in chosen:
         try:

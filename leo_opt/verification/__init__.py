@@ -129,7 +129,7 @@ def verify(
     read_network(network)
     cure = "leo_opt.verification.load_property and keep_class make properties"
     read_instance(asked, "asked", Property, cure)
-    find_solver(solver)
+    find_solver(solver).require()
     # Where sums overflow nothing is proved and no witness is confirmed: they are no information.
     with (
         np.errstate(over="ignore", invalid="ignore"),
