@@ -26,9 +26,11 @@ DISAGREEMENT = 1e-5
 _TOLERANCE = 1e-6
 """How far solvers let a row or a column of range about 1 be violated, unless told otherwise."""
 
-_USUAL_TERMS = 2.0**10
+_USUAL_TERMS = 2.0**16
 """Objectives whose terms add up to no more are believed up to the solver's tolerances, as they
-are: callers that bring their objective to a range of about 1 have a margin of their own."""
+are. Callers that bring their objective to a range of about 1 have a margin of their own; columns
+often have bounds far beyond what they can reach; and the smallest sum with which a solver was
+seen to be wrong is 1e9."""
 
 
 def blur_of(question: Question, state: ModelState, options: SolverOptions) -> float:

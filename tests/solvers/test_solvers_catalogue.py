@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from importlib.metadata import EntryPoint
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from leo_opt import formulations
 from leo_opt.comparison.contestants import SolverEntry
 from leo_opt.errors import InvalidInputError, SolverError, SolverNotAvailableError
 from leo_opt.solvers import (
@@ -68,6 +69,19 @@ def test_plugins(monkeypatch: pytest.MonkeyPatch) -> None:
     assert find("elsewhere").name == "highs"
     with pytest.raises(InvalidInputError, match="does not make a leo_opt"):
         find("wrong")
+
+
+def test_plugins_beside_us_change_no_test(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    folder = tmp_path / "other_pkg-1.0.dist-info"
+    folder.mkdir()
+    (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: other-pkg\nVersion: 1.0\n")
+    groups = (catalogue.GROUP, formulations.GROUP)
+    text = "".join(f"[{group}]\nother = other_pkg:Other\n" for group in groups)
+    (folder / "entry_points.txt").write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    assert all("other" in {entry.name for entry in entry_points(group=g)} for g in groups)
+    assert names() == list(SOLVERS)
+    assert formulations.names() == list(formulations.FORMULATIONS)
 
 
 def test_a_survey_takes_no_licence(monkeypatch: pytest.MonkeyPatch) -> None:
