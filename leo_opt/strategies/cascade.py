@@ -24,7 +24,7 @@ from leo_opt.strategies.jobs import (
     run_search,
     run_split,
 )
-from leo_opt.strategies.layer_model import LayerModel, build_layer_model
+from leo_opt.strategies.layer_model import LayerModel, build_layer_model, time_to_build
 from leo_opt.strategies.ledger import Direction
 from leo_opt.strategies.relaxation import Relaxation, build_relaxation
 from leo_opt.strategies.run import Run
@@ -265,6 +265,8 @@ def ask_milps(run: Run, directions: list[Direction], skip_settled: bool = True) 
     if not bounds.finite:
         return
     for scope, mine in find_scopes(run.network, run.domain, bounds, directions):
+        if not time_to_build(scope.network, layer, run.deadline):
+            return
         model = build_layer_model(
             scope.network, scope.domain, layer, scope.bounds, settings.formulation
         )

@@ -27,6 +27,7 @@ from leo_opt.network import FloatArray, Network
 from leo_opt.solvers import Answer, Session, SolverOptions, StandardForm, find
 from leo_opt.strategies.findings import Finding
 from leo_opt.strategies.jobs import premise_of
+from leo_opt.strategies.layer_model import time_to_build
 from leo_opt.strategies.ledger import Direction
 from leo_opt.strategies.run import Run
 from leo_opt.strategies.scaling import solver_blur, unit_scales
@@ -64,7 +65,8 @@ def classify(run: Run) -> None:
     bounds = ledger.bounds(len(network.layers))
     before = ledger.all_open()
     directions = run.recall("joint", directions)
-    if not directions or not bounds.finite:
+    fits = time_to_build(network, len(network.layers) - 1, run.deadline)
+    if not directions or not bounds.finite or not fits:
         run.credit("joint", before)
         return
     model = _build(run, directions, bounds)

@@ -6,6 +6,7 @@ in units of the asked pre-activation scaled by a power of two to a range of abou
 
 from __future__ import annotations
 
+import sys
 import time
 import uuid
 from dataclasses import dataclass, replace
@@ -15,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leo_opt.bounds import Bounds
+from leo_opt.deadline import Deadline
 from leo_opt.domain import Box
 from leo_opt.enclosure import evaluate
 from leo_opt.formulations import FormulationLike
@@ -33,6 +35,10 @@ _ROUNDS = 10
 _ROOT_SHARE = 0.5
 """Share of a question's time that they may take."""
 _LEAST_TIME = 0.01
+_SECONDS_PER_WEIGHT = 4e-6
+"""What formulating and compiling take for each weight that is not 0, twice as measured."""
+_IMPORT_SECONDS = 1.0
+"""Of Pyomo, where it is not imported yet."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,6 +103,19 @@ class LayerModel:
 
 
 @PYOMO
+def time_to_build(network: Network, layer: int, deadline: Deadline) -> bool:
+    """Whether a model of layers 0 .. layer-1 can be expected before a deadline.
+
+    Making it cannot be interrupted, and a model without time to solve it is of no use.
+    """
+    if deadline.remaining is None:
+        return True
+    weights = sum(earlier.weight.size for earlier in network.layers[:layer])
+    needed = _SECONDS_PER_WEIGHT * weights
+    needed += 0.0 if "pyomo.environ" in sys.modules else _IMPORT_SECONDS
+    return deadline.remaining > needed
+
+
 def build_layer_model(
     network: Network, domain: Box, layer: int, bounds: Bounds, formulation: FormulationLike
 ) -> LayerModel:

@@ -19,7 +19,7 @@ from leo_opt.network import Network
 from leo_opt.strategies.branching import Effort
 from leo_opt.strategies.findings import Finding
 from leo_opt.strategies.jobs import MilpJob, SearchJob, run_milp, run_search
-from leo_opt.strategies.layer_model import build_layer_model
+from leo_opt.strategies.layer_model import build_layer_model, time_to_build
 from leo_opt.strategies.ledger import Direction
 from leo_opt.strategies.relaxation import build_relaxation
 from leo_opt.strategies.scope import Scope, find_scopes
@@ -130,6 +130,8 @@ def ask_case(job: MilpCase) -> Finding:
     if Deadline.until(job.ends_at, None).passed:
         return Finding(job.direction, "milp", anomaly="no time left")
     scope = _scope_of(job.target, job.direction)
+    if not time_to_build(scope.network, job.target.layer, Deadline.until(job.ends_at, None)):
+        return Finding(job.direction, "milp", anomaly="no time left to make the model")
     model = build_layer_model(
         scope.network, scope.domain, job.target.layer, scope.bounds, job.formulation
     )

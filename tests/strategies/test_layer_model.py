@@ -12,12 +12,19 @@ from seeds import seeds
 
 from leo_opt import Phase, classify, load
 from leo_opt.bounds import propagate
+from leo_opt.deadline import NO_LIMIT, Deadline
 from leo_opt.domain import Box
-from leo_opt.network import Network
+from leo_opt.network import Layer, Network
 from leo_opt.solvers import Answer, SolverOptions, Termination, find
 from leo_opt.strategies import relaxation as relaxation_module
 from leo_opt.strategies import relaxation_rows
-from leo_opt.strategies.layer_model import LayerModel, Verdict, ask, build_layer_model
+from leo_opt.strategies.layer_model import (
+    LayerModel,
+    Verdict,
+    ask,
+    build_layer_model,
+    time_to_build,
+)
 from leo_opt.strategies.ledger import Direction
 from leo_opt.witnesses import ascend
 
@@ -277,3 +284,12 @@ def test_a_post_activation_below_the_tolerance_proves_nothing(formulation: str) 
         )
         assert stability.phases[2][0] is not Phase.STABLY_INACTIVE
         assert stability.trusted.upper[2][0] > 0.1
+
+
+def test_a_model_that_cannot_be_made_in_time_is_not_begun() -> None:
+    weight = np.zeros((2000, 2000))
+    layers = [Layer(weight, np.zeros(2000), "relu")] * 2
+    wide = Network((*layers, Layer(np.ones((1, 2000)), np.zeros(1))))
+    assert time_to_build(wide, 2, NO_LIMIT)
+    assert not time_to_build(wide, 2, Deadline(5.0))
+    assert time_to_build(wide, 0, Deadline(5.0))
