@@ -23,7 +23,7 @@ def load_domain(path: AnyPath, input_size: int | None = None) -> Box:
     path
         A .npz file with the arrays `lower` and `upper`, or a VNN-LIB property (.vnnlib or
         .vnnlib.gz) whose input part is one box. Decimal bounds are rounded outward, so that the
-        box holds the decimal one.
+        box holds the decimal one; ends that a strict inequality excludes belong to it.
     input_size
         Number of inputs of the network; scalars are spread over them.
 

@@ -8,6 +8,7 @@ import json
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
+from fractions import Fraction
 from types import MappingProxyType
 from typing import Any
 
@@ -212,12 +213,18 @@ def _encode_arrays(inputs: FloatArray, outputs: FloatArray, exact: Rationals | N
     return [stream.getvalue()]
 
 
+def _term(value: Fraction) -> str:
+    """A rational as SMT-LIB writes it."""
+    size = f"(/ {abs(value.numerator)} {value.denominator})"
+    return f"(- {size})" if value < 0 else size
+
+
 def _encode_text(inputs: FloatArray, outputs: FloatArray, exact: Rationals | None) -> list[bytes]:
     pairs = [f"(X_{k} {value!r})" for k, value in enumerate(inputs.tolist())]
     pairs += [f"(Y_{k} {value!r})" for k, value in enumerate(outputs.tolist())]
     texts = [pairs]
     if exact is not None:
-        texts.append([f"(X_{k} (/ {x.numerator} {x.denominator}))" for k, x in enumerate(exact)])
+        texts.append([f"(X_{k} {_term(value)})" for k, value in enumerate(exact)])
     return [("(" + "\n".join(lines) + ")\n").encode() for lines in texts]
 
 
