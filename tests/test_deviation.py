@@ -10,6 +10,7 @@ from exact_stability import as_fractions
 from networks import find_network
 from oracle import exact_deviation, exact_output
 from random_networks import random_case
+from rationals import drifting, exact_dot
 from seeds import seeds
 
 from leo_opt import Box, Layer, Network, load
@@ -59,8 +60,10 @@ def test_reach_of_infinity_is_infinite_only_where_it_is_read() -> None:
 
 
 def test_products_that_underflow_are_not_nothing() -> None:
-    matrix, bounds = np.full((1, 3), 2.0**-600), np.full(3, 2.0**-600)
-    assert Fraction(float(reach(matrix, bounds)[0])) >= 3 * Fraction(2) ** -1200
+    for factor in drifting(6):
+        # Each product is rounded to a multiple of the smallest number, and all one way.
+        matrix, bounds = np.full((1, 1000), factor * 2.0**-537), np.full(1000, 1.5 * 2.0**-537)
+        assert Fraction(float(reach(matrix, bounds)[0])) >= exact_dot(matrix[0], bounds)
     network = Network.from_arrays([[[2.0**-100]], [[2.0**120]]], [[0.0], [0.0]])
     allowed = inference_error(network, propagate(network, Box(0, 2.0**-60).spread(1)), "float32")
     # A forward pass in float32 loses all of it.

@@ -75,12 +75,8 @@ def _draw_profiles(
     axes = figure.subplots(len(panels), 1, squeeze=False).ravel()
     names = list(dict.fromkeys(entry.cell["formulation"] for entry in entries))
     for axis, (title, lines) in zip(axes, panels.items(), strict=True):
-        end = 1.05 * max(
-            [
-                _LEAST_FACTOR,
-                *(profile.ratios[-1:].max() for profile in lines if profile.ratios.size),
-            ]
-        )
+        ratios = np.concatenate([[_LEAST_FACTOR], *(profile.ratios for profile in lines)])
+        end = 1.05 * float(ratios.max())
         several = len({profile.contestant.solver for profile in lines}) > 1
         for place, profile in enumerate(lines):
             who = profile.contestant
