@@ -34,6 +34,10 @@ _NARROW = 2.0**-14
 """Half-widths below this, scaled as far as the row of a unit stands it, are noise: solvers leave
 rows violated by up to 1e-6 and more, and take variables of such a range for fixed."""
 
+_NOISE = 2.0**-40
+"""A lower end of a rectifier this small beside its upper end is noise, such as rounding leaves:
+readers of a model drop the coefficient that it would have in the row of a binary."""
+
 Address = tuple[int, int]
 
 
@@ -86,6 +90,8 @@ class _Plan:
         Scaled pre-activation = 2**exponent * (pre-activation - shift).
     lower, upper : (n,) arrays
         Bounds of the scaled pre-activations.
+    lifted : (n,) array
+        How far a rectifier that passes its input up to noise can be above it, scaled.
     outputs
         How the next layer reads the post-activations.
     """
@@ -99,6 +105,7 @@ class _Plan:
     shift: FloatArray
     lower: FloatArray
     upper: FloatArray
+    lifted: FloatArray
     outputs: Scaling
 
 
@@ -123,10 +130,16 @@ def _plan_layer(
     A unit whose interval is a point is that constant. One whose interval is not, but so narrow
     that its row would only be noise to a solver, has a variable that may be anywhere in the
     interval: a relaxation by the width, which later layers count with.
+
+    A rectifier whose interval ends in noise below zero is linear up to that noise and has no
+    binary: its variable stands for both pre- and post-activation.
     """
     inactive = layer.has_phases & (upper <= 0.0)
     constant = (lower == upper) & ~inactive
     unstable = layer.has_phases & (lower < 0.0) & (upper > 0.0)
+    # Of these post - pre is between 0 and the noise, which goes into the row.
+    passing = unstable & (-lower <= _NOISE * upper)
+    unstable &= ~passing
     half = 0.5 * upper - 0.5 * lower
     middle = np.clip(lower + half, lower, upper)
     shift = np.where(inactive | unstable | (not centred), 0.0, middle)
@@ -155,6 +168,7 @@ def _plan_layer(
         shift=shift,
         lower=low,
         upper=high,
+        lifted=np.where(passing & ~narrow, np.ldexp(-lower, exponent), 0.0),
         outputs=Scaling(shift, held, exponent[held], rectified, high[held]),
     )
 
@@ -237,17 +251,21 @@ def _add_layer(
             active = variables.active.get(address)
             rows.units.append(Unit(row, columns.variables, pre, post, active, rows.sums))
         if not (plan.unstable[unit] and rows.skips_unstable):
-            rows.affine[address] = _affine_row(pre, row, columns.variables)
+            lifted = float(plan.lifted[unit])
+            rows.affine[address] = _affine_row(pre, row, columns.variables, lifted)
     _add_fixed(index, layer, plan, columns, rows)
     posts = [variables.post[index, unit] for unit in plan.held.tolist()]
     return Columns(plan.outputs, posts)
 
 
-def _affine_row(pre: Any, row: UnitRow, inputs: Sequence[Any]) -> Row:
-    """The row pre - coefficients @ inputs = constant, to within the slack."""
+def _affine_row(pre: Any, row: UnitRow, inputs: Sequence[Any], lifted: float) -> Row:
+    """The row pre - coefficients @ inputs = constant, to within the slack, or `lifted` above."""
     coefficients, variables = nonzero(-row.coefficients, inputs)
     expression = linear([1.0, *coefficients], [pre, *variables])
-    return row.constant - row.slack, expression, row.constant + row.slack
+    upper = row.constant + row.slack
+    if lifted:
+        upper = float(np.nextafter(upper + lifted, np.inf))
+    return row.constant - row.slack, expression, upper
 
 
 def _add_fixed(index: int, layer: Layer, plan: _Plan, columns: Columns, rows: _Rows) -> None:

@@ -52,7 +52,7 @@ def blur_of(question: Question, state: ModelState, options: SolverOptions) -> fl
 
 
 def doubt(
-    answer: Answer, question: Question, state: ModelState, has_bounds: bool, blur: float
+    answer: Answer, question: Question, state: ModelState, has_bounds: bool, blur: float = 0.0
 ) -> Answer:
     """An answer with its objective evaluated, and without what cannot be believed.
 

@@ -150,3 +150,35 @@ def test_forward_passes_are_feasible(centred: bool) -> None:
         for inputs in np.vstack([box.sample(2, generator), box.centre]):
             point = forward_point(block, compiled, network, inputs)
             assert compiled.form.violation(point) < 1e-8, seed
+
+
+@pytest.mark.parametrize("name", FORMULATIONS)
+def test_a_lower_end_that_is_noise_makes_no_binary(name: str) -> None:
+    """Rounding leaves -2e-14 beside 10: readers drop the coefficient that it would have."""
+    available(name, "highs")
+    for seed in range(6):
+        generator = np.random.default_rng(seed)
+        first = generator.integers(1, 4, size=(4, 2)) * generator.choice([-1.0, 1.0], size=(4, 2))
+        bias = np.abs(first).sum(axis=1) - [2e-14, 3e-13, 0.0, 2.0]
+        second = generator.integers(-3, 4, size=(3, 4)) * 1.0
+        last = generator.integers(-3, 4, size=(1, 3)) * 1.0
+        network = Network.from_arrays([first, second, last], [bias, [-5.0, 2.0, 0.0], [0.0]])
+        box = Box(-1.0, 1.0).spread(2)
+        block, compiled = build(network, box, name)
+        assert not {(0, 0), (0, 1), (0, 2)} & set(block.is_active)
+        for corner in np.array(np.meshgrid([-1.0, 1.0], [-1.0, 1.0])).reshape(2, -1).T:
+            if name == "big-m":
+                point = forward_point(block, compiled, network, corner)
+                assert compiled.form.violation(point) < 1e-12
+        (low, high) = exact_ranges(network, box)[-1][0]
+        cost, constant = compiled.linear(block.outputs[0])
+        with find_solver("highs").open(compiled.form) as session:
+            least = session.minimize(cost, constant=constant).objective_bound
+            most = session.maximize(cost, constant=constant).objective_bound
+        assert least is not None
+        assert most is not None
+        assert least <= low + 1e-6
+        assert most >= high - 1e-6
+        if find(name).exact:
+            assert least == pytest.approx(float(low), abs=1e-5)
+            assert most == pytest.approx(float(high), abs=1e-5)
