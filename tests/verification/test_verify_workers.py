@@ -68,7 +68,7 @@ CASES = {
 @pytest.fixture(autouse=True)
 def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Several chunks a round also where few pieces are needed."""
-    monkeypatch.setattr(splitting, "_CHUNK", 16)
+    monkeypatch.setattr(splitting, "boxes_at_once", lambda _: 16)
 
 
 @pytest.fixture(scope="module")
