@@ -139,24 +139,7 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
         "pieces-inherited-error": ("(1.0 + factor) * before.error", "0.0 * before.error"),
         "pieces-off-too-early": ("off, on = high <= 0.0", "off, on = low <= 0.0"),
     },
-    "formats/rounded.py": {
-        "sum-error-lost": ("other.error + _size(rest, total)", "other.error"),
-        "product-error-lost": ("_bound(carried + _size(rest, product))", "_bound(carried)"),
-        "product-carries-one-error": (
-            "                + _times(self.error, other.values)\n",
-            "",
-        ),
-        "quotient-error-lost": ("_bound(carried + _fresh(quotient, exact))", "_bound(carried)"),
-        "divisor-error-lost": ("self.error + _times(quotient, other.error)", "self.error"),
-        "root-error-lost": ("_bound(carried + _fresh(root, exact))", "_bound(carried)"),
-        "dots-missed": ("TINY, carried) + missed", "TINY, carried)"),
-    },
     "deviation.py": {
-        "reading-without-biases": ("inputs), rounding.bias)", "inputs))"),
-        "reading-at-old-inputs": (
-            "add_up(largest_inputs(network, bounds, index), before)",
-            "largest_inputs(network, bounds, index)",
-        ),
         "reach-rounding": ("(1.0 + gamma(matrix.shape[1] + 2)) * total", "1.0 * total"),
         "reach-underflow": ("total + TINY)", "total)"),
         "reach-of-infinity": (
@@ -391,7 +374,7 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
             "value > bound + DISAGREEMENT * (1 + abs(value))",
             "value < bound - DISAGREEMENT * (1 + abs(value))",
         ),
-        "doubt-boundless": ("None if condition in BOUNDLESS else bound", "bound"),
+        "doubt-boundless": ("if condition in BOUNDLESS or bound is None:", "if bound is None:"),
         "doubt-no-dual-bound": ("if has_bounds else None", "if True else None"),
         "doubt-points": ("if not np.isfinite(value):", "if False:"),
         "doubt-one-sided": (
@@ -483,7 +466,7 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
             "np.inf if up is None else up + 1",
         ),
     },
-    "solvers/extras.py": {
+    "solvers/pyomo_rows.py": {
         "compile-exclusive": ("least if disjunction.xor else np.inf", "least"),
     },
 }
