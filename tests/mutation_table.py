@@ -139,7 +139,24 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
         "pieces-inherited-error": ("(1.0 + factor) * before.error", "0.0 * before.error"),
         "pieces-off-too-early": ("off, on = high <= 0.0", "off, on = low <= 0.0"),
     },
+    "formats/rounded.py": {
+        "sum-error-lost": ("other.error + _size(rest, total)", "other.error"),
+        "product-error-lost": ("_bound(carried + _size(rest, product))", "_bound(carried)"),
+        "product-carries-one-error": (
+            "                + _times(self.error, other.values)\n",
+            "",
+        ),
+        "quotient-error-lost": ("_bound(carried + _fresh(quotient, exact))", "_bound(carried)"),
+        "divisor-error-lost": ("self.error + _times(quotient, other.error)", "self.error"),
+        "root-error-lost": ("_bound(carried + _fresh(root, exact))", "_bound(carried)"),
+        "dots-missed": ("TINY, carried) + missed", "TINY, carried)"),
+    },
     "deviation.py": {
+        "reading-without-biases": ("inputs), rounding.bias)", "inputs))"),
+        "reading-at-old-inputs": (
+            "add_up(largest_inputs(network, bounds, index), before)",
+            "largest_inputs(network, bounds, index)",
+        ),
         "reach-rounding": ("(1.0 + gamma(matrix.shape[1] + 2)) * total", "1.0 * total"),
         "reach-underflow": ("total + TINY)", "total)"),
         "reach-of-infinity": (
