@@ -120,7 +120,7 @@ def domain_options(command: Callable[..., None]) -> Callable[..., None]:
             click.option(
                 "--checkpoint",
                 type=OutputFile(),
-                help="Keep every finding in this file; a run that finds it goes on there.",
+                help="Keep what LPs, searches and MILPs find in this file, to go on from there.",
             ),
             time_limit_option("For all units; reading files counts."),
             click.option("--unit-time-limit", type=float, metavar="SECONDS", help="For one MILP."),
@@ -203,7 +203,10 @@ def _hint_at(checkpoint: str | None) -> Iterator[None]:
         if checkpoint is None:
             kept = "nothing was kept; with --checkpoint FILE a run can be continued"
         else:
-            kept = f"all findings are in {checkpoint}; run the same command again to go on"
+            kept = (
+                f"what linear programs, searches and MILPs have found is in {checkpoint}, and what "
+                "input splitting was at is not; run the same command again to go on"
+            )
         click.echo(f"Interrupted: {kept}.", err=True)
         sys.exit(INTERRUPTED)
 
