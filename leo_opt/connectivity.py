@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from leo_opt import weights
 from leo_opt.errors import InvalidInputError
 from leo_opt.network import Network
 
@@ -57,9 +58,10 @@ def graph(network: Network) -> networkx.DiGraph:
     result.add_nodes_from((INPUT_LAYER, k) for k in range(network.input_size))
     for index, layer in enumerate(network.layers):
         result.add_nodes_from((index, k) for k in range(layer.n_out))
-        for unit, source in np.argwhere(layer.weight != 0.0).tolist():
-            weight = float(layer.weight[unit, source])
-            result.add_edge((index - 1, source), (index, unit), weight=weight)
+        for unit in range(layer.n_out):
+            columns, values = weights.row_support(layer.weight, unit)
+            for source, weight in zip(columns.tolist(), values.tolist(), strict=True):
+                result.add_edge((index - 1, source), (index, unit), weight=weight)
     return result
 
 
@@ -94,11 +96,11 @@ def cone(
     members = [np.empty(0, dtype=np.int64)] * len(network.layers)
     members[layer] = np.unique(asked)
     for below in range(layer - 1, -1, -1):
-        used = (network.layers[below + 1].weight[members[below + 1]] != 0.0).any(axis=0)
+        used = weights.columns_read(network.layers[below + 1].weight[members[below + 1]])
         if inert is not None:
             used &= ~inert[below]
         members[below] = np.flatnonzero(used)
-    inputs = np.flatnonzero((network.layers[0].weight[members[0]] != 0.0).any(axis=0))
+    inputs = np.flatnonzero(weights.columns_read(network.layers[0].weight[members[0]]))
     return Part(inputs, tuple(members))
 
 
@@ -106,7 +108,7 @@ def influential_units(network: Network) -> tuple[BoolArray, ...]:
     """For each layer whether a path of weights leads from the unit to an output."""
     alive = [np.ones(network.output_size, dtype=bool)]
     for layer in reversed(network.layers[1:]):
-        alive.append((layer.weight[alive[-1]] != 0.0).any(axis=0))
+        alive.append(weights.columns_read(layer.weight[alive[-1]]))
     return tuple(reversed(alive))
 
 
@@ -143,7 +145,8 @@ def independent_parts(
     for index, layer in enumerate(network.layers[:depth]):
         own = np.empty(layer.n_out, dtype=np.int64)
         for unit in range(layer.n_out):
-            touched = np.unique(columns[-1][(layer.weight[unit] != 0.0) & ~blocked])
+            sources, _ = weights.row_support(layer.weight, unit)
+            touched = np.unique(columns[-1][sources[~blocked[sources]]])
             if touched.size > 1:
                 for column in (*columns, own[:unit]):
                     column[np.isin(column, touched)] = touched[0]

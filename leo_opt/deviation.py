@@ -18,10 +18,11 @@ from typing import Protocol
 
 import numpy as np
 
+from leo_opt import weights
 from leo_opt.domain import Box
 from leo_opt.enclosure import TINY, UNIT_ROUNDOFF, gamma, round_up
 from leo_opt.errors import InvalidInputError, unknown_word
-from leo_opt.network import FloatArray, Network
+from leo_opt.network import FloatArray, Network, Weight
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ PRECISIONS: Mapping[str, Precision] = MappingProxyType(
 """The element types in which a forward pass can be bounded."""
 
 
-def reach(matrix: FloatArray, bounds: FloatArray) -> FloatArray:
+def reach(matrix: Weight, bounds: FloatArray) -> FloatArray:
     """Upper bounds of |matrix| @ bounds.
 
     Parameters
@@ -74,14 +75,13 @@ def reach(matrix: FloatArray, bounds: FloatArray) -> FloatArray:
     (m,) array
         Exactly 0 where every product is 0, also a product of 0 and infinity.
     """
-    magnitude = np.abs(matrix)
+    magnitude = abs(matrix)
     finite = np.isfinite(bounds)
     with np.errstate(over="ignore"):
         total = magnitude @ np.where(finite, bounds, 0.0)
         total = round_up((1.0 + gamma(matrix.shape[1] + 2)) * total + TINY)
-    present = magnitude != 0.0
-    total = np.where(present[:, ~finite].any(axis=1), np.inf, total)
-    return np.where((present & (bounds != 0.0)).any(axis=1), total, 0.0)
+    total = np.where(weights.rows_that_read(matrix, ~finite), np.inf, total)
+    return np.where(weights.rows_that_read(matrix, bounds != 0.0), total, 0.0)
 
 
 def add_up(*terms: FloatArray) -> FloatArray:
@@ -153,7 +153,10 @@ def rounding_deviation(network: Network, written: Network, bounds: Intervals) ->
         # other @ h' - layer @ h = other @ (h' - h) + (other - layer) @ h, with h of the original.
         moved = add_up(
             reach(other.weight, moved),
-            reach(_difference(layer.weight, other.weight), largest_inputs(network, bounds, index)),
+            reach(
+                _weight_difference(layer.weight, other.weight),
+                largest_inputs(network, bounds, index),
+            ),
             _difference(layer.bias, other.bias),
         )
     return moved
@@ -238,8 +241,18 @@ def largest_inputs(network: Network, bounds: Intervals, layer: int) -> FloatArra
     return np.maximum(np.abs(low), np.abs(high))
 
 
-def _shape(network: Network) -> list[tuple[int, int, str]]:
+def _shape(network: Network) -> list[tuple[int, int, str | tuple[str, ...]]]:
     return [(layer.n_in, layer.n_out, layer.activation) for layer in network.layers]
+
+
+def _weight_difference(left: Weight, right: Weight) -> Weight:
+    """`_difference` of two weights; sparse where both are."""
+    if not (weights.is_sparse(left) and weights.is_sparse(right)):
+        return _difference(weights.dense(left), weights.dense(right))
+    moved = abs(left - right)
+    moved.data = round_up(moved.data)
+    moved.eliminate_zeros()
+    return moved
 
 
 def _difference(left: FloatArray, right: FloatArray) -> FloatArray:

@@ -15,8 +15,10 @@ from __future__ import annotations
 from fractions import Fraction
 
 import numpy as np
+from numpy.typing import NDArray
 
-from leo_opt.network import FloatArray, Network
+from leo_opt import weights
+from leo_opt.network import FloatArray, Network, Weight
 
 UNIT_ROUNDOFF = 2.0**-53
 TINY = 2.0**-960
@@ -48,7 +50,7 @@ def fraction_up(value: Fraction) -> float:
 
 
 def affine_image(
-    weight: FloatArray, bias: FloatArray, lower: FloatArray, upper: FloatArray
+    weight: Weight, bias: FloatArray, lower: FloatArray, upper: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
     """Bounds of weight @ h + bias over the box lower <= h <= upper, true in real arithmetic.
 
@@ -73,10 +75,10 @@ def affine_image(
 
 
 def _upper_image(
-    weight: FloatArray, bias: FloatArray, lower: FloatArray, upper: FloatArray
+    weight: Weight, bias: FloatArray, lower: FloatArray, upper: FloatArray
 ) -> FloatArray:
     """Upper half of `affine_image`."""
-    positive, negative = np.maximum(weight, 0.0), np.minimum(weight, 0.0)
+    positive, negative = weights.positive_part(weight), weights.negative_part(weight)
     with np.errstate(over="ignore", invalid="ignore"):
         nearest = upper @ positive.T + lower @ negative.T + bias
         magnitude = np.abs(upper) @ positive.T - np.abs(lower) @ negative.T
@@ -95,31 +97,45 @@ def _upper_image(
         open_signs = np.flatnonzero((result > 0.0) & (nearest <= error) & np.isfinite(result))
     if open_signs.size * weight.shape[1] <= _EXACT_TERMS:
         for row in open_signs:
-            result[row] = _exact_upper(weight[row], float(bias[row]), lower, upper)
+            result[row] = _exact_upper(
+                *weights.row_support(weight, int(row)), float(bias[row]), lower, upper
+            )
     return result
 
 
-def _may_underflow(weight: FloatArray, lower: FloatArray, upper: FloatArray) -> bool:
+def _may_underflow(weight: Weight, lower: FloatArray, upper: FloatArray) -> bool:
     """Whether a product of two nonzero entries could fall below the normal range."""
     return may_underflow(weight, lower) or may_underflow(weight, upper)
 
 
-def may_underflow(left: FloatArray, right: FloatArray) -> bool:
+def may_underflow(left: FloatArray, right: Weight) -> bool:
     """Whether nonzero entries of two arrays can have a product near the end of the range."""
 
-    def smallest(values: FloatArray) -> float:
-        magnitudes = np.abs(values)
+    def smallest(values: Weight) -> float:
+        magnitudes = np.abs(weights.entries(values))
         return float(np.min(magnitudes, where=magnitudes > 0.0, initial=np.inf))
 
     return smallest(left) * smallest(right) < 2.0**-900
 
 
-def _exact_upper(row: FloatArray, bias: float, lower: FloatArray, upper: FloatArray) -> float:
-    """The largest value of row @ h + bias on a box in rationals, rounded up."""
+def _exact_upper(
+    columns: NDArray[np.int64],
+    values: FloatArray,
+    bias: float,
+    lower: FloatArray,
+    upper: FloatArray,
+) -> float:
+    """The largest value of row @ h + bias on a box in rationals, rounded up.
+
+    Parameters
+    ----------
+    columns, values : (k,) arrays
+        The entries of the row that are not 0.
+    """
     total = Fraction(bias)
-    ends = np.where(row > 0.0, upper, lower)
-    for k in np.flatnonzero(row):
-        total += Fraction(float(row[k])) * Fraction(float(ends[k]))
+    ends = np.where(values > 0.0, upper[columns], lower[columns])
+    for value, end in zip(values.tolist(), ends.tolist(), strict=True):
+        total += Fraction(value) * Fraction(end)
     return fraction_up(total)
 
 
@@ -141,7 +157,7 @@ def evaluate(network: Network, inputs: FloatArray) -> list[tuple[FloatArray, Flo
     radius = np.zeros_like(post)
     enclosures = []
     for layer in network.layers:
-        magnitude = np.abs(layer.weight)
+        magnitude = abs(layer.weight)
         factor = gamma(layer.n_in + 2)
         pre = layer.affine(post)
         radius = (

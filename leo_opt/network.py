@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
-from leo_opt.activations import ACTIVATIONS, Activation, FloatArray, LinearPiece
+from leo_opt import weights
+from leo_opt.activations import ACTIVATIONS, LINEAR, Activation, FloatArray, LinearPiece
 from leo_opt.arguments import read_instance, refuse
 from leo_opt.errors import InvalidInputError, unknown_word
 from leo_opt.summarised import Summarised
+from leo_opt.weights import Weight, is_sparse
 
 __all__ = [
     "ACTIVATIONS",
+    "LINEAR",
     "Activation",
     "FloatArray",
     "Layer",
@@ -24,6 +28,7 @@ __all__ = [
     "Network",
     "Rounding",
     "Signature",
+    "Weight",
     "read_network",
 ]
 
@@ -60,33 +65,48 @@ class Rounding:
 
     Parameters
     ----------
-    weight : (n_out, n_in) array
+    weight : (n_out, n_in) array, dense or CSR
     bias : (n_out,) array
         Proved bounds, number by number; 0 where nothing was rounded.
     """
 
-    weight: FloatArray
+    weight: Weight
     bias: FloatArray
 
 
-def _freeze(values: ArrayLike, ndim: int, what: str) -> FloatArray:
-    """A private, read-only float64 copy of `values` without negative zeros."""
+def _frozen(values: ArrayLike | Weight, ndim: int, what: str) -> Weight:
+    """A private, read-only float64 copy of `values`, dense or CSR as they are."""
     try:
-        array = np.array(values, dtype=np.float64, order="C")
+        array = weights.canonical(values)
     except (TypeError, ValueError) as error:
         raise InvalidInputError(f"{what} is not an array of numbers: {error}") from error
     if array.ndim != ndim:
         raise InvalidInputError(
             f"{what} has shape {array.shape}; it must have {ndim} dimension{'s' * (ndim > 1)}"
         )
-    if not np.isfinite(array).all():
-        where = tuple(int(k) for k in np.argwhere(~np.isfinite(array))[0])
+    if not np.isfinite(weights.entries(array)).all():
+        bad = weights.dense(array)
+        where = tuple(int(k) for k in np.argwhere(~np.isfinite(bad))[0])
         raise InvalidInputError(
-            f"{what} holds {array[where]} at {where}; every weight and bias must be finite"
+            f"{what} holds {bad[where]} at {where}; every weight and bias must be finite"
         )
-    array += 0.0  # turns -0.0 into 0.0, so that equal arrays have equal bytes
-    array.setflags(write=False)
+    weights.freeze(array)
     return array
+
+
+def _tags(activation: str | Sequence[str], n_out: int) -> str | tuple[str, ...]:
+    """One tag where all units have the same, else a tuple of one a unit."""
+    tags = (activation,) if isinstance(activation, str) else tuple(activation)
+    for tag in tags:
+        if not isinstance(tag, str) or tag not in ACTIVATIONS:
+            raise InvalidInputError(unknown_word("activation", tag, ACTIVATIONS))
+    if isinstance(activation, str):
+        return activation
+    if len(tags) != n_out:
+        raise InvalidInputError(
+            f"{len(tags)} activations were given for {n_out} units; give one tag, or one a unit"
+        )
+    return tags[0] if len(set(tags)) == 1 else tags
 
 
 @dataclass(frozen=True, eq=False, init=False)
@@ -95,25 +115,30 @@ class Layer:
 
     Parameters
     ----------
-    weight : (n_out, n_in) array
+    weight : (n_out, n_in) array, or SciPy sparse matrix, which is kept as a CSR array
     bias : (n_out,) array
     activation
-        A key of `ACTIVATIONS`.
+        A key of `ACTIVATIONS`, or one a unit: a unit with the tag "linear" in a layer of
+        rectifiers is a *linear unit*, which carries a value past the layer.
 
     Raises
     ------
     InvalidInputError
-        If the shapes do not fit, a value is not finite, or the tag is unknown.
+        If the shapes do not fit, a value is not finite, or a tag is unknown.
     """
 
-    weight: FloatArray
+    weight: Weight
     bias: FloatArray
-    activation: str = "linear"
+    activation: str | tuple[str, ...] = LINEAR
 
-    def __init__(self, weight: ArrayLike, bias: ArrayLike, activation: str = "linear") -> None:
-        object.__setattr__(self, "weight", _freeze(weight, 2, "weight"))
-        object.__setattr__(self, "bias", _freeze(bias, 1, "bias"))
-        object.__setattr__(self, "activation", activation)
+    def __init__(
+        self,
+        weight: ArrayLike | Weight,
+        bias: ArrayLike,
+        activation: str | Sequence[str] = LINEAR,
+    ) -> None:
+        object.__setattr__(self, "weight", _frozen(weight, 2, "weight"))
+        object.__setattr__(self, "bias", _frozen(bias, 1, "bias"))
         if self.bias.shape[0] != self.weight.shape[0]:
             raise InvalidInputError(
                 f"bias has {self.bias.shape[0]} entries and weight has {self.weight.shape[0]} "
@@ -124,8 +149,7 @@ class Layer:
                 f"weight has shape {self.weight.shape}; a layer needs at least one unit "
                 "and one input"
             )
-        if self.activation not in ACTIVATIONS:
-            raise InvalidInputError(unknown_word("activation", self.activation, ACTIVATIONS))
+        object.__setattr__(self, "activation", _tags(activation, self.n_out))
 
     @property
     def n_in(self) -> int:
@@ -139,40 +163,102 @@ class Layer:
 
     @property
     def parameters(self) -> int:
-        """Number of weights and biases."""
-        return self.weight.size + self.bias.size
+        """Number of weights and biases that are stored."""
+        return weights.count(self.weight) + self.bias.size
+
+    @cached_property
+    def tags(self) -> tuple[str, ...]:
+        """The activation of each unit."""
+        if isinstance(self.activation, str):
+            return (self.activation,) * self.n_out
+        return self.activation
+
+    @cached_property
+    def phased(self) -> NDArray[np.bool_]:
+        """Which units can be active and inactive, (n_out,)."""
+        mask = np.array([ACTIVATIONS[tag].has_phases for tag in self.tags])
+        mask.setflags(write=False)
+        return mask
 
     @property
     def has_phases(self) -> bool:
-        """Whether the units of this layer can be active and inactive."""
-        return ACTIVATIONS[self.activation].has_phases
+        """Whether some unit of this layer can be active and inactive."""
+        return bool(self.phased.any())
+
+    @cached_property
+    def lanes(self) -> NDArray[np.int64]:
+        """For each unit that is an identity lane the input that it carries, else -1, (n_out,).
+
+        An identity lane is a linear unit whose row is a unit vector and whose bias is 0.
+        """
+        source = np.full(self.n_out, -1, dtype=np.int64)
+        for unit in np.flatnonzero(~self.phased & (self.bias == 0.0)).tolist():
+            columns, values = weights.row_support(self.weight, unit)
+            if values.size == 1 and values[0] == 1.0:
+                source[unit] = columns[0]
+        return source
+
+    @property
+    def is_linear(self) -> bool:
+        """Whether every unit passes its input on."""
+        return self.activation == LINEAR
 
     def affine(self, inputs: FloatArray) -> FloatArray:
         """Pre-activations of a batch of inputs (N, n_in), shape (N, n_out)."""
-        return inputs @ self.weight.T + self.bias
+        return np.asarray(inputs @ self.weight.T + self.bias)
 
     def activate(self, pre: FloatArray) -> FloatArray:
-        """Post-activations of pre-activations of any shape."""
-        return ACTIVATIONS[self.activation](pre)
+        """Post-activations of pre-activations (..., n_out)."""
+        return self._by_tag(pre, lambda activation, values: activation(values))
 
     def slopes(self, pre: FloatArray) -> FloatArray:
-        """Derivatives of the activation at pre-activations of any shape."""
-        return ACTIVATIONS[self.activation].slopes(pre)
+        """Derivatives of the activation at pre-activations (..., n_out)."""
+        return self._by_tag(pre, lambda activation, values: activation.slopes(values))
+
+    def _by_tag(
+        self, pre: FloatArray, function: Callable[[Activation, FloatArray], FloatArray]
+    ) -> FloatArray:
+        """A function of the activation, taken for each tag on the units that have it."""
+        if isinstance(self.activation, str):
+            return function(ACTIVATIONS[self.activation], pre)
+        result = np.empty_like(pre)
+        for activation, units in self.activations():
+            result[..., units] = function(activation, pre[..., units])
+        return result
+
+    def activations(self) -> Iterator[tuple[Activation, NDArray[np.int64]]]:
+        """Each activation of the layer with the units, (k,) integer array, that have it."""
+        for tag in dict.fromkeys(self.tags):
+            yield ACTIVATIONS[tag], np.flatnonzero([tag == other for other in self.tags])
+
+    def take(self, units: NDArray[np.bool_] | NDArray[np.int64]) -> Layer:
+        """The layer with only some of its units, given by a mask or by index."""
+        tags: str | list[str] = self.activation if isinstance(self.activation, str) else LINEAR
+        if not isinstance(self.activation, str):
+            tags = [self.activation[k] for k in np.arange(self.n_out)[units].tolist()]
+        return Layer(self.weight[units], self.bias[units], tags)
+
+    @property
+    def label(self) -> str:
+        """The activation as people read it: "relu", or "5 relu + 3 linear"."""
+        if isinstance(self.activation, str):
+            return self.activation
+        return " + ".join(f"{count} {tag}" for tag, count in Counter(self.tags).items())
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Layer):
             return NotImplemented
         return (
             self.activation == other.activation
-            and np.array_equal(self.weight, other.weight)
+            and weights.same(self.weight, other.weight)
             and np.array_equal(self.bias, other.bias)
         )
 
     def __hash__(self) -> int:
-        return hash((self.activation, self.weight.tobytes(), self.bias.tobytes()))
+        return hash((self.activation, *weights.content(self.weight), self.bias.tobytes()))
 
     def __repr__(self) -> str:
-        return f"Layer({self.n_in} -> {self.n_out}, {self.activation!r})"
+        return f"Layer({self.n_in} -> {self.n_out}, {self.label!r})"
 
 
 @dataclass(frozen=True, eq=False)
@@ -231,19 +317,20 @@ class Network(Summarised):
     @classmethod
     def from_arrays(
         cls,
-        weights: Sequence[ArrayLike],
+        weights: Sequence[ArrayLike | Weight],
         biases: Sequence[ArrayLike | None],
-        activations: Sequence[str] | None = None,
+        activations: Sequence[str | Sequence[str]] | None = None,
     ) -> Network:
         """Network from arrays, for those who have no framework.
 
         Parameters
         ----------
-        weights : sequence of (n_out, n_in) arrays
+        weights : sequence of (n_out, n_in) arrays, dense or SciPy sparse
         biases : sequence of (n_out,) arrays
             `None` stands for zeros.
         activations
-            A tag a layer; by default "relu" on all layers but the last, which is "linear".
+            A tag a layer, or one tag a unit; by default "relu" on all layers but the last, which
+            is "linear".
 
         Raises
         ------
@@ -259,7 +346,7 @@ class Network(Summarised):
             )
         layers = []
         for weight, bias, activation in zip(weights, biases, activations, strict=True):
-            matrix = np.asarray(weight, dtype=np.float64)
+            matrix: Weight = weight if is_sparse(weight) else np.asarray(weight, dtype=np.float64)
             filled = np.zeros(matrix.shape[:1]) if bias is None else bias
             layers.append(Layer(matrix, np.asarray(filled, dtype=np.float64), activation))
         return cls(tuple(layers))
@@ -342,8 +429,10 @@ class Network(Summarised):
         """SHA-256 of tags, shapes and values; the signature has no part in it."""
         digest = hashlib.sha256()
         for layer in self.layers:
-            digest.update(f"{layer.activation} {layer.weight.shape}\n".encode())
-            digest.update(layer.weight.astype("<f8").tobytes())
+            tags = layer.activation if isinstance(layer.activation, str) else " ".join(layer.tags)
+            digest.update(f"{tags} {layer.weight.shape}\n".encode())
+            for part in weights.content(layer.weight):
+                digest.update(part)
             digest.update(layer.bias.astype("<f8").tobytes())
         return digest.hexdigest()
 
@@ -356,7 +445,7 @@ class Network(Summarised):
         return hash(self.content_hash)
 
     def __repr__(self) -> str:
-        parts = [f"{layer.n_out} {layer.activation}" for layer in self.layers]
+        parts = [_units_of(layer) for layer in self.layers]
         if len(parts) > _SHOWN:
             parts[_SHOWN - 2 : -1] = [f"... {len(parts) - _SHOWN + 1} more"]
         chain = " -> ".join(parts)
@@ -373,3 +462,8 @@ def read_network(value: object, name: str = "network") -> Network:
     """
     cure = "leo_opt.load(path) and Network.from_arrays(weights, biases) make networks"
     return read_instance(value, name, Network, cure)
+
+
+def _units_of(layer: Layer) -> str:
+    """Number and tags of a layer's units."""
+    return layer.label if " + " in layer.label else f"{layer.n_out} {layer.label}"

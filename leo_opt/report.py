@@ -16,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 import leo_opt
+from leo_opt import weights
 from leo_opt.bounds import propagate
 from leo_opt.compression import Compression
 from leo_opt.console import PlainConsole
@@ -139,7 +140,8 @@ def describe_stability(stability: Stability) -> dict[str, Any]:
     """Counts of each phase a layer, of the certified verdicts, and of evidence by method."""
     phased = [k for k, has in enumerate(stability.has_phases) if has]
     counts: dict[str, Any] = {
-        str(phase): [stability.count(layer, phase) for layer in phased] for phase in Phase
+        str(phase): [stability.count(layer, phase) for layer in phased]
+        for phase in _phases_of(stability)
     }
     counts["certified"] = [stability.certified_phases(layer) for layer in phased]
     return counts
@@ -154,8 +156,16 @@ def describe_evidence(stability: Stability) -> dict[str, int]:
     return dict(sorted(tally.items()))
 
 
+def _phases_of(stability: Stability) -> list[Phase]:
+    """The phases that a table tells of; of linear units only where rectifiers stand beside some."""
+    mixed = any(Phase.LINEAR in phases for phases in stability.phases)
+    return [phase for phase in Phase if mixed or phase is not Phase.LINEAR]
+
+
 def _evidence_of(stability: Stability, layer: int, unit: int, phase: Phase) -> list[str]:
     """The kinds of evidence that a phase rests on."""
+    if phase is Phase.LINEAR:
+        return []
     lower, upper = stability.lower_evidence[layer][unit], stability.upper_evidence[layer][unit]
     if phase is Phase.STABLY_ACTIVE:
         return [lower.method]
@@ -207,12 +217,13 @@ def describe_versions() -> dict[str, str]:
 def stability_table(stability: Stability) -> RenderableType:
     """Phases a layer and the evidence behind them."""
     table = Table(box=None, pad_edge=False)
-    for heading in ("layer", "units", *(str(p).replace("_", " ") for p in Phase), "certified"):
+    shown = _phases_of(stability)
+    for heading in ("layer", "units", *(str(p).replace("_", " ") for p in shown), "certified"):
         table.add_column(heading, justify="right")
     for layer, phases in enumerate(stability.phases):
         if not phases:
             continue
-        counts = [stability.count(layer, phase) for phase in Phase]
+        counts = [stability.count(layer, phase) for phase in shown]
         cells = [layer, len(phases), *counts, stability.certified_phases(layer)]
         table.add_row(*map(str, cells))
     statistics = stability.statistics
@@ -289,8 +300,9 @@ def network_table(network: Network) -> RenderableType:
     for heading in ("layer", "inputs", "units", "activation", "parameters", "zero weights"):
         table.add_column(heading, justify="right")
     for index, layer in enumerate(network.layers):
-        zeros = 100.0 * float((layer.weight == 0.0).mean())
-        cells = [index, layer.n_in, layer.n_out, layer.activation, layer.parameters]
+        stored = np.count_nonzero(weights.entries(layer.weight))
+        zeros = 100.0 * (1.0 - stored / (layer.n_in * layer.n_out))
+        cells = [index, layer.n_in, layer.n_out, layer.label, layer.parameters]
         table.add_row(*map(str, cells), f"{zeros:.1f} %")
     signature = network.signature
     largest = max(

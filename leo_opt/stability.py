@@ -34,6 +34,8 @@ __all__ = [
     "weakest",
 ]
 
+BoolArray = NDArray[np.bool_]
+
 FORMAT = "leo_opt stability 1"
 
 
@@ -48,6 +50,8 @@ class Phase(enum.StrEnum):
     """An input with pre > 0 and one with pre < 0 are known."""
     UNDECIDED = "undecided"
     """None of these is proved; the unit is kept."""
+    LINEAR = "linear"
+    """A unit that passes its input on, in a layer that has rectifiers, too."""
 
 
 @dataclass(frozen=True)
@@ -86,8 +90,8 @@ class Stability(Summarised):
         `Network.content_hash` of the network.
     domain
         The box on which everything below holds.
-    has_phases
-        For each layer whether its units have phases.
+    phased : one (n_out,) boolean array a layer
+        Which units have phases.
     certified
         Intervals whose premises are arithmetic throughout.
     trusted
@@ -107,7 +111,7 @@ class Stability(Summarised):
 
     network_hash: str
     domain: Box
-    has_phases: tuple[bool, ...]
+    phased: tuple[BoolArray, ...]
     certified: Bounds
     trusted: Bounds
     lower_evidence: tuple[tuple[Evidence, ...], ...]
@@ -127,7 +131,14 @@ class Stability(Summarised):
                         "a witness outside it; one of them is wrong, classify again"
                     )
 
+    @property
+    def has_phases(self) -> tuple[bool, ...]:
+        """For each layer whether some of its units have phases."""
+        return tuple(bool(mask.any()) for mask in self.phased)
+
     def _phase(self, layer: int, unit: int) -> Phase:
+        if not self.phased[layer][unit]:
+            return Phase.LINEAR
         if self.trusted.upper[layer][unit] <= 0.0:
             return Phase.STABLY_INACTIVE
         if self.trusted.lower[layer][unit] >= 0.0:
@@ -173,7 +184,7 @@ class Stability(Summarised):
     def certified_phases(self, layer: int) -> int:
         """Number of stable units of a layer that arithmetic alone proves stable."""
         low, high = self.certified.lower[layer], self.certified.upper[layer]
-        return int(((low >= 0.0) | (high <= 0.0)).sum()) if self.has_phases[layer] else 0
+        return int((((low >= 0.0) | (high <= 0.0)) & self.phased[layer]).sum())
 
     def check(self, network: Network, domain: BoxLike | None = None) -> None:
         """Refuse another network, or a box that this one does not cover.
@@ -241,7 +252,7 @@ class Stability(Summarised):
             "format": FORMAT,
             "network_hash": self.network_hash,
             "domain": [_encode(self.domain.lower), _encode(self.domain.upper)],
-            "has_phases": list(self.has_phases),
+            "has_phases": [_encode_mask(mask) for mask in self.phased],
             "certified": _encode_bounds(self.certified),
             "trusted": _encode_bounds(self.trusted),
             "phases": [[str(phase) for phase in layer] for layer in self.phases],
@@ -293,7 +304,10 @@ class Stability(Summarised):
         return cls(
             network_hash=tree["network_hash"],
             domain=domain,
-            has_phases=tuple(map(bool, tree["has_phases"])),
+            phased=tuple(
+                np.broadcast_to(np.array(mask, dtype=bool), (len(units),))
+                for mask, units in zip(tree["has_phases"], lower_evidence, strict=True)
+            ),
             certified=_decode_bounds(domain, tree["certified"]),
             trusted=_decode_bounds(domain, tree["trusted"]),
             lower_evidence=lower_evidence,
@@ -303,6 +317,11 @@ class Stability(Summarised):
             ).reshape(-1, domain.lower.size),
             statistics=Statistics(**tree["statistics"]),
         )
+
+
+def _encode_mask(mask: BoolArray) -> bool | list[bool]:
+    """One value where all units agree, else one a unit."""
+    return bool(mask[0]) if mask.all() or not mask.any() else mask.tolist()
 
 
 def _encode(values: FloatArray) -> list[float | str]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from leo_opt import weights
 from leo_opt.deadline import NO_LIMIT, Deadline
 from leo_opt.domain import Box
 from leo_opt.enclosure import evaluate
@@ -149,7 +150,7 @@ def directions(
         One-sided derivatives from below where a unit of an earlier layer is at a breakpoint.
     """
     pres = network.pre_activations(inputs)
-    gradient = signs[:, None] * network.layers[layer].weight[units]
+    gradient = signs[:, None] * weights.dense(network.layers[layer].weight[units])
     for index in range(layer - 1, -1, -1):
         earlier = network.layers[index]
         gradient = (gradient * earlier.slopes(pres[index])) @ earlier.weight
@@ -212,6 +213,7 @@ def first_layer_vertices(network: Network, domain: Box) -> FloatArray:
     weight = network.layers[layer].weight
     for earlier in reversed(network.layers[:layer]):
         weight = weight @ earlier.weight
+    weight = weights.dense(weight)
     return np.vstack([box.vertices(weight), box.vertices(-weight)])
 
 

@@ -37,7 +37,7 @@ def make_stability(network: Network, certified: Bounds, trusted: Bounds) -> Stab
     return Stability(
         network_hash=network.content_hash,
         domain=trusted.domain,
-        has_phases=tuple(layer.has_phases for layer in network.layers),
+        phased=tuple(layer.phased for layer in network.layers),
         certified=certified,
         trusted=trusted,
         lower_evidence=evidence,

@@ -22,7 +22,8 @@ from math import gcd
 import numpy as np
 
 from leo_opt.domain import Box
-from leo_opt.network import Network
+from leo_opt.network import Layer, Network
+from leo_opt.weights import dense
 
 Row = tuple[int, ...]
 Ranges = list[list[tuple[Fraction, Fraction]]]
@@ -73,17 +74,24 @@ def exact_pre_activations(
     for layer in network.layers:
         pre = [
             sum((Fraction(w) * v for w, v in zip(row, values, strict=True) if w), Fraction(b))
-            for row, b in zip(layer.weight.tolist(), layer.bias.tolist(), strict=True)
+            for row, b in zip(dense(layer.weight).tolist(), layer.bias.tolist(), strict=True)
         ]
         pres.append(pre)
-        values = [max(g, Fraction(0)) for g in pre] if layer.has_phases else pre
+        values = _rectified(layer, pre)
     return pres
+
+
+def _rectified(layer: Layer, pre: list[Fraction]) -> list[Fraction]:
+    """Post-activations of a layer whose units are rectifiers or linear."""
+    return [
+        max(g, Fraction(0)) if phased else g for g, phased in zip(pre, layer.phased, strict=True)
+    ]
 
 
 def exact_output(network: Network, inputs: Sequence[float | Fraction]) -> list[Fraction]:
     """Output at one input, in rationals."""
     pre = exact_pre_activations(network, inputs)[-1]
-    return [max(g, Fraction(0)) for g in pre] if network.layers[-1].has_phases else pre
+    return _rectified(network.layers[-1], pre)
 
 
 def exact_deviation(network: Network, other: Network, box: Box) -> list[Fraction]:
@@ -135,14 +143,13 @@ def _explore(
         yield cell, post
         return
     current = network.layers[layer]
-    pre = _affine(current.weight, current.bias, post)
+    pre = _affine(dense(current.weight), current.bias, post)
     visit(layer, cell, pre)
-    if not current.has_phases:
-        yield from _explore(network, layer + 1, cell, pre, visit)
-        return
     zero = (0,) * len(pre.rows[0])
-    for small, pattern in _cells(cell, pre.rows):
-        rows = tuple(row if on else zero for row, on in zip(pre.rows, pattern, strict=True))
+    units = np.flatnonzero(current.phased).tolist()
+    for small, pattern in _cells(cell, tuple(pre.rows[unit] for unit in units)):
+        off = {unit for unit, on in zip(units, pattern, strict=True) if not on}
+        rows = tuple(zero if unit in off else row for unit, row in enumerate(pre.rows))
         yield from _explore(network, layer + 1, small, Map(rows, pre.exponent), visit)
 
 

@@ -10,9 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+from scipy.sparse import csr_array
 
 from leo_opt.domain import Box
-from leo_opt.network import Network
+from leo_opt.network import Layer, Network
+from leo_opt.weights import dense
 
 Generator = np.random.Generator
 Array = np.ndarray
@@ -111,7 +113,39 @@ def random_network(
         if activation == "relu":
             low, high = np.maximum(low, 0.0), np.maximum(high, 0.0)
     _change_pairs(generator, arrays)
-    return Network.from_arrays(*(list(part) for part in zip(*arrays, strict=True)))
+    network = Network.from_arrays(*(list(part) for part in zip(*arrays, strict=True)))
+    return structured(generator, network) if generator.random() < 0.3 else network
+
+
+def structured(generator: Generator, network: Network) -> Network:
+    """The same kind of network with linear units among its rectifiers, lanes and sparse weights."""
+    layers = list(network.layers)
+    for index, layer in enumerate(layers[:-1]):
+        if layer.has_phases and generator.random() < 0.5:
+            linear = generator.random(layer.n_out) < 0.4
+            tags = np.where(linear, "linear", layer.activation).tolist()
+            layers[index] = Layer(layer.weight, layer.bias, tags)
+    if len(layers) > 1 and generator.random() < 0.7:
+        _add_lanes(generator, layers, int(generator.integers(len(layers) - 1)))
+    if generator.random() < 0.5:
+        layers = [Layer(csr_array(part.weight), part.bias, part.activation) for part in layers]
+    return Network(tuple(layers))
+
+
+def _add_lanes(generator: Generator, layers: list[Layer], index: int) -> None:
+    """Carry some of what a layer reads past it, to be read by the next layer."""
+    layer, following = layers[index : index + 2]
+    carried = np.flatnonzero(generator.random(layer.n_in) < 0.6)
+    lanes = np.eye(layer.n_in)[carried]
+    layers[index] = Layer(
+        np.vstack([dense(layer.weight), lanes]),
+        np.append(layer.bias, np.zeros(carried.size)),
+        [*layer.tags, *["linear"] * carried.size],
+    )
+    skip = generator.integers(-1, 2, size=(following.n_out, carried.size)) * 1.0
+    layers[index + 1] = Layer(
+        np.hstack([dense(following.weight), skip]), following.bias, following.activation
+    )
 
 
 def _plan(

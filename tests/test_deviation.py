@@ -26,12 +26,13 @@ from leo_opt.deviation import (
 )
 from leo_opt.errors import InvalidInputError, MismatchError
 from leo_opt.network import Rounding
+from leo_opt.weights import dense
 
 
 def rounded(network: Network, dtype: type) -> Network:
     """The network with weights and biases rounded to a type."""
     layers = tuple(
-        Layer(layer.weight.astype(dtype), layer.bias.astype(dtype), layer.activation)
+        Layer(dense(layer.weight).astype(dtype), layer.bias.astype(dtype), layer.activation)
         for layer in network.layers
     )
     return Network(layers, network.signature)
@@ -115,7 +116,7 @@ def test_a_change_of_a_layer_moves_the_outputs_by_no_more(seed: int) -> None:
 @pytest.mark.parametrize("dtype", [np.float32, np.float16])
 def test_rounded_weights_move_the_outputs_by_no_more(seed: int, dtype: type) -> None:
     network, box = random_case(np.random.default_rng(seed))
-    if max(np.abs(layer.weight).max() for layer in network.layers) > 6e4:
+    if max(abs(layer.weight).max() for layer in network.layers) > 6e4:
         return
     with np.errstate(over="ignore"):
         if not all(np.isfinite(k.bias.astype(dtype)).all() for k in network.layers):
@@ -142,8 +143,8 @@ def test_forward_passes_are_within_their_bound(seed: int, dtype: str) -> None:
     for point in points:
         post = point.astype(dtype)
         for layer in network.layers:
-            pre = layer.weight.astype(dtype) @ post + layer.bias.astype(dtype)
-            post = np.maximum(pre, 0) if layer.has_phases else pre
+            pre = dense(layer.weight).astype(dtype) @ post + layer.bias.astype(dtype)
+            post = np.where(layer.phased, np.maximum(pre, 0), pre)
         pairs = zip(post.tolist(), exact_output(network, point.tolist()), allowed, strict=True)
         assert all(abs(Fraction(found) - exact) <= limit for found, exact, limit in pairs)
 
@@ -223,8 +224,8 @@ def test_a_trained_network() -> None:
     points = np.random.default_rng(0).random((200, 784)).astype(np.float32)
     post = points
     for layer in network.layers:
-        pre = post @ layer.weight.astype(np.float32).T + layer.bias.astype(np.float32)
-        post = np.maximum(pre, 0) if layer.has_phases else pre
+        pre = post @ dense(layer.weight).astype(np.float32).T + layer.bias.astype(np.float32)
+        post = np.where(layer.phased, np.maximum(pre, 0), pre)
     actual = np.abs(post - network(points.astype(np.float64))).max(axis=0)
     assert (actual <= inference_error(network, bounds, "float32")).all()
     assert inference_error(network, bounds, "float32").max() < 0.1

@@ -12,6 +12,7 @@ from seeds import seeds
 
 from leo_opt.enclosure import affine_image, evaluate, fraction_up
 from leo_opt.network import Network
+from leo_opt.weights import dense
 
 
 def exact_image(weight, bias, lower, upper) -> list[tuple[Fraction, Fraction]]:
@@ -82,13 +83,16 @@ def test_evaluation_radii_hold_the_exact_pre_activations(seed: int) -> None:
             exact = [
                 sum(Fraction(float(w)) * v for w, v in zip(weights, values, strict=True))
                 + Fraction(float(b))
-                for weights, b in zip(layer.weight, layer.bias, strict=True)
+                for weights, b in zip(dense(layer.weight), layer.bias, strict=True)
             ]
             for unit, value in enumerate(exact):
                 gap = abs(value - Fraction(float(pre[row, unit])))
                 assert gap <= Fraction(float(radius[row, unit]))
             assert (radius[row] <= 1e-9 * (1 + abs(pre[row]).max()) * scale).all()
-            values = [max(g, Fraction(0)) for g in exact] if layer.has_phases else exact
+            values = [
+                max(g, Fraction(0)) if phased else g
+                for g, phased in zip(exact, layer.phased, strict=True)
+            ]
 
 
 def test_fraction_up_is_the_least_float_above() -> None:

@@ -17,6 +17,7 @@ ROWS = (
     ("errors", "arguments", "summarised"),
     (
         "activations",
+        "weights",
         "network",
         "domain",
         "locks",
@@ -59,6 +60,7 @@ PEERS = {
     "console",
     "worker_processes",
     "activations",
+    "weights",
     "network",
     "domain",
     "bounds",

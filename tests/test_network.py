@@ -10,6 +10,7 @@ from random_networks import random_network
 
 from leo_opt.errors import InvalidInputError, LeoOptError
 from leo_opt.network import ACTIVATIONS, Layer, Network, Signature
+from leo_opt.weights import dense
 
 
 def by_hand(network: Network, point: np.ndarray) -> np.ndarray:
@@ -18,9 +19,11 @@ def by_hand(network: Network, point: np.ndarray) -> np.ndarray:
     for layer in network.layers:
         pre = [
             sum(w * v for w, v in zip(row, values, strict=True)) + b
-            for row, b in zip(layer.weight.tolist(), layer.bias.tolist(), strict=True)
+            for row, b in zip(dense(layer.weight).tolist(), layer.bias.tolist(), strict=True)
         ]
-        values = [max(0.0, g) for g in pre] if layer.activation == "relu" else pre
+        values = [
+            max(0.0, g) if tag == "relu" else g for g, tag in zip(pre, layer.tags, strict=True)
+        ]
     return np.array(values)
 
 
@@ -109,3 +112,27 @@ def test_equality_and_hash_know_values_and_not_signatures() -> None:
     assert restored == network
     assert restored.signature == renamed.signature
     assert "2 -> 1 relu" in repr(network)
+
+
+def test_one_tag_repeated_is_that_tag() -> None:
+    one, many = (Layer(np.eye(2), np.zeros(2), tags) for tags in ("relu", ["relu", "relu"]))
+    assert one == many
+    assert many.activation == "relu"
+    assert Network((one,)).content_hash == Network((many,)).content_hash
+
+
+def test_linear_units_pass_their_input_on() -> None:
+    layer = Layer(np.eye(3), np.zeros(3), ["relu", "linear", "relu"])
+    network = Network((layer, Layer(np.ones((1, 3)), np.zeros(1))))
+    assert network([-1.0, -2.0, 3.0]).tolist() == [1.0]
+    assert layer.phased.tolist() == [True, False, True]
+    assert layer.lanes.tolist() == [-1, 1, -1]
+    assert repr(network) == "Network(3 -> 2 relu + 1 linear -> 1 linear; 16 parameters)"
+    assert layer.take(np.array([1])).activation == "linear"
+
+
+def test_tags_that_do_not_fit_are_refused() -> None:
+    with pytest.raises(InvalidInputError, match="1 activations were given for 2 units"):
+        Layer(np.eye(2), np.zeros(2), ["relu"])
+    with pytest.raises(InvalidInputError, match="'tanh' is unknown"):
+        Layer(np.eye(2), np.zeros(2), ["relu", "tanh"])

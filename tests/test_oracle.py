@@ -20,6 +20,7 @@ from scipy.optimize import linprog
 from seeds import seeds
 
 from leo_opt import Box, Layer, Network
+from leo_opt.weights import dense
 
 
 @pytest.mark.parametrize("seed", seeds(20, of=60))
@@ -53,22 +54,25 @@ def test_ranges_agree_with_an_lp_for_each_pattern(seed: int) -> None:
 def _ranges_by_patterns(network: Network, box: Box) -> list[np.ndarray]:
     """Ranges by linear programs over all patterns, feasible or not; floating point throughout."""
     ranges = [np.tile([np.inf, -np.inf], (layer.n_out, 1)) for layer in network.layers]
-    phased = [layer.n_out if layer.has_phases else 0 for layer in network.layers]
+    phased = [int(layer.phased.sum()) for layer in network.layers]
     for pattern in product([0.0, 1.0], repeat=sum(phased)):
         matrix, offset = np.eye(network.input_size), np.zeros(network.input_size)
         rows, limits, used = np.empty((0, network.input_size)), np.empty(0), 0
         for index, layer in enumerate(network.layers):
-            matrix, offset = layer.weight @ matrix, layer.weight @ offset + layer.bias
+            matrix, offset = dense(layer.weight) @ matrix, layer.weight @ offset + layer.bias
             if not _extend(ranges[index], matrix, offset, rows, limits, box):
                 break
             on = np.array(pattern[used : used + phased[index]])
             used += phased[index]
             if on.size:
+                units = layer.phased
                 sign = 1.0 - 2.0 * on
-                scale = np.maximum(np.abs(matrix).max(axis=1), 1e-300)
-                rows = np.vstack([rows, (sign / scale)[:, None] * matrix])
-                limits = np.append(limits, -sign / scale * offset)
-                matrix, offset = on[:, None] * matrix, on * offset
+                scale = np.maximum(np.abs(matrix[units]).max(axis=1), 1e-300)
+                rows = np.vstack([rows, (sign / scale)[:, None] * matrix[units]])
+                limits = np.append(limits, -sign / scale * offset[units])
+                passed = np.ones(layer.n_out)
+                passed[units] = on
+                matrix, offset = passed[:, None] * matrix, passed * offset
     return ranges
 
 
@@ -122,7 +126,8 @@ def test_random_networks_show_every_special_case() -> None:
         tally["stuck input"] += bool((box.lower == box.upper).any())
         ranges = exact_ranges(network, box)
         for layer in network.hidden_layers:
-            weight, lows, highs = network.layers[layer].weight, *zip(*ranges[layer], strict=True)
+            weight = dense(network.layers[layer].weight)
+            lows, highs = zip(*ranges[layer], strict=True)
             tally["inactive"] += (inactive := sum(high <= 0 for high in highs))
             tally["active"] += (active := sum(low >= 0 < high for low, high in ranges[layer]))
             tally["unstable"] += len(lows) - inactive - active

@@ -11,6 +11,7 @@ from oracle import exact_ranges
 from leo_opt.domain import Box
 from leo_opt.network import Network
 from leo_opt.stability import Phase, Stability
+from leo_opt.weights import dense, row
 
 
 def count_phases(network: Network, box: Box, stability: Stability, margin: float) -> Counter[Phase]:
@@ -26,6 +27,8 @@ def count_phases(network: Network, box: Box, stability: Stability, margin: float
         for unit, phase in enumerate(phases):
             low, high = ranges[layer][unit]
             where = (layer, unit, phase, float(low), float(high))
+            if phase is Phase.LINEAR:
+                continue
             tally[phase] += 1
             if phase is Phase.STABLY_ACTIVE:
                 assert low >= 0, where
@@ -48,7 +51,7 @@ def size_of(network: Network, stability: Stability, layer: int, unit: int) -> fl
     else:
         ends = bounds.lower[layer - 1], bounds.upper[layer - 1]
     described = network.layers[layer]
-    terms = np.abs(described.weight[unit]) @ np.maximum(*map(np.abs, ends))
+    terms = np.abs(row(described.weight, unit)) @ np.maximum(*map(np.abs, ends))
     terms += abs(described.bias[unit])
     return float(
         max(abs(bounds.lower[layer][unit]), abs(bounds.upper[layer][unit]), terms * 2.0**-7)
@@ -87,8 +90,11 @@ def exact_pre_activations(network: Network, inputs: np.ndarray) -> list[list[Fra
         pre = [
             sum((Fraction(float(w)) * v for w, v in zip(row, values, strict=True)), Fraction(0))
             + Fraction(float(b))
-            for row, b in zip(layer.weight, layer.bias, strict=True)
+            for row, b in zip(dense(layer.weight), layer.bias, strict=True)
         ]
         pres.append(pre)
-        values = [max(g, Fraction(0)) for g in pre] if layer.has_phases else pre
+        values = [
+            max(g, Fraction(0)) if phased else g
+            for g, phased in zip(pre, layer.phased, strict=True)
+        ]
     return pres

@@ -27,12 +27,13 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
+from leo_opt import weights
 from leo_opt.bounds.planes import Planes, tilt
 from leo_opt.bounds.values import Interval, post_interval
 from leo_opt.deadline import NO_LIMIT, Deadline
 from leo_opt.domain import Box, Boxes
 from leo_opt.enclosure import TINY, gamma, may_underflow, round_down, round_up
-from leo_opt.network import ACTIVATIONS, FloatArray, Layer, Network
+from leo_opt.network import FloatArray, Layer, Network, Weight
 
 SlopeRule = Callable[[FloatArray, FloatArray, FloatArray], FloatArray]
 
@@ -104,7 +105,7 @@ def bound_rows(
     domain: Box | Boxes,
     lower: Sequence[FloatArray],
     upper: Sequence[FloatArray],
-    weight: FloatArray,
+    weight: Weight,
     bias: FloatArray,
     slopes: Sequence[str] = tuple(LOWER_SLOPES),
     deadline: Deadline = NO_LIMIT,
@@ -147,7 +148,8 @@ def bound_rows(
         for some in _batches(network, domain, len(lower), bias.size, len(slopes)):
             if deadline.passed:
                 break
-            rows = np.vstack([weight[some], -weight[some]])
+            part = weights.dense(weight[some])
+            rows = np.vstack([part, -part])
             constants = np.concatenate([bias[some], -bias[some]])
             best = _bound_above(rows, constants, relaxations, domain)
             best = best.min(axis=0) if best.ndim > len(shape) else best
@@ -168,7 +170,7 @@ def _batches(
     network: Network, domain: Box | Boxes, depth: int, count: int, rules: int
 ) -> Iterator[slice]:
     """Rows of so much work that the clock is looked at often enough."""
-    work = sum(layer.weight.size for layer in network.layers[:depth])
+    work = sum(weights.count(layer.weight) for layer in network.layers[:depth])
     work *= 2 * rules * int(np.prod(domain.lower.shape[:-1]))
     size = max(1, int(_MOST_WORK / max(work, 1)))
     return (slice(start, start + size) for start in range(0, count, size))
@@ -326,7 +328,7 @@ def _relax(
         reach = np.maximum(*map(np.abs, before))  # max |h| of the layer before
         above, offset, below = _lines(layer, low, high, shares(index))
         largest = np.maximum(np.abs(low), np.abs(high))
-        terms = np.maximum(reach @ np.abs(layer.weight).T + np.abs(layer.bias), largest)
+        terms = np.maximum(reach @ abs(layer.weight).T + np.abs(layer.bias), largest)
         tilted, slopes, length = _NONE_TILTED, np.zeros((0, layer.n_in)), 1
         if index in planes:
             tilted, length = planes[index].units, 2
@@ -353,11 +355,13 @@ def _lines(
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Slope and offset of the upper line and slope of the lower line of each unit of a layer.
 
-    The activation must be convex, as all of the table are: then the chord lies above it.
+    The activations must be convex, as all of the table are: then the chord lies above them.
     """
-    pieces = ACTIVATIONS[layer.activation].pieces
-    first, last = pieces[0].slope, pieces[-1].slope
-    crosses = (low < 0.0) & (high > 0.0)
+    first, last = np.empty(layer.n_out), np.empty(layer.n_out)
+    for activation, units in layer.activations():
+        first[units] = activation.pieces[0].slope
+        last[units] = activation.pieces[-1].slope
+    crosses = (low < 0.0) & (high > 0.0) & layer.phased
     chord = first + (last - first) * _chord_share(low, high)
     fixed = np.where((low >= 0.0) & (high > 0.0), last, first)
     above = np.where(crosses, chord, fixed)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from leo_opt.bounds.values import Interval, post_interval
 from leo_opt.domain import Box, Boxes
 from leo_opt.enclosure import affine_image
@@ -14,8 +16,8 @@ def bound_layer(
     network: Network,
     domain: Box | Boxes,
     index: int,
-    lower: Sequence[FloatArray],
-    upper: Sequence[FloatArray],
+    lows: Sequence[FloatArray],
+    highs: Sequence[FloatArray],
 ) -> Interval:
     """Bounds of the pre-activations of layer `index`, true in real arithmetic.
 
@@ -23,7 +25,7 @@ def bound_layer(
     ----------
     domain
         One box of the network's input size, or N boxes, each bounded by itself.
-    lower, upper : one (n_out,) or (N, n_out) array for each layer before `index`
+    lows, highs : one (n_out,) or (N, n_out) array for each layer before `index`
         Proved bounds of its pre-activations.
 
     Returns
@@ -33,6 +35,11 @@ def bound_layer(
     if index == 0:
         before = (domain.lower, domain.upper)
     else:
-        before = post_interval(network.layers[index - 1], lower[index - 1], upper[index - 1])
+        before = post_interval(network.layers[index - 1], lows[index - 1], highs[index - 1])
     layer = network.layers[index]
-    return affine_image(layer.weight, layer.bias, *before)
+    lower, upper = affine_image(layer.weight, layer.bias, *before)
+    lanes = np.flatnonzero(layer.lanes >= 0)
+    # A lane rounds nothing.
+    for side, ends in zip((lower, upper), before, strict=True):
+        side[..., lanes] = ends[..., layer.lanes[lanes]]
+    return lower, upper

@@ -24,6 +24,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from leo_opt import weights
 from leo_opt.bounds import crown, interval
 from leo_opt.bounds.values import Interval
 from leo_opt.deadline import NO_LIMIT, Deadline
@@ -138,7 +139,7 @@ def bound_pieces(
             lows.append(low)
             highs.append(high)
             if layer.has_phases:
-                functions = _rectify(functions, frame, low.T, high.T)
+                functions = _rectify(functions, frame, low.T, high.T, layer.phased[:, None])
     return lows, highs
 
 
@@ -153,7 +154,7 @@ def _substitute(
     deadline: Deadline,
 ) -> Interval:
     """Tighten the intervals (N, n_out) of a layer that contain zero by backward substitution."""
-    rows, units = np.nonzero((low < 0.0) & (high > 0.0))
+    rows, units = np.nonzero((low < 0.0) & (high > 0.0) & network.layers[index].phased)
     low, high = low.copy(), high.copy()
     work = 2 * sum(layer.weight.size for layer in network.layers[:index])
     count = max(1, min(_MOST_ROWS, int(_MOST_WORK / work)))
@@ -199,7 +200,7 @@ def bound_each(
         lower[:index],
         upper[:index],
         np.tile(rows, len(signs)),
-        factors[:, None] * layer.weight[which],
+        factors[:, None] * weights.dense(layer.weight[which]),
         factors * layer.bias[which],
     )
     return bounds.reshape(len(signs), rows.size)
@@ -207,7 +208,7 @@ def bound_each(
 
 def _affine(layer: Layer, before: _Functions, frame: _Frame) -> _Functions:
     """The functions of a layer's pre-activations."""
-    weight, absolute = layer.weight, np.abs(layer.weight)
+    weight, absolute = layer.weight, abs(layer.weight)
     shape = (layer.n_out, *before.middle.shape[1:])
     middle = (weight @ before.middle.reshape(layer.n_in, -1)).reshape(shape)
     middle[..., -1] += layer.bias[:, None]
@@ -231,14 +232,26 @@ def _intervals(
     return np.maximum(low.T, known_low), np.minimum(high.T, known_high)
 
 
-def _rectify(before: _Functions, frame: _Frame, low: FloatArray, high: FloatArray) -> _Functions:
-    """The functions of rectified units whose pre-activations lie in [low, high], (n_out, N)."""
+def _rectify(
+    before: _Functions,
+    frame: _Frame,
+    low: FloatArray,
+    high: FloatArray,
+    phased: NDArray[np.bool_],
+) -> _Functions:
+    """The functions of the units of a layer whose pre-activations lie in [low, high], (n_out, N).
+
+    Parameters
+    ----------
+    phased : (n_out, 1) array
+        Which units are rectifiers; the others pass their input on.
+    """
     above, below = before.middle + before.spread, before.middle - before.spread
     above_low, above_high, above_size = frame.range(above)
     below_low, below_high, below_size = frame.range(below)
     # Six roundings of a coefficient: of these sums, of slope and lift, of middle and spread.
     error = round_up(before.error + _PAIR * (above_size + below_size))
-    off, on = high <= 0.0, low >= 0.0
+    off, on = (high <= 0.0) & phased, (low >= 0.0) | ~phased
     slope, lift = _chord(
         round_down(above_low + error), np.minimum(high, round_up(above_high + error))
     )

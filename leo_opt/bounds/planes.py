@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from leo_opt import weights
 from leo_opt.bounds.values import Interval
 from leo_opt.enclosure import TINY, gamma, round_up
 from leo_opt.network import FloatArray, Layer
@@ -63,7 +64,7 @@ def tilt(
     pre, inputs
         Intervals of g, (..., n_out) arrays, and of h, (..., n_in) arrays.
     """
-    weight, bias = layer.weight[planes.units], layer.bias[planes.units]
+    weight, bias = weights.dense(layer.weight[planes.units]), layer.bias[planes.units]
     low, high = pre[0][..., planes.units], pre[1][..., planes.units]
     # A share that is almost none would only make products underflow.
     shares = np.where(planes.inputs > _LEAST_SHARE, planes.inputs, 0.0)

@@ -9,7 +9,7 @@ import numpy as np
 import pyomo.environ as pyo
 from numpy.typing import NDArray
 
-from leo_opt import formats
+from leo_opt import formats, weights
 from leo_opt.bounds import Bounds, propagate
 from leo_opt.comparison.cells import Cell
 from leo_opt.comparison.questions import scope_of
@@ -124,7 +124,7 @@ def build(scope: Scope, direction: Direction, formulation: Formulation) -> Insta
     )
     compiled = compile_model(model)
     scale = float(unit_scales(network, scope.domain, bounds, last)[local.unit])
-    row = network.layers[last].weight[local.unit] * (scale * local.sign)
+    row = weights.row(network.layers[last].weight, local.unit) * (scale * local.sign)
     asked = pyo.quicksum(
         weight * model.net.post[last - 1, k] for k, weight in enumerate(row.tolist()) if weight
     )

@@ -185,8 +185,7 @@ def count_binaries(scope: Scope) -> int:
     """Unstable units below the last layer of a scope."""
     layers = zip(scope.network.layers, scope.bounds.lower, scope.bounds.upper, strict=True)
     unstable = [
-        np.count_nonzero((low < 0.0) & (high > 0.0) & layer.has_phases)
-        for layer, low, high in layers
+        np.count_nonzero((low < 0.0) & (high > 0.0) & layer.phased) for layer, low, high in layers
     ]
     return int(sum(unstable[:-1]))
 

@@ -84,7 +84,7 @@ def _with_room(
     """Outputs (N, m) of a network and how far another evaluation may be from them."""
     post, room = inputs, np.zeros_like(inputs)
     for layer in network.layers:
-        magnitude = np.abs(layer.weight)
+        magnitude = abs(layer.weight)
         room = room @ magnitude.T + slack * (np.abs(post) @ magnitude.T + np.abs(layer.bias))
         # Constants that cancel each other are not seen in the layer that they amount to.
         room = room + 1e-4 * slack * largest

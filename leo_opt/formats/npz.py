@@ -14,10 +14,13 @@ from typing import Any
 
 import numpy as np
 
+from leo_opt import weights
 from leo_opt.errors import FileFormatError
 from leo_opt.network import Layer, Network, Signature
 
-_FORMAT = "leo_opt network 1"
+_DENSE = "leo_opt network 1"
+_STRUCTURED = "leo_opt network 2"
+"""With sparse weights, or several activations in a layer, which earlier versions cannot read."""
 
 READ_ERRORS = (
     EOFError,
@@ -35,17 +38,26 @@ READ_ERRORS = (
 def encode(network: Network, provenance: Mapping[str, str]) -> bytes:
     """The bytes of a .npz file.
 
-    It holds `format`, `activations` (one tag a layer), `signature` and `provenance` (JSON),
-    and `weight_0`, `bias_0`, `weight_1` ... in float64.
+    It holds `format`, `activations` (one tag a layer, or one a unit with spaces between them),
+    `signature` and `provenance` (JSON), and `weight_0`, `bias_0`, `weight_1` ... in float64; of a
+    sparse weight `weight_0_data`, `weight_0_indices`, `weight_0_indptr` and `weight_0_shape`.
     """
+    tags = [
+        layer.activation if isinstance(layer.activation, str) else " ".join(layer.tags)
+        for layer in network.layers
+    ]
+    plain = not any(" " in tag for tag in tags) and not any(
+        weights.is_sparse(layer.weight) for layer in network.layers
+    )
     arrays = {
-        "format": np.array(_FORMAT),
-        "activations": np.array([layer.activation for layer in network.layers]),
+        "format": np.array(_DENSE if plain else _STRUCTURED),
+        "activations": np.array(tags),
         "signature": np.array(json.dumps(asdict(network.signature))),
         "provenance": np.array(json.dumps(dict(provenance))),
     }
     for index, layer in enumerate(network.layers):
-        arrays[f"weight_{index}"] = layer.weight
+        for part, array in weights.to_arrays(layer.weight).items():
+            arrays[f"weight_{index}{part}"] = array
         arrays[f"bias_{index}"] = layer.bias
     stream = io.BytesIO()
     np.savez(stream, allow_pickle=False, **arrays)
@@ -62,8 +74,12 @@ def read(path: Path) -> Network:
     """
     with _opened(path) as archive:
         layers = tuple(
-            Layer(archive[f"weight_{index}"], archive[f"bias_{index}"], str(tag))
-            for index, tag in enumerate(archive["activations"])
+            Layer(
+                weights.from_arrays(archive, f"weight_{index}"),
+                archive[f"bias_{index}"],
+                tags[0] if len(tags) == 1 else tags,
+            )
+            for index, tags in enumerate(str(text).split(" ") for text in archive["activations"])
         )
         return Network(layers, _signature(str(archive["signature"])))
 
@@ -92,10 +108,10 @@ def _opened(path: Path) -> Iterator[Any]:
         with np.load(path, allow_pickle=False) as archive:
             if not isinstance(archive, np.lib.npyio.NpzFile) or "format" not in archive.files:
                 raise FileFormatError("this .npz holds no network; write one with leo_opt.save")
-            if str(archive["format"]) != _FORMAT:
+            if str(archive["format"]) not in (_DENSE, _STRUCTURED):
                 raise FileFormatError(
                     f"this .npz says {str(archive['format'])!r}; this version of leo_opt reads "
-                    f"{_FORMAT!r}"
+                    f"{_DENSE!r} and {_STRUCTURED!r}"
                 )
             yield archive
     except FileFormatError:

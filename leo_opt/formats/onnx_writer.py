@@ -7,14 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from leo_opt.errors import OutputError
+from leo_opt import weights
+from leo_opt.activations import ACTIVATIONS
+from leo_opt.errors import OutputError, UnsupportedOperatorError
 from leo_opt.formats.onnx_file import LARGEST, PREFIX, said
 from leo_opt.formats.storage import batch_axis
 from leo_opt.network import FloatArray, Network
 
 _OPSET = 17
 _IR_VERSION = 8
-_ACTIVATIONS = {"linear": (), "relu": ("Relu",)}
 """Operators of each activation tag."""
 
 
@@ -141,11 +142,17 @@ def _add_layer(builder: _Builder, network: Network, index: int) -> None:
     """Gemm, then Relu where the layer has one."""
     layer = network.layers[index]
     constants = {
-        f"layers.{index}.weight": builder.numbers(layer.weight),
+        f"layers.{index}.weight": builder.numbers(weights.dense(layer.weight)),
         f"layers.{index}.bias": builder.numbers(layer.bias),
     }
     builder.add("Gemm", constants, transB=1)
-    for operator in _ACTIVATIONS[layer.activation]:
+    if not isinstance(layer.activation, str):
+        raise UnsupportedOperatorError(
+            f"layer {index} has the activations {layer.label}; ONNX files are written with one "
+            "activation a layer: save the network as .npz"
+        )
+    operator = ACTIVATIONS[layer.activation].operator
+    if operator is not None:
         builder.add(operator, {})
 
 

@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from leo_opt import weights
+from leo_opt.activations import ACTIVATIONS
 from leo_opt.errors import (
     InvalidInputError,
     LeoOptError,
@@ -91,16 +93,23 @@ def to_torch(network: Network, dtype: str | None = None) -> Any:
     torch = _torch()
     stored = written(read_network(network), dtype)
     kind = getattr(torch, stored.signature.dtype)
-    activations = {"linear": (), "relu": (torch.nn.ReLU,)}
     parts = []
     for layer in stored.layers:
         linear = torch.nn.Linear(layer.n_in, layer.n_out, dtype=kind)
         with torch.no_grad():
             # The arrays of a layer are read-only; `astype` gives PyTorch its own.
-            linear.weight.copy_(torch.from_numpy(layer.weight.astype(stored.signature.dtype)))
+            matrix = weights.dense(layer.weight).astype(stored.signature.dtype)
+            linear.weight.copy_(torch.from_numpy(matrix))
             linear.bias.copy_(torch.from_numpy(layer.bias.astype(stored.signature.dtype)))
         parts.append(linear)
-        parts.extend(activation() for activation in activations[layer.activation])
+        if not isinstance(layer.activation, str):
+            raise UnsupportedOperatorError(
+                f"a layer has the activations {layer.label}; a Sequential has one a layer: save "
+                "the network as .npz"
+            )
+        operator = ACTIVATIONS[layer.activation].operator
+        # PyTorch spells the one activation that there is with a capital U.
+        parts += [] if operator is None else [torch.nn.ReLU()]
     return torch.nn.Sequential(*parts).eval()
 
 

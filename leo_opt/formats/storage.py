@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from leo_opt import weights
 from leo_opt.errors import InvalidInputError, unknown_word
 from leo_opt.network import FloatArray, Layer, Network, Signature
 
@@ -38,7 +39,10 @@ def written(network: Network, dtype: str | None = None) -> Network:
         raise InvalidInputError(unknown_word("dtype", dtype, DTYPES))
     layers = tuple(
         Layer(
-            _rounded(layer.weight, dtype, f"weight of layer {index}"),
+            weights.with_numbers(
+                layer.weight,
+                _rounded(weights.entries(layer.weight), dtype, f"weight of layer {index}"),
+            ),
             _rounded(layer.bias, dtype, f"bias of layer {index}"),
             layer.activation,
         )

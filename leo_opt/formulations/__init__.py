@@ -226,6 +226,7 @@ def formulate(
           neither stably inactive nor constant; `scale` is a dictionary of powers of two, `shift`
           one of middles of intervals, 0 where unstable;
         - `scaled_post[l, u]`: variable, `scale[l, u]` times the post-activation, where unstable;
+        - `lanes[l, u]`: the variable that an identity lane carries; it has none of its own;
         - `affine[l, u]`: the row that defines `scaled_pre[l, u]`; absent where the interval is so
           narrow that it would be noise: the unit may then be anywhere in it, `post` is `pre`, and
           it has no binary variable;

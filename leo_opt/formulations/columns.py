@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from leo_opt import weights
 from leo_opt.errors import InvalidInputError
 from leo_opt.formulations.rows import SMALLEST_COEFFICIENT
 from leo_opt.network import FloatArray, Layer
@@ -86,11 +87,12 @@ def exponent_limits(layer: Layer, inputs: Scaling) -> FloatArray:
         Scaling of what the layer reads.
     """
     span = np.maximum(1.0, np.maximum(np.abs(inputs.lower), np.abs(inputs.upper)))
-    magnitude = np.abs(layer.weight)
     with np.errstate(over="ignore", under="ignore"):
-        entries = magnitude[:, inputs.kept] * np.ldexp(span, -inputs.exponent)
-        terms = np.maximum((magnitude * np.abs(inputs.shift)).max(axis=1), np.abs(layer.bias))
-    largest = _LARGEST_ENTRY - _log2(entries.max(axis=1, initial=0.0))
+        reach = np.ldexp(span, -inputs.exponent)
+        entries = weights.row_maxima(layer.weight[:, inputs.kept], reach)
+        terms = weights.row_maxima(layer.weight, np.abs(inputs.shift))
+        terms = np.maximum(terms, np.abs(layer.bias))
+    largest = _LARGEST_ENTRY - _log2(entries)
     return np.minimum(largest, _LARGEST_TERM - _log2(terms))
 
 
@@ -120,8 +122,8 @@ def constants(layer: Layer, inputs: Scaling, minus: FloatArray) -> FloatArray:
     where = np.flatnonzero(inputs.shift)
     if not where.size and not minus.any():
         return layer.bias
-    terms = layer.weight[:, where].astype(np.longdouble) * inputs.shift[where]
-    return np.asarray(terms.sum(axis=1) + layer.bias - minus, dtype=np.float64)
+    moved = weights.sum_rows(layer.weight[:, where], inputs.shift[where])
+    return np.asarray(moved + layer.bias - minus, dtype=np.float64)
 
 
 def scale_rows(
@@ -142,7 +144,7 @@ def scale_rows(
     InvalidInputError
         If a scaled number overflows.
     """
-    weight = layer.weight[np.ix_(units, inputs.kept)]
+    weight = weights.dense(layer.weight[units])[:, inputs.kept]
     with np.errstate(over="ignore", under="ignore"):
         constant = np.ldexp(constants(layer, inputs, shift)[units], exponent)
         # Powers of two are exact in binary: nothing is rounded here.

@@ -10,6 +10,7 @@ import numpy as np
 import pyomo.environ as pyo
 from numpy.typing import NDArray
 
+from leo_opt import weights
 from leo_opt.bounds import Bounds
 from leo_opt.domain import Box
 from leo_opt.errors import InvalidInputError, UnsupportedOperatorError
@@ -26,7 +27,7 @@ from leo_opt.formulations.columns import (
 from leo_opt.formulations.inputs import add_inputs
 from leo_opt.formulations.rows import Row, add_expressions, add_rows, add_variables, linear, nonzero
 from leo_opt.formulations.sums import SumBounds
-from leo_opt.network import ACTIVATIONS, FloatArray, Layer, LinearPiece, Network
+from leo_opt.network import FloatArray, Layer, LinearPiece, Network
 
 _RECTIFIER = (LinearPiece(-np.inf, 0.0, 0.0), LinearPiece(0.0, np.inf, 1.0))
 
@@ -50,12 +51,13 @@ def check_activations(network: Network) -> None:
         With the layer and its tag.
     """
     for index, layer in enumerate(network.layers):
-        pieces = ACTIVATIONS[layer.activation].pieces
-        if pieces != _RECTIFIER and [piece.slope for piece in pieces] != [1.0]:
-            raise UnsupportedOperatorError(
-                f"layer {index} has the activation {layer.activation!r}; "
-                "formulations write rectifiers and linear layers only"
-            )
+        for activation, _ in layer.activations():
+            pieces = activation.pieces
+            if pieces != _RECTIFIER and [piece.slope for piece in pieces] != [1.0]:
+                raise UnsupportedOperatorError(
+                    f"layer {index} has the activation {layer.label!r}; "
+                    "formulations write rectifiers and linear layers only"
+                )
 
 
 def check_finite(bounds: Bounds) -> None:
@@ -92,6 +94,9 @@ class _Plan:
         Bounds of the scaled pre-activations.
     lifted : (n,) array
         How far a rectifier that passes its input up to noise can be above it, scaled.
+    lanes : (n,) integer array
+        For identity lanes the position of the variable that they carry among those that the layer
+        reads, else -1: they are that variable and have no row.
     outputs
         How the next layer reads the post-activations.
     """
@@ -106,7 +111,18 @@ class _Plan:
     lower: FloatArray
     upper: FloatArray
     lifted: FloatArray
+    lanes: IntArray
     outputs: Scaling
+
+    @property
+    def own(self) -> IntArray:
+        """Units that have a variable of their own."""
+        return self.held[self.lanes[self.held] < 0]
+
+    @property
+    def written(self) -> IntArray:
+        """Units whose variable has a row."""
+        return self.own[~self.narrow[self.own]]
 
 
 def _plan_layers(network: Network, inputs: Scaling, bounds: Bounds, centred: bool) -> list[_Plan]:
@@ -134,9 +150,17 @@ def _plan_layer(
     A rectifier whose interval ends in noise below zero is linear up to that noise and has no
     binary: its variable stands for both pre- and post-activation.
     """
-    inactive = layer.has_phases & (upper <= 0.0)
+    carries = np.flatnonzero(layer.lanes >= 0)
+    sources = layer.lanes[carries]
+    position = np.full(layer.n_in, -1)
+    position[inputs.kept] = np.arange(inputs.kept.size)
+    lanes = np.full(layer.n_out, -1)
+    lanes[carries] = position[sources]
+    inactive = layer.phased & (upper <= 0.0)
     constant = (lower == upper) & ~inactive
-    unstable = layer.has_phases & (lower < 0.0) & (upper > 0.0)
+    # What a lane carries is a variable of the layer below, or a constant there.
+    constant[carries] = lanes[carries] < 0
+    unstable = layer.phased & (lower < 0.0) & (upper > 0.0)
     # Of these post - pre is between 0 and the noise, which goes into the row.
     passing = unstable & (-lower <= _NOISE * upper)
     unstable &= ~passing
@@ -156,6 +180,10 @@ def _plan_layer(
     low = np.where(shift != 0.0, np.nextafter(low, -np.inf), low)
     high = np.where(shift != 0.0, np.nextafter(high, np.inf), high)
     unstable &= ~narrow
+    shift[carries] = inputs.shift[sources]
+    moves = lanes >= 0
+    exponent[moves] = inputs.exponent[lanes[moves]]
+    low[moves], high[moves] = inputs.lower[lanes[moves]], inputs.upper[lanes[moves]]
     held = np.flatnonzero(~inactive & ~constant)
     rectified = np.where(unstable, layer.activate(low), low)[held]
     return _Plan(
@@ -169,6 +197,7 @@ def _plan_layer(
         lower=low,
         upper=high,
         lifted=np.where(passing & ~narrow, np.ldexp(-lower, exponent), 0.0),
+        lanes=lanes,
         outputs=Scaling(shift, held, exponent[held], rectified, high[held]),
     )
 
@@ -189,7 +218,7 @@ def _add_unit_variables(block: Any, plans: list[_Plan], formulation: Formulation
     unstable: dict[Any, float] = {}
     for index, plan in enumerate(plans):
         lower, upper, both = plan.lower.tolist(), plan.upper.tolist(), plan.unstable.tolist()
-        for unit in plan.held.tolist():
+        for unit in plan.own.tolist():
             low[index, unit], high[index, unit] = lower[unit], upper[unit]
             if both[unit]:
                 unstable[index, unit] = upper[unit]
@@ -218,6 +247,7 @@ class _Rows:
     post: dict[Any, Any]
     scale: dict[Address, float]
     shift: dict[Address, float]
+    lanes: dict[Address, Any]
     units: list[Unit]
     sums: SumBounds
 
@@ -226,13 +256,17 @@ def _add_layer(
     index: int, layer: Layer, plan: _Plan, columns: Columns, variables: _Variables, rows: _Rows
 ) -> Columns:
     """Write the rows of one layer, and return what the next layer reads."""
+    for unit in np.flatnonzero(plan.lanes >= 0).tolist():
+        carried = columns.variables[plan.lanes[unit]]
+        variables.pre[index, unit] = variables.post[index, unit] = carried
+        rows.lanes[index, unit] = carried
     for unit in plan.held.tolist():
         address = index, unit
         scale, shift = float(np.ldexp(1.0, plan.exponent[unit])), float(plan.shift[unit])
         rows.scale[address], rows.shift[address] = scale, shift
         rows.pre[address] = variables.pre[address] / scale + shift
         rows.post[address] = variables.post[address] / scale + shift
-    written = plan.held[~plan.narrow[plan.held]]
+    written = plan.written
     scaled = scale_rows(layer, columns.scaling, written, plan.exponent[written], plan.shift)
     for k, unit in enumerate(written.tolist()):
         address = index, unit
@@ -275,7 +309,7 @@ def _add_fixed(index: int, layer: Layer, plan: _Plan, columns: Columns, rows: _R
     """
     units = plan.fixed
     offsets = constants(layer, columns.scaling, np.zeros(layer.n_out))[units].tolist()
-    weight = layer.weight[np.ix_(units, columns.scaling.kept)]
+    weight = weights.dense(layer.weight[units])[:, columns.scaling.kept]
     coefficients = np.ldexp(weight, -columns.scaling.exponent)
     for k, unit in enumerate(units.tolist()):
         address, value = (index, unit), float(plan.shift[unit])
@@ -312,7 +346,7 @@ def embed(
     variables = _add_unit_variables(block, plans, formulation)
     reads = (columns.scaling, *(plan.outputs for plan in plans[:-1]))
     sums = SumBounds(network, domain, bounds, reads)
-    rows = _Rows(formulation.writes_affine, {}, {}, {}, {}, {}, [], sums)
+    rows = _Rows(formulation.writes_affine, {}, {}, {}, {}, {}, {}, [], sums)
     for index, (layer, plan) in enumerate(zip(network.layers, plans, strict=True)):
         columns = _add_layer(index, layer, plan, columns, variables, rows)
     add_rows(block, "affine", rows.affine)
@@ -323,7 +357,7 @@ def embed(
     outputs: dict[Any, Any] = {k: rows.post[last, k] for k in range(network.output_size)}
     add_expressions(block, "outputs", outputs)
     block.domain = domain
-    block.scale, block.shift = rows.scale, rows.shift
+    block.scale, block.shift, block.lanes = rows.scale, rows.shift, rows.lanes
     block.units = tuple(rows.units)
     block.formulation = formulation
     return block

@@ -86,7 +86,8 @@ def describe_network(
         return sheet.columns[compiled.column_of(variable)].name
 
     shape = [layer.n_out for layer in network.layers]
-    pre = {address: column(variable) for address, variable in block.scaled_pre.items()}
+    held = {**block.scaled_pre, **block.lanes}
+    pre = {address: column(variable) for address, variable in held.items()}
     own = {address: column(variable) for address, variable in block.scaled_post.items()}
     active = {address: column(variable) for address, variable in block.is_active.items()}
 
@@ -143,10 +144,19 @@ def _phases(network: Network, bounds: Bounds) -> tuple[tuple[str, ...], ...]:
     """Phases that the bounds alone show."""
     return tuple(
         tuple(
-            "stably_inactive" if high <= 0.0 else "stably_active" if low >= 0.0 else "undecided"
-            for low, high in zip(lower.tolist(), upper.tolist(), strict=True)
+            _phase(phased, low, high)
+            for phased, low, high in zip(
+                layer.phased.tolist(), lower.tolist(), upper.tolist(), strict=True
+            )
         )
         if layer.has_phases
         else ()
         for layer, lower, upper in zip(network.layers, bounds.lower, bounds.upper, strict=True)
     )
+
+
+def _phase(phased: bool, low: float, high: float) -> str:
+    """What an interval shows of one unit."""
+    if not phased:
+        return "linear"
+    return "stably_inactive" if high <= 0.0 else "stably_active" if low >= 0.0 else "undecided"

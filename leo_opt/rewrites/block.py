@@ -12,6 +12,7 @@ from functools import cached_property
 
 import numpy as np
 
+from leo_opt import weights
 from leo_opt.deviation import add_up, reach
 from leo_opt.enclosure import affine_image, gamma, round_up
 from leo_opt.network import FloatArray
@@ -60,6 +61,8 @@ class Block:
     next_bias : (p,) array
     lower, upper : (m,) arrays
         Certified interval of what the layer reads.
+    rectified
+        Whether new units must never be negative, as where the layer has no linear units.
     """
 
     outgoing: FloatArray
@@ -68,18 +71,20 @@ class Block:
     next_bias: FloatArray
     lower: FloatArray
     upper: FloatArray
+    rectified: bool = True
 
     @classmethod
     def of(cls, draft: Draft, layer: int) -> Block:
-        """The stably active units of a hidden layer; of a linear layer, all."""
+        """The units of a hidden layer that pass their input on."""
         mask = passing_units(draft, layer)
         current, following = draft.network.layers[layer : layer + 2]
         return cls(
-            following.weight[:, mask],
-            current.weight[mask],
+            weights.dense(following.weight[:, mask]),
+            weights.dense(current.weight[mask]),
             current.bias[mask],
             following.bias,
             *draft.inputs_of(layer),
+            rectified=bool(current.phased.all()),
         )
 
     @property
@@ -127,11 +132,14 @@ class Block:
         return np.where((self.outgoing != 0.0).any(axis=1), level, 0.0)
 
     def shift(self, weight: FloatArray) -> FloatArray:
-        """A bias with which weight @ h + bias is certainly not negative on the inputs.
+        """A bias with which weight @ h + bias is certainly not negative on the inputs, where that
+        is needed.
 
         It leaves some room, so that the units stay active where later rewrites move their inputs
         a little or a file rounds their weights to float32.
         """
+        if not self.rectified:
+            return np.zeros(len(weight))
         farthest = np.maximum(np.abs(self.lower), np.abs(self.upper))
         room = _ROOM * reach(weight, farthest)
         # Two-dimensional, since single boxes have close calls decided in rationals, which costs.
@@ -182,10 +190,8 @@ class Block:
 
 
 def passing_units(draft: Draft, layer: int) -> BoolArray:
-    """The units of a layer that pass their input on: stably active ones, or all of a linear one."""
-    if draft.network.layers[layer].has_phases:
-        return draft.units[layer].active
-    return np.ones(draft.units[layer].index.size, dtype=bool)
+    """The units of a layer that pass their input on: stably active ones and linear ones."""
+    return draft.units[layer].active | ~draft.network.layers[layer].phased
 
 
 def block_loss(draft: Draft, layer: int, kept: IntArray, outgoing: FloatArray) -> FloatArray:
@@ -198,7 +204,5 @@ def block_loss(draft: Draft, layer: int, kept: IntArray, outgoing: FloatArray) -
     outgoing : (p, len(kept)) array
         What the next layer now reads of them.
     """
-    if not draft.network.layers[layer].has_phases:
-        return np.zeros(draft.network.layers[layer + 1].n_out)
-    drift = draft.units[layer].drift[kept]
-    return add_up(draft.lost(layer, passing_units(draft, layer)), reach(outgoing, drift))
+    drift = np.where(draft.network.layers[layer].phased, draft.units[layer].drift, 0.0)[kept]
+    return add_up(draft.lost(layer, draft.units[layer].active), reach(outgoing, drift))

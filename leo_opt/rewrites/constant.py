@@ -8,8 +8,9 @@ from fractions import Fraction
 
 import numpy as np
 
+from leo_opt import weights
 from leo_opt.deviation import add_up
-from leo_opt.network import FloatArray, Layer, Network
+from leo_opt.network import ACTIVATIONS, FloatArray, Layer, Network
 from leo_opt.rewrites.draft import BoolArray, Draft, Units
 from leo_opt.rewrites.rational import activate, affine, dot, round_nearest, to_fractions
 
@@ -43,15 +44,15 @@ def constant_values(draft: Draft, layer: int) -> tuple[dict[int, Fraction], Bool
     stuck = np.zeros(current.n_in, dtype=bool)
     if layer == 0:
         stuck = draft.domain.lower == draft.domain.upper
-    bare = ~(current.weight[:, ~stuck] != 0.0).any(axis=1)
+    bare = ~weights.rows_that_read(current.weight, ~stuck)
     inputs = to_fractions(np.where(stuck, draft.inputs_of(layer)[0], 0.0)) if bare.any() else []
     values = {}
     for unit in np.flatnonzero(bare | (units.lower == units.upper)).tolist():
         if bare[unit]:
-            pre = Fraction(float(current.bias[unit])) + dot(current.weight[unit], inputs)
+            pre = Fraction(float(current.bias[unit])) + dot(current.weight, unit, inputs)
         else:
             pre = Fraction(float(units.lower[unit]))
-        values[unit] = activate(current.activation, pre)
+        values[unit] = ACTIVATIONS[current.tags[unit]].exact(pre)
     return values, bare
 
 
@@ -90,7 +91,7 @@ def absorb(
         return _make_constant(draft, layer, bias, error, rewrite)
     keep = ~mask
     pair = (
-        Layer(current.weight[keep], current.bias[keep], current.activation),
+        current.take(keep),
         Layer(following.weight[:, keep], bias, following.activation),
     )
     return draft.replace_pair(layer, pair, draft.units[layer].take(keep), error, record)
@@ -99,10 +100,10 @@ def absorb(
 def _bias_with(following: Layer, values: Mapping[int, Fraction]) -> tuple[FloatArray, FloatArray]:
     """Bias of a layer that has taken up constant inputs, and how far rounding moved it."""
     bias, error = following.bias.copy(), np.zeros(following.n_out)
-    columns = [unit for unit, value in values.items() if value]
-    constants = [values[unit] for unit in columns]
-    for row in np.flatnonzero((following.weight[:, columns] != 0.0).any(axis=1)):
-        exact = Fraction(float(bias[row])) + dot(following.weight[row, columns], constants)
+    constants = [values.get(unit, Fraction(0)) for unit in range(following.n_in)]
+    moving = np.array([value != 0 for value in constants])
+    for row in np.flatnonzero(weights.rows_that_read(following.weight, moving)).tolist():
+        exact = Fraction(float(bias[row])) + dot(following.weight, row, constants)
         (bias[row],), (error[row],) = round_nearest([exact])
     return bias, error
 
@@ -118,9 +119,9 @@ def _make_constant(
         Pre-activations of the next layer, and how far they can be from what they were.
     """
     later = draft.network.layers[layer + 1 :]
-    values = [activate(later[0].activation, pre) for pre in to_fractions(bias)]
+    values = activate(later[0], to_fractions(bias))
     for current in later[1:]:
-        values = [activate(current.activation, pre) for pre in affine(current, values)]
+        values = activate(current, affine(current, values))
     try:
         outputs, rounding = round_nearest(values)
     except OverflowError:
@@ -137,13 +138,13 @@ def fold_outputs(draft: Draft) -> Draft:
     becomes one linear layer. Outputs are never deleted.
     """
     last, current, units = draft.last, draft.network.layers[-1], draft.units[-1]
-    bare = ~(current.weight != 0.0).any(axis=1)
+    bare = ~weights.rows_that_read(current.weight)
     values = dict.fromkeys(np.flatnonzero(units.inactive).tolist(), Fraction(0))
     values |= constant_values(draft, last)[0]
     values = {unit: value for unit, value in values.items() if not bare[unit]}
     if values:
         return _bare_outputs(draft, values)
-    if not bare.all() or (last == 0 and current.activation == "linear"):
+    if not bare.all() or (last == 0 and current.is_linear):
         return draft
     record = ("constant", np.empty(0, dtype=np.int64), 0)
     nothing = np.zeros(current.n_out)
@@ -155,8 +156,8 @@ def _bare_outputs(draft: Draft, values: Mapping[int, Fraction]) -> Draft:
     """Some outputs replaced by numbers that they equal but for their drift."""
     last, current, units = draft.last, draft.network.layers[-1], draft.units[-1]
     rows = list(values)
-    weight, bias, rounding = current.weight.copy(), current.bias.copy(), np.zeros(current.n_out)
-    weight[rows] = 0.0
+    weight, bias, rounding = current.weight, current.bias.copy(), np.zeros(current.n_out)
+    weight = weights.scale_rows(weight, np.isin(np.arange(current.n_out), rows, invert=True))
     bias[rows], rounding[rows] = round_nearest(values[row] for row in rows)
     layers = (*draft.network.layers[:-1], Layer(weight, bias, current.activation))
     replaced = np.isin(np.arange(current.n_out), rows)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from leo_opt import weights
 from leo_opt.rewrites.constant import absorb
 from leo_opt.rewrites.draft import Draft
 
@@ -13,5 +14,5 @@ def delete_dead(draft: Draft, layer: int) -> Draft:
     0. Applied to the last layer first, this deletes all units from which no path of weights leads
     to an output.
     """
-    mask = ~(draft.network.layers[layer + 1].weight != 0.0).any(axis=0)
+    mask = ~weights.columns_read(draft.network.layers[layer + 1].weight)
     return absorb(draft, layer, mask, "dead", values={}, drifts=mask & False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from leo_opt import weights
 from leo_opt.deviation import add_up
 from leo_opt.enclosure import UNIT_ROUNDOFF
 from leo_opt.network import FloatArray, Layer
@@ -39,11 +40,10 @@ def merge_dependent(draft: Draft, layer: int) -> Draft:
     if not (merged.error <= block.level).all():
         return draft
     current, following = draft.network.layers[layer : layer + 2]
-    columns = following.weight.copy()
-    columns[:, members[basis]] = outgoing
+    columns = weights.set_columns(following.weight, members[basis], outgoing)
     keep = ~np.isin(np.arange(mask.size), gone)
     pair = (
-        Layer(current.weight[keep], current.bias[keep], current.activation),
+        current.take(keep),
         Layer(columns[:, keep], merged.next_bias, following.activation),
     )
     error = add_up(merged.error, block_loss(draft, layer, members[basis], outgoing))

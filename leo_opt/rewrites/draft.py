@@ -89,12 +89,12 @@ class Units:
             self.drift[keep],
         )
 
-    def append_active(self, lower: FloatArray, upper: FloatArray) -> Units:
-        """With new stably active units after these."""
+    def append_passing(self, lower: FloatArray, upper: FloatArray, phased: bool) -> Units:
+        """With new units after these that pass their input on: stably active, or linear ones."""
         count = lower.size
         return Units(
             np.append(self.index, np.full(count, NEW_UNIT)),
-            np.append(self.active, np.ones(count, dtype=bool)),
+            np.append(self.active, np.full(count, phased)),
             np.append(self.inactive, np.zeros(count, dtype=bool)),
             np.append(self.lower, lower),
             np.append(self.upper, upper),
@@ -151,12 +151,12 @@ class Draft:
         for layer, (low, high) in enumerate(
             zip(stability.certified.lower, stability.certified.upper, strict=True)
         ):
-            phased = network.layers[layer].has_phases
+            phased = network.layers[layer].phased
             if certified_only:
                 inactive = phased & (high <= 0.0)
                 active = phased & (low >= 0.0) & ~inactive
             else:
-                phases = stability.phases[layer] if phased else (None,) * low.size
+                phases = stability.phases[layer] or (Phase.LINEAR,) * low.size
                 inactive = np.array([phase is Phase.STABLY_INACTIVE for phase in phases])
                 active = np.array([phase is Phase.STABLY_ACTIVE for phase in phases])
             units.append(

@@ -6,10 +6,11 @@ from fractions import Fraction
 
 import numpy as np
 
+from leo_opt import weights
 from leo_opt.deviation import add_up
 from leo_opt.enclosure import round_up
-from leo_opt.network import FloatArray, Layer
-from leo_opt.rewrites.draft import BoolArray, Draft
+from leo_opt.network import ACTIVATIONS, FloatArray, Layer, Weight
+from leo_opt.rewrites.draft import Draft
 from leo_opt.rewrites.rational import round_nearest
 
 
@@ -24,75 +25,80 @@ def merge_duplicates(draft: Draft, layer: int) -> Draft:
     current = draft.network.layers[layer]
     if not current.has_phases:
         return draft
-    groups = proportional_rows(np.column_stack([current.weight, current.bias]))
+    groups = proportional_rows(current)
     if not groups:
         return draft
     following = draft.network.layers[layer + 1]
-    outgoing, error = following.weight.copy(), np.zeros(following.n_out)
+    columns, error = np.empty((following.n_out, len(groups))), np.zeros(following.n_out)
     keep = np.ones(current.n_out, dtype=bool)
-    _, largest = draft.inputs_of(layer + 1)
+    largest = np.maximum(*map(np.abs, draft.inputs_of(layer + 1)))
     try:
-        for unit, factors in groups.items():
-            outgoing[:, unit], rounding = _merged_column(following.weight, unit, factors)
+        for k, (unit, factors) in enumerate(groups.items()):
+            columns[:, k], rounding = _merged_column(following.weight, unit, factors)
             error = add_up(error, _times(rounding, float(largest[unit])))
             keep[list(factors)] = False
     except OverflowError:
         return draft
+    outgoing = weights.set_columns(following.weight, np.array(list(groups)), columns)
     pair = (
-        Layer(current.weight[keep], current.bias[keep], current.activation),
+        current.take(keep),
         Layer(outgoing[:, keep], following.bias, following.activation),
     )
     record = ("duplicate", draft.units[layer].index[~keep], 0)
     return draft.replace_pair(layer, pair, draft.units[layer].take(keep), error, record)
 
 
-def proportional_rows(rows: FloatArray) -> dict[int, dict[int, Fraction]]:
-    """Rows that are positive multiples of an earlier row, exactly.
+def proportional_rows(layer: Layer) -> dict[int, dict[int, Fraction]]:
+    """Units whose rows, biases included, are positive multiples of an earlier unit's, exactly.
 
-    Parameters
-    ----------
-    rows : (m, n) array
+    Both have the same activation, one that does not mind a positive factor.
 
     Returns
     -------
     dict
-        For each row that has multiples, these and their factors. Zero rows are left out.
+        For each unit that has multiples, these and their factors. Zero rows are left out.
     """
-    pivots = np.abs(rows).argmax(axis=1)
-    sizes = np.abs(rows)[np.arange(len(rows)), pivots]
-    # Quotients of proportional rows are equal rationals and thus round to equal numbers.
-    first: dict[bytes, list[int]] = {}
+    first: dict[tuple[str, bytes, bytes], list[tuple[int, FloatArray]]] = {}
     groups: dict[int, dict[int, Fraction]] = {}
-    for unit in np.flatnonzero(sizes > 0.0).tolist():
-        key = (rows[unit] / sizes[unit]).tobytes()
-        for other in first.setdefault(key, []):
-            if _are_proportional(rows[unit], rows[other], int(pivots[other])):
-                factor = Fraction(float(sizes[unit])) / Fraction(float(sizes[other]))
+    for unit, tag in enumerate(layer.tags):
+        columns, row = weights.row_support(layer.weight, unit)
+        if layer.bias[unit]:
+            columns, row = np.append(columns, layer.n_in), np.append(row, layer.bias[unit])
+        if not (row.size and ACTIVATIONS[tag].homogeneous):
+            continue
+        # Quotients of proportional rows are equal rationals and thus round to equal numbers.
+        size = np.abs(row).max()
+        key = tag, columns.tobytes(), (row / size).tobytes()
+        for other, theirs in first.setdefault(key, []):
+            factor = Fraction(float(size)) / Fraction(float(np.abs(theirs).max()))
+            if _is_multiple(row, theirs, factor):
                 groups.setdefault(other, {})[unit] = factor
                 break
         else:
-            first[key].append(unit)
+            first[key].append((unit, row))
     return groups
 
 
-def _are_proportional(row: FloatArray, other: FloatArray, pivot: int) -> bool:
-    """Whether row = c other for some c, where other[pivot] is not 0; decided in rationals."""
-    support: BoolArray = (row != 0.0) | (other != 0.0)
-    mine, theirs = Fraction(float(row[pivot])), Fraction(float(other[pivot]))
+def _is_multiple(row: FloatArray, other: FloatArray, factor: Fraction) -> bool:
+    """Whether row = factor * other; decided in rationals."""
     return all(
-        Fraction(left) * theirs == Fraction(right) * mine
-        for left, right in zip(row[support].tolist(), other[support].tolist(), strict=True)
+        Fraction(mine) == factor * Fraction(theirs)
+        for mine, theirs in zip(row.tolist(), other.tolist(), strict=True)
     )
 
 
 def _merged_column(
-    outgoing: FloatArray, unit: int, factors: dict[int, Fraction]
+    outgoing: Weight, unit: int, factors: dict[int, Fraction]
 ) -> tuple[FloatArray, FloatArray]:
     """Column of a unit plus the multiples of others', and how far rounding moved its entries."""
+    columns = weights.dense(outgoing[:, [unit, *factors]])
     return round_nearest(
-        Fraction(float(row[unit]))
-        + sum((factor * Fraction(float(row[k])) for k, factor in factors.items()), Fraction(0))
-        for row in outgoing
+        Fraction(own)
+        + sum(
+            (f * Fraction(value) for f, value in zip(factors.values(), others, strict=True)),
+            Fraction(0),
+        )
+        for own, *others in columns.tolist()
     )
 
 

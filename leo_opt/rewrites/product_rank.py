@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from leo_opt import weights
 from leo_opt.deviation import add_up
 from leo_opt.enclosure import affine_image
-from leo_opt.network import FloatArray, Layer
+from leo_opt.network import LINEAR, FloatArray, Layer
 from leo_opt.rewrites.block import Block, Replacement, block_loss, passing_units
 from leo_opt.rewrites.draft import Draft, IntArray
 
@@ -34,14 +35,16 @@ def reduce_rank(draft: Draft, layer: int) -> Draft:
     if found is None:
         return draft
     current, following = draft.network.layers[layer : layer + 2]
+    tag = current.tags[0] if block.rectified else LINEAR
+    rest = [other for other, gone in zip(current.tags, mask, strict=True) if not gone]
     pair = (
         Layer(
-            np.vstack([current.weight[~mask], found.weight]),
+            weights.stack_rows(current.weight[~mask], found.weight),
             np.append(current.bias[~mask], found.bias),
-            current.activation,
+            [*rest, *[tag] * found.bias.size],
         ),
         Layer(
-            np.hstack([following.weight[:, ~mask], found.outgoing]),
+            weights.stack_columns(following.weight[:, ~mask], found.outgoing),
             found.next_bias,
             following.activation,
         ),
@@ -51,7 +54,7 @@ def reduce_rank(draft: Draft, layer: int) -> Draft:
     nothing = np.empty(0, dtype=np.int64)
     loss = block_loss(draft, layer, nothing, following.weight[:, nothing])
     record = ("product-rank", units.index[mask], found.bias.size)
-    known = units.take(~mask).append_active(*image)
+    known = units.take(~mask).append_passing(*image, phased=block.rectified)
     return draft.replace_pair(layer, pair, known, add_up(found.error, loss), record)
 
 

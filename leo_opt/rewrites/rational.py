@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
 
 import numpy as np
 
+from leo_opt import weights
 from leo_opt.enclosure import fraction_up
-from leo_opt.network import ACTIVATIONS, FloatArray, Layer
+from leo_opt.network import ACTIVATIONS, FloatArray, Layer, Weight
 
 
 def to_fractions(values: FloatArray) -> list[Fraction]:
@@ -19,34 +20,21 @@ def to_fractions(values: FloatArray) -> list[Fraction]:
 def affine(layer: Layer, inputs: list[Fraction]) -> list[Fraction]:
     """Pre-activations of a layer at one point."""
     return [
-        Fraction(offset) + dot(row, inputs)
-        for row, offset in zip(layer.weight, layer.bias.tolist(), strict=True)
+        Fraction(offset) + dot(layer.weight, unit, inputs)
+        for unit, offset in enumerate(layer.bias.tolist())
     ]
 
 
-def dot(row: FloatArray, inputs: list[Fraction]) -> Fraction:
-    """row @ inputs; zeros of the row cost nothing."""
-    terms = (Fraction(float(row[k])) * inputs[k] for k in np.flatnonzero(row))
-    return sum(terms, Fraction(0))
+def dot(weight: Weight, row: int, inputs: Sequence[Fraction]) -> Fraction:
+    """weight[row] @ inputs; zeros of the row cost nothing."""
+    columns, values = weights.row_support(weight, row)
+    pairs = zip(columns.tolist(), values.tolist(), strict=True)
+    return sum((Fraction(value) * inputs[column] for column, value in pairs), Fraction(0))
 
 
-def activate(activation: str, pre: Fraction) -> Fraction:
-    """Post-activation of one pre-activation."""
-    total = Fraction(0)
-    for piece in ACTIVATIONS[activation].pieces:
-        if piece.slope:
-            change = _clip(pre, piece.lower, piece.upper) - _clip(
-                Fraction(0), piece.lower, piece.upper
-            )
-            total += Fraction(piece.slope) * change
-    return total
-
-
-def _clip(value: Fraction, lower: float, upper: float) -> Fraction:
-    """The nearest number of an interval that may be infinite."""
-    if value < lower:
-        return Fraction(lower)
-    return Fraction(upper) if value > upper else value
+def activate(layer: Layer, pres: Sequence[Fraction]) -> list[Fraction]:
+    """Post-activations of a layer."""
+    return [ACTIVATIONS[tag].exact(pre) for tag, pre in zip(layer.tags, pres, strict=True)]
 
 
 def round_nearest(values: Iterable[Fraction]) -> tuple[FloatArray, FloatArray]:

@@ -14,6 +14,7 @@ from functools import partial
 
 import numpy as np
 
+from leo_opt import weights
 from leo_opt.stability import ARITHMETIC
 from leo_opt.strategies.branching import RELAXATION, Effort, tightening
 from leo_opt.strategies.jobs import (
@@ -191,13 +192,15 @@ def _ends_that_matter(run: Run, layer: int) -> list[Direction]:
     bounds = run.ledger.bounds(layer + 1)
     low, high = bounds.lower[layer], bounds.upper[layer]
     held, crossing = high > 0.0, (low < 0.0) & (high > 0.0)
+    crossing &= run.network.layers[layer].phased
     chosen = held if held.sum() <= FEW_UNITS else crossing
     raised = lowered = np.ones(low.size, dtype=bool)
     if not any(run.ledger.open(later) for later in run.network.phased_layers if later > layer + 1):
         # What the next layer reads from a unit only ever from below hangs on no upper end, and the
         # lower side of a rectifier on no end at all.
         asked = run.ledger.open(layer + 1)
-        weight = run.network.layers[layer + 1].weight[[direction.unit for direction in asked]]
+        units = [direction.unit for direction in asked]
+        weight = weights.dense(run.network.layers[layer + 1].weight[units])
         weight = weight * np.array([direction.sign for direction in asked])[:, None]
         raised, lowered = (weight > 0.0).any(axis=0), (weight < 0.0).any(axis=0)
     ends = ((-1, np.where(crossing, raised, lowered)), (+1, raised))

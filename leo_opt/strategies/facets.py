@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from leo_opt import weights
 from leo_opt.bounds.planes import Planes
 from leo_opt.network import FloatArray
 from leo_opt.solvers import Answer, RowHandle, Session
@@ -164,8 +165,9 @@ class Facets:
         place, described = self._relaxation.columns[layer], self._relaxation.network.layers[layer]
         known = np.flatnonzero(reads.columns >= 0)
         scale = place.scale[units]
-        terms = described.weight[np.ix_(units, known)] * scale[:, None] / reads.scale[known]
-        constant = (described.weight[units] @ reads.offset + described.bias[units]) * scale
+        weight = weights.dense(described.weight[units])
+        terms = weight[:, known] * scale[:, None] / reads.scale[known]
+        constant = (weight @ reads.offset + described.bias[units]) * scale
         least = np.minimum(terms * reads.lower[known], terms * reads.upper[known])
         most = np.maximum(terms * reads.lower[known], terms * reads.upper[known])
         phase = point[place.phase[units]]

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from leo_opt import weights
 from leo_opt.bounds import Bounds
 from leo_opt.deadline import Deadline
 from leo_opt.domain import Box
@@ -85,9 +86,10 @@ class LayerModel:
         factor = direction.sign * self.scales[direction.unit]
         held = self.post_columns >= 0
         cost = np.zeros(self.form.column_lower.size)
-        row = layer.weight[direction.unit] * factor * self.post_factors
+        weight = weights.row(layer.weight, direction.unit)
+        row = weight * factor * self.post_factors
         np.add.at(cost, self.post_columns[held], row[held])
-        constant = layer.weight[direction.unit] @ self.post_offsets + layer.bias[direction.unit]
+        constant = weight @ self.post_offsets + layer.bias[direction.unit]
         return cost, float(factor * constant)
 
     def inputs_of(self, point: FloatArray) -> FloatArray:

@@ -190,6 +190,7 @@ class Ledger:
         shown_below, shown_above = (
             side[layer] >= 0 for side in (self.witnesses.below, self.witnesses.above)
         )
+        unstable &= self.network.layers[layer].phased
         return unstable & ~shown_below, unstable & ~shown_above
 
     def is_open(self, direction: Direction) -> bool:
@@ -248,7 +249,7 @@ class Ledger:
         return Stability(
             network_hash=self.network.content_hash,
             domain=self.domain,
-            has_phases=tuple(layer.has_phases for layer in self.network.layers),
+            phased=tuple(layer.phased for layer in self.network.layers),
             certified=self.bounds(count, certified=True),
             trusted=self.bounds(count),
             lower_evidence=self._evidence(-1, self.witnesses.below),

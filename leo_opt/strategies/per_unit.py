@@ -11,6 +11,8 @@ arXiv 2001.00218, section 4.
 
 from __future__ import annotations
 
+import numpy as np
+
 from leo_opt.strategies.cascade import ask_milps
 from leo_opt.strategies.ledger import Direction
 from leo_opt.strategies.run import Run
@@ -39,7 +41,9 @@ def classify(run: Run) -> None:
             run.credit("witness", before)
         else:
             directions = [
-                Direction(layer, unit, sign) for unit in range(described.n_out) for sign in (-1, +1)
+                Direction(layer, unit, sign)
+                for unit in np.flatnonzero(described.phased).tolist()
+                for sign in (-1, +1)
             ]
             if run.settings.skip_stable:
                 directions = [d for d in directions if ledger.is_open(d)]

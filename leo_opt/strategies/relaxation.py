@@ -14,6 +14,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from leo_opt import weights
 from leo_opt.bounds import Bounds, crown
 from leo_opt.bounds.planes import Planes
 from leo_opt.domain import Box
@@ -83,7 +84,8 @@ class Relaxation:
         layer, before = self.network.layers[self.layer], self.columns[-1]
         held = before.post >= 0
         cost = np.zeros(self.form.column_lower.size)
-        cost[before.post[held]] = layer.weight[direction.unit, held] * factor / before.scale[held]
+        row = weights.row(layer.weight, direction.unit)[held]
+        cost[before.post[held]] = row * factor / before.scale[held]
         return cost, float(factor * layer.bias[direction.unit])
 
     def inputs_of(self, point: FloatArray) -> FloatArray:
@@ -181,7 +183,7 @@ class Relaxation:
             self.domain,
             [low[None, :] for low in lower],
             [high[None, :] for high in upper],
-            factor * layer.weight[[direction.unit]],
+            factor * weights.row(layer.weight, direction.unit)[None, :],
             factor * layer.bias[[direction.unit]],
             [share[None, :] for share in shares],
             [multiplier[None, :] for multiplier in multipliers],
@@ -247,7 +249,7 @@ def build_relaxation(network: Network, domain: Box, layer: int, bounds: Bounds) 
     places = []
     for index, described in enumerate(network.layers[:layer]):
         low, high = bounds.lower[index], bounds.upper[index]
-        place = rows.add_layer(described.has_phases, low, high)
+        place = rows.add_layer(described.phased, low, high)
         places.append(place)
         rows.link(described, place, reads)
         rows.rectify(place, low, high)

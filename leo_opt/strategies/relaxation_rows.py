@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from leo_opt import weights
 from leo_opt.bounds.values import post_interval
 from leo_opt.domain import Box
 from leo_opt.network import FloatArray, Layer
@@ -97,10 +98,12 @@ class RowCollector:
         self._lower: list[FloatArray] = []
         self._upper: list[FloatArray] = []
 
-    def add_layer(self, has_phases: bool, low: FloatArray, high: FloatArray) -> LayerColumns:
+    def add_layer(
+        self, phased: NDArray[np.bool_], low: FloatArray, high: FloatArray
+    ) -> LayerColumns:
         """Give the units of a layer columns; stably inactive ones get none."""
-        held = (high > 0.0) if has_phases else np.ones(low.size, dtype=bool)
-        crossing = held & (low < 0.0) & has_phases
+        held = (high > 0.0) | ~phased
+        crossing = held & (low < 0.0) & phased
         count = int(crossing.sum())
         pre, post, phase, above = (np.full(low.size, -1, dtype=np.int64) for _ in range(4))
         pre[held] = self._columns + np.arange(held.sum())
@@ -124,7 +127,8 @@ class RowCollector:
     def link(self, layer: Layer, place: LayerColumns, reads: Reads) -> None:
         """Rows pre - weight @ (offset + column / scale) = bias, each times its unit's scale."""
         held, known = np.flatnonzero(place.pre >= 0), np.flatnonzero(reads.columns >= 0)
-        dense = -layer.weight[np.ix_(held, known)] * place.scale[held, None] / reads.scale[known]
+        weight = weights.dense(layer.weight[held])[:, known]
+        dense = -weight * place.scale[held, None] / reads.scale[known]
         constant = (layer.weight[held] @ reads.offset + layer.bias[held]) * place.scale[held]
         rows, columns = np.nonzero(np.abs(dense) > DROPPED)
         self._entries.append(

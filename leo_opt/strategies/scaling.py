@@ -40,7 +40,7 @@ def unit_scales(network: Network, domain: Box, bounds: Bounds, layer: int) -> Fl
         before = post_interval(below, bounds.lower[layer - 1], bounds.upper[layer - 1])
     described = network.layers[layer]
     largest = np.maximum(*map(np.abs, before))
-    terms = np.abs(described.weight) @ largest + np.abs(described.bias)
+    terms = abs(described.weight) @ largest + np.abs(described.bias)
     reach = np.maximum(np.abs(bounds.lower[layer]), np.abs(bounds.upper[layer]))
     return powers_of_two(np.maximum(reach, _CANCELLATION * terms))
 
@@ -62,9 +62,9 @@ def solver_blur(network: Network, domain: Box, bounds: Bounds, layer: int) -> Fl
     for index in range(layer):
         low, high = bounds.lower[index], bounds.upper[index]
         described = network.layers[index]
-        crosses = (low < 0.0) & (high > 0.0) & described.has_phases
-        held = (high > 0.0) | (not described.has_phases)
+        crosses = (low < 0.0) & (high > 0.0) & described.phased
+        held = (high > 0.0) | ~described.phased
         own = _TOLERANCE / powers_of_two(np.maximum(np.abs(low), np.abs(high)))
-        moved = np.where(held, np.abs(described.weight) @ moved + np.where(crosses, own, 0.0), 0.0)
-    blur: FloatArray = np.abs(network.layers[layer].weight) @ moved
+        moved = np.where(held, abs(described.weight) @ moved + np.where(crosses, own, 0.0), 0.0)
+    blur: FloatArray = abs(network.layers[layer].weight) @ moved
     return blur * unit_scales(network, domain, bounds, layer)

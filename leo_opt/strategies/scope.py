@@ -75,7 +75,7 @@ def find_scopes(
     asked = np.unique([direction.unit for direction in directions])
     rows = _rows_only(network, layer, asked)
     inert = [
-        (bounds.upper[k] <= 0.0) & rows.layers[k].has_phases if k < layer else asked < 0
+        (bounds.upper[k] <= 0.0) & rows.layers[k].phased if k < layer else asked < 0
         for k in range(layer + 1)
     ]
     parts = independent_parts(rows, inert=inert, inert_inputs=domain.lower == domain.upper)
@@ -91,9 +91,7 @@ def find_scopes(
 
 def _rows_only(network: Network, layer: int, units: IntArray) -> Network:
     """The layers up to one, of which only some units are left."""
-    last = network.layers[layer]
-    rows = Layer(last.weight[units], last.bias[units], last.activation)
-    return Network((*network.layers[:layer], rows))
+    return Network((*network.layers[:layer], network.layers[layer].take(units)))
 
 
 def _whole_layers(network: Network, piece: Part) -> Part:
@@ -108,9 +106,8 @@ def _cut(network: Network, domain: Box, bounds: Bounds, piece: Part, asked: IntA
     """The network, box and bounds of a cone."""
     before, layers = piece.inputs, []
     for layer, units in zip(network.layers, piece.units, strict=True):
-        layers.append(
-            Layer(layer.weight[np.ix_(units, before)], layer.bias[units], layer.activation)
-        )
+        rows = layer.take(units)
+        layers.append(Layer(rows.weight[:, before], rows.bias, rows.activation))
         before = units
     box = Box(domain.lower[piece.inputs], domain.upper[piece.inputs])
     units = asked[piece.units[-1]]

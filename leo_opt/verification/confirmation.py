@@ -8,27 +8,21 @@ and rational inputs have a common denominator.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
 from fractions import Fraction
-from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
 
+from leo_opt import weights
 from leo_opt.bounds import Interval, post_interval, propagate
 from leo_opt.domain import Box
 from leo_opt.enclosure import evaluate, round_down, round_up
 from leo_opt.formats.formulas import Inequality
 from leo_opt.formats.rational_boxes import Rationals, float_above, float_below, is_float, nearest
-from leo_opt.network import FloatArray, Network
+from leo_opt.network import FloatArray, Layer, Network
 
 _EXACT_PARAMETERS = 3_000_000
 """Largest network that is evaluated in integers."""
-
-_ACTIVATIONS: Mapping[str, Callable[[int], int]] = MappingProxyType(
-    {"linear": lambda value: value, "relu": lambda value: max(value, 0)}
-)
-"""Activations of integers; these two do not mind a positive factor."""
 
 
 def confirm(network: Network, inequalities: tuple[Inequality, ...], point: Rationals) -> bool:
@@ -75,20 +69,39 @@ def exact_outputs(network: Network, point: Rationals) -> list[Fraction] | None:
     )
     exponent = 0
     for layer in network.layers:
-        if layer.activation not in _ACTIVATIONS:
+        slopes = _whole_slopes(layer)
+        if slopes is None:
             return None
-        weight, weight_exponent = _integers(layer.weight)
+        entries, weight_exponent = _integers(weights.entries(layer.weight))
         bias, bias_exponent = _integers(layer.bias)
-        product = weight @ values
+        product = weights.with_entries(layer.weight, entries) @ values
         total = exponent + weight_exponent
         least = min(total, bias_exponent)
         pre = [
             (int(p) << (total - least)) + common * (int(b) << (bias_exponent - least))
             for p, b in zip(product, bias, strict=True)
         ]
-        activate = _ACTIVATIONS[layer.activation]
-        values, exponent = np.array([activate(value) for value in pre], dtype=object), least
+        values = np.array(
+            [value * slope[value > 0] for value, slope in zip(pre, slopes, strict=True)],
+            dtype=object,
+        )
+        exponent = least
     return [Fraction(int(value), common) * Fraction(2) ** exponent for value in values]
+
+
+def _whole_slopes(layer: Layer) -> list[tuple[int, int]] | None:
+    """Slopes below and above 0 of each unit; None where they are no integers or break elsewhere.
+
+    Such activations do not mind a positive factor, so that they work on integers as they are.
+    """
+    slopes = [(0, 0)] * layer.n_out
+    for activation, units in layer.activations():
+        first, last = activation.pieces[0].slope, activation.pieces[-1].slope
+        if not (activation.homogeneous and first.is_integer() and last.is_integer()):
+            return None
+        for unit in units.tolist():
+            slopes[unit] = int(first), int(last)
+    return slopes
 
 
 def _integers(values: FloatArray) -> tuple[NDArray[np.object_], int]:

@@ -116,13 +116,14 @@ def _influence(question: Question, bounds: Bounds) -> FloatArray:
     for index in range(len(layers) - 1, layer, -1):
         low, high = question.bounds.lower[index], question.bounds.upper[index]
         if layers[index].has_phases:
-            moved = moved * np.clip(high / np.maximum(high - low, TINY), 0.0, 1.0)
+            chord = np.clip(high / np.maximum(high - low, TINY), 0.0, 1.0)
+            moved = moved * np.where(layers[index].phased, chord, 1.0)
         if index == len(layers) - 1 and not layers[index].has_phases:
             moved = np.maximum(-(rows @ layers[index].weight), 0.0)
         else:
-            moved = moved @ np.abs(layers[index].weight)
+            moved = moved @ abs(layers[index].weight)
     low, high = bounds.lower[layer], bounds.upper[layer]
-    crosses = (low < 0.0) & (high > 0.0)
+    crosses = (low < 0.0) & (high > 0.0) & layers[layer].phased
     height = np.where(crosses, -low * (high / np.maximum(high - low, TINY)), 0.0)
     influence: FloatArray = (moved * height).max(axis=0)
     return influence

@@ -172,7 +172,7 @@ def test_rectified_functions(seed: int, noise: float) -> None:
     before = random_functions(generator, 60, boxes, noise)
     before.middle[:, 0, -1] *= 3.0
     low, high = _intervals(before, frame, np.full((1, 60), -np.inf), np.full((1, 60), np.inf))
-    after = _rectify(before, frame, low.T, high.T)
+    after = _rectify(before, frame, low.T, high.T, np.ones((len(low.T), 1), dtype=bool))
     for point in (boxes.lower[0], boxes.centres[0], boxes.upper[0]):
         parts = [values(part[:, 0], point) for part in (before.middle, before.spread)]
         found = [values(part[:, 0], point) for part in (after.middle, after.spread)]

@@ -15,6 +15,7 @@ from leo_opt.bounds import crown, propagate
 from leo_opt.bounds.planes import Planes, tilt
 from leo_opt.domain import Box
 from leo_opt.network import Layer, Network
+from leo_opt.weights import dense, row
 
 
 def random_planes(generator: np.random.Generator, layer: Layer) -> Planes:
@@ -33,7 +34,9 @@ def random_planes(generator: np.random.Generator, layer: Layer) -> Planes:
 
 
 def rows_of(layer: Layer) -> tuple[np.ndarray, np.ndarray]:
-    return np.vstack([layer.weight, -layer.weight]), np.concatenate([layer.bias, -layer.bias])
+    return np.vstack([dense(layer.weight), -dense(layer.weight)]), np.concatenate(
+        [layer.bias, -layer.bias]
+    )
 
 
 @pytest.mark.parametrize("chunk", seeds(8, of=20))
@@ -86,7 +89,8 @@ def test_a_plane_lies_above_its_rectifier(seed: int) -> None:
         inputs = [Fraction(x) for x in point.tolist()]
         for k, unit in enumerate(planes.units):
             pre = Fraction(layer.bias[unit]) + sum(
-                Fraction(w) * x for w, x in zip(layer.weight[unit].tolist(), inputs, strict=True)
+                Fraction(w) * x
+                for w, x in zip(row(layer.weight, unit).tolist(), inputs, strict=True)
             )
             plane = Fraction(planes.pre[k]) * pre + Fraction(offsets[k])
             plane += sum(Fraction(s) * x for s, x in zip(slopes[k].tolist(), inputs, strict=True))

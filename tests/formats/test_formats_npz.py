@@ -7,10 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from random_networks import random_network, structured
+from scipy.sparse import csr_array
 
 from leo_opt.errors import FileFormatError
 from leo_opt.formats import default_dtype, load, load_provenance, save, written
-from leo_opt.network import Network, Signature
+from leo_opt.network import Layer, Network, Signature
 
 
 def some_network() -> Network:
@@ -30,6 +32,28 @@ def test_every_bit_and_the_signature_come_back(tmp_path: Path):
     assert back.content_hash == network.content_hash
     assert back.signature == network.signature
     assert load_provenance(tmp_path / "net.npz") == {"box": "a test's"}
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_structured_networks_come_back(seed: int, tmp_path: Path):
+    generator = np.random.default_rng(seed)
+    network = structured(generator, random_network(generator, widths=(4, 3)))
+    save(network, tmp_path / "net.npz")
+    back = load(tmp_path / "net.npz")
+    assert back == network
+    assert back.content_hash == network.content_hash
+    kinds = [type(layer.weight) for layer in network.layers]
+    assert [type(layer.weight) for layer in back.layers] == kinds
+
+
+def test_what_is_no_csr_array_is_refused(tmp_path: Path):
+    network = Network((Layer(csr_array(np.eye(3)), np.zeros(3)),))
+    save(network, tmp_path / "net.npz")
+    with np.load(tmp_path / "net.npz", allow_pickle=False) as archive:
+        arrays = dict(archive)
+    np.savez(tmp_path / "net.npz", **arrays | {"weight_0_indices": np.array([0, 7, 1])})
+    with pytest.raises(FileFormatError):
+        load(tmp_path / "net.npz")
 
 
 def test_a_sentence_of_an_earlier_version_is_a_summary(tmp_path: Path):
@@ -93,7 +117,7 @@ def test_what_is_no_network_is_refused(tmp_path: Path):
         ({"activations": np.array(["relu"] * 3)}, "weight_2"),
         ({"signature": np.array("[]")}, "signature"),
         ({"signature": np.array("{}")}, "input_shape"),
-        ({"format": np.array("leo_opt network 2")}, "leo_opt network 2"),
+        ({"format": np.array("leo_opt network 3")}, "leo_opt network 3"),
     ],
 )
 def test_damaged_contents_are_named(change: dict[str, np.ndarray], words: str, tmp_path: Path):

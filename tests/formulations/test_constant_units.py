@@ -105,7 +105,7 @@ def test_points_are_constants_and_narrow_units_have_no_row(centred: bool) -> Non
         for layer, (lower, upper) in enumerate(zip(bounds.lower, bounds.upper, strict=True)):
             for unit, (low, high) in enumerate(zip(lower.tolist(), upper.tolist(), strict=True)):
                 address = layer, unit
-                if low == high and not (network.layers[layer].has_phases and high <= 0.0):
+                if low == high and not (network.layers[layer].phased[unit] and high <= 0.0):
                     assert address not in block.scaled_pre
                     assert pyo.value(block.pre[address]) == low
                     assert pyo.value(block.post[address]) == low

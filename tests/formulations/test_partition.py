@@ -43,7 +43,8 @@ def sums_at(
     """
     pre, radius = list(evaluate(network, inputs))[layer - 1]
     post = network.layers[layer - 1].activate(pre)
-    held = [u for u in range(post.shape[1]) if (layer - 1, u) in block.scaled_pre]
+    kept = {*block.scaled_pre, *block.lanes}
+    held = [u for u in range(post.shape[1]) if (layer - 1, u) in kept]
     scale = np.array([block.scale[layer - 1, u] for u in held])
     shift = np.array([block.shift[layer - 1, u] for u in held])
     values = (scale * (post[:, held] - shift))[:, part.members] @ part.weights

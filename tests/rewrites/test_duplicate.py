@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from exact_stability import exact_stability
 from laws import check_draft, check_step
+from scipy.sparse import csr_array
 
 from leo_opt import Box, Network
+from leo_opt.network import Layer
 from leo_opt.rewrites import Draft, merge_duplicates
 from leo_opt.rewrites.duplicate import proportional_rows
 
@@ -21,7 +23,7 @@ def test_exact_positive_multiples_are_found(seed: int) -> None:
     sources = generator.integers(3, size=8)
     factors = generator.choice([1.0, 2.0, 3.0, 7.0, 0.25], size=8)
     rows = factors[:, None] * base[sources]
-    groups = proportional_rows(rows)
+    groups = proportional_rows(Layer(rows[:, :-1], rows[:, -1], "relu"))
     found = {unit: other for other, units in groups.items() for unit in units}
     for unit in range(8):
         first = int(np.flatnonzero(sources == sources[unit])[0])
@@ -36,7 +38,13 @@ def test_what_is_nearly_or_negatively_proportional_is_not() -> None:
     rows = np.array([row, 3.0 * row, -row, 2.0 * row, np.zeros(3), np.zeros(3)])
     # Three times these numbers is rounded, twice is not.
     assert Fraction(3) * Fraction(0.1) != Fraction(float(rows[1, 0]))
-    assert proportional_rows(rows) == {0: {3: Fraction(2)}}
+    for layer in (Layer(rows, np.zeros(6), "relu"), Layer(csr_array(rows), np.zeros(6), "relu")):
+        assert proportional_rows(layer) == {0: {3: Fraction(2)}}
+
+
+def test_units_of_different_activations_are_not_merged() -> None:
+    layer = Layer(np.ones((4, 2)), np.zeros(4), ["relu", "linear", "relu", "linear"])
+    assert proportional_rows(layer) == {0: {2: Fraction(1)}, 1: {3: Fraction(1)}}
 
 
 def test_unstable_units_are_merged_with_their_biases() -> None:

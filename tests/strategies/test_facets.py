@@ -11,7 +11,7 @@ import pytest
 from oracle import exact_ranges
 from random_networks import random_case
 
-from leo_opt import Bounds, Box, Network, formulate, propagate
+from leo_opt import Bounds, Box, Network, formulate, propagate, weights
 from leo_opt.errors import SolverError
 from leo_opt.solvers import Answer, Session, compile_model, find
 from leo_opt.strategies.facets import Facets
@@ -47,7 +47,7 @@ def hull_bound(network: Network, box: Box, bounds: Bounds, direction: Direction)
     prefix = Bounds(box, bounds.lower[:layer], bounds.upper[:layer])
     model = pyo.ConcreteModel()
     model.net = formulate(before, box, bounds=prefix, formulation="convex-hull")
-    row = direction.sign * network.layers[layer].weight[direction.unit]
+    row = direction.sign * weights.row(network.layers[layer].weight, direction.unit)
     expression = sum(float(w) * model.net.outputs[k] for k, w in enumerate(row))
     compiled = compile_model(model)
     cost, constant = compiled.linear(expression)
