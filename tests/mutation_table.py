@@ -20,8 +20,8 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
             "(result > 1.0) & (nearest <= error)",
         ),
         "exact-image-wrong-end": (
-            "np.where(row > 0.0, upper, lower)",
-            "np.where(row > 0.0, lower, upper)",
+            "np.where(values > 0.0, upper[columns]",
+            "np.where(values <= 0.0, upper[columns]",
         ),
         "fraction-nearest": (
             "if Fraction(nearest) < value else nearest",
@@ -41,13 +41,14 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
     },
     "bounds/interval.py": {
         "interval-unrectified": (
-            "post_interval(network.layers[index - 1], lower[index - 1], upper[index - 1])",
-            "(lower[index - 1], upper[index - 1])",
+            "post_interval(network.layers[index - 1], lows[index - 1], highs[index - 1])",
+            "(lows[index - 1], highs[index - 1])",
         ),
         "interval-wrong-layer": (
-            "before = post_interval(network.layers[index - 1], lower[index - 1]",
-            "before = post_interval(network.layers[index - 1], lower[0]",
+            "before = post_interval(network.layers[index - 1], lows[index - 1]",
+            "before = post_interval(network.layers[index - 1], lows[0]",
         ),
+        "interval-lane-of-another": ("ends[..., layer.lanes[lanes]]", "ends[..., lanes * 0]"),
     },
     "bounds/propagation.py": {
         "propagate-widens-one-end": ("np.minimum(high, ends[1])", "np.minimum(high, ends[0])"),
@@ -137,7 +138,8 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
             "np.minimum(high, 0.5 * above_high)",
         ),
         "pieces-inherited-error": ("(1.0 + factor) * before.error", "0.0 * before.error"),
-        "pieces-off-too-early": ("off, on = high <= 0.0", "off, on = low <= 0.0"),
+        "pieces-off-too-early": ("off, on = (high <= 0.0)", "off, on = (low <= 0.0)"),
+        "pieces-linear-off": ("(low >= 0.0) | ~phased", "(low >= 0.0)"),
     },
     "formats/rounded.py": {
         "sum-error-lost": ("other.error + _size(rest, total)", "other.error"),
@@ -160,8 +162,8 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
         "reach-rounding": ("(1.0 + gamma(matrix.shape[1] + 2)) * total", "1.0 * total"),
         "reach-underflow": ("total + TINY)", "total)"),
         "reach-of-infinity": (
-            "present[:, ~finite].any(axis=1), np.inf",
-            "present[:, ~finite].any(axis=1), 0.0",
+            "np.where(weights.rows_that_read(matrix, ~finite), np.inf",
+            "np.where(weights.rows_that_read(matrix, ~finite), 0.0",
         ),
         "add-up-nearest": ("added = round_up(total + term)", "added = total + term"),
         "rounding-by-old-weights": ("reach(other.weight, moved)", "reach(layer.weight, moved)"),
@@ -208,7 +210,8 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
             "return ~draft.units[layer].inactive",
         ),
         "block-loss-of-kept": ("reach(outgoing, drift))", "0.0 * reach(outgoing, drift))"),
-        "block-loss-of-all": ("add_up(draft.lost(layer, passing_units(draft, layer)), ", "add_up("),
+        "block-loss-of-all": ("add_up(draft.lost(layer, draft.units[layer].active), ", "add_up("),
+        "block-linear-shifted": ("if not self.rectified:", "if self.rectified:"),
     },
     "rewrites/constant.py": {
         "constant-drift": ("drifts=mask & ~bare)", "drifts=mask & False)"),
@@ -226,12 +229,12 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
             "deviation=step.deviation",
         ),
         "constant-unrectified": (
-            "values[unit] = activate(current.activation, pre)",
+            "values[unit] = ACTIVATIONS[current.tags[unit]].exact(pre)",
             "values[unit] = pre",
         ),
     },
     "rewrites/dead.py": {
-        "dead-one-sided": ("weight != 0.0)", "weight > 0.0)"),
+        "dead-one-sided": ("layer + 1].weight)", "layer + 1].weight > 0.0)"),
     },
     "rewrites/dependent.py": {
         "dependent-wrong-sign": (
@@ -264,13 +267,14 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
     },
     "rewrites/duplicate.py": {
         "duplicate-without-bias": (
-            "np.column_stack([current.weight, current.bias])",
-            "np.column_stack([current.weight])",
+            "if layer.bias[unit]:",
+            "if False:",
         ),
-        "duplicate-unchecked": ("Fraction(left) * theirs == Fraction(right) * mine", "True"),
+        "duplicate-of-another-kind": ("key = tag, columns", 'key = "", columns'),
+        "duplicate-unchecked": ("Fraction(mine) == factor * Fraction(theirs)", "True"),
         "duplicate-factor-upside-down": (
-            "Fraction(float(sizes[unit])) / Fraction(float(sizes[other]))",
-            "Fraction(float(sizes[other])) / Fraction(float(sizes[unit]))",
+            "Fraction(float(size)) / Fraction(float(np.abs(theirs).max()))",
+            "Fraction(float(np.abs(theirs).max())) / Fraction(float(size))",
         ),
         "duplicate-rounding": ("add_up(error, _times(rounding, float(largest[unit])))", "error"),
         "duplicate-rounding-nearest": ("round_up(rounding * safe)", "rounding * safe"),
@@ -305,11 +309,15 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
             "fraction_up(abs(Fraction(near) - value))",
             "fraction_up(Fraction(near) - value)",
         ),
-        "rational-unclipped": (
-            "return Fraction(upper) if value > upper else value",
+    },
+    "activations.py": {
+        "exact-unclipped": (
+            "return Fraction(piece.upper) if value > piece.upper else value",
             "return value",
         ),
-        "rational-no-lower-end": ("if value < lower:", "if False:"),
+        "exact-no-lower-end": ("if value < piece.lower:", "if False:"),
+        "homogeneous-whatever": ("piece.lower in (-np.inf, 0.0)", "True"),
+        "convex-whatever": ("slopes == sorted(slopes)", "True"),
     },
     "sums.py": {
         "dots-without-rests": (
@@ -455,11 +463,8 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
             "[float_below(value) for value in point]",
         ),
         "confirm-common": ("common * (int(b) <<", "(int(b) <<"),
-        "confirm-unrectified": ("max(value, 0)}", "value}"),
-        "confirm-exponent": (
-            "for value in pre], dtype=object), least",
-            "for value in pre], dtype=object), total",
-        ),
+        "confirm-unrectified": ("value * slope[value > 0]", "value * slope[True]"),
+        "confirm-exponent": ("        exponent = least", "        exponent = total"),
     },
     "solvers/compilation.py": {
         "compile-lower-side": (
