@@ -135,6 +135,9 @@ class Formulation(ABC):
     exact: ClassVar[bool] = True
     writes_affine: ClassVar[bool] = False
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}()"
+
     def add_binaries(self, block: Any, addresses: Sequence[tuple[int, int]]) -> Any:
         """Add `is_active`, indexed by the addresses of the unstable units, and return it."""
         import pyomo.environ as pyo

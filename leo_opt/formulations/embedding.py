@@ -94,6 +94,8 @@ class _Plan:
         Bounds of the scaled pre-activations.
     lifted : (n,) array
         How far a rectifier that passes its input up to noise can be above it, scaled.
+    muted : (n,) boolean array
+        Rectifiers whose post-activation is noise: it has a variable, in no row of the unit's own.
     lanes : (n,) integer array
         For identity lanes the position of the variable that they carry among those that the layer
         reads, else -1: they are that variable and have no row.
@@ -111,13 +113,14 @@ class _Plan:
     lower: FloatArray
     upper: FloatArray
     lifted: FloatArray
+    muted: NDArray[np.bool_]
     lanes: IntArray
     outputs: Scaling
 
     @property
     def own(self) -> IntArray:
-        """Units that have a variable of their own."""
-        return self.held[self.lanes[self.held] < 0]
+        """Units whose pre-activation has a variable of its own."""
+        return self.held[(self.lanes[self.held] < 0) & ~self.muted[self.held]]
 
     @property
     def written(self) -> IntArray:
@@ -148,7 +151,8 @@ def _plan_layer(
     interval: a relaxation by the width, which later layers count with.
 
     A rectifier whose interval ends in noise below zero is linear up to that noise and has no
-    binary: its variable stands for both pre- and post-activation.
+    binary: its variable stands for both pre- and post-activation. Where it ends in noise above
+    zero, its post-activation may be anywhere in that noise.
     """
     carries = np.flatnonzero(layer.lanes >= 0)
     sources = layer.lanes[carries]
@@ -163,17 +167,22 @@ def _plan_layer(
     unstable = layer.phased & (lower < 0.0) & (upper > 0.0)
     # Of these post - pre is between 0 and the noise, which goes into the row.
     passing = unstable & (-lower <= _NOISE * upper)
-    unstable &= ~passing
+    muted = unstable & (upper <= -_NOISE * lower)
+    unstable &= ~(passing | muted)
+    lower = np.where(muted, 0.0, lower)
     half = 0.5 * upper - 0.5 * lower
     middle = np.clip(lower + half, lower, upper)
-    shift = np.where(inactive | unstable | (not centred), 0.0, middle)
+    shift = np.where(inactive | unstable | muted | (not centred), 0.0, middle)
     reach = np.maximum(np.abs(lower - shift), np.abs(upper - shift))
     limits = exponent_limits(layer, inputs)
     exponent = exponents_of(reach, limits)
-    narrow = ~inactive & ~constant & (np.ldexp(half, exponents_of(half, limits)) <= _NARROW)
+    narrow = (
+        ~inactive & ~constant & ~muted & (np.ldexp(half, exponents_of(half, limits)) <= _NARROW)
+    )
     shift = np.where(narrow | constant, middle, shift)
     low, high = lower - shift, upper - shift
     exponent = np.where(narrow, exponents_of(np.maximum(-low, high)), exponent)
+    exponent = np.where(muted, exponents_of(upper), exponent)
     exponent = np.where(inactive | constant, 0, exponent)
     low, high = np.ldexp(low, exponent), np.ldexp(high, exponent)
     # Only differences have been rounded.
@@ -197,6 +206,7 @@ def _plan_layer(
         lower=low,
         upper=high,
         lifted=np.where(passing & ~narrow, np.ldexp(-lower, exponent), 0.0),
+        muted=muted,
         lanes=lanes,
         outputs=Scaling(shift, held, exponent[held], rectified, high[held]),
     )
@@ -216,17 +226,21 @@ def _add_unit_variables(block: Any, plans: list[_Plan], formulation: Formulation
     low: dict[Any, float] = {}
     high: dict[Any, float] = {}
     unstable: dict[Any, float] = {}
+    muted: dict[Any, float] = {}
     for index, plan in enumerate(plans):
         lower, upper, both = plan.lower.tolist(), plan.upper.tolist(), plan.unstable.tolist()
         for unit in plan.own.tolist():
             low[index, unit], high[index, unit] = lower[unit], upper[unit]
             if both[unit]:
                 unstable[index, unit] = upper[unit]
+        for unit in np.flatnonzero(plan.muted).tolist():
+            muted[index, unit] = upper[unit]
+    rectified = unstable | muted
     pre = add_variables(block, "scaled_pre", low, high)
-    post = add_variables(block, "scaled_post", dict.fromkeys(unstable, 0.0), unstable)
+    post = add_variables(block, "scaled_post", dict.fromkeys(rectified, 0.0), rectified)
     active = formulation.add_binaries(block, list(unstable) if formulation.exact else [])
     pre_of = {address: pre[address] for address in low}
-    post_of = {address: post[address] for address in unstable}
+    post_of = {address: post[address] for address in rectified}
     return _Variables(pre_of, pre_of | post_of, dict(active.items()))
 
 
@@ -264,7 +278,8 @@ def _add_layer(
         address = index, unit
         scale, shift = float(np.ldexp(1.0, plan.exponent[unit])), float(plan.shift[unit])
         rows.scale[address], rows.shift[address] = scale, shift
-        rows.pre[address] = variables.pre[address] / scale + shift
+        if not plan.muted[unit]:
+            rows.pre[address] = variables.pre[address] / scale + shift
         rows.post[address] = variables.post[address] / scale + shift
     written = plan.written
     scaled = scale_rows(layer, columns.scaling, written, plan.exponent[written], plan.shift)
@@ -303,11 +318,11 @@ def _affine_row(pre: Any, row: UnitRow, inputs: Sequence[Any], lifted: float) ->
 
 
 def _add_fixed(index: int, layer: Layer, plan: _Plan, columns: Columns, rows: _Rows) -> None:
-    """Units that have neither variable nor row: constants, and stably inactive ones.
+    """Units without a row: constants, and those that are stably inactive or muted.
 
-    Only `pre` knows of the latter.
+    Only `pre` knows of the latter two.
     """
-    units = plan.fixed
+    units = np.concatenate([plan.fixed, np.flatnonzero(plan.muted)])
     offsets = constants(layer, columns.scaling, np.zeros(layer.n_out))[units].tolist()
     weight = weights.dense(layer.weight[units])[:, columns.scaling.kept]
     coefficients = np.ldexp(weight, -columns.scaling.exponent)
@@ -315,6 +330,8 @@ def _add_fixed(index: int, layer: Layer, plan: _Plan, columns: Columns, rows: _R
         address, value = (index, unit), float(plan.shift[unit])
         inputs = nonzero(coefficients[k], columns.variables)
         rows.pre[address] = value if plan.constant[unit] else linear(*inputs, offsets[k])
+        if plan.muted[unit]:
+            continue
         rows.post[address] = value
         rows.scale[address], rows.shift[address] = 1.0, value
 

@@ -120,6 +120,10 @@ def _fill_units(block: Any) -> None:
     """Set pre-activations, post-activations and binaries, layer by layer."""
     unstable = {unit.address: unit for unit in block.units}
     affine = block.component("affine")
+    for address, variable in block.scaled_post.items():
+        if address not in block.scaled_pre:
+            # Noise, wherever in its interval it is.
+            set_value(variable, 0.0)
     for address in sorted(block.scaled_pre):
         variable = block.scaled_pre[address]
         unit = unstable.get(address)

@@ -153,8 +153,12 @@ class Sidecar:
         missing: float,
         sparse: bool,
     ) -> FloatArray:
-        # A unit without a column is constant: at its shift, or stably inactive.
-        inactive = [phase == "stably_inactive" for phase in self.phases[layer]]
+        # A unit without a column is constant, at its shift; or it is stably inactive, or as good
+        # as that: then only its post-activation may have a column.
+        inactive = [
+            phase == "stably_inactive" or (name is None and post is not None)
+            for phase, name, post in zip(self.phases[layer], names, self.post[layer], strict=True)
+        ]
         values = np.where(inactive or [False] * len(names), missing, self.shift[layer])
         for unit, name in enumerate(names):
             if name is not None:

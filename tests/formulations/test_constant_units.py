@@ -152,14 +152,15 @@ def test_forward_passes_are_feasible(centred: bool) -> None:
             assert compiled.form.violation(point) < 1e-8, seed
 
 
+@pytest.mark.parametrize("side", [-1.0, 1.0])
 @pytest.mark.parametrize("name", FORMULATIONS)
-def test_a_lower_end_that_is_noise_makes_no_binary(name: str) -> None:
+def test_an_end_that_is_noise_makes_no_binary(name: str, side: float) -> None:
     """Rounding leaves -2e-14 beside 10: readers drop the coefficient that it would have."""
     available(name, "highs")
     for seed in range(6):
         generator = np.random.default_rng(seed)
         first = generator.integers(1, 4, size=(4, 2)) * generator.choice([-1.0, 1.0], size=(4, 2))
-        bias = np.abs(first).sum(axis=1) - [2e-14, 3e-13, 0.0, 2.0]
+        bias = -side * (np.abs(first).sum(axis=1) - [2e-14, 3e-13, 0.0, 2.0])
         second = generator.integers(-3, 4, size=(3, 4)) * 1.0
         last = generator.integers(-3, 4, size=(1, 3)) * 1.0
         network = Network.from_arrays([first, second, last], [bias, [-5.0, 2.0, 0.0], [0.0]])
