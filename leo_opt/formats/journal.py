@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import json
 import os
+import sys
+import weakref
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +22,16 @@ from leo_opt.formats.files import AnyPath
 
 Entry = TypeVar("Entry")
 
-_UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, IndexError)
+_UNREADABLE = (
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    IndexError,
+    OverflowError,
+    RecursionError,
+    zlib.error,
+)
 """What reading a line that nobody can have written raises."""
 
 
@@ -33,7 +45,7 @@ class JournalFormat(Generic[Entry]):
         The first line; "format" says what the file is, other keys say what it belongs to.
     decode
         An entry from its line; what it cannot be raises one of ValueError, KeyError, TypeError,
-        AttributeError and IndexError.
+        AttributeError, IndexError, OverflowError, RecursionError and zlib.error.
     name
         What messages call the file.
     place
@@ -77,13 +89,34 @@ class JournalFormat(Generic[Entry]):
             return
         first = lines[0]
         if not isinstance(first, dict) or first.get("format") != header["format"]:
-            raise ValueError(f"its first line says {first!r:.60}")
+            raise ValueError(f"its first line says {first!r:.60}{self._other_version(first)}")
         differing = [key for key in header | first if first.get(key) != header.get(key)]
         if differing:
             raise MismatchError(
                 f"{self.name} {path} belongs to another {', '.join(differing)}; name another "
                 f"{self.place} or remove it"
             )
+
+    def _other_version(self, first: Any) -> str:
+        """What to say of a file of this kind that another version has written, or nothing."""
+        found = str(first.get("format")) if isinstance(first, dict) else ""
+        mine = self.header["format"]
+        if found.rpartition(" ")[0] != mine.rpartition(" ")[0]:
+            return ""
+        return f", which another version of leo_opt has written; this one reads {mine!r}"
+
+
+_OPEN: weakref.WeakSet[Journal[Any]] = weakref.WeakSet()
+
+
+def _close_in_child() -> None:
+    """A fork would hold the locks of its parent's files even when the parent is gone."""
+    for journal in list(_OPEN):
+        journal.close()
+
+
+if sys.platform != "win32":
+    os.register_at_fork(after_in_child=_close_in_child)
 
 
 class Journal(Generic[Entry]):
@@ -120,6 +153,7 @@ class Journal(Generic[Entry]):
             self._stream = Path(path).open("r+b", buffering=0)  # noqa: SIM115
         except OSError as error:
             raise self._unwritable(error, f"name another {kind.place}") from error
+        _OPEN.add(self)
         try:
             self._lock()
             self.entries, length = kind.read(self._stream.read(), path)

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
 import sys
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +106,73 @@ def test_a_second_writer_is_kept_out_until_the_first_closes(tmp_path: Path) -> N
         journal.append({"value": 1})
     with Journal(path, KIND) as journal:
         assert journal.entries == [1]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows does not fork")
+def test_a_fork_does_not_keep_the_file_of_its_parent_in_use(tmp_path: Path) -> None:
+    """As a worker that a pool has forked does, when its parent is killed."""
+    path = tmp_path / "journal"
+    code = """
+import os, signal, sys, time
+sys.path.insert(0, sys.argv[1])
+from test_formats_journal import KIND, Journal
+journal = Journal(sys.argv[2], KIND)
+parent = os.getpid()
+child = os.fork()
+if child == 0:
+    while os.getppid() == parent:
+        time.sleep(0.01)
+    print("orphan", os.getpid(), flush=True)
+    time.sleep(60)
+journal.append({"value": 5})
+os.kill(parent, signal.SIGKILL)
+"""
+    command = [sys.executable, "-c", code, str(Path(__file__).parent), str(path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        word, orphan = process.stdout.readline().split()
+        try:
+            assert word == "orphan"
+            with Journal(path, KIND) as journal:
+                assert journal.entries == [5]
+        finally:
+            os.kill(int(orphan), signal.SIGKILL)
+
+
+def test_a_fork_leaves_the_file_to_its_parent(tmp_path: Path) -> None:
+    if sys.platform == "win32":
+        pytest.skip("Windows does not fork")
+    path = tmp_path / "journal"
+    with Journal(path, KIND) as journal:
+        child = os.fork()
+        if child == 0:
+            os._exit(0)
+        os.waitpid(child, 0)
+        journal.append({"value": 1})
+        with pytest.raises(OutputError, match="in use by another run"):
+            Journal(path, KIND)
+
+
+def test_a_file_of_another_version_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "journal"
+    path.write_text('{"format": "numbers 0", "owner": "me"}\n')
+    with pytest.raises(
+        FileFormatError, match=r"'numbers 0'.* another version .* reads 'numbers 1'"
+    ):
+        Journal(path, KIND)
+
+
+@pytest.mark.parametrize("error", [zlib.error("incorrect header check"), OverflowError("inf")])
+def test_whatever_a_damaged_entry_raises_is_a_matter_of_the_file(
+    error: Exception, tmp_path: Path
+) -> None:
+    def refuse(line: dict[str, Any]) -> int:
+        raise error
+
+    path = tmp_path / "journal"
+    fill(path, [1])
+    with pytest.raises(FileFormatError, match=f"is not a list of numbers: {error}"):
+        Journal(path, JournalFormat(HEADER, refuse, "list of numbers"))
 
 
 def test_places_that_cannot_be_written_are_output_errors(tmp_path: Path) -> None:
