@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+from rich.console import Console, RenderableType
+from rich.progress import BarColumn, TaskProgressColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
+from rich.text import Text
 
 from leo_opt.console import PlainConsole
 from leo_opt.strategies import Progress
+
+_STEPS = 10
+"""Plain lines of a stage that tells its share: so many, as each of them stays."""
 
 
 @contextmanager
@@ -27,24 +31,54 @@ def progress_display(quiet: bool) -> Iterator[Callable[[Progress], None] | None]
         yield None
     elif console.is_terminal:
         with _bars(console) as bars:
-            task = bars.add_task("bounds", total=None)
-
-            def advance(event: Progress) -> None:
-                bars.update(
-                    task,
-                    description=_describe(event),
-                    completed=event.asked - event.open,
-                    total=event.asked,
-                )
-
-            yield advance
+            yield _advance(bars)
     else:
-        yield lambda event: console.print(_describe(event))
+        yield _lines(console)
+
+
+class _Bars(Bars):
+    """A line of words, which goes on below where the terminal is narrow, and under it the bar."""
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        for task in self.tasks:
+            yield Text(task.description, overflow="fold")
+            yield self.make_tasks_table([task])
 
 
 def _bars(console: Console) -> Bars:
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn())
-    return Bars(*columns, TimeElapsedColumn(), console=console, transient=True)
+    columns = BarColumn(bar_width=None), TaskProgressColumn(), TimeElapsedColumn()
+    return _Bars(*columns, console=console, transient=True, expand=True)
+
+
+def _advance(bars: Bars) -> Callable[[Progress], None]:
+    task = bars.add_task("bounds", total=None)
+
+    def advance(event: Progress) -> None:
+        bars.update(task, description=_describe(event), completed=_done(event), total=1.0)
+
+    return advance
+
+
+def _lines(console: Console) -> Callable[[Progress], None]:
+    last = None
+
+    def tell(event: Progress) -> None:
+        nonlocal last
+        share = None if event.share is None else int(_STEPS * event.share)
+        now = event.layer, event.stage, event.open, event.asked, share
+        if share is None or now != last:
+            done = "" if event.share is None else f", {event.share:.0%} of the box done"
+            console.print(f"{_describe(event)}{done}")
+        last = now
+
+    return tell
+
+
+def _done(event: Progress) -> float:
+    """The share of the stage that is done."""
+    if event.share is not None:
+        return event.share
+    return (event.asked - event.open) / event.asked if event.asked else 1.0
 
 
 def _describe(event: Progress) -> str:

@@ -16,6 +16,7 @@ from click.testing import CliRunner, Result
 import leo_opt
 from leo_opt import Box, Network, Stability, load, save
 from leo_opt.cli import FAULT, TRACEBACK, main
+from leo_opt.cli.options import INTERRUPTED
 
 DATA = Path(__file__).parent.parent / "leo_opt" / "data"
 SMALL = DATA / "mnist_25-25_l1_0.001_s0.onnx"
@@ -50,6 +51,22 @@ def tiny(tmp_path: Path) -> Path:
     path = tmp_path / "tiny.onnx"
     save(tiny_network(), path)
     return path
+
+
+def test_ctrl_c_says_what_was_kept_and_how_to_go_on(
+    tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("leo_opt.strategies.run.Run.announce", interrupt)
+    done = run("classify", tiny, "--box", 0, 1, "-q")
+    assert done.exit_code == INTERRUPTED
+    assert "nothing was kept; with --checkpoint FILE a run can be continued" in done.stderr
+    kept = tmp_path / "run.jsonl"
+    done = run("classify", tiny, "--box", 0, 1, "-q", "--checkpoint", kept)
+    assert done.exit_code == INTERRUPTED
+    assert f"is in {kept}, but for the last seconds; run the same command again" in done.stderr
 
 
 def test_compress_writes_a_drop_in_replacement_and_a_report(tmp_path: Path) -> None:

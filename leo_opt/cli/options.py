@@ -120,7 +120,7 @@ def domain_options(command: Callable[..., None]) -> Callable[..., None]:
             click.option(
                 "--checkpoint",
                 type=OutputFile(),
-                help="Keep what LPs, searches and MILPs find in this file, to go on from there.",
+                help="Keep what is proved in this file: the same command goes on from there.",
             ),
             time_limit_option("For all units; reading files counts."),
             click.option("--unit-time-limit", type=float, metavar="SECONDS", help="For one MILP."),
@@ -204,8 +204,8 @@ def _hint_at(checkpoint: str | None) -> Iterator[None]:
             kept = "nothing was kept; with --checkpoint FILE a run can be continued"
         else:
             kept = (
-                f"what linear programs, searches and MILPs have found is in {checkpoint}, and what "
-                "input splitting was at is not; run the same command again to go on"
+                f"what solvers, searches and input splitting have proved is in {checkpoint}, but "
+                "for the last seconds; run the same command again to go on"
             )
         click.echo(f"Interrupted: {kept}.", err=True)
         sys.exit(INTERRUPTED)

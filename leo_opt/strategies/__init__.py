@@ -96,7 +96,9 @@ def classify(
     executor
         Any `concurrent.futures.Executor` to use instead; it is not shut down.
     checkpoint
-        File that keeps every finding as soon as it is made; a run that finds it goes on there.
+        File that keeps what solvers and searches answer at once, how far input splitting is every
+        few seconds, and verdicts that leave nothing undecided. A run that finds it goes on there;
+        verdicts are returned as they are to a call with the same strategy, solver and formulation.
     seed
         Of everything random.
     progress
@@ -149,6 +151,9 @@ def classify(
     find_solver(solver).require()
     with one_blas_thread(), Workers(workers, executor, deadline) as places:
         run = Run(network, box, settings, places)
+        known = run.known_verdict(strategy) if given is None else None
+        if known is not None:
+            return known
         if given is not None:
             run.ledger.take(given)
         with run.sessions:

@@ -39,6 +39,7 @@ from leo_opt.strategies.search import (
     sweep,
 )
 from leo_opt.strategies.splitting import MOST_INPUTS, split_inputs
+from leo_opt.strategies.splitting_state import Record
 
 LP_BATCH = 16
 """Directions that share one warm session; fixed, so that no verdict depends on the workers."""
@@ -109,13 +110,18 @@ def _splits(run: Run) -> bool:
 
 def _split(run: Run) -> None:
     """Settle what input splitting can, in all layers at once."""
-    before = run.ledger.all_open()
-    run.announce(run.network.phased_layers[-1], "splitting", before)
+    before, last = run.ledger.all_open(), run.network.phased_layers[-1]
+    run.announce(last, "splitting", before, share=0.0)
     ledger, network = run.ledger, run.network
+    record = Record(
+        run.checkpoint.split,
+        run.checkpoint.keep_split,
+        lambda share: run.announce(last, "splitting", before, share=share),
+    )
     asked = [direction for layer in network.phased_layers for direction in ledger.open(layer)]
     known = ledger.bounds(len(network.layers), certified=True)
     found = split_inputs(
-        network, known, asked, ledger.witnesses, run.settings.splitting_budget, run.deadline
+        network, known, asked, ledger.witnesses, run.settings.splitting_budget, run.deadline, record
     )
     ledger.witnesses = found.witnesses
     ledger.tighten_layers(found.lower, found.upper, "splitting", ARITHMETIC)

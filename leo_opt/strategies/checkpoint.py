@@ -1,34 +1,55 @@
-"""The record of a run on disk: a journal of findings.
+"""The record of a run on disk: a journal of findings, of how far input splitting is, and verdicts.
 
-Its first line names the network, the box and what soundness depends on.
+Its first line names the network, the box and what soundness depends on. Every other line has a seal
+over itself and the first: what was damaged, or is of another file, is not believed.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import math
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
 import numpy as np
 
 from leo_opt.domain import Box
+from leo_opt.evidence import GIVEN
 from leo_opt.formats.files import AnyPath
 from leo_opt.formats.journal import Journal, JournalFormat
 from leo_opt.network import Network
-from leo_opt.stability import Premise
+from leo_opt.stability import Phase, Premise, Stability
 from leo_opt.strategies.findings import Finding
 from leo_opt.strategies.ledger import Direction
+from leo_opt.strategies.splitting_state import SplitState
 
-FORMAT = "leo_opt checkpoint 1"
+FORMAT = "leo_opt checkpoint 2"
+
+Entry = Finding | SplitState | Stability
+
+_SEAL = "seal"
 
 
 class Checkpoint:
-    """Findings of earlier runs, and a file that takes those of this one; may be without a file."""
+    """What earlier runs found, and a file that takes what this one finds; may be without a file.
 
-    def __init__(self, journal: Journal[Finding] | None) -> None:
-        self._journal = journal
-        findings = [] if journal is None else journal.entries
+    Attributes
+    ----------
+    split
+        Where input splitting stood, or None.
+    """
+
+    def __init__(
+        self, journal: Journal[Entry] | None = None, header: dict[str, str] | None = None
+    ) -> None:
+        self._journal, self._header = journal, header or {}
+        entries: Sequence[Entry] = () if journal is None else journal.entries
+        states = [entry for entry in entries if isinstance(entry, SplitState)]
+        self.split = states[-1] if states else None
+        self._verdicts = [entry for entry in entries if isinstance(entry, Stability)]
+        findings = [entry for entry in entries if isinstance(entry, Finding)]
         self._known = {(f.stage, f.direction, f.effort): f for f in findings}
         self._settled = {f.direction: f for f in self._known.values() if f.settles}
 
@@ -46,15 +67,15 @@ class Checkpoint:
             If it cannot be written.
         """
         if path is None:
-            return cls(None)
+            return cls()
         header = {
             "format": FORMAT,
             "network": network.content_hash,
             "domain": hashlib.sha256(domain.lower.tobytes() + domain.upper.tobytes()).hexdigest(),
             "margin": margin.hex(),
         }
-        decode = partial(_decode, network=network)
-        return cls(Journal(path, JournalFormat(header, decode, "checkpoint")))
+        decode = partial(_decode, header=header, network=network, domain=domain)
+        return cls(Journal(path, JournalFormat(header, decode, "checkpoint")), header)
 
     def find(self, stage: str, direction: Direction, effort: int = 0) -> Finding | None:
         """What an earlier run found, unless it is worth another try."""
@@ -67,10 +88,30 @@ class Checkpoint:
         # Another effort may have settled it, but does not tell how far an interval reaches.
         return None if stage == "tighten" else settled
 
+    def verdict(self, strategy: str, solver: str, formulation: str) -> Stability | None:
+        """The verdicts of a run in which those words stood, if it left nothing undecided."""
+        for stability in reversed(self._verdicts):
+            how = stability.statistics
+            if (how.strategy, how.solver, how.formulation) == (strategy, solver, formulation):
+                return stability
+        return None
+
     def append(self, finding: Finding) -> None:
         """Put a finding on the disk."""
+        self._append(_encode(finding))
+
+    def keep_split(self, state: SplitState) -> None:
+        """Put on the disk how far input splitting is."""
+        self._append({"split": state.to_json()})
+
+    def keep_verdict(self, stability: Stability) -> None:
+        """Put verdicts on the disk, if they are final: what is undecided is worth another try."""
+        if _is_final(stability):
+            self._append({"verdict": stability.to_json()})
+
+    def _append(self, entry: dict[str, Any]) -> None:
         if self._journal is not None:
-            self._journal.append(_encode(finding))
+            self._journal.append({**entry, _SEAL: _seal(self._header, entry)})
 
     def close(self) -> None:
         """Close the file."""
@@ -94,7 +135,43 @@ def _encode(finding: Finding) -> dict[str, Any]:
     }
 
 
-def _decode(entry: dict[str, Any], network: Network) -> Finding:
+def _decode(line: dict[str, Any], header: dict[str, str], network: Network, domain: Box) -> Entry:
+    entry = dict(line)
+    if entry.pop(_SEAL) != _seal(header, entry):
+        raise ValueError("an entry is not as it was written")
+    if "split" in entry:
+        return SplitState.from_json(entry["split"], network, domain)
+    if "verdict" in entry:
+        return _decode_verdict(entry["verdict"], network, domain)
+    return _decode_finding(entry, network)
+
+
+def _seal(header: dict[str, str], entry: dict[str, Any]) -> str:
+    """What tells an entry of this file from one that was damaged, or is of another."""
+    content = json.dumps([header, entry], sort_keys=True)
+    return hashlib.sha256(content.encode()).hexdigest()[:32]
+
+
+def _decode_verdict(tree: dict[str, Any], network: Network, domain: Box) -> Stability:
+    stability = Stability.from_json(tree)
+    widths = [layer.n_out for layer in network.layers]
+    fitting = [
+        [low.size for low in side.lower] for side in (stability.certified, stability.trusted)
+    ]
+    of_this = stability.network_hash == network.content_hash and stability.domain == domain
+    if not of_this or fitting != [widths, widths] or not _is_final(stability):
+        raise ValueError("its verdicts are of something else, or leave something open")
+    return stability
+
+
+def _is_final(stability: Stability) -> bool:
+    """Whether no unit is undecided, and nobody has to be believed who may not be there again."""
+    decided = all(phase is not Phase.UNDECIDED for layer in stability.phases for phase in layer)
+    sides = (*stability.lower_evidence, *stability.upper_evidence)
+    return decided and all(evidence.premise != GIVEN for layer in sides for evidence in layer)
+
+
+def _decode_finding(entry: dict[str, Any], network: Network) -> Finding:
     solver, version, margin, tolerances = entry["premise"]
     lps, milps, nodes = entry["cost"]
     finding = Finding(

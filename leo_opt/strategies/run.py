@@ -56,11 +56,25 @@ class Run:
         self._lps = self._milps = self._nodes = 0
         self._convicted: set[tuple[str, int]] = set()
 
-    def announce(self, layer: int, stage: str, asked: int, settled: int = 0) -> None:
+    def announce(
+        self, layer: int, stage: str, asked: int, settled: int = 0, share: float | None = None
+    ) -> None:
         """Tell the caller where the run stands."""
         if self.settings.progress is not None:
             left = asked - settled
-            self.settings.progress(Progress(layer, stage, left, asked, self.deadline.remaining))
+            remaining = self.deadline.remaining
+            self.settings.progress(Progress(layer, stage, left, asked, remaining, share))
+
+    def known_verdict(self, strategy: str) -> Stability | None:
+        """What an earlier run has left nothing to do about; the checkpoint is then closed."""
+        settings = self.settings
+        known = self.checkpoint.verdict(
+            strategy, name_of(settings.solver), name_of(settings.formulation)
+        )
+        if known is not None:
+            self.checkpoint.close()
+            _LOG.info("%s: %r, from %s", strategy, known, settings.checkpoint)
+        return known
 
     def bound_layers(self, methods: Sequence[str] = ("interval", "crown")) -> None:
         """Bounds of all layers, from the first to the last; what they settle is credited."""
@@ -184,7 +198,6 @@ class Run:
 
     def close(self, strategy: str) -> Stability:
         """The verdicts."""
-        self.checkpoint.close()
         if self.deadline.passed:
             _LOG.warning("the time limit struck; what is open is undecided")
         stability = self.ledger.close(
@@ -199,5 +212,7 @@ class Run:
                 formulation=name_of(self.settings.formulation),
             )
         )
+        self.checkpoint.keep_verdict(stability)
+        self.checkpoint.close()
         _LOG.info("%s: %r", strategy, stability)
         return stability

@@ -42,6 +42,9 @@ class Progress:
         Directions of this layer still without an answer, and those the stage began with.
     remaining
         Seconds left of the time limit, or None without one.
+    share
+        Of the work of the stage that is done, where that says more than `open`: of the box, for
+        input splitting, which settles everything at its end.
     """
 
     layer: int
@@ -49,6 +52,7 @@ class Progress:
     open: int
     asked: int
     remaining: float | None
+    share: float | None = None
 
 
 STAGES = ("splitting", "lp", "branch-and-bound", "milp")

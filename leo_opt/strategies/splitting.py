@@ -23,6 +23,13 @@ from leo_opt.domain import Boxes
 from leo_opt.enclosure import evaluate
 from leo_opt.network import FloatArray, Network
 from leo_opt.strategies.ledger import Direction
+from leo_opt.strategies.splitting_state import (
+    ANY_BUDGET,
+    NO_RECORD,
+    Record,
+    Rhythm,
+    SplitState,
+)
 from leo_opt.witnesses import Witnesses, collect, directions
 
 MOST_INPUTS = 12
@@ -44,7 +51,7 @@ class Splitting:
     witnesses
         Those known before, and more.
     pieces
-        Boxes that were bounded.
+        Boxes that were bounded, those of the run that it goes on from among them.
     """
 
     lower: tuple[FloatArray, ...]
@@ -76,9 +83,8 @@ class _Stack:
 class _Cover:
     """The largest bounds over the pieces that are done, one array a layer."""
 
-    def __init__(self, network: Network) -> None:
-        self.lower = [np.full(layer.n_out, np.inf) for layer in network.layers]
-        self.upper = [np.full(layer.n_out, -np.inf) for layer in network.layers]
+    def __init__(self, start: SplitState) -> None:
+        self.lower, self.upper = list(start.lower), list(start.upper)
 
     def include(self, lower: list[FloatArray], upper: list[FloatArray]) -> None:
         """Widen by the bounds of some pieces, one (N, n_out) array a layer."""
@@ -90,16 +96,25 @@ class _Cover:
 class _Pace:
     """Tells when the pieces bounded last say that the budget will not do."""
 
-    def __init__(self, budget: int) -> None:
+    def __init__(self, budget: int, start: SplitState) -> None:
         self._budget = budget
         self._stride = max(_STRIDE[0], int(_STRIDE[1] * budget))
-        self._bounded = self._measured_at = 0
-        self._done = self._done_then = 0.0
+        self._bounded, self._done, self._measured_at, self._done_then = start.pace
 
     def advance(self, pieces: int, share: float) -> None:
         """Count pieces bounded, and the share of the whole that needs no more of them."""
         self._bounded += pieces
         self._done += share
+
+    @property
+    def state(self) -> tuple[int, float, int, float]:
+        """Pieces and share so far, and those at the last measurement."""
+        return self._bounded, self._done, self._measured_at, self._done_then
+
+    @property
+    def share(self) -> float:
+        """Of the whole that is done."""
+        return self._done
 
     @property
     def bounded(self) -> int:
@@ -118,6 +133,66 @@ class _Pace:
         return self._bounded < self._budget
 
 
+class _Work:
+    """Input splitting under way: what is done, what waits, and what was seen."""
+
+    def __init__(
+        self,
+        network: Network,
+        known: Bounds,
+        asked: list[Direction],
+        witnesses: Witnesses,
+        pace: _Pace,
+        start: SplitState,
+    ) -> None:
+        self.network, self.known, self.asked, self.pace = network, known, asked, pace
+        self.witnesses = witnesses
+        if len(start.points):
+            self.witnesses = collect(network, known.domain, start.points, witnesses)
+        self.cover = _Cover(start)
+        self.stack = _Stack(start.boxes, start.shares)
+        tied = set(start.tied)
+        self._hopeful = np.array([direction not in tied for direction in asked], dtype=bool)
+
+    def halve(self, count: int, deadline: Deadline) -> None:
+        """Bound the last pieces that wait, and let halves of those that are not done wait."""
+        pieces, stack = self.stack.pop(count)
+        lower, upper = _bound(self.network, pieces.boxes, self.known, deadline)
+        self.witnesses, tied = _look(
+            self.network, self.known, self.asked, pieces.boxes.centres, self.witnesses
+        )
+        self._hopeful &= ~tied
+        alive = _alive(self.asked, self.witnesses, lower, upper) & self._hopeful
+        # Between neighbouring floats there is nothing left to halve.
+        wide = np.nextafter(pieces.boxes.lower, np.inf) < pieces.boxes.upper
+        going = np.asarray(alive.any(axis=1) & wide.any(axis=1))
+        self.pace.advance(len(pieces.boxes), float(pieces.shares[~going].sum()))
+        self.cover.include([low[~going] for low in lower], [high[~going] for high in upper])
+        boxes = pieces.boxes[going]
+        # The same probes whether a run has gone on from here or has come here by itself.
+        probes = np.random.default_rng(self.pace.bounded)
+        along = _choose(
+            self.network, boxes, wide[going], self.asked, alive[going], probes, deadline
+        )
+        self.stack = stack.push(boxes, pieces.shares[going], along)
+
+    def state(self, reached: int = 0) -> SplitState:
+        """Where it stands, as a value."""
+        hopes = zip(self.asked, self._hopeful, strict=True)
+        waiting = slice(0, 0 if reached else None)
+        return SplitState(
+            asked=tuple(self.asked),
+            tied=tuple(direction for direction, hopeful in hopes if not hopeful),
+            lower=tuple(self.cover.lower),
+            upper=tuple(self.cover.upper),
+            boxes=self.stack.boxes[waiting],
+            shares=self.stack.shares[waiting],
+            points=self.witnesses.inputs,
+            pace=self.pace.state,
+            reached=reached,
+        )
+
+
 def split_inputs(
     network: Network,
     known: Bounds,
@@ -125,6 +200,7 @@ def split_inputs(
     witnesses: Witnesses,
     budget: int,
     deadline: Deadline,
+    record: Record = NO_RECORD,
 ) -> Splitting:
     """Halve the domain of some bounds until no direction asked is open, or the budget is spent.
 
@@ -136,35 +212,34 @@ def split_inputs(
         Finite bounds of all layers on the domain.
     budget
         Most pieces to bound.
+    record
+        The way from and to a record of the run, for which `known` must be certified.
     """
-    cover, pace = _Cover(network), _Pace(budget)
-    hopeful = np.ones(len(asked), dtype=bool)
-    generator = np.random.default_rng(0)
-    domain = known.domain
-    stack = _Stack(Boxes(domain.lower[None, :], domain.upper[None, :]), np.ones(1))
+    start = record.start
+    if start is None or not start.answers(asked, budget):
+        start = SplitState.begin(network, known.domain, asked)
+    pace, rhythm = _Pace(budget, start), Rhythm()
+    work = _Work(network, known, asked, witnesses, pace, start)
+    keep = record.keep or (lambda state: None)
     chunk = boxes_at_once(network)
-    while len(stack.boxes) and pace.suffices and not deadline.passed:
-        pieces, stack = stack.pop(chunk)
-        lower, upper = _bound(network, pieces.boxes, known, deadline)
-        witnesses, tied = _look(network, known, asked, pieces.boxes.centres, witnesses)
-        hopeful &= ~tied
-        alive = _alive(asked, witnesses, lower, upper) & hopeful
-        # Between neighbouring floats there is nothing left to halve.
-        wide = np.nextafter(pieces.boxes.lower, np.inf) < pieces.boxes.upper
-        going = np.asarray(alive.any(axis=1) & wide.any(axis=1))
-        pace.advance(len(pieces.boxes), float(pieces.shares[~going].sum()))
-        cover.include([low[~going] for low in lower], [high[~going] for high in upper])
-        boxes = pieces.boxes[going]
-        along = _choose(network, boxes, wide[going], asked, alive[going], generator, deadline)
-        stack = stack.push(boxes, pieces.shares[going], along)
-    for start in range(0, len(stack.boxes), chunk):
+    while len(work.stack.boxes) and pace.suffices and not deadline.passed:
+        work.halve(chunk, deadline)
+        if record.report is not None:
+            record.report(pace.share)
+        if rhythm.is_due:
+            keep(work.state())
+    left = work.stack.boxes
+    if len(left):
+        keep(work.state())
+    for first in range(0, len(left), chunk):
         if deadline.passed:
             # What holds on the whole box holds on the pieces that are left.
-            cover.include([low[None] for low in known.lower], [high[None] for high in known.upper])
+            work.cover.include([low[None] for low in known.lower], [up[None] for up in known.upper])
             break
-        pieces_left = stack.boxes[start : start + chunk]
-        cover.include(*_bound(network, pieces_left, known, deadline))
-    return Splitting(tuple(cover.lower), tuple(cover.upper), witnesses, pace.bounded)
+        work.cover.include(*_bound(network, left[first : first + chunk], known, deadline))
+    if not deadline.passed and not start.reached:
+        keep(work.state(reached=budget if len(left) else ANY_BUDGET))
+    return Splitting(tuple(work.cover.lower), tuple(work.cover.upper), work.witnesses, pace.bounded)
 
 
 def _bound(

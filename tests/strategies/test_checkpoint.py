@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import itertools
 import json
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from leo_opt import Box, Network, classify
+from leo_opt import Box, Network, Stability, classify
+from leo_opt.bounds import Bounds
 from leo_opt.errors import FileFormatError, MismatchError, OutputError
+from leo_opt.strategies import Progress, checkpoint
 from leo_opt.strategies.checkpoint import Checkpoint
 from leo_opt.strategies.findings import Finding
 from leo_opt.strategies.ledger import Direction
+from leo_opt.strategies.splitting_state import SplitState
 
 BOX = Box(-0.3, 0.3)
 STAGES = ["lp", "branch-and-bound"]
@@ -33,8 +38,23 @@ def network() -> Network:
     )
 
 
-def findings(path: Path) -> list[dict]:
+def entries(path: Path) -> list[dict]:
     return [json.loads(line) for line in path.read_text().splitlines()[1:]]
+
+
+def findings(path: Path) -> list[dict]:
+    return [entry for entry in entries(path) if "direction" in entry]
+
+
+def change(path: Path, line: int, changed: dict, sealed: bool) -> None:
+    """Change some keys of an entry; with a seal that fits, or as damage does it."""
+    header, *lines = [json.loads(line) for line in path.read_text().splitlines()]
+    entry = lines[line] | changed
+    if sealed:
+        del entry["seal"]
+        entry["seal"] = checkpoint._seal(header, entry)
+    lines[line] = entry
+    path.write_text("".join(json.dumps(line) + "\n" for line in (header, *lines)))
 
 
 def test_a_second_run_asks_nothing_again(tmp_path) -> None:
@@ -136,23 +156,64 @@ def test_a_record_of_something_else_is_refused(tmp_path) -> None:
         ("premise", None),
     ],
 )
-def test_what_no_run_can_have_written_is_refused(tmp_path, key: str, value: object) -> None:
+@pytest.mark.parametrize("sealed", [False, True])
+def test_what_no_run_can_have_written_is_refused(
+    tmp_path, key: str, value: object, sealed: bool
+) -> None:
     path = tmp_path / "run.jsonl"
-    classify(network(), BOX, stages=STAGES, search_nodes=20, checkpoint=str(path))
-    lines = path.read_text().splitlines()
-    lines[1] = json.dumps(json.loads(lines[1]) | {key: value})
-    path.write_text("\n".join(lines) + "\n")
+    path.write_bytes(of_searches())
+    change(path, 0, {key: value}, sealed)
+    before = path.read_bytes()
     with pytest.raises(FileFormatError, match="not a checkpoint"):
         classify(network(), BOX, stages=STAGES, search_nodes=20, checkpoint=str(path))
+    assert path.read_bytes() == before
+
+
+@functools.cache
+def of_searches() -> bytes:
+    """A checkpoint with findings."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "run.jsonl"
+        classify(network(), BOX, stages=STAGES, search_nodes=20, checkpoint=str(path))
+        return path.read_bytes()
+
+
+def test_a_damaged_entry_is_not_believed_though_it_looks_sound(tmp_path) -> None:
+    """A bound with one wrong digit, and one of another network."""
+    path = tmp_path / "run.jsonl"
+    path.write_bytes(of_searches())
+    bound = next(k for k, entry in enumerate(entries(path)) if entry.get("bound") is not None)
+    change(path, bound, {"bound": (-1.5).hex()}, sealed=False)
+    with pytest.raises(FileFormatError, match="an entry is not as it was written"):
+        classify(network(), BOX, stages=STAGES, search_nodes=20, checkpoint=str(path))
+    path.write_bytes(of_searches())
+    lines = path.read_text().splitlines(keepends=True)
+    header = json.loads(lines[0]) | {"network": Network(network().layers[:3]).content_hash}
+    path.write_text(json.dumps(header) + "\n" + "".join(lines[1:]))
+    with pytest.raises(FileFormatError, match="an entry is not as it was written"):
+        classify(Network(network().layers[:3]), BOX, checkpoint=str(path))
+
+
+def test_a_file_of_another_version_is_named_and_left_alone(tmp_path) -> None:
+    path = tmp_path / "run.jsonl"
+    header = json.loads(of_searches().splitlines()[0]) | {"format": "leo_opt checkpoint 1"}
+    path.write_text(json.dumps(header) + "\n")
+    before = path.read_bytes()
+    with pytest.raises(FileFormatError) as caught:
+        classify(network(), BOX, checkpoint=str(path))
+    assert "'leo_opt checkpoint 1'" in str(caught.value)
+    assert "another version of leo_opt has written" in str(caught.value)
+    assert "name another file or remove it" in str(caught.value)
+    assert path.read_bytes() == before
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="files are not locked on Windows")
 def test_two_runs_do_not_share_a_file(tmp_path) -> None:
     path = str(tmp_path / "run.jsonl")
-    checkpoint = Checkpoint.open(path, network(), BOX.spread(10), 2e-6)
+    mine = Checkpoint.open(path, network(), BOX.spread(10), 2e-6)
     with pytest.raises(OutputError, match="in use by another run"):
         classify(network(), BOX, checkpoint=path)
-    checkpoint.close()
+    mine.close()
     classify(network(), BOX, stages=STAGES, search_nodes=20, checkpoint=path)
 
 
@@ -194,3 +255,159 @@ def test_a_killed_run_goes_on(tmp_path) -> None:
     resumed = classify(network(), BOX, stages=STAGES, search_nodes=20, checkpoint=str(path))
     assert path.read_bytes().startswith(on_disk)
     assert resumed.phases == classify(network(), BOX, stages=STAGES, search_nodes=20).phases
+
+
+def split_network() -> Network:
+    """Three inputs, and many rounds of input splitting."""
+    generator = np.random.default_rng(0)
+    widths = [3, 20, 20, 20, 2]
+    return Network.from_arrays(
+        [generator.normal(size=(b, a)) / np.sqrt(a) for a, b in itertools.pairwise(widths)],
+        [generator.normal(size=b) * 0.2 - 0.1 for b in widths[1:]],
+    )
+
+
+def shares_of(**options) -> tuple[Stability, list[float]]:
+    """A classification by input splitting, and what it tells of the box as it goes on."""
+    shares: list[float] = []
+
+    def listen(event: Progress) -> None:
+        if event.share is not None:
+            shares.append(event.share)
+
+    return classify(split_network(), Box(-1, 1), progress=listen, **options), shares
+
+
+@functools.cache
+def fresh_shares() -> tuple[Stability, list[float]]:
+    return shares_of()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
+def test_a_run_killed_while_it_splits_goes_on_there(tmp_path) -> None:
+    path = tmp_path / "run.jsonl"
+    code = """
+import os, signal, sys
+sys.path.insert(0, sys.argv[1])
+from test_checkpoint import *
+from leo_opt.strategies import splitting_state
+splitting_state._AFTER = splitting_state._SHARE = 0.0
+def listen(event):
+    if (event.share or 0.0) > 0.97:
+        os.kill(os.getpid(), signal.SIGKILL)
+classify(split_network(), Box(-1, 1), checkpoint=sys.argv[2], progress=listen)
+"""
+    here = str(Path(__file__).parent)
+    done = subprocess.run([sys.executable, "-c", code, here, str(path)], check=False, timeout=120)
+    assert done.returncode == -signal.SIGKILL
+    assert [entry for entry in entries(path) if "split" in entry]
+    assert not [entry for entry in entries(path) if "verdict" in entry]
+    (fresh, all_shares), (resumed, shares) = fresh_shares(), shares_of(checkpoint=path)
+    assert len(all_shares) > 10
+    # Beyond the first word, which is about the stage, it says what a run without a kill says.
+    assert shares[1:] == all_shares[-len(shares) + 1 :]
+    assert len(shares) < 0.7 * len(all_shares)
+    assert_same(resumed, fresh)
+
+
+def assert_same(left: Stability, right: Stability) -> None:
+    assert left.phases == right.phases
+    for name in ("certified", "trusted"):
+        mine, other = getattr(left, name), getattr(right, name)
+        for layer, (low, high) in enumerate(zip(mine.lower, mine.upper, strict=True)):
+            np.testing.assert_array_equal(low, other.lower[layer])
+            np.testing.assert_array_equal(high, other.upper[layer])
+
+
+def test_a_finished_run_is_answered_from_its_file(tmp_path) -> None:
+    path = tmp_path / "run.jsonl"
+    first, _ = shares_of(checkpoint=path)
+    assert [entry for entry in entries(path) if "verdict" in entry]
+    before = path.read_bytes()
+    for _ in range(2):
+        seen: list[Progress] = []
+        again = classify(split_network(), Box(-1, 1), checkpoint=path, progress=seen.append)
+        assert not seen
+        assert_same(again, first)
+        assert again.to_json() == first.to_json()
+    assert path.read_bytes() == before
+    # Another strategy is another question, though it may know how far input splitting was.
+    assert classify(split_network(), Box(-1, 1), checkpoint=path, solver="scip", stages=[])
+    classify(
+        split_network(), Box(-1, 1), checkpoint=path, progress=seen.append, bounds=first.trusted
+    )
+    assert seen
+
+
+def test_verdicts_with_something_undecided_are_not_final(tmp_path) -> None:
+    path = tmp_path / "run.jsonl"
+    options = {"checkpoint": path, "stages": ["splitting"]}
+    first, _ = shares_of(splitting_budget=50, **options)
+    assert any(phase == "undecided" for layer in first.phases for phase in layer)
+    assert not [entry for entry in entries(path) if "verdict" in entry]
+    # The end of a small budget is not the end of a larger one.
+    second, shares = shares_of(splitting_budget=20_000, **options)
+    assert_same(second, fresh_shares()[0])
+    assert len(shares) > 1
+
+
+def test_verdicts_that_rest_on_the_callers_bounds_are_not_kept_for_others(tmp_path) -> None:
+    path = tmp_path / "run.jsonl"
+    fresh, _ = fresh_shares()
+    narrow = Bounds(fresh.domain, fresh.trusted.lower, fresh.trusted.upper)
+    stability = classify(split_network(), Box(-1, 1), checkpoint=path, bounds=narrow)
+    assert not any(phase == "undecided" for layer in stability.phases for phase in layer)
+    assert not [entry for entry in entries(path) if "verdict" in entry]
+
+
+@pytest.mark.parametrize("sealed", [False, True])
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"arrays": "AAAA"},
+        {"arrays": "not base64!"},
+        {"arrays": None},
+        {"pieces": 0},
+        {"pieces": -1},
+        {"points": 10**9},
+        {"pace": [0, 0.25, 0, 0.0]},
+        {"pace": [0, float("nan"), 0, 0.0]},
+        {"pace": []},
+        {"reached": 20_000},
+        {"asked": [[1, 2]]},
+    ],
+)
+def test_how_far_splitting_is_cannot_be_what_no_run_has_written(
+    tmp_path, changed: dict, sealed: bool
+) -> None:
+    path = tmp_path / "run.jsonl"
+    domain = Box(-1, 1).spread(3)
+    state = SplitState.begin(split_network(), domain, [Direction(0, 1, 1)])
+    with contextlib.closing(Checkpoint.open(path, split_network(), domain, 2e-6)) as record:
+        record.keep_split(state)
+    change(path, 0, {"split": entries(path)[0]["split"] | changed}, sealed)
+    with pytest.raises(FileFormatError, match=r"is not a checkpoint: .*; name another file"):
+        classify(split_network(), Box(-1, 1), checkpoint=path)
+
+
+@pytest.mark.parametrize("kind", ["network", "domain", "open", "widths"])
+def test_verdicts_of_something_else_are_refused(tmp_path, kind: str) -> None:
+    path = tmp_path / "run.jsonl"
+    domain, (fresh, _) = Box(-1, 1).spread(3), fresh_shares()
+    with contextlib.closing(Checkpoint.open(path, split_network(), domain, 2e-6)) as record:
+        record.keep_verdict(fresh)
+    tree = fresh.to_json()
+    if kind == "network":
+        tree["network_hash"] = network().content_hash
+    elif kind == "domain":
+        tree["domain"] = [[-2.0] * 3, [2.0] * 3]
+    elif kind == "open":
+        tree["trusted"][0][1][0], tree["trusted"][1][1][0] = -1e9, 1e9
+        for side in tree["evidence"]:
+            side[1][0][2] = None
+    else:
+        for side in (*tree["trusted"], *tree["certified"]):
+            side[2].pop()
+    change(path, 0, {"verdict": tree}, sealed=True)
+    with pytest.raises(FileFormatError, match="its verdicts are of something else"):
+        classify(split_network(), Box(-1, 1), checkpoint=path)

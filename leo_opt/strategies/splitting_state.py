@@ -1,0 +1,179 @@
+"""How far input splitting has come, as a value that another process can go on from."""
+
+from __future__ import annotations
+
+import base64
+import sys
+import time
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from leo_opt.domain import Box, Boxes
+from leo_opt.network import FloatArray, Network
+from leo_opt.strategies.ledger import Direction
+
+ANY_BUDGET = sys.maxsize
+"""Which would have changed nothing: no piece was left."""
+
+_AFTER, _SHARE = 1.0, 0.05
+"""Seconds of work, and share of the work before, that a kill may cost."""
+_NOISE = 1e-6
+"""Of a sum of shares, which are powers of two."""
+
+
+@dataclass(frozen=True, eq=False)
+class SplitState:
+    """How far input splitting has come.
+
+    Whatever was asked, `lower` and `upper` hold on all of the box but the pieces that wait.
+
+    Parameters
+    ----------
+    asked, tied
+        Directions asked about, and those that no piece can settle.
+    lower, upper : one (n_out,) array a layer
+        Over the pieces that are done; empty intervals before the first.
+    boxes
+        Pieces that wait.
+    shares : (N,) array
+        Of the whole box: those of the pieces that wait.
+    points : (M, n_in) array
+        Inputs that show signs.
+    pace
+        Pieces bounded and share done, now and when the pace was last measured.
+    reached
+        0 before the end; then no piece waits, and this is the largest budget that would have come
+        no further.
+    """
+
+    asked: tuple[Direction, ...]
+    tied: tuple[Direction, ...]
+    lower: tuple[FloatArray, ...]
+    upper: tuple[FloatArray, ...]
+    boxes: Boxes
+    shares: FloatArray
+    points: FloatArray
+    pace: tuple[int, float, int, float] = (0, 0.0, 0, 0.0)
+    reached: int = 0
+
+    @classmethod
+    def begin(cls, network: Network, domain: Box, asked: list[Direction]) -> SplitState:
+        """The whole box, which waits."""
+        return cls(
+            asked=tuple(asked),
+            tied=(),
+            lower=tuple(np.full(layer.n_out, np.inf) for layer in network.layers),
+            upper=tuple(np.full(layer.n_out, -np.inf) for layer in network.layers),
+            boxes=Boxes(domain.lower[None, :], domain.upper[None, :]),
+            shares=np.ones(1),
+            points=np.empty((0, network.input_size)),
+        )
+
+    def answers(self, asked: list[Direction], budget: int) -> bool:
+        """Whether a run that asks this may go on from here, or is done."""
+        return set(asked) <= set(self.asked) and (not self.reached or budget <= self.reached)
+
+    def to_json(self) -> dict[str, Any]:
+        """A tree of JSON; arrays are compressed bytes, since there may be thousands of pieces."""
+        arrays = [*self.lower, *self.upper, self.boxes.lower, self.boxes.upper]
+        arrays += [self.shares, self.points]
+        content = np.concatenate([np.ravel(array) for array in arrays]).astype("<f8").tobytes()
+        return {
+            "asked": [list(direction) for direction in self.asked],
+            "tied": [list(direction) for direction in self.tied],
+            "pieces": len(self.boxes),
+            "points": len(self.points),
+            "pace": list(self.pace),
+            "reached": self.reached,
+            "arrays": base64.b64encode(zlib.compress(content)).decode("ascii"),
+        }
+
+    @classmethod
+    def from_json(cls, tree: dict[str, Any], network: Network, domain: Box) -> SplitState:
+        """The value that `to_json` described.
+
+        Raises
+        ------
+        ValueError, KeyError, TypeError, zlib.error
+            If the tree is not such a description, of this network on this box.
+        """
+        content = zlib.decompress(base64.b64decode(tree["arrays"], validate=True))
+        values = np.frombuffer(content, dtype="<f8").astype(np.float64)
+        widths = [layer.n_out for layer in network.layers]
+        pieces, points, size = int(tree["pieces"]), int(tree["points"]), network.input_size
+        sizes = [*widths, *widths, pieces * size, pieces * size, pieces, points * size]
+        if min(sizes) < 0 or sum(sizes) != values.size or np.isnan(values).any():
+            raise ValueError("its arrays have other sizes or are not numbers")
+        parts: list[FloatArray] = np.split(values, np.cumsum(sizes)[:-1])
+        *ends, shares, tried = parts[-4:]
+        bounded, done, measured, done_then = tree["pace"]
+        state = cls(
+            asked=tuple(Direction(*direction) for direction in tree["asked"]),
+            tied=tuple(Direction(*direction) for direction in tree["tied"]),
+            lower=tuple(parts[: len(widths)]),
+            upper=tuple(parts[len(widths) : -4]),
+            boxes=Boxes(*(end.reshape(-1, size) for end in ends)),
+            shares=shares,
+            points=tried.reshape(-1, size),
+            pace=(int(bounded), float(done), int(measured), float(done_then)),
+            reached=int(tree["reached"]),
+        )
+        state._check(domain)
+        return state
+
+    def _check(self, domain: Box) -> None:
+        """Refuse what cannot be the whole box, some pieces of which are done."""
+        boxes, done = self.boxes, self.pace[1]
+        inside = (boxes.lower >= domain.lower) & (boxes.upper <= domain.upper)
+        if not (inside & (boxes.lower <= boxes.upper)).all():
+            raise ValueError("it holds pieces that are not of the box")
+        if self.reached < 0 or (self.reached and len(boxes)):
+            raise ValueError("it is at its end and has pieces that wait")
+        if not self.reached and not abs(float(self.shares.sum()) + done - 1.0) <= _NOISE:
+            raise ValueError("its pieces are not the whole box")
+        empty = any((low > high).any() for low, high in zip(self.lower, self.upper, strict=True))
+        if empty and not len(boxes):
+            raise ValueError("no piece waits and none is done")
+
+
+@dataclass(frozen=True)
+class Record:
+    """Where input splitting begins, and whom it tells how far it is.
+
+    Parameters
+    ----------
+    start
+        Where an earlier run stood.
+    keep
+        Called now and then with where it stands, and at the end.
+    report
+        Called after every few pieces with the share of the box that is done.
+    """
+
+    start: SplitState | None = None
+    keep: Callable[[SplitState], None] | None = None
+    report: Callable[[float], None] | None = None
+
+
+NO_RECORD = Record()
+
+
+class Rhythm:
+    """When to keep a state: seldom enough that all of them together stay small."""
+
+    def __init__(self) -> None:
+        self._begin = time.monotonic()
+        self._due = _AFTER
+
+    @property
+    def is_due(self) -> bool:
+        """Whether a share of the time so far has gone by since the last one."""
+        elapsed = time.monotonic() - self._begin
+        if elapsed < self._due:
+            return False
+        self._due = elapsed * (1.0 + _SHARE) + _AFTER
+        return True
