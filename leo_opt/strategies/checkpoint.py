@@ -106,7 +106,7 @@ class Checkpoint:
 
     def keep_verdict(self, stability: Stability) -> None:
         """Put verdicts on the disk, if they are final: what is undecided is worth another try."""
-        if _is_final(stability):
+        if self._journal is not None and _is_final(stability):
             self._append({"verdict": stability.to_json()})
 
     def _append(self, entry: dict[str, Any]) -> None:
