@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cached_property
 from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
+
+from leo_opt.lazily import lazy
 
 FloatArray = NDArray[np.float64]
 
@@ -46,18 +47,18 @@ class Activation:
         """Whether units of this activation can be in more than one linear phase."""
         return len(self.pieces) > 1
 
-    @cached_property
+    @lazy
     def convex(self) -> bool:
         """Whether slopes grow from left to right, so that a chord lies above the function."""
         slopes = [piece.slope for piece in self.pieces]
         return slopes == sorted(slopes)
 
-    @cached_property
+    @lazy
     def homogeneous(self) -> bool:
         """Whether f(c x) = c f(x) for every c > 0: all breakpoints are at 0."""
         return all(piece.lower in (-np.inf, 0.0) for piece in self.pieces)
 
-    @cached_property
+    @lazy
     def lipschitz(self) -> float:
         """The largest slope: no difference of inputs grows beyond this factor."""
         return max(piece.slope for piece in self.pieces)

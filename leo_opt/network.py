@@ -6,7 +6,6 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,6 +14,7 @@ from leo_opt import weights
 from leo_opt.activations import ACTIVATIONS, LINEAR, Activation, FloatArray, LinearPiece
 from leo_opt.arguments import read_instance, refuse
 from leo_opt.errors import InvalidInputError, unknown_word
+from leo_opt.lazily import lazy
 from leo_opt.summarised import Summarised
 from leo_opt.weights import Weight, is_sparse
 
@@ -166,14 +166,14 @@ class Layer:
         """Number of weights and biases that are stored."""
         return weights.count(self.weight) + self.bias.size
 
-    @cached_property
+    @lazy
     def tags(self) -> tuple[str, ...]:
         """The activation of each unit."""
         if isinstance(self.activation, str):
             return (self.activation,) * self.n_out
         return self.activation
 
-    @cached_property
+    @lazy
     def phased(self) -> NDArray[np.bool_]:
         """Which units can be active and inactive, (n_out,)."""
         mask = np.array([ACTIVATIONS[tag].has_phases for tag in self.tags])
@@ -185,7 +185,7 @@ class Layer:
         """Whether some unit of this layer can be active and inactive."""
         return bool(self.phased.any())
 
-    @cached_property
+    @lazy
     def lanes(self) -> NDArray[np.int64]:
         """For each unit that is an identity lane the input that it carries, else -1, (n_out,).
 
@@ -424,7 +424,7 @@ class Network(Summarised):
             post = layer.activate(layer.affine(post))
         return post[0] if np.ndim(inputs) == 1 else post
 
-    @cached_property
+    @lazy
     def content_hash(self) -> str:
         """SHA-256 of tags, shapes and values; the signature has no part in it."""
         digest = hashlib.sha256()

@@ -9,7 +9,6 @@ import os
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -20,6 +19,7 @@ from leo_opt.domain import Box, BoxLike, read_box
 from leo_opt.errors import FileFormatError, InvalidInputError, MismatchError
 from leo_opt.evidence import ARITHMETIC, Evidence, Premise, weakest
 from leo_opt.formats.files import check_readable, write_atomically
+from leo_opt.lazily import lazy
 from leo_opt.network import FloatArray, Network, read_network
 from leo_opt.summarised import Summarised
 
@@ -147,7 +147,7 @@ class Stability(Summarised):
         seen_above = self.upper_evidence[layer][unit].witness is not None
         return Phase.UNSTABLE if seen_below and seen_above else Phase.UNDECIDED
 
-    @cached_property
+    @lazy
     def phases(self) -> tuple[tuple[Phase, ...], ...]:
         """One tuple a layer with the phase of each unit; empty where units have no phases."""
         return tuple(
@@ -157,7 +157,7 @@ class Stability(Summarised):
             )
         )
 
-    @cached_property
+    @lazy
     def phases_array(self) -> tuple[NDArray[np.str_], ...]:
         """`phases` as one array of words a layer, (n_out,) or empty: masks are `== "unstable"`."""
         return tuple(np.array([str(p) for p in phases], dtype=np.str_) for phases in self.phases)

@@ -14,7 +14,7 @@ import leo_opt
 
 PACKAGE = Path(leo_opt.__file__).parent
 ROWS = (
-    ("errors", "arguments", "summarised"),
+    ("errors", "arguments", "summarised", "lazily"),
     (
         "activations",
         "weights",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from leo_opt.formats.agreement import SAMPLES, check_agreement
 from leo_opt.formats.onnx_axes import BATCH, Array, Axes
 from leo_opt.formats.onnx_evaluator import evaluate, evaluate_node
 from leo_opt.formats.onnx_graph import Graph, Node, is_float
+from leo_opt.lazily import lazy
 from leo_opt.network import FloatArray, Network
 
 
@@ -48,7 +48,7 @@ class Trial:
         """Inputs at once."""
         return (self.batch or SAMPLES) if BATCH in self.source else 1
 
-    @cached_property
+    @lazy
     def largest(self) -> float:
         """The largest magnitude of the constants."""
         sizes = (float(np.abs(a).max(initial=0.0)) for a in self.constants.values() if is_float(a))

@@ -8,13 +8,13 @@ other numbers in the place of these; this file proves how far that moves the res
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
 from leo_opt import weights
 from leo_opt.deviation import add_up, reach
 from leo_opt.enclosure import affine_image, gamma, round_up
+from leo_opt.lazily import lazy
 from leo_opt.network import FloatArray
 from leo_opt.rewrites.draft import BoolArray, Draft, IntArray
 from leo_opt.sums import exact_dots, product_size
@@ -92,34 +92,34 @@ class Block:
         """Whether all inputs are known to be finite, without which nothing can be proved."""
         return bool(np.isfinite(self.lower).all() and np.isfinite(self.upper).all())
 
-    @cached_property
+    @lazy
     def middle(self) -> FloatArray:
         """A point about the middle of the inputs."""
         return np.clip(self.lower + 0.5 * (self.upper - self.lower), self.lower, self.upper)
 
-    @cached_property
+    @lazy
     def radius(self) -> FloatArray:
         """Every input lies within this of the middle; 0 where it cannot vary."""
         farthest = np.maximum(self.upper - self.middle, self.middle - self.lower)
         return np.where(farthest == 0.0, 0.0, round_up(farthest))
 
-    @cached_property
+    @lazy
     def product(self) -> FloatArray:
         """outgoing @ weight, (p, m), rounded."""
         with np.errstate(over="ignore", invalid="ignore"):
             return self.outgoing @ self.weight
 
-    @cached_property
+    @lazy
     def offset(self) -> tuple[FloatArray, FloatArray]:
         """weight @ middle + bias, (s,), and how far rounding moved it."""
         return exact_dots(self.weight, self.middle, self.bias)
 
-    @cached_property
+    @lazy
     def spread(self) -> FloatArray:
         """|outgoing| @ (|weight| @ radius), (p,), rounded."""
         return np.abs(self.outgoing) @ (np.abs(self.weight) @ self.radius)
 
-    @cached_property
+    @lazy
     def level(self) -> FloatArray:
         """The level of rounding, (p,): a small multiple of the a-priori bound on what rounding does
         to the next layer's pre-activations where the product and its constant are computed plainly

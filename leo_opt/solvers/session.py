@@ -11,7 +11,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from functools import cached_property
 from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -19,6 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from leo_opt.errors import SolverError
+from leo_opt.lazily import lazy
 from leo_opt.solvers.arguments import read_array, read_constant, read_limit, read_stop
 from leo_opt.solvers.attempts import attempt
 from leo_opt.solvers.border import ForeignError, border
@@ -334,7 +334,7 @@ class Session(ABC):
         except ForeignError as error:
             return Answer(Termination.ERROR, message=str(error))
 
-    @cached_property
+    @lazy
     def _fixed_tolerances(self) -> Mapping[str, float]:
         """The tolerances, read once: options do not change in a session."""
         with border(self.solver.name, "tell its tolerances"):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
 from leo_opt.errors import InvalidInputError, SolverError
+from leo_opt.lazily import lazy
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -156,7 +156,7 @@ class StandardForm:
         """Whether anything keeps the model from being its own linear relaxation."""
         return bool(self.integer.any() or self.sos or self.indicators)
 
-    @cached_property
+    @lazy
     def _index(self) -> dict[str, int]:
         return {name: column for column, name in enumerate(self.column_names)}
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cached_property
 from itertools import combinations
 
 import numpy as np
@@ -24,6 +23,7 @@ from leo_opt.formats.files import AnyPath, check_readable, suffix_of
 from leo_opt.formats.formulas import Inequality
 from leo_opt.formats.terms import Variable
 from leo_opt.formats.vnnlib import Case, Property, read_property
+from leo_opt.lazily import lazy
 from leo_opt.network import FloatArray, Layer, Network
 from leo_opt.witnesses import IntArray
 
@@ -85,7 +85,7 @@ class Question:
     bounds: Bounds
     conjuncts: tuple[Conjunct, ...]
 
-    @cached_property
+    @lazy
     def slack_network(self) -> Network:
         """The network with weight @ y - bound of all conjuncts, one after the other, as output.
 
@@ -93,7 +93,7 @@ class Question:
         """
         return self._append([(c.weight, c.bound) for c in self.conjuncts])
 
-    @cached_property
+    @lazy
     def mixed_network(self) -> Network:
         """The same with the mixtures of each conjunct after its rows: for bounds."""
         sides = [((c.weight, c.mixtures[0]), (c.bound, c.mixtures[1])) for c in self.conjuncts]
@@ -104,12 +104,12 @@ class Question:
         last = Layer(np.vstack(weights), -np.concatenate(bounds), "linear")
         return Network((*self.network.layers, last))
 
-    @cached_property
+    @lazy
     def owners(self) -> IntArray:
         """For each output of the slack network the position of its conjunct."""
         return np.repeat(np.arange(len(self.conjuncts)), [c.rows for c in self.conjuncts])
 
-    @cached_property
+    @lazy
     def mixed_owners(self) -> IntArray:
         """For each output of the mixed network the position of its conjunct."""
         sizes = [c.rows + c.mixtures[1].size for c in self.conjuncts]
