@@ -210,13 +210,13 @@ def _relax(session: Session, instance: Instance, time_limit: float) -> float | N
     )
     if answer.row_duals is None:
         return answer.objective_bound
-    state = session.state
-    matrix, lower, upper = state.rows()
+    now = session.current()
+    lower, upper = now.row_lower, now.row_upper
     # Any multipliers give a bound; one that asks for a side that its row lacks is rounding.
     side = np.where(answer.row_duals > 0.0, upper, lower)
     duals = np.where(np.isfinite(side), answer.row_duals, 0.0)
-    columns = (state.lower, state.upper)
-    return instance.constant + dual_bound(instance.cost, duals, matrix, (lower, upper), columns)
+    columns = (now.column_lower, now.column_upper)
+    return instance.constant + dual_bound(instance.cost, duals, now.matrix, (lower, upper), columns)
 
 
 def _solve(session: Session, cell: Cell, instance: Instance, time_limit: float) -> Answer:

@@ -14,10 +14,9 @@ from typing import final
 
 from leo_opt.errors import SolverError, SolverNotAvailableError
 from leo_opt.solvers.border import border
-from leo_opt.solvers.column_scaling import column_exponents, scale_columns
 from leo_opt.solvers.licences import Licence
 from leo_opt.solvers.questions import Feature, SolverOptions
-from leo_opt.solvers.scaled_session import ScaledSession
+from leo_opt.solvers.scaling import scale
 from leo_opt.solvers.session import Session
 from leo_opt.solvers.standard_form import StandardForm
 from leo_opt.solvers.state import ModelState
@@ -133,17 +132,11 @@ class Solver(ABC):
             )
         rows, columns = self.size(form)
         self.licence().check(self.name, rows, columns)
-        options = options or SolverOptions()
-        exponent = column_exponents(form)
-        if not exponent.any():
-            return self._open_as_it_is(form, options)
-        inner = self._open_as_it_is(scale_columns(form, exponent), options)
-        return ScaledSession(inner, form, exponent, options)
-
-    def _open_as_it_is(self, form: StandardForm, options: SolverOptions) -> Session:
-        kept, touched = form.without_small_entries(self.smallest_entry)
+        scaled, units = scale(form)
+        kept, touched = scaled.without_small_entries(self.smallest_entry)
+        state = ModelState(kept, self.smallest_entry, touched, units)
         with border(self.name, "open a session"):
-            session = self._open(ModelState(kept, self.smallest_entry, touched), options)
+            session = self._open(state, options or SolverOptions())
         if form.fixed_columns.size:
             try:
                 session.fix(form.fixed_columns, form.fixed_values)

@@ -24,7 +24,6 @@ from leo_opt.solvers.attempts import attempt
 from leo_opt.solvers.border import ForeignError, border
 from leo_opt.solvers.doubts import blur_of, doubt
 from leo_opt.solvers.interrupts import InterruptGuard
-from leo_opt.solvers.objectives import divided, factor_of, multiplied
 from leo_opt.solvers.questions import (
     Answer,
     Feature,
@@ -34,8 +33,9 @@ from leo_opt.solvers.questions import (
     SolverOptions,
     Termination,
 )
-from leo_opt.solvers.standard_form import FloatArray, IntArray
-from leo_opt.solvers.state import ModelState, RowHandle, violated_rows
+from leo_opt.solvers.scaling import scale_objective
+from leo_opt.solvers.standard_form import FloatArray, IntArray, StandardForm
+from leo_opt.solvers.state import ModelState, RowHandle
 
 if TYPE_CHECKING:
     from leo_opt.solvers.base import Solver
@@ -54,7 +54,7 @@ class Session(ABC):
     solver
         The solver behind it; with `solver="auto"` the one that was chosen.
     form
-        The model as the solver holds it.
+        The model as the solver holds it, in its units; `current` has it in the caller's.
     """
 
     def __init__(self, solver: Solver, state: ModelState, options: SolverOptions) -> None:
@@ -213,7 +213,8 @@ class Session(ABC):
     def solve(self) -> Answer:
         """Answer the model's own objective, in its own sense."""
         ask = self.maximize if self.form.maximize else self.minimize
-        return ask(self.form.objective, constant=self.form.constant)
+        objective = self.state.units.values(self.form.objective)
+        return ask(objective, constant=self.form.constant)
 
     def set_bounds(self, columns: ArrayLike, lower: ArrayLike, upper: ArrayLike) -> None:
         """Change column bounds for the questions to come.
@@ -242,7 +243,9 @@ class Session(ABC):
     def free(self, columns: ArrayLike | None = None) -> None:
         """Give columns (all by default) the bounds of the model again."""
         where = self.state.columns(np.arange(self.form.columns) if columns is None else columns)
-        self.set_bounds(where, self.form.column_lower[where], self.form.column_upper[where])
+        lower, upper = self.form.column_lower[where], self.form.column_upper[where]
+        back = self.state.units.back
+        self.set_bounds(where, back.values(lower, where), back.values(upper, where))
 
     def add_rows(self, matrix: Any, lower: ArrayLike, upper: ArrayLike) -> RowHandle:
         """Append rows lower <= matrix @ x <= upper for the questions to come.
@@ -278,6 +281,10 @@ class Session(ABC):
             with self._changing("remove rows"):
                 self._remove_rows(first, count)
 
+    def current(self) -> StandardForm:
+        """The model with the bounds and rows in force, in the caller's units."""
+        return self.state.units.back.form(self.state.current())
+
     def close(self) -> None:
         """Give the solver's memory and licence back; may be called twice."""
         if not self._closed:
@@ -308,29 +315,30 @@ class Session(ABC):
             raise SolverError(
                 f"the question needs {', '.join(sorted(lacks))}, which {self.solver.name} lacks"
             )
+        question = self.state.units.question(question)
         blur = blur_of(question, self.state, self.options)
         asked = question
         if question.stop_below is not None:
             asked = replace(question, stop_below=question.stop_below - blur)
         answer = replace(
-            attempt(self._solve_scaled, asked, self.solver.features, self._guards(asked)),
+            attempt(self._answer, asked, self.solver.features, self._guards(asked)),
             tolerances=self._fixed_tolerances,
             solver=f"{self.solver.name} {self._version}",
         )
         solved = question.relaxation and answer.termination_condition == Termination.OPTIMAL
         has_bounds = solved or Feature.DUAL_BOUND in self.solver.features
-        return doubt(answer, question, self.state, has_bounds, blur)
+        answer = doubt(answer, question, self.state, has_bounds, blur)
+        point = answer.point
+        back = self.state.units.back
+        return answer if point is None else replace(answer, point=back.values(point))
 
-    def _solve_scaled(self, question: Question, guard: InterruptGuard) -> Answer:
+    def _answer(self, question: Question, guard: InterruptGuard) -> Answer:
         """Ask with an objective of a size that the solver can tell from its tolerances."""
         self._check_whole()
-        factor = factor_of(question)
+        scaled, back = scale_objective(question)
         try:
             with border(self.solver.name, "answer"):
-                if factor == 1.0:
-                    return self._solve(question, guard)
-                answer = self._solve(multiplied(question, factor), guard)
-                return divided(answer, factor, question.constant)
+                return back(self._solve(scaled, guard))
         except ForeignError as error:
             return Answer(Termination.ERROR, message=str(error))
 
@@ -359,21 +367,16 @@ class Session(ABC):
             )
 
     def _prepared(self, separator: Separator | None) -> Separator | None:
-        """A separator whose rows are as backends take them."""
+        """A separator as backends take it: from their points to rows that these violate."""
         if separator is None:
             return None
+        state, tolerance = self.state, self.options.feasibility_tolerance or _TOLERANCE
 
         def separate(point: FloatArray) -> Rows | None:
-            rows = separator(point)
-            return None if rows is None else self._violated(self.state.checked_rows(rows), point)
+            rows = separator(state.units.back.values(point))
+            return None if rows is None else state.violated_rows(rows, point, tolerance)
 
         return separate
-
-    def _violated(self, rows: Rows, point: FloatArray) -> Rows | None:
-        """The rows that a point violates beyond the solver's tolerance, without small entries."""
-        tolerance = self.options.feasibility_tolerance or _TOLERANCE
-        violated = violated_rows(rows, point, tolerance)
-        return None if violated is None else self.state.prepare_rows(violated)
 
     def _check_open(self) -> None:
         if self._closed:

@@ -1,7 +1,8 @@
-"""The bounds and rows in force in a session."""
+"""The bounds and rows in force in a session, in the solver's units."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from scipy import sparse
 
 from leo_opt.errors import InvalidInputError, SolverError
 from leo_opt.solvers.questions import Rows
+from leo_opt.solvers.scaling import Units
 from leo_opt.solvers.standard_form import (
     BoolArray,
     FloatArray,
@@ -26,19 +28,30 @@ class RowHandle:
 
 
 class ModelState:
-    """What a session has changed of its form.
+    """The model of a session as its solver holds it; what it is given is in the caller's units.
 
     Parameters
     ----------
+    form
+        In the solver's units.
     smallest_entry
         The solver's, see `Solver`.
     touched : (n,) boolean array
         Columns that lost a small coefficient: their bounds must not become wider than the
         model's, since their rows were widened by what the model's bounds allow.
+    units
+        The solver's; None is the caller's own.
     """
 
-    def __init__(self, form: StandardForm, smallest_entry: float, touched: BoolArray) -> None:
+    def __init__(
+        self,
+        form: StandardForm,
+        smallest_entry: float,
+        touched: BoolArray,
+        units: Units | None = None,
+    ) -> None:
         self.form = form
+        self.units = Units(np.zeros(form.columns, dtype=np.int64)) if units is None else units
         self.lower = form.column_lower.copy()
         self.upper = form.column_upper.copy()
         self._smallest_entry = smallest_entry
@@ -48,7 +61,7 @@ class ModelState:
     def set_bounds(
         self, columns: ArrayLike, lower: ArrayLike, upper: ArrayLike
     ) -> tuple[IntArray, FloatArray, FloatArray]:
-        """Note new bounds, and give them back as arrays of one length.
+        """Note new bounds, and give them back as arrays of one length in the solver's units.
 
         Raises
         ------
@@ -61,6 +74,7 @@ class ModelState:
         high = _spread(upper, where.size, "upper bounds")
         names = self.form.column_names
         check_bounds(low, high, lambda k: names[where[k]])
+        low, high = self.units.values(low, where), self.units.values(high, where)
         wider = (low < self.form.column_lower[where]) | (high > self.form.column_upper[where])
         refused = wider & self._touched[where]
         if refused.any():
@@ -98,7 +112,7 @@ class ModelState:
         return where
 
     def prepare_rows(self, rows: Rows) -> Rows:
-        """Rows as a backend takes them: compressed, checked, without small entries.
+        """Rows as a backend takes them: compressed, checked, in its units, without small entries.
 
         Raises
         ------
@@ -108,7 +122,20 @@ class ModelState:
             If the solver would drop an entry at a column that is unbounded, or wider than in the
             model.
         """
-        rows = self.checked_rows(rows)
+        return self._without_small_entries(self._scaled_rows(rows))
+
+    def violated_rows(self, rows: Rows, point: FloatArray, tolerance: float) -> Rows | None:
+        """Those of the rows that a point of the solver violates, as a backend takes them.
+
+        Raises
+        ------
+        InvalidInputError, SolverError
+            As `prepare_rows`.
+        """
+        violated = violated_rows(self._scaled_rows(rows), point, tolerance)
+        return None if violated is None else self._without_small_entries(violated)
+
+    def _without_small_entries(self, rows: Rows) -> Rows:
         matrix, lower, upper = rows.matrix, rows.lower, rows.upper
         if not (np.abs(matrix.data) <= self._smallest_entry).any():
             return rows
@@ -126,20 +153,14 @@ class ModelState:
         self._touched |= touched
         return Rows(kept, lower, upper)
 
-    def checked_rows(self, rows: Rows) -> Rows:
-        """Rows in compressed rows, with a number for each side.
-
-        Raises
-        ------
-        InvalidInputError
-            If the shapes do not fit or a number makes no sense.
-        """
+    def _scaled_rows(self, rows: Rows) -> Rows:
+        """Checked rows in compressed rows and the solver's units, with a number for each side."""
         dense = isinstance(rows.matrix, (np.ndarray, list))
         matrix = as_rows(np.atleast_2d(rows.matrix) if dense else rows.matrix, self.form.columns)
         lower = _spread(rows.lower, matrix.shape[0], "lower sides")
         upper = _spread(rows.upper, matrix.shape[0], "upper sides")
         check_bounds(lower, upper, lambda k: f"added row {k}")
-        return Rows(matrix, lower, upper)
+        return self.units.rows(Rows(matrix, lower, upper))
 
     def note_rows(self, rows: Rows) -> RowHandle:
         """Note prepared rows as added."""
@@ -172,6 +193,22 @@ class ModelState:
         lower = np.concatenate([self.form.row_lower, *(rows.lower for rows in blocks)])
         upper = np.concatenate([self.form.row_upper, *(rows.upper for rows in blocks)])
         return matrix, lower, upper
+
+    def current(self) -> StandardForm:
+        """The model with the bounds and rows in force."""
+        matrix, lower, upper = self.rows()
+        return replace(
+            self.form,
+            matrix=matrix,
+            row_lower=lower,
+            row_upper=upper,
+            row_names=(
+                *self.form.row_names,
+                *(f"added{k}" for k in range(lower.size - self.form.rows)),
+            ),
+            column_lower=self.lower,
+            column_upper=self.upper,
+        )
 
 
 def _spread(values: ArrayLike, size: int, name: str) -> FloatArray:

@@ -77,14 +77,16 @@ def _expect_alike(
             bound = answer.objective_bound
             expect(close(bound, truth.incumbent_objective, 1e-5), f"{what}: {answer}")
         assert answer.point is not None
-        reach = np.maximum(np.abs(session.form.column_lower), np.abs(session.form.column_upper))
-        low, high = session.state.lower - 1e-5 * reach, session.state.upper + 1e-5 * reach
+        now, form = session.current(), session.state.units.back.form(session.form)
+        reach = np.maximum(np.abs(form.column_lower), np.abs(form.column_upper))
+        low, high = now.column_lower - 1e-5 * reach, now.column_upper + 1e-5 * reach
         inside = (low <= answer.point) & (answer.point <= high)
         expect(bool(inside.all()), f"{what}: the point is in other units: {answer.point}")
         if answer.row_duals is not None:
-            matrix, lower, upper = session.state.rows()
-            sides = (session.state.lower, session.state.upper)
-            proof = dual_bound(objective / factors, answer.row_duals, matrix, (lower, upper), sides)
+            rows = (now.row_lower, now.row_upper)
+            columns = (now.column_lower, now.column_upper)
+            duals, cost = answer.row_duals, objective / factors
+            proof = dual_bound(cost, duals, now.matrix, rows, columns)
             expect(close(proof, truth.incumbent_objective, 1e-5), f"{what}: duals prove {proof}")
 
 
@@ -217,7 +219,7 @@ def _check_objective(
         if value is not None and truth is not None:
             expect(close(value / factor, truth, within), f"times {factor}: {answer}, not {truth}")
     if answer.row_duals is not None:
-        form = session.form
+        form = session.current()
         rows, columns = (form.row_lower, form.row_upper), (form.column_lower, form.column_upper)
         proof = dual_bound(objective * factor, answer.row_duals, form.matrix, rows, columns)
         expect(close(proof / factor, truth, 1e-5), f"times {factor}: duals prove {proof}")

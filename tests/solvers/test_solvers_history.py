@@ -30,10 +30,13 @@ def stretched(seed: int, generator: np.random.Generator) -> tuple[StandardForm, 
 
 
 def change(
-    session: Session, generator: np.random.Generator, factors: np.ndarray, added: Added
+    session: Session,
+    form: StandardForm,
+    generator: np.random.Generator,
+    factors: np.ndarray,
+    added: Added,
 ) -> None:
     """One random change of bounds, rows or of what the solver remembers."""
-    form = session.form
     column = int(generator.integers(form.columns))
     kind = generator.choice(["fix", "free", "free all", "add", "remove", "forget", "stop", "late"])
     if kind == "fix":
@@ -57,17 +60,24 @@ def change(
         session.maximize(random_objective(column, form) / factors, time_limit=0.0)
 
 
-def as_new(session: Session, added: Added) -> StandardForm:
+def as_new(session: Session, form: StandardForm, added: Added) -> StandardForm:
     """The model that the session holds by now."""
-    form = session.form
+    now = session.current()
     return StandardForm(
         matrix=np.vstack([form.matrix.toarray(), *(rows for _, rows, _, _ in added)]),
         row_lower=np.concatenate([form.row_lower, *(lower for _, _, lower, _ in added)]),
         row_upper=np.concatenate([form.row_upper, *(upper for _, _, _, upper in added)]),
-        column_lower=session.state.lower,
-        column_upper=session.state.upper,
+        column_lower=now.column_lower,
+        column_upper=now.column_upper,
         integer=form.integer,
     )
+
+
+def same_rows(now: StandardForm, form: StandardForm, added: Added) -> None:
+    """What a session says of its rows is what it was given, in the same units."""
+    assert now.rows == form.rows + sum(rows.shape[0] for _, rows, _, _ in added)
+    given = np.vstack([form.matrix.toarray(), *(rows for _, rows, _, _ in added)])
+    assert np.array_equal(now.matrix.toarray(), given)
 
 
 @pytest.mark.parametrize("name", TESTED)
@@ -81,11 +91,12 @@ def test_history_changes_no_answer(name: str) -> None:
         added: Added = []
         with solver.open(form) as session:
             for _ in range(15):
-                change(session, generator, factors, added)
+                change(session, form, generator, factors, added)
                 objective = random_objective(int(generator.integers(1000)), form) / factors
                 relaxation = bool(generator.random() < 0.5)
                 answer = session.maximize(objective, relaxation=relaxation)
-                with solver.open(as_new(session, added)) as fresh:
+                same_rows(session.current(), form, added)
+                with solver.open(as_new(session, form, added)) as fresh:
                     truth = fresh.maximize(objective, relaxation=relaxation)
                 assert answer.termination_condition == truth.termination_condition
                 if truth.incumbent_objective is not None:
