@@ -111,7 +111,6 @@ def _splits(run: Run) -> bool:
 def _split(run: Run) -> None:
     """Settle what input splitting can, in all layers at once."""
     before, last = run.ledger.all_open(), run.network.phased_layers[-1]
-    run.announce(last, "splitting", before, share=0.0)
     ledger, network = run.ledger, run.network
     record = Record(
         run.checkpoint.split,

@@ -221,11 +221,12 @@ def split_inputs(
     pace, rhythm = _Pace(budget, start), Rhythm()
     work = _Work(network, known, asked, witnesses, pace, start)
     keep = record.keep or (lambda state: None)
+    report = record.report or (lambda share: None)
     chunk = boxes_at_once(network)
+    report(pace.share)
     while len(work.stack.boxes) and pace.suffices and not deadline.passed:
         work.halve(chunk, deadline)
-        if record.report is not None:
-            record.report(pace.share)
+        report(pace.share)
         if rhythm.is_due:
             keep(work.state())
     left = work.stack.boxes

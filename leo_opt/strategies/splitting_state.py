@@ -151,7 +151,7 @@ class Record:
     keep
         Called now and then with where it stands, and at the end.
     report
-        Called after every few pieces with the share of the box that is done.
+        Called at the start and after every few pieces with the share of the box that is done.
     """
 
     start: SplitState | None = None
