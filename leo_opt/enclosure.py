@@ -84,11 +84,12 @@ def _upper_image(
         magnitude = np.abs(upper) @ positive.T - np.abs(lower) @ negative.T
         # The last addition, of the bias, is rounded by less than `round_up` adds below.
         error = gamma(weight.shape[1] + 4) * magnitude
-        if _may_underflow(weight, lower, upper):
+        vanishes = _may_underflow(weight, lower, upper)
+        if vanishes:
             error = error + TINY
         # Without any nonzero product the sum is the bias itself, and exact.
         result = np.where(magnitude == 0.0, nearest, round_up(nearest + error))
-        if _may_underflow(weight, lower, upper):
+        if vanishes:
             result = np.where(magnitude == 0.0, round_up(nearest + TINY), result)
     result = np.where(np.isnan(result), np.inf, result)
     if result.ndim > 1:
@@ -104,18 +105,14 @@ def _upper_image(
 
 
 def _may_underflow(weight: Weight, lower: FloatArray, upper: FloatArray) -> bool:
-    """Whether a product of two nonzero entries could fall below the normal range."""
-    return may_underflow(weight, lower) or may_underflow(weight, upper)
+    """Whether a product of two nonzero entries could fall near the end of the range."""
+    return _smallest(weight) * min(_smallest(lower), _smallest(upper)) < 2.0**-900
 
 
-def may_underflow(left: FloatArray, right: Weight) -> bool:
-    """Whether nonzero entries of two arrays can have a product near the end of the range."""
-
-    def smallest(values: Weight) -> float:
-        magnitudes = np.abs(weights.entries(values))
-        return float(np.min(magnitudes, where=magnitudes > 0.0, initial=np.inf))
-
-    return smallest(left) * smallest(right) < 2.0**-900
+def _smallest(values: Weight) -> float:
+    """The smallest magnitude of the entries that are not 0; infinite without one."""
+    magnitudes = np.abs(weights.entries(values))
+    return float(np.min(magnitudes, where=magnitudes > 0.0, initial=np.inf))
 
 
 def _exact_upper(

@@ -27,7 +27,7 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
             "if Fraction(nearest) < value else nearest",
             "if Fraction(nearest) < value - 1 else nearest",
         ),
-        "underflow-unseen": ("smallest(right) < 2.0**-900", "smallest(right) < 0.0"),
+        "underflow-unseen": ("_smallest(upper)) < 2.0**-900", "_smallest(upper)) < 0.0"),
         "evaluate-inherited": (
             "(1.0 + factor) * (radius @ magnitude.T)",
             "factor * (radius @ magnitude.T)",
@@ -76,8 +76,8 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
         ),
         "crown-lift-of-both-signs": ("_apply(positive, step.offset)", "_apply(rows, step.offset)"),
         "crown-multiplier-end": (
-            "ends = np.maximum(shift * low, shift * high)",
-            "ends = np.minimum(shift * low, shift * high)",
+            "np.maximum(shift * low, shift * high)",
+            "np.minimum(shift * low, shift * high)",
         ),
         "crown-phases-swapped": ("(high > 0.0), last, first)", "(high > 0.0), first, last)"),
         "crown-errors-forgotten": ("(1.0 + gamma(8)) * error", "0.0 * error"),
@@ -86,15 +86,12 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
             "gamma(4 * len(relaxations) + 4) * (magnitude + reach)",
             "0.0 * (magnitude + reach)",
         ),
-        "crown-underflow": ("vanished = TINY *", "vanished = 0.0 *"),
+        "crown-underflow": ("np.abs(offset)) + TINY * size", "np.abs(offset))"),
         "crown-wrong-input-end": (
             "np.minimum(rows, 0.0), domain.lower)",
             "np.minimum(rows, 0.0), domain.upper)",
         ),
-        "crown-vanished-coefficient": (
-            "if may_underflow(scaled, step.layer.weight) or",
-            "if False and may_underflow(scaled, step.layer.weight) or",
-        ),
+        "crown-vanished-coefficient": ("step.cost) + step.lost", "step.cost)"),
         "crown-planes-unrounded": ("planes[index].units, 2", "planes[index].units, 0"),
     },
     "bounds/planes.py": {

@@ -32,7 +32,7 @@ from leo_opt.bounds.planes import Planes, tilt
 from leo_opt.bounds.values import Interval, post_interval
 from leo_opt.deadline import NO_LIMIT, Deadline
 from leo_opt.domain import Box, Boxes
-from leo_opt.enclosure import TINY, gamma, may_underflow, round_down, round_up
+from leo_opt.enclosure import TINY, gamma, round_down, round_up
 from leo_opt.network import FloatArray, Layer, Network, Weight
 
 SlopeRule = Callable[[FloatArray, FloatArray, FloatArray], FloatArray]
@@ -51,16 +51,21 @@ _NONE_TILTED = np.zeros(0, dtype=np.int64)
 _MOST_WORK = 2e8
 """Multiplications of one backward pass, about a tenth of a second, between looks at the clock."""
 
+_VANISHED = 2.0**-1070
+"""Above all that underflow can take from three products: each loses less than 2**-1074."""
+
 
 @dataclass(frozen=True)
 class _Relaxation:
     """The lines that hold one layer's units, and what its roundings can cost.
 
-    All arrays have shape (..., n_out): `above * g + offset` and `below * g` are the lines, `cost`
-    is the most that a coefficient of 1 can lose to rounding while it passes this layer; `shift`
-    are multipliers r of the pre-activations and `ends` the largest r * g. The leading dimensions
-    are () for one box and (N,) for many at once. The rows of `slopes` (k, n_in) are what the upper
-    lines of the units `tilted` (k,) have besides, over the inputs of the layer.
+    All arrays have shape (..., n_out): `above * g + offset` and `below * g` are the lines, with
+    slopes in [0, 1]; `cost` is the most that a coefficient of 1 can lose to rounding while it
+    passes this layer, and `lost` (..., 1) what underflow can take whatever the coefficients are.
+    `shift` are multipliers r of the pre-activations, None for zeros, and `ends` (..., 1) the sum
+    of the largest r * g. The leading dimensions are () for one box and (N,) for many at once. The
+    rows of `slopes` (k, n_in) are what the upper lines of the units `tilted` (k,) have besides,
+    over the inputs of the layer.
     """
 
     layer: Layer
@@ -68,7 +73,8 @@ class _Relaxation:
     offset: FloatArray
     below: FloatArray
     cost: FloatArray
-    shift: FloatArray
+    lost: FloatArray
+    shift: FloatArray | None
     ends: FloatArray
     tilted: NDArray[np.int64]
     slopes: FloatArray
@@ -81,7 +87,7 @@ class Memory:
     They depend on the intervals alone, so they are made again where these have changed.
     """
 
-    _known: list[tuple[FloatArray, FloatArray, _Relaxation, Interval]] = field(default_factory=list)
+    _known: list[tuple[bytes, bytes, _Relaxation, Interval]] = field(default_factory=list)
 
     def recall(
         self, index: int, low: FloatArray, high: FloatArray
@@ -89,15 +95,15 @@ class Memory:
         """Lines and post-activations of a layer, or None where its interval is another one."""
         if index < len(self._known):
             lower, upper, lines, post = self._known[index]
-            if np.array_equal(low, lower) and np.array_equal(high, upper):
+            # Those who tighten intervals may do so in place, so that numbers are compared.
+            if low.tobytes() == lower and high.tobytes() == upper:
                 return lines, post
             del self._known[index:]
         return None
 
     def keep(self, low: FloatArray, high: FloatArray, lines: _Relaxation, post: Interval) -> None:
         """Those of the next layer."""
-        # Those who tighten intervals may do so in place.
-        self._known.append((low.copy(), high.copy(), lines, post))
+        self._known.append((low.tobytes(), high.tobytes(), lines, post))
 
 
 def bound_rows(
@@ -133,7 +139,8 @@ def bound_rows(
     """
     shape = (*domain.lower.shape[:-1], bias.size)
     low, high = np.full(shape, -np.inf), np.full(shape, np.inf)
-    if deadline.passed or not all(np.isfinite(side).all() for side in (*lower, *upper)):
+    # An interval without an end costs infinitely much, wherever it stands; this only spares work.
+    if deadline.passed or not all(np.isfinite(side).all() for side in (*lower[-1:], *upper[-1:])):
         return low, high
     # An overflow ends as infinity, which is no information.
     with np.errstate(over="ignore", invalid="ignore"):
@@ -277,8 +284,7 @@ def bound_pairs(
                 offset=step.offset[places],
                 below=step.below[places],
                 cost=step.cost[places],
-                shift=np.zeros((1, 1)),
-                ends=np.zeros((1, 1)),
+                lost=step.lost[places],
             )
             for step in _relax(
                 network,
@@ -337,17 +343,26 @@ def _relax(
         # Rounding of the slope product, of A @ W, of A @ b, of A @ offset and of the sum of r g,
         # which is no larger than the terms; and, where planes are, of their product and the sum.
         factor = gamma(length * (layer.n_out + layer.n_in + 3))
-        vanished = TINY * (1.0 + reach.sum(axis=-1, keepdims=True))
-        cost = factor * (terms + np.abs(offset)) + vanished
-        shift = np.zeros_like(low) if multipliers is None else multipliers[index]
-        ends = np.maximum(shift * low, shift * high)
+        size = 1.0 + reach.sum(axis=-1, keepdims=True)
+        cost = factor * (terms + np.abs(offset)) + TINY * size
+        # A product that vanishes was part of a coefficient of an input or a pre-activation.
+        size = size + largest.sum(axis=-1, keepdims=True)
+        lost = length * (layer.n_out + 1) * _VANISHED * size
+        shift = None if multipliers is None else multipliers[index]
+        ends = np.zeros(1) if shift is None else _largest_products(shift, low, high)
         relaxations.append(
-            _Relaxation(layer, above, offset, below, cost, shift, ends, tilted, slopes)
+            _Relaxation(layer, above, offset, below, cost, lost, shift, ends, tilted, slopes)
         )
         before = post_interval(layer, low, high)
         if memory is not None:
             memory.keep(low, high, relaxations[-1], before)
     return relaxations
+
+
+def _largest_products(shift: FloatArray, low: FloatArray, high: FloatArray) -> FloatArray:
+    """The sum (..., 1) of the largest shift * g, with g in [low, high]."""
+    largest: FloatArray = np.maximum(shift * low, shift * high).sum(axis=-1, keepdims=True)
+    return largest
 
 
 def _lines(
@@ -377,6 +392,8 @@ def _lines(
 
 def _apply(matrix: FloatArray, vector: FloatArray) -> FloatArray:
     """Matrix-vector products over leading dimensions: (..., m, n) and (..., n) to (..., m)."""
+    if vector.ndim == 1:
+        return np.asarray(matrix @ vector)
     product: FloatArray = (matrix @ vector[..., None])[..., 0]
     return product
 
@@ -391,22 +408,19 @@ def _bound_above(
     total, magnitude, error = constants, np.abs(constants), np.zeros_like(constants)
     for step in reversed(relaxations):
         positive = np.maximum(rows, 0.0)
-        lifted = _apply(positive, step.offset)
-        scaled = positive * step.above[..., None, :]
-        scaled = scaled + np.minimum(rows, 0.0) * step.below[..., None, :]
-        weight = np.maximum(positive, np.abs(scaled)) + np.abs(step.shift[..., None, :])
-        scaled -= step.shift[..., None, :]
-        shifted = scaled @ step.layer.bias
-        ends = step.ends.sum(axis=-1, keepdims=True)
-        error = error + _apply(weight, step.cost)
-        total = total + lifted + shifted + ends
-        magnitude = magnitude + np.abs(lifted) + np.abs(shifted) + np.abs(ends)
-        if may_underflow(scaled, step.layer.weight) or may_underflow(
-            positive[..., step.tilted], step.slopes
-        ):
-            # A coefficient that vanishes here could meet a huge weight further down.
-            lost = np.full(total.shape[:-1] + rows.shape[-2:-1], np.inf)
-            return np.broadcast_to(lost, np.broadcast_shapes(lost.shape, total.shape)).copy()
+        negative = np.minimum(rows, 0.0) * step.below[..., None, :]
+        scaled = positive * step.above[..., None, :] + negative
+        # No less than the coefficients themselves, since slopes are at most 1.
+        weight = positive - negative
+        change = _apply(positive, step.offset)
+        if step.shift is not None:
+            shift = step.shift[..., None, :]
+            scaled, weight, change = scaled - shift, weight + np.abs(shift), change + step.ends
+            magnitude = magnitude + np.abs(change)
+        change = change + scaled @ step.layer.bias
+        error = error + _apply(weight, step.cost) + step.lost
+        total = total + change
+        magnitude = magnitude + np.abs(change)
         # One product of a tall matrix is much faster than many of small ones.
         flat = scaled.reshape(-1, scaled.shape[-1]) @ step.layer.weight
         if step.tilted.size:

@@ -65,3 +65,15 @@ def test_lines_hold_a_unit_at_both_ends() -> None:
         assert lower * least <= 0
         assert lower * most <= most
         assert lift <= -least * (1 + Fraction(1, 2**40))
+
+
+@pytest.mark.parametrize("sign", [-1.0, 1.0])
+def test_coefficients_that_vanish_cost_what_they_could_contribute(sign: float) -> None:
+    """No more: 2**-600 * 2**-500 is 0 in float64, and its input is at most 2**600."""
+    factors = [2.0**600, 2.0**-500, sign * 2.0**-600]
+    layers = [Layer([[factor]], [0.0], "relu") for factor in factors[:-1]]
+    network = Network((*layers, Layer([[factors[-1]]], [0.0], "linear")))
+    ends = [np.array([2.0**600]), np.array([2.0**100])]
+    low, high = crown.bound_layer(network, Box([0.0], [1.0]), 2, [0.0 * end for end in ends], ends)
+    assert -(2.0**-400) < low[0] <= min(0.0, sign * 2.0**-500)
+    assert 2.0**-400 > high[0] >= max(0.0, sign * 2.0**-500)
