@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NoReturn
+from typing import IO, NoReturn
 
 from rich.console import Console
 
@@ -17,8 +17,10 @@ class PlainConsole(Console):
     tables only on a terminal.
     """
 
-    def __init__(self, stderr: bool = False) -> None:
-        super().__init__(stderr=stderr, highlight=False, soft_wrap=True, markup=False, emoji=False)
+    def __init__(self, stderr: bool = False, file: IO[str] | None = None) -> None:
+        super().__init__(
+            stderr=stderr, file=file, highlight=False, soft_wrap=True, markup=False, emoji=False
+        )
         if not self.is_terminal:
             self.width = _WIDE
 

@@ -10,12 +10,13 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from leo_opt.bounds import Bounds
 from leo_opt.compression import Compression
+from leo_opt.console import PlainConsole
 from leo_opt.network import Network
 from leo_opt.report import network_table, rewriting_tables, stability_table
 from leo_opt.stability import Stability
@@ -23,16 +24,12 @@ from leo_opt.verification import Verdict
 
 _SHOWN = 10
 """Most numbers of a witness on the screen."""
-_WIDE = 1000
-"""Columns: the lines are not wrapped, since nobody knows where they will be shown."""
 
 
 def as_text(value: Any) -> str:
     """The table of a value, whose class is one of `TABLES`, without colours."""
     stream = io.StringIO()
-    console = Console(
-        file=stream, width=_WIDE, color_system=None, highlight=False, markup=False, emoji=False
-    )
+    console = PlainConsole(file=stream)
     console.print(TABLES[type(value)](value))
     return "\n".join(line.rstrip() for line in stream.getvalue().rstrip().splitlines())
 

@@ -146,12 +146,18 @@ def halfway(net: Network) -> float:
     return float(seen + 0.25 * (proved - seen))
 
 
+def nested(net: Network, count: int) -> Property:
+    """So many cases on boxes, each a little smaller than the one before, that no bound settles."""
+    radii = np.linspace(1.0, 0.95, count).tolist()
+    cases = tuple(
+        Case(Box(-radius, radius).spread(net.input_size), below(halfway(net))) for radius in radii
+    )
+    return Property(net.input_size, 1, cases)
+
+
 PROPERTIES: Mapping[str, Callable[[], tuple[Network, Property]]] = {
     "crown": lambda: (wide := hard_network((5, 50, 50)), boxes(wide, 4000, halfway(wide))),
-    "witness": lambda: (
-        net := hard_network((40, 60, 60)),
-        boxes(net, 300, 3.0 * halfway(net)),
-    ),
+    "witness": lambda: (net := hard_network((40, 60, 60)), nested(net, 300)),
     "splitting": lambda: (net := hard_network((8, 60, 60)), one(net)),
     "branch-and-bound": lambda: (net := hard_network((40, 60, 60)), one(net)),
     "milp": lambda: (net := hard_network((40, 60, 60)), one(net)),

@@ -80,7 +80,8 @@ def test_figures_of_the_tables_are_those_of_the_values() -> None:
     network, stability, compression = case()
     rows = [line.split() for line in stability.summary().splitlines()[1:3]]
     for layer, row in enumerate(rows):
-        counts = [stability.count(layer, phase) for phase in Phase]
+        told = [phase for phase in Phase if phase is not Phase.LINEAR]
+        counts = [stability.count(layer, phase) for phase in told]
         assert list(map(int, row)) == [layer, 25, *counts, stability.certified_phases(layer)]
     text = compression.summary()
     for layer, row in enumerate(line.split() for line in text.splitlines()[1:3]):

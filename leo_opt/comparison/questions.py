@@ -15,6 +15,7 @@ from leo_opt.bounds import METHODS, Bounds, propagate
 from leo_opt.comparison.keys import Keys
 from leo_opt.domain import Box
 from leo_opt.errors import InvalidInputError
+from leo_opt.formulations.embedding import switching_units
 from leo_opt.network import Network
 from leo_opt.strategies.ledger import Direction
 from leo_opt.strategies.scope import Scope, find_scopes
@@ -184,9 +185,7 @@ def scope_of(network: Network, box: Box, bounds: Bounds, direction: Direction) -
 def count_binaries(scope: Scope) -> int:
     """Unstable units below the last layer of a scope."""
     layers = zip(scope.network.layers, scope.bounds.lower, scope.bounds.upper, strict=True)
-    unstable = [
-        np.count_nonzero((low < 0.0) & (high > 0.0) & layer.phased) for layer, low, high in layers
-    ]
+    unstable = [np.count_nonzero(switching_units(*layer)) for layer in layers]
     return int(sum(unstable[:-1]))
 
 

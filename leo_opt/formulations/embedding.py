@@ -128,6 +128,16 @@ class _Plan:
         return self.own[~self.narrow[self.own]]
 
 
+def switching_units(layer: Layer, lower: FloatArray, upper: FloatArray) -> NDArray[np.bool_]:
+    """Units that the bounds leave unstable, (n_out,), but for ends that are only noise.
+
+    All of them have a binary, unless their whole interval is noise beside the terms of their row.
+    """
+    least = np.minimum(-lower, upper) > _NOISE * np.maximum(-lower, upper)
+    unstable: NDArray[np.bool_] = layer.phased & least
+    return unstable
+
+
 def _plan_layers(network: Network, inputs: Scaling, bounds: Bounds, centred: bool) -> list[_Plan]:
     """Phases and scaling of all layers, one after the other."""
     plans = []
@@ -164,11 +174,11 @@ def _plan_layer(
     constant = (lower == upper) & ~inactive
     # What a lane carries is a variable of the layer below, or a constant there.
     constant[carries] = lanes[carries] < 0
-    unstable = layer.phased & (lower < 0.0) & (upper > 0.0)
+    crosses = layer.phased & (lower < 0.0) & (upper > 0.0)
+    unstable = switching_units(layer, lower, upper)
     # Of these post - pre is between 0 and the noise, which goes into the row.
-    passing = unstable & (-lower <= _NOISE * upper)
-    muted = unstable & (upper <= -_NOISE * lower)
-    unstable &= ~(passing | muted)
+    passing = crosses & ~unstable & (upper > -lower)
+    muted = crosses & ~unstable & ~passing
     lower = np.where(muted, 0.0, lower)
     half = 0.5 * upper - 0.5 * lower
     middle = np.clip(lower + half, lower, upper)

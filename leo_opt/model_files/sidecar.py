@@ -155,11 +155,12 @@ class Sidecar:
     ) -> FloatArray:
         # A unit without a column is constant, at its shift; or it is stably inactive, or as good
         # as that: then only its post-activation may have a column.
+        phases = self.phases[layer] or ("linear",) * len(names)
         inactive = [
             phase == "stably_inactive" or (name is None and post is not None)
-            for phase, name, post in zip(self.phases[layer], names, self.post[layer], strict=True)
+            for phase, name, post in zip(phases, names, self.post[layer], strict=True)
         ]
-        values = np.where(inactive or [False] * len(names), missing, self.shift[layer])
+        values = np.where(inactive, missing, self.shift[layer])
         for unit, name in enumerate(names):
             if name is not None:
                 value = _value(solution, name, sparse)
