@@ -182,8 +182,8 @@ def questions(networks: Path, count: int) -> None:
         model.objective(Direction(1, k % units, 1 - 2 * (k // units % 2))) for k in range(count)
     ]
     here, bare = 0.0, 0.0
-    with find("highs").open(model.form) as session:
-        highs, columns = _bare_highs(model.form)
+    with find("highs").open(model.encoding.form) as session:
+        highs, columns = _bare_highs(model.encoding.form)
         # Interleaved, so that both see the same machine.
         for cost, constant in costs:
             begin = time.perf_counter()
@@ -267,7 +267,7 @@ FIELDS = ("solver", "batch", "layer", "unit", "sign", "verdict", "seconds", "nod
 def ask_all(solver: str, batch: Batch, time_limit: float) -> Iterator[dict[str, object]]:
     """The answers of one solver, or the reason why it refuses the model."""
     try:
-        session: Session = find(solver).open(batch.model.form, SolverOptions())
+        session: Session = find(solver).open(batch.model.encoding.form, SolverOptions())
     except SolverError as error:
         for layer, unit, sign in batch.directions:
             yield dict(

@@ -67,9 +67,7 @@ class Separation:
                     f"{block.formulation.name} is a relaxation without binary variables, and has "
                     "no rows to separate; take an exact formulation such as ideal"
                 )
-            places.append(
-                (block.formulation, tuple(_place(compiled, unit) for unit in block.units))
-            )
+            places.append((block.formulation, _places(compiled, block)))
         return cls(compiled.form.columns, tuple(places))
 
     def __call__(self, point: FloatArray) -> Rows | None:
@@ -104,18 +102,19 @@ class Separation:
                     yield place, cut
 
 
-def separates(formulation: Formulation) -> bool:
-    """Whether a formulation leaves out rows that have to be separated."""
-    return type(formulation).violated_rows is not Formulation.violated_rows
-
-
-def _place(compiled: Compiled, unit: Any) -> Place:
-    return Place(
-        row=unit.row,
-        inputs=compiled.columns_of(unit.inputs),
-        pre=compiled.column_of(unit.pre),
-        post=compiled.column_of(unit.post),
-        active=compiled.column_of(unit.active),
+def _places(compiled: Compiled, block: Any) -> tuple[Place, ...]:
+    """All unstable units of a block; those of a layer read the same columns."""
+    reads = {unit.row.layer: unit.inputs for unit in block.units}
+    inputs = {layer: compiled.columns_of(variables) for layer, variables in reads.items()}
+    return tuple(
+        Place(
+            row=unit.row,
+            inputs=inputs[unit.row.layer],
+            pre=compiled.column_of(unit.pre),
+            post=compiled.column_of(unit.post),
+            active=compiled.column_of(unit.active),
+        )
+        for unit in block.units
     )
 
 

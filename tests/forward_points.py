@@ -17,6 +17,15 @@ def forward_point(
     block: Any, compiled: Compiled, network: Network, inputs: np.ndarray
 ) -> np.ndarray:
     """The point of a `big-m` model that belongs to an input (n_in,)."""
+    point = forward_values(block, compiled, network, inputs)
+    assert not np.isnan(point).any()
+    return point
+
+
+def forward_values(
+    block: Any, compiled: Compiled, network: Network, inputs: np.ndarray
+) -> np.ndarray:
+    """The same for any formulation: NaN at the columns that it adds, and at others' columns."""
     point = np.full(compiled.form.columns, np.nan)
     for k, value in enumerate(inputs):
         column = compiled.column_of(block.inputs[k])
@@ -39,5 +48,4 @@ def forward_point(
                 point[compiled.column_of(block.scaled_post[at])] = float(max(pre, 0) * scale)
             if at in block.is_active:
                 point[compiled.column_of(block.is_active[at])] = float(pre > 0)
-    assert not np.isnan(point).any()
     return point

@@ -411,6 +411,17 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
         ),
         "doubt-ray-any": ("            return signed\n", "            return ray\n"),
     },
+    "encoding.py": {
+        "encoding-outside-domain": (
+            "self.domain.clip(self.inputs.at(point))",
+            "self.inputs.at(point)",
+        ),
+        "encoding-lanes-once": (
+            "np.add.at(cost, post.columns[held], (weights * post.factors)[held])",
+            "cost[post.columns[held]] = (weights * post.factors)[held]",
+        ),
+        "encoding-noise-for-pre": ("-1 if muted else", "columns[layer][unit] if muted else"),
+    },
     "strategies/layer_model.py": {
         "model-incumbent-for-bound": (
             "bound = answer.objective_bound",
@@ -434,13 +445,9 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
             "if bound > margin else min(natural, 0.0)",
         ),
         "model-stop-too-early": ("stop_below=-margin", "stop_below=margin"),
-        "model-outside-domain": (
-            "self.domain.clip(point[self.input_columns])",
-            "point[self.input_columns]",
-        ),
         "model-constant-unscaled": (
-            "cost, float(factor * constant)",
-            "cost, float(direction.sign * constant)",
+            "float(factor * layer.bias[direction.unit])",
+            "float(direction.sign * layer.bias[direction.unit])",
         ),
         "model-radius-unscaled": (
             "float(radius[0, direction.unit] * scale)",

@@ -32,6 +32,7 @@ ROWS = (
     ("bounds", "witnesses", "deviation", "solvers"),
     ("stability", "formulations"),
     ("separation",),
+    ("encoding",),
     ("rewrites", "strategies"),
     ("compression", "equivalence", "verification"),
     ("model_files", "api"),

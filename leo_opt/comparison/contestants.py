@@ -64,7 +64,7 @@ class FormulationEntry:
         said = [f"{key}={value}" for key, value in self.options]
         if self.separation not in ("none", "rounds"):
             said.append(f"separation={self.separation}")
-        if separates(find_formulation(self.name)) and self.separation == "none":
+        if find_formulation(self.name).separates and self.separation == "none":
             said.append("separation=none")
         if self.rounds != _DEFAULT_ROUNDS:
             said.append(f"rounds={self.rounds}")
@@ -73,11 +73,6 @@ class FormulationEntry:
 
 def _label(name: str, said: Sequence[str]) -> str:
     return f"{name}({', '.join(said)})" if said else name
-
-
-def separates(formulation: Formulation) -> bool:
-    """Whether a formulation leaves out rows that are to be separated."""
-    return type(formulation).violated_rows is not Formulation.violated_rows
 
 
 @contextmanager
@@ -108,7 +103,7 @@ def read_formulation(keys: Keys) -> FormulationEntry:
     with _naming(keys, InvalidInputError):
         default = find_formulation(name)
     separation, rounds = "none", _DEFAULT_ROUNDS
-    if separates(default):
+    if default.separates:
         separation = keys.text("separation", "rounds", SEPARATION)
         rounds = keys.whole("rounds", _DEFAULT_ROUNDS, least=1)
     known = {entry.name: getattr(default, entry.name) for entry in _fields(default)}

@@ -6,22 +6,19 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-import pyomo.environ as pyo
-from numpy.typing import NDArray
 
-from leo_opt import formats, weights
+from leo_opt import formats
 from leo_opt.bounds import Bounds, propagate
 from leo_opt.comparison.cells import Cell
 from leo_opt.comparison.questions import scope_of
 from leo_opt.domain import Box
 from leo_opt.enclosure import evaluate
+from leo_opt.encoding import Encoding
 from leo_opt.errors import MismatchError
-from leo_opt.formulations import Formulation, formulate
+from leo_opt.formulations import Formulation
 from leo_opt.network import FloatArray, Network
-from leo_opt.separation import Separation
-from leo_opt.solvers import StandardForm, compile_model
+from leo_opt.strategies.layer_model import build_layer_model
 from leo_opt.strategies.ledger import Direction
-from leo_opt.strategies.scaling import solver_blur, unit_scales
 from leo_opt.strategies.scope import Scope
 from leo_opt.strategies.settings import Settings
 
@@ -36,8 +33,8 @@ class Instance:
     ----------
     scope, direction
         What the question depends on, and the question about it.
-    form
-        The compiled model of all layers of the scope but the last.
+    encoding
+        All layers of the scope but the last.
     cost : (columns,) array
     constant
         Objective: scale * sign * pre-activation.
@@ -45,24 +42,15 @@ class Instance:
         A power of two.
     margin
         A bound is believed up to this, in scaled units.
-    input_columns : (n_in,) integer array
-    separation
-        Rows that the formulation leaves out, or None for a relaxation.
     """
 
     scope: Scope
     direction: Direction
-    form: StandardForm
+    encoding: Encoding
     cost: FloatArray
     constant: float
     scale: float
     margin: float
-    input_columns: NDArray[np.int64]
-    separation: Separation | None
-
-    def inputs_of(self, point: FloatArray) -> FloatArray:
-        """The network's input at a solver's point, clipped into the domain."""
-        return self.scope.domain.clip(point[self.input_columns])
 
     def reached(self, inputs: FloatArray) -> float:
         """What scale * sign * pre surely is at some input of a batch (N, n_in), at most."""
@@ -112,34 +100,14 @@ def build(scope: Scope, direction: Direction, formulation: Formulation) -> Insta
         Of the whole network.
     """
     local = scope.local(direction)
-    network, bounds, last = scope.network, scope.bounds, local.layer
-    below = Bounds(scope.domain, bounds.lower[:last], bounds.upper[:last])
-    model = pyo.ConcreteModel()
-    model.net = formulate(
-        Network(network.layers[:last]),
-        scope.domain,
-        formulation=formulation,
-        bounds=below,
-        centred=True,
-    )
-    compiled = compile_model(model)
-    scale = float(unit_scales(network, scope.domain, bounds, last)[local.unit])
-    row = weights.row(network.layers[last].weight, local.unit) * (scale * local.sign)
-    asked = pyo.quicksum(
-        weight * model.net.post[last - 1, k] for k, weight in enumerate(row.tolist()) if weight
-    )
-    cost, constant = compiled.linear(asked)
-    constant += scale * local.sign * float(network.layers[last].bias[local.unit])
-    blur = float(solver_blur(network, scope.domain, bounds, last)[local.unit])
-    inputs = [model.net.inputs[k] for k in range(network.input_size)]
+    model = build_layer_model(scope.network, scope.domain, local.layer, scope.bounds, formulation)
+    cost, constant = model.objective(local)
     return Instance(
         scope=scope,
         direction=local,
-        form=compiled.form,
+        encoding=model.encoding,
         cost=cost,
         constant=constant,
-        scale=scale,
-        margin=Settings().margin + blur,
-        input_columns=compiled.columns_of(inputs),
-        separation=Separation.of(compiled, model.net) if formulation.exact else None,
+        scale=float(model.scales[local.unit]),
+        margin=Settings().margin + float(model.blur[local.unit]),
     )

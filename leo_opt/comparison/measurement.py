@@ -112,7 +112,7 @@ def measure(cell: Cell) -> Measurement:
         begun = replace(begun, **_size(instance), build_seconds=time.monotonic() - begin)
         begin = time.monotonic()
         options = cell.solver.make_options(cell.seed)
-        with find(cell.solver.name).open(instance.form, options) as session:
+        with find(cell.solver.name).open(instance.encoding.form, options) as session:
             begun = replace(begun, open_seconds=time.monotonic() - begin)
             return _ask(session, cell, instance, begun)
     except (SolverError, SolverNotAvailableError) as error:
@@ -123,7 +123,7 @@ def measure(cell: Cell) -> Measurement:
 
 def _size(instance: Instance) -> dict[str, Any]:
     """What a model consists of, and what random inputs reach."""
-    form = instance.form
+    form = instance.encoding.form
     return {
         "rows": form.rows,
         "columns": form.columns,
@@ -158,7 +158,7 @@ def _ask(session: Session, cell: Cell, instance: Instance, begun: Measurement) -
     natural = 1.0 / instance.scale
     confirmed = None
     if answer.point is not None:
-        confirmed = instance.reached(instance.inputs_of(answer.point)[None, :])
+        confirmed = instance.reached(instance.encoding.inputs_of(answer.point)[None, :])
     return replace(
         begun,
         outcome="answered",
@@ -184,11 +184,12 @@ def _root(session: Session, cell: Cell, instance: Instance) -> _Root:
     """The bound of the linear relaxation, and after rounds of separation where asked for."""
     begin, cpu = time.monotonic(), time.process_time()
     first = _relax(session, instance, cell.time_limit)
-    if cell.formulation.separation not in ("rounds", "both") or instance.separation is None:
+    separation = instance.encoding.separation
+    if cell.formulation.separation not in ("rounds", "both") or separation is None:
         return _Root(first, first, time.monotonic() - begin)
     found = strengthen(
         session,
-        instance.separation,
+        separation,
         instance.cost,
         constant=instance.constant,
         rounds=cell.formulation.rounds,
@@ -223,7 +224,7 @@ def _solve(session: Session, cell: Cell, instance: Instance, time_limit: float) 
     """Branch and bound, to the optimum or until the sign is known."""
 
     def confirm(point: FloatArray) -> bool:
-        return instance.reached(instance.inputs_of(point)[None, :]) > 0.0
+        return instance.reached(instance.encoding.inputs_of(point)[None, :]) > 0.0
 
     by_sign = cell.stop == "sign"
     in_tree = cell.formulation.separation in ("tree", "both")
@@ -233,7 +234,7 @@ def _solve(session: Session, cell: Cell, instance: Instance, time_limit: float) 
         stop_above=0.0 if by_sign else None,
         stop_below=-instance.margin if by_sign else None,
         confirm=confirm if by_sign else None,
-        separate=instance.separation if in_tree else None,
+        separate=instance.encoding.separation if in_tree else None,
         time_limit=time_limit,
         node_limit=cell.node_limit,
     )

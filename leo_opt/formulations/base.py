@@ -138,6 +138,11 @@ class Formulation(ABC):
     def __repr__(self) -> str:
         return f"{type(self).__name__}()"
 
+    @property
+    def separates(self) -> bool:
+        """Whether `add_units` leaves out rows that `violated_rows` finds."""
+        return type(self).violated_rows is not Formulation.violated_rows
+
     def add_binaries(self, block: Any, addresses: Sequence[tuple[int, int]]) -> Any:
         """Add `is_active`, indexed by the addresses of the unstable units, and return it."""
         import pyomo.environ as pyo

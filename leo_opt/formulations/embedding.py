@@ -374,8 +374,10 @@ def embed(
     reads = (columns.scaling, *(plan.outputs for plan in plans[:-1]))
     sums = SumBounds(network, domain, bounds, reads)
     rows = _Rows(formulation.writes_affine, {}, {}, {}, {}, {}, {}, [], sums)
+    posts = []
     for index, (layer, plan) in enumerate(zip(network.layers, plans, strict=True)):
         columns = _add_layer(index, layer, plan, columns, variables, rows)
+        posts.append(columns)
     add_rows(block, "affine", rows.affine)
     formulation.add_units(block, rows.units)
     last = len(plans) - 1
@@ -383,7 +385,8 @@ def embed(
     add_expressions(block, "post", rows.post)
     outputs: dict[Any, Any] = {k: rows.post[last, k] for k in range(network.output_size)}
     add_expressions(block, "outputs", outputs)
-    block.domain = domain
+    block.network, block.domain = network, domain
+    block.bounds, block.posts = Bounds(domain, bounds.lower, bounds.upper), tuple(posts)
     block.scale, block.shift, block.lanes = rows.scale, rows.shift, rows.lanes
     block.units = tuple(rows.units)
     block.formulation = formulation

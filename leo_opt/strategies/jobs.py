@@ -143,7 +143,7 @@ def run_milp(job: MilpJob) -> list[Finding]:
         return [Finding(direction, "milp", anomaly="no time left")]
 
     def make() -> Session:
-        return find(job.solver).open(job.model.form, SolverOptions(seed=job.seed))
+        return find(job.solver).open(job.model.encoding.form, SolverOptions(seed=job.seed))
 
     try:
         with job.sessions.lend(job.model.key, make) as session:

@@ -21,10 +21,11 @@ import numpy as np
 
 from leo_opt.bounds import Bounds
 from leo_opt.enclosure import evaluate
+from leo_opt.encoding import Encoding
 from leo_opt.errors import SolverError
 from leo_opt.locks import PYOMO
 from leo_opt.network import FloatArray, Network
-from leo_opt.solvers import Answer, Session, SolverOptions, StandardForm, find
+from leo_opt.solvers import Answer, Session, SolverOptions, find
 from leo_opt.strategies.findings import Finding
 from leo_opt.strategies.jobs import premise_of
 from leo_opt.strategies.layer_model import time_to_build
@@ -39,15 +40,13 @@ _HALF = 0.5
 
 @dataclass(frozen=True, eq=False)
 class _JointModel:
-    """The compiled MILP and the columns of its inputs and candidates."""
+    """The compiled MILP and the columns of its candidates."""
 
-    network: Network
-    form: StandardForm
-    inputs: np.ndarray[tuple[int, ...], np.dtype[np.int64]]
+    encoding: Encoding
     candidates: dict[Direction, int]
 
     def objective(self, open_directions: list[Direction]) -> FloatArray:
-        cost = np.zeros(self.form.column_lower.size)
+        cost = np.zeros(self.encoding.form.columns)
         cost[[self.candidates[direction] for direction in open_directions]] = 1.0
         return cost
 
@@ -72,7 +71,7 @@ def classify(run: Run) -> None:
     model = _build(run, directions, bounds)
     options = SolverOptions(seed=run.settings.seed)
     try:
-        with find(run.settings.solver).open(model.form, options) as session:
+        with find(run.settings.solver).open(model.encoding.form, options) as session:
             _loop(run, model, session, directions)
     except SolverError as error:
         _record_failure(run, directions, str(error))
@@ -117,11 +116,7 @@ def _build(run: Run, directions: list[Direction], bounds: Bounds) -> _JointModel
         model.implied.add(sign * pre + (least + margin) * model.shown[k] >= least)
     compiled = compile_model(model)
     return _JointModel(
-        network=network,
-        form=compiled.form,
-        inputs=np.array(
-            [compiled.column_of(model.net.inputs[k]) for k in range(network.input_size)]
-        ),
+        encoding=Encoding.read(compiled, model.net),
         candidates={d: compiled.column_of(model.shown[k]) for k, d in enumerate(directions)},
     )
 
@@ -170,14 +165,14 @@ def _removed(run: Run, model: _JointModel, answer: Answer, left: list[Direction]
     """
     if answer.point is None:
         return set()
-    inputs = run.domain.clip(answer.point[model.inputs])[None, :]
+    inputs = model.encoding.inputs_of(answer.point)[None, :]
     claimed = [d for d in left if answer.point[model.candidates[d]] > _HALF]
     removed = set(claimed)
     for layer in sorted({direction.layer for direction in claimed}):
         asked = [direction for direction in claimed if direction.layer == layer]
         starts = np.repeat(inputs[:1], len(asked), axis=0)
         inputs = np.vstack([inputs, climb(run.ledger, asked, starts, run.deadline)])
-    enclosures = evaluate(model.network, inputs)
+    enclosures = evaluate(model.encoding.network, inputs)
     for direction in left:
         pre, radius = enclosures[direction.layer]
         gain = direction.sign * pre[:, direction.unit] - radius[:, direction.unit]

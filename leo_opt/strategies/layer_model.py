@@ -10,26 +10,21 @@ import sys
 import time
 import uuid
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from leo_opt import weights
 from leo_opt.bounds import Bounds
 from leo_opt.deadline import Deadline
 from leo_opt.domain import Box
 from leo_opt.enclosure import evaluate
+from leo_opt.encoding import Encoding
 from leo_opt.formulations import FormulationLike
-from leo_opt.locks import PYOMO
 from leo_opt.network import FloatArray, Network
-from leo_opt.solvers import Answer, Feature, RowHandle, Session, StandardForm, compile_model
+from leo_opt.separation import Separation, strengthen
+from leo_opt.solvers import Answer, Feature, RowHandle, Session
 from leo_opt.strategies.ledger import Direction
 from leo_opt.strategies.scaling import solver_blur, unit_scales
-
-if TYPE_CHECKING:
-    from leo_opt.separation import Separation
-
 
 _ROUNDS = 10
 """Rounds of separation at the root; later ones change little."""
@@ -52,59 +47,36 @@ class LayerModel:
         Tells this model from every other, for those who keep it loaded.
     network
         The layers up to and including `layer`: what confirms an incumbent.
-    form
-        The compiled model; picklable, shared by all questions of a round.
-    input_columns : (n_in,) integer array
-    post_columns : (n,) integer array
-        Column of each post-activation of layer - 1, or -1 where it is the constant 0.
-    post_factors, post_offsets : (n,) arrays
-        Post-activation in natural units = factor * column + offset.
+    encoding
+        Layers 0 .. layer-1, shared by all questions of a round.
     scales : (n_out,) array
         Power of two for each unit of `layer` that brings its range to about 1.
     blur : (n_out,) array
         How far tolerances at the units below can move each unit, scaled; widens the margin.
-    separation
-        Finds the rows that the formulation leaves out, or None where it leaves out none.
     """
 
     key: str
     network: Network
-    domain: Box
-    layer: int
-    form: StandardForm
-    input_columns: NDArray[np.int64]
-    post_columns: NDArray[np.int64]
-    post_factors: FloatArray
-    post_offsets: FloatArray
+    encoding: Encoding
     scales: FloatArray
     blur: FloatArray
-    separation: Separation | None = None
 
     def objective(self, direction: Direction) -> tuple[FloatArray, float]:
         """Coefficients over the columns and constant of scale * sign * pre."""
-        layer = self.network.layers[self.layer]
+        layer = self.network.layers[-1]
         factor = direction.sign * self.scales[direction.unit]
-        held = self.post_columns >= 0
-        cost = np.zeros(self.form.column_lower.size)
-        weight = weights.row(layer.weight, direction.unit)
-        row = weight * factor * self.post_factors
-        np.add.at(cost, self.post_columns[held], row[held])
-        constant = weight @ self.post_offsets + layer.bias[direction.unit]
-        return cost, float(factor * constant)
-
-    def inputs_of(self, point: FloatArray) -> FloatArray:
-        """The network's input at a solver's point, clipped into the domain."""
-        return self.domain.clip(point[self.input_columns])
+        row = factor * weights.row(layer.weight, direction.unit)
+        cost, constant = self.encoding.objective(row)
+        return cost, constant + float(factor * layer.bias[direction.unit])
 
     def value_at(self, inputs: FloatArray, direction: Direction) -> tuple[float, float]:
         """scale * sign * pre at an input (n_in,), and how far that can be off."""
-        pre, radius = evaluate(self.network, inputs[None, :])[self.layer]
+        pre, radius = evaluate(self.network, inputs[None, :])[-1]
         scale = self.scales[direction.unit]
         value = direction.sign * pre[0, direction.unit] * scale
         return float(value), float(radius[0, direction.unit] * scale)
 
 
-@PYOMO
 def time_to_build(network: Network, layer: int, deadline: Deadline) -> bool:
     """Whether a model of layers 0 .. layer-1 can be expected before a deadline.
 
@@ -130,45 +102,14 @@ def build_layer_model(
     bounds
         Finite intervals of layers 0 .. layer.
     """
-    # Pyomo takes longer to import than most networks take to decide, so only MILPs wait for it.
-    import pyomo.environ as pyo
-    from pyomo.common.gc_manager import PauseGC
-    from pyomo.repn import generate_standard_repn
-
-    from leo_opt.formulations import formulate
-    from leo_opt.separation import Separation, separates
-
     before = Network(network.layers[:layer])
     prefix = Bounds(domain, bounds.lower[:layer], bounds.upper[:layer])
-    model = pyo.ConcreteModel()
-    # Each pauses collection by itself; between them it would walk the whole model.
-    with PauseGC():
-        model.net = formulate(before, domain, formulation=formulation, bounds=prefix, centred=True)
-        compiled = compile_model(model)
-    columns, factors, offsets = [], [], []
-    for unit in range(before.output_size):
-        repn = generate_standard_repn(model.net.post[layer - 1, unit])
-        terms = list(zip(repn.linear_vars, repn.linear_coefs, strict=True))
-        columns.append(compiled.column_of(terms[0][0]) if terms else -1)
-        factors.append(float(terms[0][1]) if terms else 0.0)
-        offsets.append(float(repn.constant))
     return LayerModel(
         key=uuid.uuid4().hex,
         network=Network(network.layers[: layer + 1]),
-        domain=domain,
-        layer=layer,
-        form=compiled.form,
-        input_columns=np.array(
-            [compiled.column_of(model.net.inputs[k]) for k in range(network.input_size)]
-        ),
-        post_columns=np.array(columns),
-        post_factors=np.array(factors),
-        post_offsets=np.array(offsets),
+        encoding=Encoding.of(before, domain, prefix, formulation),
         scales=unit_scales(network, domain, bounds, layer),
         blur=solver_blur(network, domain, bounds, layer),
-        separation=(
-            Separation.of(compiled, model.net) if separates(model.net.formulation) else None
-        ),
     )
 
 
@@ -208,7 +149,7 @@ def ask(
     Parameters
     ----------
     session
-        Open on `model.form`.
+        Open on `model.encoding.form`.
     margin
         A bound proves the sign only where it lies this far below zero, in scaled units.
     seen : (n_in,) array or None
@@ -221,7 +162,7 @@ def ask(
     spent = time.monotonic() - begin
 
     def confirm(point: FloatArray) -> bool:
-        value, radius = model.value_at(model.inputs_of(point), direction)
+        value, radius = model.value_at(model.encoding.inputs_of(point), direction)
         return value > radius
 
     answer = session.maximize(
@@ -249,16 +190,15 @@ def _strengthen(
     time_limit: float | None,
 ) -> tuple[tuple[RowHandle, ...], Separation | None]:
     """Rows added at the root, and what separates further ones in the tree."""
-    if model.separation is None:
+    separation = model.encoding.separation
+    if separation is None:
         return (), None
-    from leo_opt.separation import strengthen
-
     limit = None if time_limit is None else _ROOT_SHARE * time_limit
     found = strengthen(
-        session, model.separation, cost, constant=constant, rounds=_ROUNDS, time_limit=limit
+        session, separation, cost, constant=constant, rounds=_ROUNDS, time_limit=limit
     )
     in_tree = Feature.USER_CUTS in session.solver.features
-    return found.handles, model.separation if in_tree else None
+    return found.handles, separation if in_tree else None
 
 
 def _judge(
@@ -271,7 +211,7 @@ def _judge(
     """Turn an answer into what it proves (design laws 2 and 3)."""
     inputs = [] if seen is None else [seen]
     if answer.point is not None:
-        inputs.insert(0, model.inputs_of(answer.point))
+        inputs.insert(0, model.encoding.inputs_of(answer.point))
     witness, highest = None, -np.inf
     for candidate in inputs:
         value, radius = model.value_at(candidate, direction)

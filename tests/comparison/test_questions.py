@@ -47,7 +47,7 @@ def test_a_sample_is_a_part_of_all_and_within_the_range_of_binaries(seed: int) -
     for direction in some:
         scope = scope_of(network, BOX, bounds, direction)
         instance = build(scope, direction, BigM())
-        assert np.count_nonzero(instance.form.integer) == count_binaries(scope)
+        assert np.count_nonzero(instance.encoding.form.integer) == count_binaries(scope)
         assert 2 <= count_binaries(scope) <= 5
 
 

@@ -14,6 +14,7 @@ from leo_opt import Phase, classify, load
 from leo_opt.bounds import propagate
 from leo_opt.deadline import NO_LIMIT, Deadline
 from leo_opt.domain import Box
+from leo_opt.encoding import AffineMap
 from leo_opt.network import Layer, Network
 from leo_opt.solvers import Answer, SolverOptions, Termination, find
 from leo_opt.strategies import relaxation as relaxation_module
@@ -97,8 +98,8 @@ def test_a_bound_below_what_the_network_reaches_convicts_the_solver() -> None:
     assert verdict.bound is None
     assert "reaches" in verdict.anomaly
     # The solver's own point is used against it, too.
-    point = np.zeros(held.form.columns)
-    point[held.input_columns] = seen
+    point = np.zeros(held.encoding.form.columns)
+    point[held.encoding.inputs.columns] = seen
     verdict = ask(Liar(objective_bound=value - 0.1, point=point), held, QUESTION, MARGIN)
     assert verdict.bound is None
     assert "reaches" in verdict.anomaly
@@ -109,8 +110,8 @@ def test_an_incumbent_counts_only_if_the_network_shows_it() -> None:
     inputs = BOX.sample(2000, np.random.default_rng(1))
     pre = network().pre_activations(inputs)[1][:, 0]
     for best, shown in ((inputs[pre.argmax()], True), (inputs[pre.argmin()], False)):
-        point = np.zeros(held.form.columns)
-        point[held.input_columns] = best
+        point = np.zeros(held.encoding.form.columns)
+        point[held.encoding.inputs.columns] = best
         liar = Liar(point=point, incumbent_objective=9.0, objective_bound=9.0)
         verdict = ask(liar, held, QUESTION, MARGIN)
         assert (verdict.witness is not None) == shown
@@ -145,7 +146,7 @@ def ask_some(
     exact = exact_ranges(trap, BOX)[1]
     starts = BOX.sample(50, np.random.default_rng(0))
     answers = []
-    with find("highs").open(held.form, options) as session:
+    with find("highs").open(held.encoding.form, options) as session:
         for unit, sign in ((0, 1), (1, -1), (2, 1)):
             question = Direction(1, unit, sign)
             units, signs = np.full(50, unit), np.full(50, float(sign))
@@ -194,16 +195,12 @@ def unscaled_model(trap: Network, bounds, scaled: LayerModel, monkeypatch) -> La
     lower, upper = naive.form.column_lower.copy(), naive.form.column_upper.copy()
     integer[phases], lower[phases], upper[phases] = True, 0.0, 1.0
     form = replace(naive.form, integer=integer, column_lower=lower, column_upper=upper)
-    post = naive.columns[0].post
-    return replace(
-        scaled,
-        form=form,
-        input_columns=np.arange(3),
-        post_columns=post,
-        post_factors=np.ones(post.size),
-        post_offsets=np.zeros(post.size),
-        scales=np.ones(12),
+    inputs, post = (
+        AffineMap(columns, np.ones(columns.size), np.zeros(columns.size))
+        for columns in (np.arange(3), naive.columns[0].post)
     )
+    encoding = replace(scaled.encoding, form=form, inputs=inputs, post=(post,))
+    return replace(scaled, encoding=encoding, scales=np.ones(12))
 
 
 def test_no_bound_is_below_what_another_solver_finds() -> None:
@@ -214,11 +211,11 @@ def test_no_bound_is_below_what_another_solver_finds() -> None:
     box, question = Box(0, 1).spread(784), Direction(1, 5, 1)
     held = build_layer_model(real, box, 1, propagate(real, box), "big-m")
     cost, constant = held.objective(question)
-    with find("scip").open(held.form) as session:
+    with find("scip").open(held.encoding.form) as session:
         point = session.maximize(cost, constant=constant).point
     assert point is not None
-    value, radius = held.value_at(held.inputs_of(point), question)
-    with find("highs").open(held.form) as session:
+    value, radius = held.value_at(held.encoding.inputs_of(point), question)
+    with find("highs").open(held.encoding.form) as session:
         bound = session.maximize(cost, constant=constant).objective_bound
     assert bound is not None
     assert bound >= value - radius - 1e-7
@@ -239,12 +236,12 @@ def test_ideal_is_separated(seed: int, solver: str) -> None:
     box = Box(-1, 1).spread(6)
     held = build_layer_model(deep, box, 2, propagate(deep, box), "ideal")
     plain = build_layer_model(deep, box, 2, propagate(deep, box), "big-m")
-    assert held.separation is not None
-    assert plain.separation is None
+    assert held.encoding.separation is not None
+    assert plain.encoding.separation is None
     questions = [Direction(2, unit, sign) for unit in range(4) for sign in (-1, 1)]
     with (
-        find(solver).open(held.form, SolverOptions()) as session,
-        find(solver).open(plain.form, SolverOptions()) as other,
+        find(solver).open(held.encoding.form, SolverOptions()) as session,
+        find(solver).open(plain.encoding.form, SolverOptions()) as other,
     ):
         for question in questions:
             cost, constant = held.objective(question)
