@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from leo_opt.deadline import Deadline
+from leo_opt.enclosure import evaluate
 from leo_opt.formats.rational_boxes import RationalBox, Rationals
 from leo_opt.network import FloatArray
 from leo_opt.verification.confirmation import confirm
@@ -71,6 +73,19 @@ def check(question: Question, points: FloatArray, position: int | None = None) -
                 if witness is not None:
                     return witness
     return None
+
+
+def ties(question: Question, points: FloatArray) -> NDArray[np.bool_]:
+    """At which points (N, n_in) no slack of a conjunct is above zero but for rounding, (N, C).
+
+    What holds such a point has no bound that refutes the conjunct: bounds round no less.
+    """
+    value, radius = evaluate(question.slack_network, points)[-1]
+    surely = value - radius
+    owners = range(len(question.conjuncts))
+    return np.stack(
+        [~(surely[:, question.owners == owner] > 0.0).any(axis=1) for owner in owners], axis=1
+    )
 
 
 def confirmed(question: Question, conjunct: Conjunct, point: FloatArray) -> Witness | None:

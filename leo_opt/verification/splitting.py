@@ -13,7 +13,7 @@ using Symbolic Intervals, USENIX Security 2018.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +24,7 @@ from leo_opt.deadline import Deadline
 from leo_opt.domain import Boxes
 from leo_opt.network import FloatArray
 from leo_opt.parallel import JobFailure, Workers
-from leo_opt.verification.attack import Witness, check
+from leo_opt.verification.attack import Witness, check, ties
 from leo_opt.verification.order import run_in_order
 from leo_opt.verification.questions import Question
 from leo_opt.witnesses import directions
@@ -194,7 +194,8 @@ class _Halved:
     witness
         An input that shows a case to be possible, or None; then nothing else is known.
     stuck : (conjuncts,) array
-        Which conjuncts are open on a box that has no halves.
+        Which conjuncts are open on a box that is of no use to halve: one that has no halves, or
+        whose centre no rounding can tell from a witness.
     pieces
         Halves of the boxes on which some conjunct is open, or None.
     """
@@ -211,13 +212,16 @@ def _halve(chunk: _Chunk) -> _Halved:
     count, stuck = len(pieces), np.zeros(len(question.conjuncts), dtype=bool)
     # Where sums overflow nothing is proved.
     with np.errstate(over="ignore", invalid="ignore"):
-        witness = check(question, pieces.boxes.centres)
+        centres = pieces.boxes.centres
+        witness = check(question, centres)
         if witness is not None:
             return _Halved(count, witness, stuck, None)
         pieces, slacks = _bound(question, pieces, Deadline.until(chunk.ends_at, None))
         # Between neighbouring floats there is nothing left to halve.
         wide = np.nextafter(pieces.boxes.lower, np.inf) < pieces.boxes.upper
-        stuck = np.asarray((pieces.open & ~wide.any(axis=1, keepdims=True)).any(axis=0))
+        hopeless = pieces.open & (~wide.any(axis=1, keepdims=True) | ties(question, centres))
+        stuck = np.asarray(hopeless.any(axis=0))
+        pieces = replace(pieces, open=pieces.open & ~hopeless)
         going = np.asarray(pieces.open.any(axis=1) & wide.any(axis=1))
         pieces, slacks, wide = pieces[going], slacks[going], wide[going]
         if not len(pieces):

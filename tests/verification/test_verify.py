@@ -313,3 +313,14 @@ def test_many_cases_are_decided_together() -> None:
     verdict = verify(LINE, ask(f"(assert (or {' '.join(parts)}))"))
     assert verdict.answer is Answer.HOLDS
     assert len(verdict.cases) == 500
+
+
+def test_a_tie_that_no_bound_can_refute_is_given_up_soon() -> None:
+    """The output is 0.1 less what rounding leaves on half of the box: halving it never ends."""
+    network = Network.from_arrays([[[1.0], [-1.0]], [[0.3, 0.7]]], [[-0.5, -0.5], [0.1]])
+    box = Box(-1.0, 1.0).spread(1)
+    for bound, answer in ((0.1, Answer.VIOLATED), (np.nextafter(0.1, 0.0), Answer.UNKNOWN)):
+        rows = np.array([[1.0]]), np.array([bound])
+        verdict = verify(network, make_property(network, [(box, rows)]), stages=["splitting"])
+        assert verdict.answer is answer
+        assert verdict.seconds < 20.0
