@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import Executor
 from numbers import Real
 from types import MappingProxyType
 from typing import Any, NoReturn, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 from leo_opt.errors import InvalidInputError, unknown_word
 
@@ -65,6 +68,22 @@ def read_instance(value: object, name: str, kind: type[T], cure: str) -> T:
     if isinstance(value, type) and issubclass(value, kind):
         refuse(value, name, f"a {kind.__name__}", f"make one of {value.__name__}")
     refuse(value, name, f"a {kind.__name__}", cure)
+
+
+def read_tuple(value: Any, name: str, wanted: str, cure: str) -> tuple[Any, ...]:
+    """Several values in a row; a string is one value."""
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        refuse(value, name, wanted, cure)
+    return tuple(value)
+
+
+def read_array(value: Any, name: str) -> NDArray[np.float64]:
+    """Numbers as a new float64 array, of any shape."""
+    try:
+        return np.array(value, dtype=np.float64)
+    # Tensors that carry gradients, variables of a model and the like refuse in their own ways.
+    except (TypeError, ValueError, RuntimeError):
+        refuse(value, name, "an array of numbers", "give floats")
 
 
 def read_number(value: Any, name: str) -> float:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from leo_opt.arguments import refuse
+from leo_opt.arguments import read_array, refuse
 from leo_opt.errors import InvalidInputError
 from leo_opt.network import FloatArray
 
@@ -20,10 +20,7 @@ _SHOWN = 4
 
 def _read_side(values: ArrayLike, side: str) -> FloatArray:
     """A read-only float64 copy of one side of a box, a scalar or a vector."""
-    try:
-        array = np.array(values, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise InvalidInputError(f"{side} of the box is not numeric: {error}") from error
+    array = read_array(values, f"{side} of the box")
     if array.ndim > 1:
         raise InvalidInputError(
             f"{side} of the box has shape {array.shape}; give a number or one number an input"
@@ -91,8 +88,12 @@ class Box:
         InvalidInputError
             If a radius is negative or not finite, or the ball misses `within`.
         """
-        centre = np.asarray(point, dtype=np.float64)
-        reach = np.asarray(radius, dtype=np.float64)
+        centre, reach = read_array(point, "point"), read_array(radius, "radius")
+        if reach.ndim and reach.shape != centre.shape:
+            raise InvalidInputError(
+                f"radius has shape {reach.shape} and point {centre.shape}; give one radius, or one "
+                "an input"
+            )
         if not np.isfinite(reach).all() or (reach < 0).any():
             raise InvalidInputError(f"radius is {reach}; it must be finite and not negative")
         lower, upper = _subtract_down(centre, reach), -_subtract_down(-centre, reach)

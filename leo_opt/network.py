@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from leo_opt import weights
 from leo_opt.activations import ACTIVATIONS, LINEAR, Activation, FloatArray, LinearPiece
-from leo_opt.arguments import read_instance, refuse
+from leo_opt.arguments import read_array, read_instance, read_tuple
 from leo_opt.errors import InvalidInputError, unknown_word
 from leo_opt.lazily import lazy
 from leo_opt.summarised import Summarised
@@ -76,10 +76,7 @@ class Rounding:
 
 def _frozen(values: ArrayLike | Weight, ndim: int, what: str) -> Weight:
     """A private, read-only float64 copy of `values`, dense or CSR as they are."""
-    try:
-        array = weights.canonical(values)
-    except (TypeError, ValueError) as error:
-        raise InvalidInputError(f"{what} is not an array of numbers: {error}") from error
+    array = weights.canonical(values if is_sparse(values) else read_array(values, what))
     if array.ndim != ndim:
         raise InvalidInputError(
             f"{what} has shape {array.shape}; it must have {ndim} dimension{'s' * (ndim > 1)}"
@@ -96,7 +93,9 @@ def _frozen(values: ArrayLike | Weight, ndim: int, what: str) -> Weight:
 
 def _tags(activation: str | Sequence[str], n_out: int) -> str | tuple[str, ...]:
     """One tag where all units have the same, else a tuple of one a unit."""
-    tags = (activation,) if isinstance(activation, str) else tuple(activation)
+    one = isinstance(activation, str)
+    cure = "give one tag, or one a unit"
+    tags = (activation,) if one else read_tuple(activation, "activation", "a tag", cure)
     for tag in tags:
         if not isinstance(tag, str) or tag not in ACTIVATIONS:
             raise InvalidInputError(unknown_word("activation", tag, ACTIVATIONS))
@@ -293,7 +292,15 @@ class Network(Summarised):
     rounding: tuple[Rounding | None, ...] = ()
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "layers", tuple(self.layers))
+        for name, kind in (("layers", "a row of Layers"), ("rounding", "one entry a layer")):
+            cure = "Network.from_arrays(weights, biases) makes networks of arrays"
+            object.__setattr__(self, name, read_tuple(getattr(self, name), name, kind, cure))
+        for index, layer in enumerate(self.layers):
+            cure = "make one with Layer(weight, bias, activation)"
+            read_instance(layer, f"layer {index}", Layer, cure)
+        for entry in self.rounding:
+            if entry is not None:
+                read_instance(entry, "rounding", Rounding, "give what was rounded, or None")
         if not self.layers:
             raise InvalidInputError("a network needs at least one layer; 0 were given")
         for index, (before, after) in enumerate(zip(self.layers, self.layers[1:], strict=False)):
@@ -337,8 +344,12 @@ class Network(Summarised):
         InvalidInputError
             If the lengths differ or `Layer` or `Network` refuses the arrays.
         """
+        cure = "give one for each layer"
+        weights = read_tuple(weights, "weights", "a list of matrices", cure)
         if activations is None:
             activations = ["relu"] * (len(weights) - 1) + ["linear"]
+        biases = read_tuple(biases, "biases", "a list of vectors", cure)
+        activations = read_tuple(activations, "activations", "a list of tags", cure)
         if not len(weights) == len(biases) == len(activations):
             raise InvalidInputError(
                 f"{len(weights)} weights, {len(biases)} biases and {len(activations)} "
@@ -389,11 +400,7 @@ class Network(Summarised):
         InvalidInputError
             If they are not numbers or the last dimension is not the input size.
         """
-        try:
-            array = np.asarray(inputs, dtype=np.float64)
-        # Tensors that carry gradients, variables of a model and the like refuse in their own ways.
-        except (TypeError, ValueError, RuntimeError):
-            refuse(inputs, "inputs", "an array of numbers", "give floats")
+        array = read_array(inputs, "inputs")
         if array.ndim not in (1, 2) or array.shape[-1] != self.input_size:
             raise InvalidInputError(
                 f"inputs have shape {array.shape}; this network takes ({self.input_size},) "

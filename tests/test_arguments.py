@@ -14,7 +14,9 @@ import pytest
 import leo_opt.api
 import leo_opt.compression
 from leo_opt import (
+    Bounds,
     Box,
+    Layer,
     Network,
     Stability,
     classify,
@@ -28,8 +30,9 @@ from leo_opt import (
 from leo_opt.arguments import read_number, read_whole
 from leo_opt.domain import read_box
 from leo_opt.errors import InvalidInputError, LeoOptError
-from leo_opt.formulations import FORMULATIONS, BigM, Partition, find
+from leo_opt.formulations import FORMULATIONS, BigM, Formulation, Partition, fill, find
 from leo_opt.model_files import export_network
+from leo_opt.solvers import solve
 from leo_opt.verification import keep_class, verify
 
 NET = Network.from_arrays(
@@ -52,6 +55,33 @@ def variables() -> Any:
 WRONG: dict[str, tuple[Callable[[], object], str]] = {
     "classify-module": (lambda: classify(foreign("torch"), BOX), "network is a Thing.*from_torch"),
     "classify-estimator": (lambda: classify(foreign("sklearn"), BOX), "leo_opt.from_sklearn"),
+    "layer-activation": (lambda: Layer([[1.0]], [0.0], 3), "activation is 3, not a tag"),
+    "layer-variable": (lambda: Layer(foreign("torch"), [0.0]), r"weight is a Thing.*detach"),
+    "layers-none": (lambda: Network(None), "layers is None, not a row of Layers"),
+    "layers-numbers": (lambda: Network([1]), "layer 0 is 1, not a Layer; make one with Layer"),
+    "rounding": (lambda: Network(NET.layers, rounding=(1, 2)), "rounding is 1, not a Rounding"),
+    "arrays-none": (lambda: Network.from_arrays(None, None), "weights is None, not a list"),
+    "arrays-tag": (lambda: Network.from_arrays([[[1]]], [[1]], "relu"), "activations is 'relu'"),
+    "box-words": (lambda: Box("a", 1), "lower of the box is 'a', not an array of numbers"),
+    "around-words": (lambda: Box.around("a", 1), "point is 'a', not an array of numbers"),
+    "around-radius": (lambda: Box.around([0, 0], "a"), "radius is 'a', not an array of numbers"),
+    "around-shape": (lambda: Box.around([0, 0], [1, 1, 1]), r"radius has shape \(3,\) and point"),
+    "bounds-none": (lambda: Bounds(BOX, None, None), "lower is None, not a list of arrays"),
+    "bounds-words": (lambda: Bounds(BOX, ["a"], [[1]]), "lower is 'a', not an array of numbers"),
+    "bounds-box": (lambda: Bounds("box", [[0]], [[1]]), "domain is 'box', not a box"),
+    "bounds-other": (lambda: propagate(NET, BOX).intersect(3), "other is 3, not a Bounds"),
+    "bounds-path": (lambda: propagate(NET, BOX).save(3), "path is 3, not the name of a file"),
+    "stability-path": (lambda: Stability.load(3), "path is 3, not the name of a file"),
+    "stability-out": (lambda: classify(NET, BOX).save(3), "path is 3, not the name of a file"),
+    "formulation-abstract": (
+        lambda: formulate(NET, BOX, formulation=Formulation),
+        "formulation is a .*, not a formulation; give one of big-m",
+    ),
+    "fill-words": (lambda: fill(formulate(NET, BOX), "ab"), "inputs is 'ab', not an array"),
+    "solve-options": (
+        lambda: solve(pyo.ConcreteModel(), "highs", options={"gap": 1}),
+        "options is a dict, not a SolverOptions; give SolverOptions",
+    ),
     "classify-path": (lambda: classify("net.onnx", BOX), "network is 'net.onnx', not a Network.*l"),
     "classify-class": (lambda: classify(Network, BOX), "network is a type, not a Network"),
     "classify-no-box": (lambda: classify(NET, None), "domain is None, not a box"),

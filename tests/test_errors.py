@@ -59,6 +59,7 @@ def test_commands_refuse_words_before_they_read_a_file(arguments: list[str], sai
     assert done.exit_code == 2
     assert said in done.stderr
     assert "gone" not in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_a_solver_that_is_not_installed_is_refused_before_the_work(

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import os
 from dataclasses import dataclass
 from zipfile import BadZipFile
 
 import numpy as np
 
-from leo_opt.arguments import read_instance
+from leo_opt.arguments import read_array, read_instance, read_path, read_tuple
 from leo_opt.domain import Box, BoxLike, read_box
 from leo_opt.enclosure import evaluate
 from leo_opt.errors import FileFormatError, InvalidInputError, MismatchError
-from leo_opt.formats.files import check_readable
+from leo_opt.formats.files import check_readable, write_atomically
 from leo_opt.network import FloatArray, Layer, Network, read_network
 from leo_opt.summarised import Summarised
 
@@ -49,12 +50,16 @@ class Bounds(Summarised):
     proved_for: str = ""
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "domain", read_box(self.domain))
+        for name in ("lower", "upper"):
+            sides = read_tuple(getattr(self, name), name, "a list of arrays", "give one a layer")
+            object.__setattr__(self, name, sides)
         if len(self.lower) != len(self.upper):
             raise InvalidInputError(
                 f"{len(self.lower)} lower and {len(self.upper)} upper arrays; give one a layer"
             )
         for name in ("lower", "upper"):
-            arrays = tuple(np.array(values, dtype=np.float64) for values in getattr(self, name))
+            arrays = tuple(read_array(values, name) for values in getattr(self, name))
             for values in arrays:
                 values.setflags(write=False)
             object.__setattr__(self, name, arrays)
@@ -91,6 +96,7 @@ class Bounds(Summarised):
         InvalidInputError
             If two intervals are disjoint: one of them is wrong.
         """
+        read_instance(other, "other", Bounds, "propagate(network, domain) makes them")
         if not other.domain.contains(self.domain):
             raise MismatchError(
                 f"bounds given for {other.domain!r} do not hold on {self.domain!r}; "
@@ -143,11 +149,22 @@ class Bounds(Summarised):
                 )
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the bounds as `.npz` with arrays `domain_lower`, `lower_0`, `upper_0`, ..."""
+        """Write the bounds as `.npz` with arrays `domain_lower`, `lower_0`, `upper_0`, ...
+
+        The file is written whole or not at all; NumPy's suffix is added where it is missing.
+
+        Raises
+        ------
+        OutputError
+            If the file cannot be written.
+        """
         arrays = {"domain_lower": self.domain.lower, "domain_upper": self.domain.upper}
         for layer, (low, high) in enumerate(zip(self.lower, self.upper, strict=True)):
             arrays[f"lower_{layer}"], arrays[f"upper_{layer}"] = low, high
-        np.savez_compressed(path, allow_pickle=False, **arrays)
+        stream = io.BytesIO()
+        np.savez_compressed(stream, allow_pickle=False, **arrays)
+        name = read_path(path)
+        write_atomically(name if name.endswith(".npz") else f"{name}.npz", stream.getvalue())
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Bounds:

@@ -42,7 +42,7 @@ def check_readable(path: AnyPath) -> Path:
         If it does not exist, is not a regular file, cannot be opened, or stands for a file that
         Git LFS keeps elsewhere.
     """
-    source = Path(path)
+    source = Path(read_path(path))
     try:
         if source.is_dir():
             raise FileFormatError(f"{path} is a folder; name a file")
@@ -85,6 +85,7 @@ def check_writable(path: AnyPath, known: Collection[str] | None = None) -> Path:
     """
     if known is not None:
         suffix_of(path, known)
+    read_path(path)
     try:
         target = Path(os.path.realpath(path))
         folder = target.parent

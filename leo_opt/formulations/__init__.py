@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Iterable, Iterator, Mapping
 from importlib.metadata import EntryPoint, entry_points
+from inspect import isabstract
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -141,7 +142,7 @@ def find(name: FormulationLike, argument: str = "formulation") -> Formulation:
     """
     if isinstance(name, Formulation):
         return name
-    if isinstance(name, type) and issubclass(name, Formulation):
+    if isinstance(name, type) and issubclass(name, Formulation) and not isabstract(name):
         return name()
     if not isinstance(name, str):
         refuse(name, argument, "a formulation", f"give one of {', '.join(names())}")

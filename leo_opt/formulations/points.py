@@ -10,6 +10,7 @@ import numpy as np
 import pyomo.environ as pyo
 from pyomo.core.base.block import BlockData
 
+from leo_opt.arguments import read_array
 from leo_opt.errors import InvalidInputError
 from leo_opt.formulations.ranges import is_variable
 
@@ -49,7 +50,7 @@ def fill(block: Any, inputs: Iterable[float] | None = None) -> None:
         raise InvalidInputError(
             f"fill was given a {type(block).__name__}; give the block that formulate returned"
         )
-    values = _present(block) if inputs is None else np.array(list(inputs), dtype=np.float64)
+    values = _present(block) if inputs is None else read_array(inputs, "inputs")
     size = block.domain.lower.size
     if values.shape != (size,):
         raise InvalidInputError(f"the input has shape {values.shape}; ({size},) is needed")

@@ -89,10 +89,13 @@ class PyomoSolver(Solver):
             If Pyomo does not know the name.
         """
         import pyomo.environ  # noqa: F401  (registers the interfaces)
+        from pyomo.common.log import LoggingIntercept
         from pyomo.opt import UnknownSolver
         from pyomo.opt.base.solvers import SolverFactory
 
-        factory = SolverFactory(self.interface)
+        # Pyomo logs a traceback about a name that it does not know.
+        with LoggingIntercept(module="pyomo"):
+            factory = SolverFactory(self.interface)
         if isinstance(factory, UnknownSolver):
             raise SolverNotAvailableError(
                 f"Pyomo knows no solver {self.interface!r}; see `pyomo help --solvers`"

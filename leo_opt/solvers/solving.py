@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from leo_opt.arguments import not_negative, optional, read_flag, read_number
+from leo_opt.arguments import not_negative, optional, read_flag, read_instance, read_number
 from leo_opt.errors import InvalidInputError
 from leo_opt.solvers.base import Solver
 from leo_opt.solvers.catalogue import find
@@ -112,7 +112,9 @@ def solve(
     start, load = read_flag(start, "start"), read_flag(load, "load")
     chosen = find(solver)
     compiled = compile_model(model)
+    cure = "give SolverOptions(time_limit=10.0) or the like"
     options = options or SolverOptions(relative_gap=_USUAL_GAP)
+    read_instance(options, "options", SolverOptions, cure)
     limit = options.time_limit if time_limit is None else time_limit
     given = _present_values(compiled) if start else None
     with chosen.open(compiled.form, replace(options, time_limit=None)) as session:

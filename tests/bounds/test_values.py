@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import os
+from pathlib import Path
+
 import numpy as np
 import pytest
 from random_networks import random_box, random_network
@@ -9,7 +13,7 @@ from seeds import seeds
 
 from leo_opt.bounds import Bounds, propagate
 from leo_opt.domain import Box
-from leo_opt.errors import FileFormatError, InvalidInputError, MismatchError
+from leo_opt.errors import FileFormatError, InvalidInputError, MismatchError, OutputError
 from leo_opt.network import Network
 
 NETWORK = Network.from_arrays([[[1.0, -1.0]], [[2.0]]], [[0.0], [1.0]])
@@ -76,3 +80,23 @@ def test_saving_loses_nothing(tmp_path) -> None:
     for name in ("text.npz", "missing.npz"):
         with pytest.raises(FileFormatError, match=name):
             Bounds.load(tmp_path / name)
+
+
+def test_bounds_are_written_whole_or_not_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What stood there before still does when the disk is full, and the error is ours."""
+    bounds = propagate(NETWORK, Box([0, 0], [1, 1]))
+    bounds.save(tmp_path / "bounds")
+    before = (tmp_path / "bounds.npz").read_bytes()
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OutputError, match="No space left"):
+        bounds.save(tmp_path / "bounds.npz")
+    assert [path.name for path in tmp_path.iterdir()] == ["bounds.npz"]
+    assert (tmp_path / "bounds.npz").read_bytes() == before
+    with pytest.raises(OutputError, match="is not a folder"):
+        bounds.save(tmp_path / "gone" / "bounds.npz")
