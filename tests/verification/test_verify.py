@@ -316,10 +316,12 @@ def test_many_cases_are_decided_together() -> None:
 
 
 def test_a_tie_that_no_bound_can_refute_is_given_up_soon() -> None:
-    """The output is 0.1 less what rounding leaves on half of the box: halving it never ends."""
-    network = Network.from_arrays([[[1.0], [-1.0]], [[0.3, 0.7]]], [[-0.5, -0.5], [0.1]])
+    """The output is 0 but for rounding all over the box: halving it would never end."""
+    network = Network.from_arrays([[[1.0], [3.0]], [[0.3, -0.1]]], [[2.0, 6.0], None])
+    lowest = min(exact_output(network, [x])[0] for x in (-1.0, 1.0))
+    assert 0 < abs(lowest) < 1e-15
     box = Box(-1.0, 1.0).spread(1)
-    for bound, answer in ((0.1, Answer.VIOLATED), (np.nextafter(0.1, 0.0), Answer.UNKNOWN)):
+    for bound, answer in ((1e-9, Answer.VIOLATED), (float(lowest) - 1e-18, Answer.UNKNOWN)):
         rows = np.array([[1.0]]), np.array([bound])
         verdict = verify(network, make_property(network, [(box, rows)]), stages=["splitting"])
         assert verdict.answer is answer
