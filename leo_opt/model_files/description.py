@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import platform
-from collections.abc import Mapping
 from importlib import metadata
 from typing import Any
 
-import numpy as np
-
 from leo_opt.bounds import Bounds
+from leo_opt.encoding import Encoding, IntArray
 from leo_opt.formulations import Formulation
 from leo_opt.model_files.objective import Objective
 from leo_opt.model_files.sheet import Sheet
 from leo_opt.model_files.sidecar import Sidecar
-from leo_opt.network import FloatArray, Network
-from leo_opt.solvers import Compiled, StandardForm
+from leo_opt.network import Network
+from leo_opt.solvers import StandardForm
 from leo_opt.stability import Stability
 
 
@@ -71,73 +69,34 @@ def describe_model(
 
 
 def describe_network(
-    network: Network,
-    bounds: Bounds,
+    encoding: Encoding,
     phases: tuple[tuple[str, ...], ...] | None,
-    compiled: Compiled,
-    block: Any,
     sheet: Sheet,
     question: Objective | None,
     about: dict[str, Any],
 ) -> Sidecar:
     """Where the network stands in the file."""
 
-    def column(variable: Any) -> str:
-        return sheet.columns[compiled.column_of(variable)].name
+    def names(columns: IntArray) -> tuple[Any, ...]:
+        return tuple(None if k < 0 else sheet.columns[k].name for k in columns.tolist())
 
-    shape = [layer.n_out for layer in network.layers]
-    held = {**block.scaled_pre, **block.lanes}
-    pre = {address: column(variable) for address, variable in held.items()}
-    own = {address: column(variable) for address, variable in block.scaled_post.items()}
-    active = {address: column(variable) for address, variable in block.is_active.items()}
-
-    def by_layer(table: Mapping[Any, Any]) -> tuple[tuple[Any, ...], ...]:
-        return tuple(
-            tuple(table.get((layer, unit)) for unit in range(size))
-            for layer, size in enumerate(shape)
-        )
-
-    places, input_scale, input_shift = _input_columns(compiled, block, network.input_size)
+    network, bounds, inputs = encoding.network, encoding.bounds, encoding.inputs
     return Sidecar(
         identity=sheet.identity,
         network_hash=network.content_hash,
         bounds=bounds,
         phases=_phases(network, bounds) if phases is None else phases,
-        scale=tuple(np.array(row, dtype=np.float64) for row in by_layer(block.scale)),
-        shift=tuple(np.array(row, dtype=np.float64) for row in by_layer(block.shift)),
-        inputs=tuple(sheet.columns[k].name for k in places),
-        input_scale=input_scale,
-        input_shift=input_shift,
-        pre=by_layer(pre),
-        post=by_layer(pre | own),
-        active=by_layer(active),
+        scale=tuple(1.0 / post.factors for post in encoding.post),
+        shift=tuple(post.offsets for post in encoding.post),
+        inputs=names(inputs.columns),
+        input_scale=1.0 / inputs.factors,
+        input_shift=inputs.offsets,
+        pre=tuple(names(pre.columns) for pre in encoding.pre),
+        post=tuple(names(post.columns) for post in encoding.post),
+        active=tuple(names(columns) for columns in encoding.active),
         objective=None if question is None else question.to_json(),
         about=about,
     )
-
-
-def _input_columns(
-    compiled: Compiled, block: Any, size: int
-) -> tuple[list[int], FloatArray, FloatArray]:
-    """Columns of the inputs, scaled ones where there are, with their scale and shift."""
-    form, scale, shift = compiled.form, np.ones(size), np.zeros(size)
-    places = [compiled.column_of(block.inputs[k]) for k in range(size)]
-    tied = {name: row for row, name in enumerate(form.row_names) if name.startswith(_TIES)}
-    for k in range(size):
-        row = tied.get(f"{_TIES}[{k}]")
-        if row is None or form.row_lower[row] != form.row_upper[row]:
-            continue
-        # The row outer * input - weight * scaled = outer * shift; both factors are powers of two.
-        part = slice(form.matrix.indptr[row], form.matrix.indptr[row + 1])
-        entries = dict(zip(form.matrix.indices[part], form.matrix.data[part], strict=True))
-        outer = entries.pop(places[k])
-        ((places[k], weight),) = ((int(column), value) for column, value in entries.items())
-        scale[k], shift[k] = -outer / weight, form.row_lower[row] / outer
-    return places, scale, shift
-
-
-_TIES = "input_scaling"
-"""The rows of a block that tie an input to its scaled column."""
 
 
 def _phases(network: Network, bounds: Bounds) -> tuple[tuple[str, ...], ...]:

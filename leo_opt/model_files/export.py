@@ -13,9 +13,10 @@ from scipy import sparse
 
 from leo_opt.bounds import Bounds, propagate
 from leo_opt.domain import Box, BoxLike, read_box
+from leo_opt.encoding import Encoding
 from leo_opt.errors import InvalidInputError
 from leo_opt.formats.files import AnyPath, check_writable, suffix_of, write_atomically
-from leo_opt.formulations import Formulation, FormulationLike, formulate
+from leo_opt.formulations import FormulationLike, formulate
 from leo_opt.formulations import find as find_formulation
 from leo_opt.formulations.rows import SMALLEST_COEFFICIENT
 from leo_opt.model_files.description import (
@@ -124,8 +125,7 @@ def export_network(
     question = Objective.parse(objective) if isinstance(objective, str) else objective
     if question is not None:
         question.check(network)
-    separates = type(chosen).violated_rows is not Formulation.violated_rows
-    if separates and question is None:
+    if chosen.separates and question is None:
         raise InvalidInputError(
             f"{chosen.name} is written with the rows that the relaxation of an objective "
             "violates; give an objective, or take convex-hull"
@@ -135,15 +135,13 @@ def export_network(
     box = (known.domain if given is None else given).spread(network.input_size)
     block = formulate(network, box, formulation=chosen, bounds=known, centred=centred)
     compiled = compile_model(block)
+    encoding = Encoding.read(compiled, block)
     form = _with_objective(compiled, block, question)
-    if separates:
-        form = _separated(compiled, form, block)
+    if encoding.separation is not None:
+        form = _separated(encoding.separation, form)
     sheet = _sheet(compiled, block, form, "none" if question is None else question.name)
     about = describe_model(chosen, source, form, sheet, centred)
-    sidecar = describe_network(
-        network, Bounds(box, known.lower, known.upper), phases, compiled, block, sheet, question,
-        about,
-    )  # fmt: skip
+    sidecar = describe_network(encoding, phases, sheet, question, about)
     _write(sheet, path, [f"{chosen.name} of network {network.content_hash}"])
     sidecar.save(Path(path).with_suffix(".json"))
     return sidecar
@@ -204,9 +202,9 @@ def _with_objective(compiled: Compiled, block: Any, question: Objective | None) 
     )
 
 
-def _separated(compiled: Compiled, form: StandardForm, block: Any) -> StandardForm:
+def _separated(separation: Separation, form: StandardForm) -> StandardForm:
     """A form with the rows that its relaxation violates, found by HiGHS in rounds."""
-    separation, found = Separation.of(compiled, block), []
+    found = []
     with find("highs").open(form) as session:
         ask = session.maximize if form.maximize else session.minimize
         for _ in range(_SEPARATION_ROUNDS):

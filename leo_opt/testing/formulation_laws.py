@@ -13,9 +13,9 @@ import numpy as np
 
 from leo_opt.bounds import Bounds, propagate
 from leo_opt.domain import Box
+from leo_opt.encoding import Encoding
 from leo_opt.formulations import BigM, Formulation, fill, formulate
 from leo_opt.network import FloatArray, Layer, Network
-from leo_opt.separation import Separation
 from leo_opt.solvers import Compiled, Feature, Session, Solver, compile_model
 from leo_opt.testing.models import expect
 
@@ -39,18 +39,27 @@ def random_network(seed: int, widths: tuple[int, ...] = (3, 4, 3, 2)) -> tuple[N
 
 @dataclass(frozen=True, eq=False)
 class Built:
-    """A block, compiled, in a session."""
+    """A block, compiled, in a session, and the way back from a point."""
 
-    network: Network
-    bounds: Bounds
+    encoding: Encoding
     block: Any
     compiled: Compiled
     session: Session
 
+    @property
+    def network(self) -> Network:
+        """What was formulated."""
+        return self.encoding.network
+
+    @property
+    def bounds(self) -> Bounds:
+        """What it was formulated with."""
+        return self.encoding.bounds
+
     def fix_inputs(self, inputs: FloatArray) -> None:
         """Ask only about one input (n_in,)."""
-        columns = self.compiled.columns_of(self.block.inputs.values())
-        self.session.fix(columns, inputs)
+        reads = self.encoding.inputs
+        self.session.fix(reads.columns, reads.columns_at(inputs))
 
     def extremes(self, expression: Any, relaxation: bool = False) -> tuple[float, float]:
         """Proved minimum and maximum of a Pyomo expression."""
@@ -87,7 +96,7 @@ def built(
     model.net = formulate(network, box, formulation=formulation, bounds=bounds, centred=True)
     compiled = compile_model(model)
     with solver.open(compiled.form) as session:
-        yield Built(network, bounds, model.net, compiled, session)
+        yield Built(Encoding.read(compiled, model.net), model.net, compiled, session)
 
 
 def _cases(formulation: Formulation, solver: Solver) -> Iterator[tuple[Built, FloatArray]]:
@@ -247,7 +256,7 @@ def check_two_in_one_model(formulation: Formulation, solver: Solver) -> None:
     model.second = formulate(network, box, inputs=model.first.inputs, formulation=formulation)
     compiled = compile_model(model)
     with solver.open(compiled.form) as session:
-        case = Built(network, propagate(network, box), model.first, compiled, session)
+        case = Built(Encoding.read(compiled, model.first), model.first, compiled, session)
         low, high = case.extremes(model.first.outputs[0] - model.second.outputs[0])
         slack = TOLERANCE * _reach(case.bounds, 1, 0)
         expect(low <= slack and high >= -slack, f"the difference is in [{low}, {high}]")
@@ -272,10 +281,11 @@ def check_filled_points(formulation: Formulation, solver: Solver) -> None:
 
 def check_separated_rows(formulation: Formulation, solver: Solver) -> None:
     """Rows that `violated_rows` finds cut off the point, and no point of the network."""
-    if not formulation.exact:
+    if not formulation.separates:
         return
     for case, points in _cases(formulation, solver):
-        separation = Separation.of(case.compiled, case.block)
+        separation = case.encoding.separation
+        assert separation is not None
         objective, _ = case.compiled.linear(case.block.outputs[0])
         answer = case.session.maximize(objective, relaxation=True)
         expect(answer.point is not None, f"the relaxation ends {answer.termination_condition}")
