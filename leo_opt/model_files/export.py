@@ -8,9 +8,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-import numpy as np
-from scipy import sparse
-
 from leo_opt.bounds import Bounds, propagate
 from leo_opt.domain import Box, BoxLike, read_box
 from leo_opt.encoding import Encoding
@@ -31,7 +28,7 @@ from leo_opt.model_files.objective import Objective
 from leo_opt.model_files.sheet import Sheet
 from leo_opt.model_files.sidecar import Sidecar, check_not_another
 from leo_opt.network import Network, read_network
-from leo_opt.separation import Separation
+from leo_opt.separation import Separation, strengthen
 from leo_opt.solvers import Compiled, StandardForm, compile_model, find
 from leo_opt.stability import Stability
 
@@ -204,23 +201,23 @@ def _with_objective(compiled: Compiled, block: Any, question: Objective | None) 
 
 def _separated(separation: Separation, form: StandardForm) -> StandardForm:
     """A form with the rows that its relaxation violates, found by HiGHS in rounds."""
-    found = []
     with find("highs").open(form) as session:
-        ask = session.maximize if form.maximize else session.minimize
-        for _ in range(_SEPARATION_ROUNDS):
-            answer = ask(form.objective, constant=form.constant, relaxation=True)
-            rows = None if answer.point is None else separation(answer.point)
-            if rows is None:
-                break
-            found.append(rows)
-            session.add_rows(rows.matrix, rows.lower, rows.upper)
-    count = sum(rows.upper.size for rows in found)
+        strengthen(
+            session,
+            separation,
+            form.objective,
+            constant=form.constant,
+            maximize=form.maximize,
+            rounds=_SEPARATION_ROUNDS,
+        )
+        found = session.current()
+    added = (f"separated[{k}]" for k in range(found.rows - form.rows))
     whole = dataclasses.replace(
         form,
-        matrix=sparse.vstack([form.matrix, *(rows.matrix for rows in found)], format="csr"),
-        row_lower=np.concatenate([form.row_lower, *(rows.lower for rows in found)]),
-        row_upper=np.concatenate([form.row_upper, *(rows.upper for rows in found)]),
-        row_names=(*form.row_names, *(f"separated[{k}]" for k in range(count))),
+        matrix=found.matrix,
+        row_lower=found.row_lower,
+        row_upper=found.row_upper,
+        row_names=(*form.row_names, *added),
     )
     # Readers drop such entries without a word; these rows are widened by what they can be.
     return whole.without_small_entries(SMALLEST_COEFFICIENT)[0]

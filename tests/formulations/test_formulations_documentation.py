@@ -30,6 +30,16 @@ def test_the_table_names_every_formulation() -> None:
     assert rows == {name: kind.__name__ for name, kind in FORMULATIONS.items()}
 
 
+def test_the_way_back_leads_to_the_network(page: dict[str, dict[str, Any]]) -> None:
+    names = page["way-back"]
+    network, answer, inputs = names["network"], names["answer"], names["inputs"]
+    first, second = network(inputs)
+    assert first - second == pytest.approx(answer.objective_bound, abs=1e-5)
+    for found, true in zip(names["pre"], network.pre_activations(inputs), strict=True):
+        assert found == pytest.approx(true, abs=1e-5)
+    assert names["post"][-1] == pytest.approx([first, second], abs=1e-5)
+
+
 def test_a_surrogate_is_optimised(page: dict[str, dict[str, Any]]) -> None:
     names = page["surrogate"]
     model, network = names["model"], names["network"]
