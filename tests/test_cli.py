@@ -290,7 +290,7 @@ def test_a_solver_that_throws_is_no_verdict(
     def fail(*_arguments: object, **_options: object) -> None:
         raise Exception("error in input data")
 
-    monkeypatch.setattr("leo_opt.solvers.scip_branching.ScipBranchAndBound.solve", fail)
+    monkeypatch.setattr("leo_opt.solvers.scip.session.ScipSession._solve", fail)
     network = tmp_path / "net.npz"
     save(tiny_network(), network)
     done = run("classify", network, "--box", -1, 1, "--solver", "scip", "--strategy", "per-unit")

@@ -15,7 +15,7 @@ from leo_opt.solvers.auto import Auto
 from leo_opt.solvers.base import Solver
 from leo_opt.solvers.border import border
 from leo_opt.solvers.licences import Licence
-from leo_opt.solvers.pyomo_bridge import PyomoSolver
+from leo_opt.solvers.pyomo_interfaces import PyomoSolver
 
 GROUP = "leo_opt.solvers"
 """Entry-point group in which other packages name their `Solver` classes."""

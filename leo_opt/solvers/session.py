@@ -55,19 +55,51 @@ class Session(ABC):
         The solver behind it; with `solver="auto"` the one that was chosen.
     form
         The model as the solver holds it, in its units; `current` has it in the caller's.
+    state
+        Bounds and rows in force, in the solver's units.
+    relaxation
+        Whether the solver's object is, or need only be, the linear relaxation.
     """
 
-    def __init__(self, solver: Solver, state: ModelState, options: SolverOptions) -> None:
+    def __init__(
+        self, solver: Solver, state: ModelState, options: SolverOptions, relaxation: bool = False
+    ) -> None:
         self.solver = solver
         self.state = state
         self.form = state.form
         self.options = options
+        self.relaxation = relaxation or not state.form.discrete
+        self._other: Session | None = None
+        self._lost = False
         self._process = os.getpid()
         self._closed = False
         self._failed = ""
-        self._version = solver.version()
+        # A session on the relaxation of another one's model speaks through that one.
+        self._version = "" if relaxation else solver.version()
+        try:
+            self._load()
+        except BaseException:
+            with suppress(Exception):
+                self._close()
+            raise
 
     # What a backend writes.
+
+    def _load(self) -> None:  # noqa: B027
+        """Make the solver's object from `self.state`; a backend without one has nothing to do.
+
+        Called when the session opens, and again after a solve that threw: nobody knows what is
+        left of the object then.
+        """
+
+    def _relaxed(self) -> Session | None:
+        """A session with `relaxation=True` for the linear relaxations of a MILP, or None.
+
+        Branch and bound would throw away the basis of the relaxation, and the relaxation the state
+        of branch and bound; so most backends keep an object for each kind of question. It is made
+        when first needed, on the same state. None says that this session answers both kinds.
+        """
+        return None
 
     def _guards(self, question: Question) -> bool:  # noqa: ARG002
         """Whether Ctrl-C has to wait until the solver has stopped.
@@ -103,13 +135,10 @@ class Session(ABC):
 
     @abstractmethod
     def _close(self) -> None:
-        """Give memory and licence back; called once."""
+        """Give memory and licence back; called once, perhaps after a `_load` that failed."""
 
-    def forget(self) -> None:  # noqa: B027
-        """Drop what earlier questions left behind, such as the basis.
-
-        After it the same question has the same answer as in a new session.
-        """
+    def _forget(self) -> None:  # noqa: B027
+        """Drop what earlier questions left behind, such as the basis."""
 
     # What everybody uses.
 
@@ -234,7 +263,8 @@ class Session(ABC):
         where, low, high = self.state.set_bounds(columns, lower, upper)
         if where.size:
             with self._changing("change bounds"):
-                self._set_bounds(where, low, high)
+                for part in self._parts():
+                    part._set_bounds(where, low, high)
 
     def fix(self, columns: ArrayLike, values: ArrayLike) -> None:
         """Fix columns at values for the questions to come."""
@@ -264,7 +294,8 @@ class Session(ABC):
         rows = self.state.prepare_rows(Rows(matrix, np.asarray(lower), np.asarray(upper)))
         if rows.lower.size:
             with self._changing("add rows"):
-                self._add_rows(rows)
+                for part in self._parts():
+                    part._add_rows(rows)
         return self.state.note_rows(rows)
 
     def remove(self, handle: RowHandle) -> None:
@@ -279,7 +310,18 @@ class Session(ABC):
         first, count = self.state.drop_rows(handle)
         if count:
             with self._changing("remove rows"):
-                self._remove_rows(first, count)
+                for part in self._parts():
+                    part._remove_rows(first, count)
+
+    def forget(self) -> None:
+        """Drop what earlier questions left behind, such as the basis.
+
+        After it the same question has the same answer as in a new session.
+        """
+        self._check_open()
+        with self._changing("forget"):
+            for part in self._parts():
+                part._forget()
 
     def current(self) -> StandardForm:
         """The model with the bounds and rows in force, in the caller's units."""
@@ -291,9 +333,10 @@ class Session(ABC):
             self._closed = True
             # A child process of a fork must not free what its parent holds.
             if os.getpid() == self._process:
-                # What fails here must not hide what was answered before.
-                with suppress(ForeignError), border(self.solver.name, "close a session"):
-                    self._close()
+                for part in self._parts():
+                    # What fails here must not hide what was answered before.
+                    with suppress(ForeignError), border(self.solver.name, "close a session"):
+                        part._close()
 
     def __enter__(self) -> Self:
         return self
@@ -307,6 +350,23 @@ class Session(ABC):
         self.close()
 
     # How a question is answered.
+
+    def _parts(self) -> list[Session]:
+        """The sessions that hold the model: that of the relaxation before the one it belongs to."""
+        return [self] if self._other is None else [self._other, self]
+
+    def _part(self, relaxation: bool) -> Session:
+        """The session that answers a kind of question."""
+        if relaxation and not self.relaxation and self._other is None:
+            self._other = self._relaxed()
+        return self._other if relaxation and self._other is not None else self
+
+    def _try(self, question: Question, guard: InterruptGuard) -> Answer:
+        try:
+            return self._solve(question, guard)
+        except BaseException:
+            self._lost = True
+            raise
 
     def _ask(self, question: Question) -> Answer:
         self._check_open()
@@ -338,7 +398,7 @@ class Session(ABC):
         scaled, back = scale_objective(question)
         try:
             with border(self.solver.name, "answer"):
-                return back(self._solve(scaled, guard))
+                return back(self._part(question.relaxation)._try(scaled, guard))
         except ForeignError as error:
             return Answer(Termination.ERROR, message=str(error))
 
@@ -385,6 +445,11 @@ class Session(ABC):
             raise SolverError(
                 "the session belongs to another process; send the form and open a session there"
             )
+        for part in self._parts():
+            if part._lost:
+                with border(self.solver.name, "load the model again"):
+                    part._load()
+                part._lost = False
 
     def _array(self, values: ArrayLike, name: str, missing: bool = False) -> FloatArray:
         return read_array(values, self.form.columns, name, missing)

@@ -25,7 +25,7 @@ from leo_opt.solvers import (
     survey,
 )
 from leo_opt.solvers.auto import ORDER, Auto
-from leo_opt.solvers.pyomo_bridge import ENGINES
+from leo_opt.solvers.pyomo_interfaces import ENGINES
 from leo_opt.testing.models import knapsack
 
 PLUGIN = EntryPoint("elsewhere", "leo_opt.solvers.highs:Highs", catalogue.GROUP)

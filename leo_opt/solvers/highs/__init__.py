@@ -13,11 +13,10 @@ Q. Huangfu, J. A. J. Hall, Parallelizing the dual revised simplex method, Math. 
 from __future__ import annotations
 
 from leo_opt.solvers.base import Solver
-from leo_opt.solvers.highs_instance import HighsInstance
-from leo_opt.solvers.highs_options import SMALLEST_ENTRY
-from leo_opt.solvers.instances import PairSession
+from leo_opt.solvers.highs.options import SMALLEST_ENTRY
+from leo_opt.solvers.highs.session import HighsSession
 from leo_opt.solvers.licences import OPEN_SOURCE, Licence
-from leo_opt.solvers.questions import Feature, Question, SolverOptions
+from leo_opt.solvers.questions import Feature, SolverOptions
 from leo_opt.solvers.session import Session
 from leo_opt.solvers.state import ModelState
 
@@ -59,11 +58,4 @@ class Highs(Solver):
         return OPEN_SOURCE
 
     def _open(self, state: ModelState, options: SolverOptions) -> Session:
-        return HighsSession(self, state, options, lambda kind: HighsInstance(state, options, kind))
-
-
-class HighsSession(PairSession):
-    """A session whose linear programs call no Python before they have taken a while."""
-
-    def _guards(self, question: Question) -> bool:
-        return not question.relaxation
+        return HighsSession(self, state, options)

@@ -13,11 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from leo_opt.errors import SolverError
-from leo_opt.solvers import gurobi_environment
 from leo_opt.solvers.base import Solver
-from leo_opt.solvers.gurobi_instance import TOO_LARGE, GurobiInstance
-from leo_opt.solvers.instances import PairSession
+from leo_opt.solvers.gurobi import environment
+from leo_opt.solvers.gurobi.session import TOO_LARGE, GurobiSession
 from leo_opt.solvers.licences import Licence
 from leo_opt.solvers.questions import Feature, SolverOptions
 from leo_opt.solvers.session import Session
@@ -56,36 +54,7 @@ class Gurobi(Solver):
         return rows + int(two_sided) + _two_sided_indicators(form), columns
 
     def _open(self, state: ModelState, options: SolverOptions) -> Session:
-        import gurobipy
-
-        try:
-            environment = gurobi_environment.acquire()
-        except gurobipy.GurobiError as error:
-            raise SolverError(f"Gurobi does not start: {error}") from error
-        try:
-            return GurobiSession(self, state, options, environment)
-        except BaseException:
-            gurobi_environment.release(environment)
-            raise
-
-
-class GurobiSession(PairSession):
-    """A session with an environment of its own, in which both of its models are."""
-
-    def __init__(
-        self, solver: Solver, state: ModelState, options: SolverOptions, environment: Any
-    ) -> None:
-        self._environment = environment
-        super().__init__(
-            solver,
-            state,
-            options,
-            lambda kind: GurobiInstance(environment, state, options, kind),
-        )
-
-    def _close(self) -> None:
-        super()._close()
-        gurobi_environment.release(self._environment)
+        return GurobiSession(self, state, options)
 
 
 def _licence_found() -> str | None:
@@ -109,8 +78,8 @@ def _probe() -> Licence:
 
     try:
         with (
-            gurobi_environment.borrowed() as environment,
-            gurobipy.Model(env=environment) as model,
+            environment.borrowed() as own,
+            gurobipy.Model(env=own) as model,
         ):
             model.addMVar(2001)
             model.optimize()

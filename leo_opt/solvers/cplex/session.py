@@ -1,4 +1,4 @@
-"""One CPLEX model of a session."""
+"""A model loaded in CPLEX."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from leo_opt.errors import InvalidInputError, LeoOptError, SolverError
-from leo_opt.solvers.cplex_callback import CplexCallback, rows_as_lists
-from leo_opt.solvers.instances import Instance
+from leo_opt.errors import InvalidInputError, SolverError
+from leo_opt.solvers.cplex.callback import CplexCallback, rows_as_lists
 from leo_opt.solvers.interrupts import InterruptGuard
 from leo_opt.solvers.questions import (
     Answer,
@@ -19,8 +18,8 @@ from leo_opt.solvers.questions import (
     SolverOptions,
     Termination,
 )
+from leo_opt.solvers.session import Session
 from leo_opt.solvers.standard_form import FloatArray, IntArray, StandardForm
-from leo_opt.solvers.state import ModelState
 from leo_opt.solvers.watch import Watch
 
 TOO_LARGE = 1016
@@ -70,40 +69,36 @@ _TOLERANCES = MappingProxyType(
 """CPLEX's names of tolerances, and the fields of `SolverOptions` that set them."""
 
 
-class CplexInstance(Instance):
+class CplexSession(Session):
     """One CPLEX model."""
 
-    def __init__(self, state: ModelState, options: SolverOptions, relaxation: bool) -> None:
+    _cplex: Any = None
+    _log: Any = None
+
+    def _relaxed(self) -> Session:
+        return CplexSession(self.solver, self.state, self.options, relaxation=True)
+
+    def _load(self) -> None:
+        """Make a model, and set options, columns and rows."""
         import cplex
 
         self._package: Any = cplex
-        self._relaxation = relaxation
         self._fresh = True
-        self._log: Any = None
+        self._close()
         try:
-            self._cplex: Any = cplex.Cplex()
+            self._cplex = model = cplex.Cplex()
         except cplex.exceptions.CplexError as error:
             raise SolverError(f"CPLEX does not start: {error}") from error
-        try:
-            self._load(state, options)
-        except (LeoOptError, cplex.exceptions.CplexError):
-            self.close()
-            raise
-
-    def _load(self, state: ModelState, options: SolverOptions) -> None:
-        """Set options, columns and rows."""
-        form, model = state.form, self._cplex
-        self._set_streams(options.log_file)
-        self._set_options(options)
-        self._columns = form.columns
+        self._set_streams(self.options.log_file)
+        self._set_options(self.options)
         # A list of kinds, even of continuous ones alone, would make a MILP of a relaxation.
-        kinds = {} if self._relaxation else {"types": _kinds(form)}
-        model.variables.add(lb=_clipped(state.lower), ub=_clipped(state.upper), **kinds)
+        kinds = {} if self.relaxation else {"types": _kinds(self.form)}
+        lower, upper = _clipped(self.state.lower), _clipped(self.state.upper)
+        model.variables.add(lb=lower, ub=upper, **kinds)
         model.objective.set_sense(model.objective.sense.maximize)
-        matrix, row_lower, row_upper = state.rows()
-        self.add_rows(Rows(matrix, row_lower, row_upper))
-        if not self._relaxation:
-            self._add_logic(form)
+        self._add_rows(Rows(*self.state.rows()))
+        if not self.relaxation:
+            self._add_logic(self.form)
 
     def _set_streams(self, log_file: str | None) -> None:
         if log_file is not None:
@@ -154,17 +149,17 @@ class CplexInstance(Instance):
                     )
 
     @property
-    def tolerances(self) -> dict[str, float]:
+    def tolerances(self) -> Mapping[str, float]:
         """CPLEX's own names."""
         return {name: float(self._parameter(name).get()) for name in _TOLERANCES}
 
-    def set_bounds(self, columns: IntArray, lower: FloatArray, upper: FloatArray) -> None:
+    def _set_bounds(self, columns: IntArray, lower: FloatArray, upper: FloatArray) -> None:
         """Change column bounds."""
         names, variables = columns.tolist(), self._cplex.variables
         variables.set_lower_bounds(list(zip(names, _clipped(lower), strict=True)))
         variables.set_upper_bounds(list(zip(names, _clipped(upper), strict=True)))
 
-    def add_rows(self, rows: Rows) -> None:
+    def _add_rows(self, rows: Rows) -> None:
         """Append rows."""
         count = rows.lower.size
         if count == 0:
@@ -180,21 +175,23 @@ class CplexInstance(Instance):
             range_values=np.where(senses == "R", _width(lower, upper), 0.0).tolist(),
         )
 
-    def remove_rows(self, first: int, count: int) -> None:
+    def _remove_rows(self, first: int, count: int) -> None:
         """Delete rows."""
         self._cplex.linear_constraints.delete(first, first + count - 1)
 
-    def forget(self) -> None:
+    def _forget(self) -> None:
         """Drop the basis with the next question."""
         self._fresh = True
 
-    def close(self) -> None:
+    def _close(self) -> None:
         """Free the model, and give back the licence."""
-        self._cplex.end()
+        if self._cplex is not None:
+            self._cplex.end()
         if self._log is not None:
             self._log.close()
+        self._cplex = self._log = None
 
-    def solve(self, question: Question, guard: InterruptGuard) -> Answer:
+    def _solve(self, question: Question, guard: InterruptGuard) -> Answer:
         """Answer one question."""
         model, parameters = self._cplex, self._cplex.parameters
         model.objective.set_linear(list(enumerate(question.objective.tolist())))
@@ -202,7 +199,7 @@ class CplexInstance(Instance):
         limit = _NO_TIME_LIMIT if question.time_limit is None else question.time_limit
         parameters.timelimit.set(min(float(limit), _NO_TIME_LIMIT))
         watch = Watch(question, guard)
-        if self._relaxation:
+        if self.relaxation:
             parameters.advance.set(int(not self._fresh))
             self._fresh = False
         else:
@@ -212,12 +209,12 @@ class CplexInstance(Instance):
             if self._condition(watch) == Termination.INFEASIBLE_OR_UNBOUNDED and not guard.hit:
                 with self._without_presolve():
                     model.solve()
-            return self._read_relaxation(watch) if self._relaxation else self._read(watch)
+            return self._read_relaxation(watch) if self.relaxation else self._read(watch)
         except self._package.exceptions.CplexSolverError as error:
             if error.args[2] == TOO_LARGE:
                 raise SolverError(
                     f"the model has {model.linear_constraints.get_num()} rows and "
-                    f"{self._columns} columns, more than the licence of cplex takes; install a "
+                    f"{self.form.columns} columns, more than the licence of cplex takes; install a "
                     "full licence or take another solver"
                 ) from error
             raise

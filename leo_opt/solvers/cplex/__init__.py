@@ -11,8 +11,7 @@ import os
 from importlib import metadata
 
 from leo_opt.solvers.base import Solver
-from leo_opt.solvers.cplex_instance import TOO_LARGE, CplexInstance
-from leo_opt.solvers.instances import PairSession
+from leo_opt.solvers.cplex.session import TOO_LARGE, CplexSession
 from leo_opt.solvers.licences import Licence
 from leo_opt.solvers.questions import Feature, SolverOptions
 from leo_opt.solvers.session import Session
@@ -50,7 +49,7 @@ class Cplex(Solver):
         return Licence("unknown", detail="installed from a CPLEX Studio; probe it to find out")
 
     def _open(self, state: ModelState, options: SolverOptions) -> Session:
-        return PairSession(self, state, options, lambda kind: CplexInstance(state, options, kind))
+        return CplexSession(self, state, options)
 
 
 def _comes_from_pypi() -> bool:

@@ -1,42 +1,40 @@
-"""One linear program in SCIP's LP interface, which keeps its basis, of a session."""
+"""A linear relaxation loaded in SCIP's LP interface, which keeps its basis."""
 
 from __future__ import annotations
 
 import itertools
 import time
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
-from leo_opt.solvers.instances import Instance
 from leo_opt.solvers.interrupts import InterruptGuard
-from leo_opt.solvers.questions import Answer, Question, Rows, SolverOptions, Termination
-from leo_opt.solvers.scip_branching import (
+from leo_opt.solvers.questions import Answer, Question, Rows, Termination
+from leo_opt.solvers.scip.parameters import (
     INFINITY,
     check_tolerance,
+    clipped,
     set_parameters,
     tolerances_of,
 )
+from leo_opt.solvers.session import Session
 from leo_opt.solvers.standard_form import FloatArray, IntArray
-from leo_opt.solvers.state import ModelState
 
 _NAMES = MappingProxyType({"numerics/feastol": "FEASTOL", "numerics/dualfeastol": "DUALFEASTOL"})
 """The LP solver's words for tolerances of SCIP."""
 
 
-class ScipRelaxation(Instance):
+class ScipRelaxation(Session):
     """One linear program in SCIP's LP interface, which keeps its basis."""
 
-    def __init__(self, state: ModelState, options: SolverOptions) -> None:
-        self._state = state
-        self._options = options
-        self._load()
+    _lp: Any = None
 
     def _load(self) -> None:
         from pyscipopt import LP, SCIP_LPPARAM, Model
 
-        state, tolerances = self._state, tolerances_of(self._options)
+        state, tolerances = self.state, tolerances_of(self.options)
         self._parameters: Any = SCIP_LPPARAM
         self._lp: Any = LP("relaxation", "maximize")
         columns = state.form.columns
@@ -48,34 +46,31 @@ class ScipRelaxation(Instance):
         )
         self._lp.setIntParam(self._parameters.LPINFO, 0)
         # Other parameters are about branch and bound, and only their names can be wrong here.
-        if self._options.extra:
-            set_parameters(Model(), self._options.extra)
+        if self.options.extra:
+            set_parameters(Model(), self.options.extra)
         for name, key in _NAMES.items():
             if name in tolerances:
                 check_tolerance(name, tolerances[name])
                 self._lp.setRealParam(getattr(self._parameters, key), tolerances[name])
-        matrix, lower, upper = state.rows()
-        self.add_rows(Rows(matrix, lower, upper))
+        self._add_rows(Rows(*state.rows()))
 
     def _bounds(self, values: FloatArray) -> list[float]:
-        infinity = self._lp.infinity()
-        clipped: list[float] = np.clip(values, -infinity, infinity).tolist()
-        return clipped
+        return clipped(values, self._lp.infinity())
 
     @property
-    def tolerances(self) -> dict[str, float]:
+    def tolerances(self) -> Mapping[str, float]:
         """Of the LP solver inside SCIP."""
         return {
             name: float(self._lp.getRealParam(getattr(self._parameters, key)))
             for name, key in _NAMES.items()
         }
 
-    def set_bounds(self, columns: IntArray, lower: FloatArray, upper: FloatArray) -> None:
+    def _set_bounds(self, columns: IntArray, lower: FloatArray, upper: FloatArray) -> None:
         """Change column bounds."""
         for k, low, high in zip(columns, self._bounds(lower), self._bounds(upper), strict=True):
             self._lp.chgBound(int(k), low, high)
 
-    def add_rows(self, rows: Rows) -> None:
+    def _add_rows(self, rows: Rows) -> None:
         """Append rows."""
         matrix = rows.matrix
         if matrix.shape[0] == 0:
@@ -88,19 +83,20 @@ class ScipRelaxation(Instance):
             rhss=self._bounds(rows.upper),
         )
 
-    def remove_rows(self, first: int, count: int) -> None:
+    def _remove_rows(self, first: int, count: int) -> None:
         """Delete rows."""
         self._lp.delRows(first, first + count - 1)
 
-    def forget(self) -> None:
+    def _forget(self) -> None:
         """Drop the basis."""
         self._load()
 
-    def close(self) -> None:
+    def _close(self) -> None:
         """Free the linear program."""
-        self._lp.clear()
+        if self._lp is not None:
+            self._lp.clear()
 
-    def solve(self, question: Question, guard: InterruptGuard) -> Answer:
+    def _solve(self, question: Question, guard: InterruptGuard) -> Answer:
         """Answer one question; Ctrl-C waits for the end of the linear program."""
         lp = self._lp
         for k, value in enumerate(question.objective.tolist()):

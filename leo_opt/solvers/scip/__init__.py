@@ -8,11 +8,10 @@ S. Bolusani et al., The SCIP Optimization Suite 9.0, 2024; https://scipopt.org
 from __future__ import annotations
 
 from leo_opt.solvers.base import Solver
-from leo_opt.solvers.instances import Instance, PairSession
 from leo_opt.solvers.licences import OPEN_SOURCE, Licence
 from leo_opt.solvers.questions import Feature, SolverOptions
-from leo_opt.solvers.scip_branching import ScipBranchAndBound
-from leo_opt.solvers.scip_relaxation import ScipRelaxation
+from leo_opt.solvers.scip.relaxation import ScipRelaxation
+from leo_opt.solvers.scip.session import ScipSession
 from leo_opt.solvers.session import Session
 from leo_opt.solvers.state import ModelState
 
@@ -38,7 +37,5 @@ class Scip(Solver):
         return OPEN_SOURCE
 
     def _open(self, state: ModelState, options: SolverOptions) -> Session:
-        def make(relaxation: bool) -> Instance:
-            return (ScipRelaxation if relaxation else ScipBranchAndBound)(state, options)
-
-        return PairSession(self, state, options, make)
+        kind = ScipSession if state.form.discrete else ScipRelaxation
+        return kind(self, state, options)

@@ -1,15 +1,17 @@
-"""One Gurobi model of a session."""
+"""A model loaded in Gurobi."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
-from leo_opt.errors import InvalidInputError, LeoOptError, SolverError
-from leo_opt.solvers.gurobi_callback import GurobiCallback, split_sides
-from leo_opt.solvers.instances import Instance
+from leo_opt.errors import InvalidInputError, SolverError
+from leo_opt.solvers.base import Solver
+from leo_opt.solvers.gurobi import environment
+from leo_opt.solvers.gurobi.callback import GurobiCallback, split_sides
 from leo_opt.solvers.interrupts import InterruptGuard
 from leo_opt.solvers.questions import (
     Answer,
@@ -18,6 +20,7 @@ from leo_opt.solvers.questions import (
     SolverOptions,
     Termination,
 )
+from leo_opt.solvers.session import Session
 from leo_opt.solvers.standard_form import FloatArray, IntArray, StandardForm
 from leo_opt.solvers.state import ModelState
 from leo_opt.solvers.watch import Watch
@@ -42,47 +45,65 @@ _TERMINATION = MappingProxyType(
 )
 """Words for Gurobi's status codes; what is missing is unknown."""
 
+_WITHOUT_BOUND = frozenset({Termination.INFEASIBLE, Termination.UNBOUNDED, Termination.ERROR})
+
 _TOLERANCES = ("FeasibilityTol", "IntFeasTol", "OptimalityTol", "MIPGap", "MIPGapAbs")
 
 
-class GurobiInstance(Instance):
-    """One Gurobi model, in an environment that no other thread uses meanwhile."""
+class GurobiSession(Session):
+    """One Gurobi model, in an environment that no other thread uses meanwhile.
+
+    Parameters
+    ----------
+    lent
+        The environment of the session whose relaxations this one answers.
+    """
+
+    _model: Any = None
 
     def __init__(
-        self, environment: Any, state: ModelState, options: SolverOptions, relaxation: bool
+        self, solver: Solver, state: ModelState, options: SolverOptions, lent: Any = None
     ) -> None:
+        self._lent = self._environment = lent
+        super().__init__(solver, state, options, relaxation=lent is not None)
+
+    def _relaxed(self) -> Session:
+        return GurobiSession(self.solver, self.state, self.options, self._environment)
+
+    def _load(self) -> None:
+        """Make a model, and set options, columns and rows."""
         import gurobipy
 
         self._gurobipy: Any = gurobipy
-        self._relaxation = relaxation
+        if self._model is not None:
+            self._model.dispose()
         try:
-            self._model: Any = gurobipy.Model(env=environment)
+            if self._environment is None:
+                self._environment = environment.acquire()
+            self._model = gurobipy.Model(env=self._environment)
         except gurobipy.GurobiError as error:
             raise SolverError(f"Gurobi does not start: {error}") from error
-        try:
-            self._load(state, options)
-        except (LeoOptError, gurobipy.GurobiError):
-            self.close()
-            raise
-
-    def _load(self, state: ModelState, options: SolverOptions) -> None:
-        """Set options, columns and rows."""
-        relaxation = self._relaxation
-        self._columns = state.form.columns
-        self._set_options(options)
-        matrix, row_lower, row_upper = state.rows()
-        kinds = np.where(state.form.integer & (not relaxation), "I", "C")
+        self._set_options(self.options)
+        state, form = self.state, self.form
+        kinds = np.where(form.integer & (not self.relaxation), "I", "C")
         self._x: Any = self._model.addMVar(
-            self._columns, lb=state.lower, ub=state.upper, vtype=kinds
+            form.columns, lb=state.lower, ub=state.upper, vtype=kinds
         )
-        self._model.ModelSense = self._gurobipy.GRB.MAXIMIZE
+        self._model.ModelSense = gurobipy.GRB.MAXIMIZE
         # Row k of the model is owned by the Gurobi rows at which _owners is k.
         self._row_count = 0
         self._owners = np.zeros(0, dtype=np.int64)
         self._constraints: list[Any] = []
-        self.add_rows(Rows(matrix, row_lower, row_upper))
-        if not relaxation:
-            self._add_logic(state.form)
+        self._add_rows(Rows(*state.rows()))
+        if not self.relaxation:
+            self._add_logic(form)
+
+    def _close(self) -> None:
+        """Free the model, and give the environment back that the session took."""
+        if self._model is not None:
+            self._model.dispose()
+        if self._lent is None and self._environment is not None:
+            environment.release(self._environment)
 
     def _set_options(self, options: SolverOptions) -> None:
         settings: dict[str, object] = {
@@ -97,8 +118,8 @@ class GurobiInstance(Instance):
             "OptimalityTol": options.feasibility_tolerance,
             "IntFeasTol": options.integrality_tolerance,
             # Without these a model is "infeasible or unbounded", and there is no ray.
-            "DualReductions": 0 if self._relaxation else None,
-            "InfUnbdInfo": 1 if self._relaxation else None,
+            "DualReductions": 0 if self.relaxation else None,
+            "InfUnbdInfo": 1 if self.relaxation else None,
             **options.extra,
         }
         for name, value in settings.items():
@@ -128,16 +149,16 @@ class GurobiInstance(Instance):
                 )
 
     @property
-    def tolerances(self) -> dict[str, float]:
+    def tolerances(self) -> Mapping[str, float]:
         """Gurobi's own names."""
         return {name: float(getattr(self._model.Params, name)) for name in _TOLERANCES}
 
-    def set_bounds(self, columns: IntArray, lower: FloatArray, upper: FloatArray) -> None:
+    def _set_bounds(self, columns: IntArray, lower: FloatArray, upper: FloatArray) -> None:
         """Change column bounds."""
         chosen = self._x[columns]
         chosen.LB, chosen.UB = lower, upper
 
-    def add_rows(self, rows: Rows) -> None:
+    def _add_rows(self, rows: Rows) -> None:
         """Append rows."""
         sides = split_sides(rows.lower, rows.upper)
         if sides.rows.size:
@@ -148,7 +169,7 @@ class GurobiInstance(Instance):
         self._owners = np.append(self._owners, self._row_count + sides.rows)
         self._row_count += rows.lower.size
 
-    def remove_rows(self, first: int, count: int) -> None:
+    def _remove_rows(self, first: int, count: int) -> None:
         """Delete rows."""
         gone = (self._owners >= first) & (self._owners < first + count)
         for k in np.flatnonzero(gone):
@@ -162,18 +183,14 @@ class GurobiInstance(Instance):
         # Duals are read by position, so the removal must not wait for the next solve.
         self._model.update()
 
-    def forget(self) -> None:
+    def _forget(self) -> None:
         """Drop basis and solution."""
         self._model.reset(1)
 
-    def close(self) -> None:
-        """Free the model."""
-        self._model.dispose()
-
-    def solve(self, question: Question, guard: InterruptGuard) -> Answer:
+    def _solve(self, question: Question, guard: InterruptGuard) -> Answer:
         """Answer one question."""
         model, grb = self._model, self._gurobipy.GRB
-        if not self._relaxation:
+        if not self.relaxation:
             model.reset(1)
         self._x.Obj = question.objective
         model.ObjCon = question.constant
@@ -185,7 +202,7 @@ class GurobiInstance(Instance):
         )
         model.Params.LazyConstraints = int(question.lazy is not None)
         model.Params.PreCrush = int(question.separate is not None)
-        if question.start is not None and not self._relaxation:
+        if question.start is not None and not self.relaxation:
             self._x.Start = np.where(np.isnan(question.start), grb.UNDEFINED, question.start)
         watch = Watch(question, guard)
         try:
@@ -193,11 +210,12 @@ class GurobiInstance(Instance):
         except self._gurobipy.GurobiError as error:
             if error.errno == TOO_LARGE:
                 raise SolverError(
-                    f"the model has {model.NumConstrs} rows and {self._columns} columns, more than "
-                    "the licence of gurobi takes; install a full licence or take another solver"
+                    f"the model has {model.NumConstrs} rows and {self.form.columns} columns, more "
+                    "than the licence of gurobi takes; install a full licence or take another "
+                    "solver"
                 ) from error
             raise
-        return self._read_relaxation(watch) if self._relaxation else self._read(watch)
+        return self._read_relaxation(watch) if self.relaxation else self._read(watch)
 
     def _read_relaxation(self, watch: Watch) -> Answer:
         """The answer of a linear program, with duals or a ray."""
@@ -235,16 +253,13 @@ class GurobiInstance(Instance):
         stopped = condition == Termination.OBJECTIVE_LIMIT
         return Answer(
             termination_condition=condition,
-            objective_bound=model.ObjBound if self._has_bound(condition) else None,
+            objective_bound=model.ObjBound if condition not in _WITHOUT_BOUND else None,
             stopped_by=watch.stopped_by if stopped else None,
             point=point,
             nodes=int(model.NodeCount),
             iterations=int(model.IterCount),
             message=f"status {model.Status}",
         )
-
-    def _has_bound(self, condition: Termination) -> bool:
-        return condition not in (Termination.INFEASIBLE, Termination.UNBOUNDED, Termination.ERROR)
 
 
 def _condition(status: int, watch: Watch) -> Termination:

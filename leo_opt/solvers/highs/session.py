@@ -1,24 +1,21 @@
-"""One HiGHS object of a session."""
+"""A model loaded in HiGHS."""
 
 from __future__ import annotations
 
 import math
-import os
-import threading
 import time
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
 from leo_opt.errors import SolverError
-from leo_opt.solvers.highs_callback import HighsCallback
-from leo_opt.solvers.highs_options import quiet_highs, read_tolerances, set_options
-from leo_opt.solvers.instances import Instance
+from leo_opt.solvers.highs.options import quiet_highs, read_tolerances, set_options, use_threads
 from leo_opt.solvers.interrupts import InterruptGuard
-from leo_opt.solvers.questions import Answer, Question, Rows, SolverOptions, Termination
+from leo_opt.solvers.questions import Answer, Question, Rows, Termination
+from leo_opt.solvers.session import Session
 from leo_opt.solvers.standard_form import FloatArray, IntArray
-from leo_opt.solvers.state import ModelState
 from leo_opt.solvers.watch import Watch
 
 _ROWWISE, _MAXIMIZE = 2, -1
@@ -49,31 +46,65 @@ _TERMINATION = MappingProxyType(
 )
 """Words for HiGHS's model status; what is missing is unknown."""
 
+_A_WHILE = 1.0
+"""Seconds for which Ctrl-C may have to wait until a linear program ends."""
 
-class HighsInstance(Instance):
+_WORTH_ANOTHER_TRY = frozenset({"kUnknown", "kSolveError"})
+"""Ends of a linear program, perhaps of a bad basis, after which it is solved from scratch."""
+
+MIP_INTERRUPT, IMPROVING_SOLUTION = 6, 4
+"""HiGHS's codes for its callbacks; a test compares them with highspy's."""
+
+
+class HighsCallback:
+    """Tells the watch of one solve after another what HiGHS reports."""
+
+    def __init__(self) -> None:
+        self.watch: Watch | None = None
+
+    def __call__(self, kind: Any, _message: str, out: Any, answer: Any, _data: object) -> None:
+        """HiGHS calls this at limit checks and for improving solutions, never for sub-MIPs."""
+        if self.watch is None:
+            return
+        if int(kind) == IMPROVING_SOLUTION:
+            self.watch.see_incumbent(np.asarray(out.mip_solution))
+        elif int(kind) == MIP_INTERRUPT:
+            self.watch.see_bound(float(out.mip_dual_bound))
+        # The flag is sticky: it has to be set in every call, or later solves stop at once.
+        answer.user_interrupt = self.watch.should_stop()
+
+
+class HighsSession(Session):
     """One HiGHS object with the model as it is now."""
 
-    def __init__(self, state: ModelState, options: SolverOptions, relaxation: bool) -> None:
+    _highs: Any = None
+
+    def _relaxed(self) -> Session:
+        return HighsSession(self.solver, self.state, self.options, relaxation=True)
+
+    def _guards(self, question: Question) -> bool:
+        """Linear programs call no Python before they have taken a while."""
+        return not question.relaxation
+
+    def _load(self) -> None:
         import highspy
 
         self._highspy = highspy
         self._highs = quiet_highs()
-        self._threads = options.threads
-        self._relaxation = relaxation
         # The callback must not refer to the HiGHS object that holds it: such a cycle is never
         # collected.
         self._callback = HighsCallback()
-        set_options(self._highs, options)
-        self._pass_model(state)
+        set_options(self._highs, self.options)
+        self._pass_model()
         self._checked(self._highs.setCallback(self._callback, None), "a callback")
         kinds = highspy.cb.HighsCallbackType
         self._kinds = (
             (kinds.kCallbackSimplexInterrupt, kinds.kCallbackIpmInterrupt)
-            if relaxation
+            if self.relaxation
             else (kinds.kCallbackMipInterrupt, kinds.kCallbackMipImprovingSolution)
         )
         self._calls_back = False
-        if not relaxation:
+        if not self.relaxation:
             self._start_callbacks()
 
     def _start_callbacks(self) -> None:
@@ -85,10 +116,10 @@ class HighsInstance(Instance):
         if status == self._highspy.HighsStatus.kError:
             raise SolverError(f"HiGHS refuses {what}; check the model for extreme numbers")
 
-    def _pass_model(self, state: ModelState) -> None:
+    def _pass_model(self) -> None:
+        state, form = self.state, self.form
         matrix, row_lower, row_upper = state.rows()
-        form = state.form
-        integer = np.zeros(form.columns) if self._relaxation else form.integer
+        integer = np.zeros(form.columns) if self.relaxation else form.integer
         status = self._highs.passModel(
             form.columns,
             matrix.shape[0],
@@ -110,7 +141,7 @@ class HighsInstance(Instance):
         self._columns = np.arange(form.columns, dtype=np.int32)
 
     @property
-    def tolerances(self) -> dict[str, float]:
+    def tolerances(self) -> Mapping[str, float]:
         """HiGHS's own names.
 
         Branch and bound drops nodes that would improve the incumbent by no more than
@@ -118,13 +149,13 @@ class HighsInstance(Instance):
         """
         return read_tolerances(self._highs)
 
-    def set_bounds(self, columns: IntArray, lower: FloatArray, upper: FloatArray) -> None:
+    def _set_bounds(self, columns: IntArray, lower: FloatArray, upper: FloatArray) -> None:
         """Change column bounds."""
         where = columns.astype(np.int32)
         status = self._highs.changeColsBounds(where.size, where, lower, upper)
         self._checked(status, "column bounds")
 
-    def add_rows(self, rows: Rows) -> None:
+    def _add_rows(self, rows: Rows) -> None:
         """Append rows."""
         matrix = rows.matrix
         status = self._highs.addRows(
@@ -138,21 +169,22 @@ class HighsInstance(Instance):
         )
         self._checked(status, "added rows")
 
-    def remove_rows(self, first: int, count: int) -> None:
+    def _remove_rows(self, first: int, count: int) -> None:
         """Delete rows."""
         where = np.arange(first, first + count, dtype=np.int32)
         self._checked(self._highs.deleteRows(count, where), "the removal of rows")
 
-    def forget(self) -> None:
+    def _forget(self) -> None:
         """Drop basis and solution."""
         self._highs.clearSolver()
 
-    def close(self) -> None:
+    def _close(self) -> None:
         """Free the model; HiGHS frees the rest with the object."""
-        self._highs.setCallback(None, None)
-        self._highs.clear()
+        if self._highs is not None:
+            self._highs.setCallback(None, None)
+            self._highs.clear()
 
-    def solve(self, question: Question, guard: InterruptGuard) -> Answer:
+    def _solve(self, question: Question, guard: InterruptGuard) -> Answer:
         """Answer one question."""
         highs = self._highs
         status = highs.changeColsCost(self._columns.size, self._columns, question.objective)
@@ -163,7 +195,7 @@ class HighsInstance(Instance):
         highs.setOptionValue("mip_max_nodes", most)
         watch = Watch(question, guard)
         limit = math.inf if question.time_limit is None else max(0.0, float(question.time_limit))
-        if self._relaxation:
+        if self.relaxation:
             self._run_relaxation(watch, limit)
             return self._read_relaxation(watch)
         highs.clearSolver()
@@ -200,9 +232,9 @@ class HighsInstance(Instance):
     def _run(self, watch: Watch, limit: float) -> None:
         # The limit of a linear program counts from when the object was made, that of branch and
         # bound from when it is run.
-        spent = self._highs.getRunTime() if self._relaxation else 0.0
+        spent = self._highs.getRunTime() if self.relaxation else 0.0
         self._highs.setOptionValue("time_limit", spent + limit)
-        _use_threads(self._threads)
+        use_threads(self.options.threads)
         self._callback.watch = watch
         try:
             self._highs.run()
@@ -257,39 +289,3 @@ def _condition(name: str, watch: Watch) -> Termination:
     """A model status in Pyomo's words; an interrupt has the reason that the watch gave."""
     condition = _TERMINATION.get(name, Termination.UNKNOWN)
     return watch.interrupted() if condition == Termination.INTERRUPTED else condition
-
-
-_A_WHILE = 1.0
-"""Seconds for which Ctrl-C may have to wait until a linear program ends."""
-
-_WORTH_ANOTHER_TRY = frozenset({"kUnknown", "kSolveError"})
-"""Ends of a linear program, perhaps of a bad basis, after which it is solved from scratch."""
-
-
-class _Scheduler(threading.local):
-    """HiGHS's scheduler of this thread: each thread that solves has one of its own.
-
-    Attributes
-    ----------
-    threads
-        Its threads, or 0 before it is started.
-    process
-        The process that started it: a fork copies the scheduler without its threads.
-    """
-
-    threads = 0
-    process = 0
-
-
-_SCHEDULER = _Scheduler()
-
-
-def _use_threads(threads: int) -> None:
-    """Restart the scheduler if it has another number of threads, which HiGHS calls an error."""
-    process = os.getpid()
-    if (threads, process) != (_SCHEDULER.threads, _SCHEDULER.process):
-        import highspy
-
-        # In a forked process there are no threads to wait for.
-        highspy.Highs.resetGlobalScheduler(_SCHEDULER.process in (0, process))
-        _SCHEDULER.threads, _SCHEDULER.process = threads, process

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from functools import cache
 from types import MappingProxyType
 from typing import Any
@@ -100,3 +102,32 @@ def read_tolerances(highs: Any) -> dict[str, float]:
     """The tolerances in force in a HiGHS object, by HiGHS's own names."""
     options = highs.getOptions()
     return {name: float(getattr(options, name)) for name in _TOLERANCES}
+
+
+class _Scheduler(threading.local):
+    """HiGHS's scheduler of this thread: each thread that solves has one of its own.
+
+    Attributes
+    ----------
+    threads
+        Its threads, or 0 before it is started.
+    process
+        The process that started it: a fork copies the scheduler without its threads.
+    """
+
+    threads = 0
+    process = 0
+
+
+_SCHEDULER = _Scheduler()
+
+
+def use_threads(threads: int) -> None:
+    """Restart the scheduler if it has another number of threads, which HiGHS calls an error."""
+    process = os.getpid()
+    if (threads, process) != (_SCHEDULER.threads, _SCHEDULER.process):
+        import highspy
+
+        # In a forked process there are no threads to wait for.
+        highspy.Highs.resetGlobalScheduler(_SCHEDULER.process in (0, process))
+        _SCHEDULER.threads, _SCHEDULER.process = threads, process

@@ -1,11 +1,17 @@
-"""One Pyomo model made of arrays, of a session of a `pyomo:NAME` solver."""
+"""Any other solver that Pyomo knows, as `pyomo:NAME`.
+
+The arrays become a Pyomo model once, and each question writes it out for the solver. Pyomo's
+interfaces differ in what they call a bound (GLPK's reports the incumbent as both bounds), so a
+bound is passed on only from those that are known to report a true one; the others yield
+witnesses only.
+"""
 
 from __future__ import annotations
 
 import logging
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from types import MappingProxyType
@@ -13,13 +19,43 @@ from typing import Any
 
 import numpy as np
 
-from leo_opt.errors import SolverError
+from leo_opt.errors import InvalidInputError, SolverError, SolverNotAvailableError
 from leo_opt.locks import PYOMO
-from leo_opt.solvers.instances import Instance
+from leo_opt.solvers.base import Solver
 from leo_opt.solvers.interrupts import InterruptGuard
-from leo_opt.solvers.questions import BOUNDLESS, Answer, Question, Rows, Termination
+from leo_opt.solvers.licences import Licence
+from leo_opt.solvers.questions import (
+    BOUNDLESS,
+    Answer,
+    Feature,
+    Question,
+    Rows,
+    SolverOptions,
+    Termination,
+)
+from leo_opt.solvers.session import Session
 from leo_opt.solvers.standard_form import FloatArray, IntArray, StandardForm
 from leo_opt.solvers.state import ModelState
+
+_TRUE_BOUND = frozenset({"appsi_highs", "gurobi_direct"})
+"""Pyomo interfaces whose upper bound of a maximisation is a dual bound, as was checked."""
+
+ENGINES: Mapping[str, str] = MappingProxyType(
+    {
+        "appsi_highs": "highs",
+        "highs": "highs",
+        "gurobi_direct": "gurobi",
+        "gurobi_persistent": "gurobi",
+        "appsi_gurobi": "gurobi",
+        "scip_direct": "scip",
+    }
+)
+"""Interfaces to a solver that this package knows, too, and that takes the same options: with it
+they are tried, since Pyomo hands on what it is given, and some interfaces are silent about it."""
+
+_OPTIONAL = frozenset({"threads", "seed"})
+"""Fields that do no harm where a solver has no such option."""
+
 
 OPTIONS: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {
@@ -61,41 +97,148 @@ _FEASIBLE = 1e-5
 """Violation up to which a point counts as a point of the model."""
 
 
-class PyomoInstance(Instance):
+class PyomoSolver(Solver):
+    """A solver behind one of Pyomo's interfaces.
+
+    Parameters
+    ----------
+    interface
+        A name that `pyomo.environ.SolverFactory` takes, such as "cbc" or "glpk".
+    find
+        From the name of a solver of this package to the solver.
+    """
+
+    smallest_entry = 1e-9
+
+    def __init__(self, interface: str, find: Callable[[str], Solver]) -> None:
+        self.interface = self.package = interface
+        self.name = f"pyomo:{interface}"
+        self.install = f"install {interface} as its own pages say; see `pyomo help --solvers`"
+        self._engine = ENGINES.get(interface, "")
+        self._find = find
+        self.checks_options = bool(self._engine)
+        bounds = {Feature.DUAL_BOUND} if interface in _TRUE_BOUND else set()
+        self.features = frozenset(bounds)
+
+    def _available(self) -> bool:
+        """Whether Pyomo finds the solver."""
+        return bool(self.factory().available(exception_flag=False))
+
+    def _version(self) -> str:
+        """What the interface tells, or ""."""
+        version = self.factory().version()
+        return "" if version is None else ".".join(str(part) for part in version).removesuffix(".0")
+
+    def _licence(self, probe: bool) -> Licence:  # noqa: ARG002
+        """Not known."""
+        return Licence("unknown", detail="Pyomo does not tell")
+
+    def factory(self) -> Any:
+        """A new interface object.
+
+        Raises
+        ------
+        SolverNotAvailableError
+            If Pyomo does not know the name.
+        """
+        import pyomo.environ  # noqa: F401  (registers the interfaces)
+        from pyomo.common.log import LoggingIntercept
+        from pyomo.opt import UnknownSolver
+        from pyomo.opt.base.solvers import SolverFactory
+
+        # Pyomo logs a traceback about a name that it does not know.
+        with LoggingIntercept(module="pyomo"):
+            factory = SolverFactory(self.interface)
+        if isinstance(factory, UnknownSolver):
+            raise SolverNotAvailableError(
+                f"Pyomo knows no solver {self.interface!r}; see `pyomo help --solvers`"
+            )
+        return factory
+
+    def _open(self, state: ModelState, options: SolverOptions) -> Session:
+        settings = self._settings(options)
+        if options.extra and self._engine:
+            engine = self._find(self._engine)
+            if engine.available():
+                engine.open(_smallest_model(), SolverOptions(extra=options.extra)).close()
+        return PyomoSession(self, state, options, settings)
+
+    def _settings(self, options: SolverOptions) -> dict[str, object]:
+        """The solver's options for the fields that were given.
+
+        Raises
+        ------
+        InvalidInputError
+            If a field was given and the solver's name for it is not known.
+        """
+        names, usual = OPTIONS.get(self.interface, {}), SolverOptions()
+        settings: dict[str, object] = dict(options.extra)
+        for field in (
+            "threads",
+            "seed",
+            "relative_gap",
+            "absolute_gap",
+            "feasibility_tolerance",
+            "integrality_tolerance",
+        ):
+            value = getattr(options, field)
+            if field in names:
+                settings[names[field]] = value
+            elif value != getattr(usual, field) and field not in _OPTIONAL:
+                raise InvalidInputError(
+                    f"{self.name} has no known name for {field}; give it by the solver's own name "
+                    "in SolverOptions.extra"
+                )
+        return settings
+
+
+def _smallest_model() -> StandardForm:
+    """0 <= x <= 1, x integral."""
+    zero, one = np.zeros(1), np.ones(1)
+    return StandardForm(np.ones((1, 1)), zero, one, zero, one, np.array([True]))
+
+
+class PyomoSession(Session):
     """One Pyomo model made of arrays."""
 
-    @PYOMO
     def __init__(
         self,
-        factory: Any,
-        interface: str,
+        solver: PyomoSolver,
         state: ModelState,
+        options: SolverOptions,
         settings: Mapping[str, object],
-        log_file: str | None,
-        relaxation: bool,
+        relaxation: bool = False,
     ) -> None:
+        self._interface = solver.interface
+        self._factory = solver.factory()
+        self._settings = settings
+        self._behind = solver
+        super().__init__(solver, state, options, relaxation)
+
+    def _relaxed(self) -> Session:
+        return PyomoSession(self._behind, self.state, self.options, self._settings, relaxation=True)
+
+    def _guards(self, question: Question) -> bool:  # noqa: ARG002
+        """Ctrl-C may pass: the solver is a process, or Pyomo handles it."""
+        return False
+
+    @PYOMO
+    def _load(self) -> None:
         import pyomo.environ as pyo
 
-        self._factory = factory
-        self._interface = interface
-        self._settings = settings
-        self._log_file = log_file
-        self._state = state
-        self._relaxation = relaxation
-        form = state.form
+        form, state = self.form, self.state
         self._model: Any = pyo.ConcreteModel()
         self._model.x = pyo.Var(range(form.columns))
         self._x = [self._model.x[k] for k in range(form.columns)]
-        for k in np.flatnonzero(form.integer & (not relaxation)):
+        for k in np.flatnonzero(form.integer & (not self.relaxation)):
             self._x[k].domain = pyo.Integers
-        self.set_bounds(np.arange(form.columns), state.lower, state.upper)
+        self._set_bounds(np.arange(form.columns), state.lower, state.upper)
         self._model.rows = pyo.ConstraintList()
         self._rows: list[Any] = []
-        matrix, lower, upper = state.rows()
-        self.add_rows(Rows(matrix, lower, upper))
+        self._add_rows(Rows(*state.rows()))
 
     @property
-    def tolerances(self) -> dict[str, float]:
+    def tolerances(self) -> Mapping[str, float]:
         """What was asked of the solver; its defaults are not known."""
         return {
             name: float(value)
@@ -104,14 +247,14 @@ class PyomoInstance(Instance):
         }
 
     @PYOMO
-    def set_bounds(self, columns: IntArray, lower: FloatArray, upper: FloatArray) -> None:
+    def _set_bounds(self, columns: IntArray, lower: FloatArray, upper: FloatArray) -> None:
         """Change column bounds."""
         for k, low, high in zip(columns, lower, upper, strict=True):
             self._x[k].setlb(float(low) if math.isfinite(low) else None)
             self._x[k].setub(float(high) if math.isfinite(high) else None)
 
     @PYOMO
-    def add_rows(self, rows: Rows) -> None:
+    def _add_rows(self, rows: Rows) -> None:
         """Append rows; one without entries or sides stands for nothing or makes all infeasible."""
         matrix = rows.matrix
         for k, (low, high) in enumerate(zip(rows.lower, rows.upper, strict=True)):
@@ -138,22 +281,17 @@ class PyomoInstance(Instance):
         )
 
     @PYOMO
-    def remove_rows(self, first: int, count: int) -> None:
+    def _remove_rows(self, first: int, count: int) -> None:
         """Delete rows."""
         for row in self._rows[first : first + count]:
             if row is not None:
                 del self._model.rows[row.index()]
         del self._rows[first : first + count]
 
-    def forget(self) -> None:
-        """Nothing is kept between questions."""
-
-    def close(self) -> None:
-        """Drop the model."""
-        self._rows.clear()
+    def _close(self) -> None: ...
 
     @PYOMO
-    def solve(self, question: Question, guard: InterruptGuard) -> Answer:  # noqa: ARG002
+    def _solve(self, question: Question, guard: InterruptGuard) -> Answer:  # noqa: ARG002
         """Answer one question."""
         import pyomo.environ as pyo
 
@@ -183,8 +321,8 @@ class PyomoInstance(Instance):
         """Call the solver through Pyomo."""
         named = OPTIONS.get(self._interface, {}).get("time_limit")
         given: dict[str, object] = {}
-        if self._log_file is not None:
-            given["logfile"] = self._log_file
+        if self.options.log_file is not None:
+            given["logfile"] = self.options.log_file
         if named is not None:
             self._factory.options[named] = 1e20 if time_limit is None else time_limit
         elif time_limit is not None:
@@ -216,7 +354,7 @@ class PyomoInstance(Instance):
         """
         if all(value is None for value in values):
             return None
-        state = self._state
+        state = self.state
         anywhere = np.clip(0.0, state.lower, state.upper)
         point = np.array(
             [
@@ -224,20 +362,10 @@ class PyomoInstance(Instance):
                 for value, other in zip(values, anywhere, strict=True)
             ]
         )
-        return point if self._violation(point) <= _FEASIBLE else None
-
-    def _violation(self, point: FloatArray) -> float:
-        """Largest violation of what this model holds: added rows and changed bounds too."""
-        form, (matrix, lower, upper) = self._state.form, self._state.rows()
-        now = StandardForm(
-            matrix=matrix,
-            row_lower=lower,
-            row_upper=upper,
-            column_lower=self._state.lower,
-            column_upper=self._state.upper,
-            integer=form.integer & (not self._relaxation),
-        )
-        return now.violation(point)
+        now = state.current()
+        if self.relaxation:
+            now = replace(now, integer=np.zeros_like(now.integer))
+        return point if now.violation(point) <= _FEASIBLE else None
 
 
 @contextmanager

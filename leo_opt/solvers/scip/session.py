@@ -1,4 +1,4 @@
-"""One SCIP model of a session."""
+"""A MILP loaded in SCIP."""
 
 from __future__ import annotations
 
@@ -8,17 +8,21 @@ from typing import Any
 
 import numpy as np
 
-from leo_opt.errors import InvalidInputError, SolverError
-from leo_opt.solvers.instances import Instance
+from leo_opt.errors import SolverError
 from leo_opt.solvers.interrupts import InterruptGuard
 from leo_opt.solvers.questions import Answer, Question, Rows, SolverOptions, Termination
-from leo_opt.solvers.scip_plugins import Callbacks, install_callbacks
+from leo_opt.solvers.scip.callback import Callbacks, install_callbacks
+from leo_opt.solvers.scip.parameters import (
+    INFINITY,
+    TOLERANCES,
+    clipped,
+    set_parameters,
+    tolerances_of,
+)
+from leo_opt.solvers.scip.relaxation import ScipRelaxation
+from leo_opt.solvers.session import Session
 from leo_opt.solvers.standard_form import FloatArray, IntArray, StandardForm
-from leo_opt.solvers.state import ModelState
 from leo_opt.solvers.watch import Watch
-
-INFINITY = 1e20
-"""What SCIP takes for infinite."""
 
 _TERMINATION = MappingProxyType(
     {
@@ -36,87 +40,33 @@ _TERMINATION = MappingProxyType(
 )
 """Words for SCIP's status; what is missing is unknown."""
 
-_TOLERANCES = ("numerics/feastol", "numerics/dualfeastol", "numerics/epsilon")
 
-_LEAST_TOLERANCE = 1e-10
-"""SCIP takes smaller ones and tells them back, and its LP solver goes on with this one."""
-
-
-def tolerances_of(options: SolverOptions) -> dict[str, float]:
-    """SCIP's tolerances as options ask for them; integrality has none of its own."""
-    feasibility, integrality = options.feasibility_tolerance, options.integrality_tolerance
-    given = [value for value in (feasibility, integrality) if value is not None]
-    settings = {} if not given else {"numerics/feastol": min(given)}
-    return settings if feasibility is None else {**settings, "numerics/dualfeastol": feasibility}
-
-
-def check_tolerance(name: str, value: object) -> None:
-    """Refuse a tolerance that SCIP would not keep.
-
-    Raises
-    ------
-    InvalidInputError
-        Naming the least that it keeps.
-    """
-    if isinstance(value, int | float) and value < _LEAST_TOLERANCE:
-        raise InvalidInputError(
-            f"SCIP does not keep {name} = {value!r}; the least is {_LEAST_TOLERANCE}"
-        )
-
-
-def _clipped(bounds: FloatArray) -> list[float]:
-    values: list[float] = np.clip(bounds, -INFINITY, INFINITY).tolist()
-    return values
-
-
-def set_parameters(model: Any, settings: Mapping[str, object]) -> None:
-    """Set SCIP's parameters by name; None leaves its own value.
-
-    Raises
-    ------
-    InvalidInputError
-        Naming the one that SCIP does not take.
-    """
-    for name, value in settings.items():
-        if value is None:
-            continue
-        if name in _TOLERANCES[:2]:
-            check_tolerance(name, value)
-        try:
-            model.setParam(name, value)
-        except (KeyError, ValueError, TypeError, LookupError, OSError) as error:
-            raise InvalidInputError(
-                f"SCIP refuses parameter {name} = {value!r}: {error!r}"
-            ) from error
-
-
-class ScipBranchAndBound(Instance):
+class ScipSession(Session):
     """One SCIP model; each question presolves it anew."""
 
-    def __init__(self, state: ModelState, options: SolverOptions) -> None:
-        self._state = state
-        self._options = options
-        self._load()
+    _model: Any = None
+
+    def _relaxed(self) -> Session:
+        return ScipRelaxation(self.solver, self.state, self.options, relaxation=True)
 
     def _load(self) -> None:
         """Build the model as it is now."""
         from pyscipopt import Model
 
-        state = self._state
-        self._model: Any = Model()
+        state = self.state
+        self._close()
+        self._model = Model()
         self._model.hideOutput()
-        self._set_options(self._options)
-        kinds = np.where(state.form.integer, "I", "C")
+        self._set_options(self.options)
+        kinds = np.where(self.form.integer, "I", "C")
+        bounds = (clipped(state.lower), clipped(state.upper))
         self._variables = [
             self._model.addVar(name="", vtype=str(kind), lb=low, ub=high)
-            for kind, low, high in zip(
-                kinds, _clipped(state.lower), _clipped(state.upper), strict=True
-            )
+            for kind, low, high in zip(kinds, *bounds, strict=True)
         ]
         self._rows: list[list[Any]] = []
-        matrix, row_lower, row_upper = state.rows()
-        self.add_rows(Rows(matrix, row_lower, row_upper))
-        self._add_logic(state.form)
+        self._add_rows(Rows(*state.rows()))
+        self._add_logic(self.form)
         self._callbacks = Callbacks(self._variables)
         install_callbacks(self._model, self._callbacks)
 
@@ -151,14 +101,14 @@ class ScipBranchAndBound(Instance):
                     )
 
     @property
-    def tolerances(self) -> dict[str, float]:
+    def tolerances(self) -> Mapping[str, float]:
         """SCIP's own names."""
-        return {name: float(self._model.getParam(name)) for name in _TOLERANCES}
+        return {name: float(self._model.getParam(name)) for name in TOLERANCES}
 
-    def set_bounds(self, columns: IntArray, lower: FloatArray, upper: FloatArray) -> None:
+    def _set_bounds(self, columns: IntArray, lower: FloatArray, upper: FloatArray) -> None:
         """Change column bounds."""
         self._model.freeTransform()
-        for k, low, high in zip(columns, _clipped(lower), _clipped(upper), strict=True):
+        for k, low, high in zip(columns, clipped(lower), clipped(upper), strict=True):
             # SCIP makes an integer variable between 0 and 1 a binary one, which cannot be wider.
             if self._variables[k].vtype() == "BINARY" and (low < 0.0 or high > 1.0):
                 self._model.chgVarType(self._variables[k], "I")
@@ -170,7 +120,7 @@ class ScipBranchAndBound(Instance):
                 self._model.chgVarLb(self._variables[k], low)
                 self._model.chgVarUb(self._variables[k], high)
 
-    def add_rows(self, rows: Rows) -> None:
+    def _add_rows(self, rows: Rows) -> None:
         """Append rows."""
         from pyscipopt.scip import ExprCons
 
@@ -181,9 +131,7 @@ class ScipBranchAndBound(Instance):
             raise SolverError(
                 f"the model has a coefficient of {largest:g}, which is infinite to scip; scale it"
             )
-        for k, (low, high) in enumerate(
-            zip(_clipped(rows.lower), _clipped(rows.upper), strict=True)
-        ):
+        for k, (low, high) in enumerate(zip(clipped(rows.lower), clipped(rows.upper), strict=True)):
             entries = slice(matrix.indptr[k], matrix.indptr[k + 1])
             members = [self._variables[j] for j in matrix.indices[entries]]
             body = _expression(matrix.data[entries], members)
@@ -196,7 +144,7 @@ class ScipBranchAndBound(Instance):
                 [self._model.addCons(ExprCons(body, lhs=left, rhs=right)) for left, right in sides]
             )
 
-    def remove_rows(self, first: int, count: int) -> None:
+    def _remove_rows(self, first: int, count: int) -> None:
         """Delete rows."""
         self._model.freeTransform()
         for parts in self._rows[first : first + count]:
@@ -204,16 +152,18 @@ class ScipBranchAndBound(Instance):
                 self._model.delCons(part)
         del self._rows[first : first + count]
 
-    def forget(self) -> None:
+    def _forget(self) -> None:
         """Drop the transformed problem."""
         self._model.freeTransform()
 
-    def close(self) -> None:
+    def _close(self) -> None:
         """Free the model."""
-        self._callbacks.forget()
-        self._model.freeProb()
+        if self._model is not None:
+            self._callbacks.forget()
+            self._model.freeProb()
+            self._model = None
 
-    def solve(self, question: Question, guard: InterruptGuard) -> Answer:
+    def _solve(self, question: Question, guard: InterruptGuard) -> Answer:
         """Answer one question."""
         model = self._model
         model.freeTransform()
