@@ -422,6 +422,13 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
         ),
         "encoding-noise-for-pre": ("-1 if muted else", "columns[layer][unit] if muted else"),
     },
+    "solvers/scaling.py": {
+        "scale-matrix": ("np.ldexp(matrix.data, -self", "np.ldexp(matrix.data, self"),
+        "scale-stop": ("(stop - question.constant) * factor", "stop * factor"),
+        "scale-bound": ("bound / factor + question.constant", "bound / factor"),
+        "scale-duals": ("answer.row_duals / factor", "answer.row_duals"),
+        "scale-integers": (" | (width == 0.0) | form.integer", " | (width == 0.0)"),
+    },
     "strategies/layer_model.py": {
         "model-incumbent-for-bound": (
             "bound = answer.objective_bound",

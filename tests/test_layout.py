@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import networkx as nx
 import pytest
 
 import leo_opt
@@ -107,6 +108,25 @@ def test_peers_of_a_row_import_in_one_direction_only() -> None:
     }
     both = {(a, b) for a, b in edges if a != b and (b, a) in edges}
     assert not both
+
+
+def test_no_module_imports_itself_by_way_of_others() -> None:
+    """Not for the sake of annotations, either: what needs the other is one thing with it."""
+    paths = {
+        ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(
+            ".__init__"
+        ): path
+        for path in modules()
+    }
+    arrows = nx.DiGraph()
+    for name, path in paths.items():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.module in paths | {"leo_opt": PACKAGE}:
+                for alias in node.names:
+                    whole = f"{node.module}.{alias.name}"
+                    arrows.add_edge(name, whole if whole in paths else node.module)
+    circles = [part for part in nx.strongly_connected_components(arrows) if len(part) > 1]
+    assert not circles
 
 
 def test_import_is_quick() -> None:

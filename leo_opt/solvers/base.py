@@ -1,20 +1,50 @@
-"""The contract between this package and any MILP solver.
+"""The contract between this package and any MILP solver: all that an author of a backend must know.
 
-A `Solver` opens a `Session` on a compiled model; a session answers many questions about it. An
-answer is a value: infeasible, a limit and an error are answers, and prove nothing. A new solver
-is a subclass of each: it writes the methods with an underscore, and whatever they throw becomes a
-`SolverError` here.
+A backend is two classes. A `Solver` says what it is and opens sessions; a `Session` is one model
+loaded in it, and answers many questions about that model. An author writes the methods with an
+underscore, and class attributes; all others are inherited.
+
+`Solver`: `name`, `package`, `install`, `features`, `smallest_entry` and `checks_options`, and
+
+* `_version()` and `_licence(probe)`, which take no licence unless `probe` is True;
+* `_open(state, options)`, which returns a session or raises `InvalidInputError` for an option that
+  the solver does not know;
+* where the usual answer is wrong, `_available()` and `size(form)`.
+
+`Session`: `tolerances` and
+
+* `_solve(question, guard)`: always a maximisation. The answer has a termination word, the dual
+  bound, the best point, and, of a linear relaxation, `row_duals` or a `ray`; nodes and iterations
+  where they are known. Everything else is filled in. A dual bound is a true one or None.
+* `_set_bounds(columns, lower, upper)`, `_add_rows(rows)`, `_remove_rows(first, count)`: changes of
+  the model. `self.state` has them already, but for the rows that are being added.
+* `_close()`: gives memory and licence back.
+* `_load()`: makes the solver's object from `self.state`. A backend that reads the state anew for
+  each question has no object, and leaves this and the three changes empty.
+* `_relaxed()`: a second session, made with `relaxation=True`, for the linear relaxations of a MILP,
+  where the solver had better not mix them; `self.relaxation` then says which of the two it is.
+* `_forget()`: drops the basis and all else that an earlier question left behind.
+* `_guards(question)`: False where Ctrl-C may pass as it is.
+
+What is promised to a backend: all arrays are float64 or int64 of the right size, checked, matrices
+in compressed rows, and columns and objectives in units in which they are of usual size (`scaling`).
+It never sees the caller's units: `self.form` and `self.state` are in its own. Matrices hold no
+entry up to `smallest_entry`. What a question needs is in `features`. A `Watch` does the work of a
+callback, and calls the caller's functions, which must not raise through a solver's C code.
+
+What is asked of it: it prints nothing, and what it throws is no evidence of anything. An exception
+of a solve is an answer with the word `error`, after which `_load` is called again; one of a change
+is the end of the session, and any other a `SolverError`. Answers are doubted (`doubts`) before
+anybody sees them. `leo_opt.testing.check_solver` holds a backend to all this.
 """
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from importlib.util import find_spec
-from typing import final
+from abc import abstractmethod
 
-from leo_opt.errors import SolverError, SolverNotAvailableError
+from leo_opt.errors import SolverError
 from leo_opt.solvers.border import border
-from leo_opt.solvers.licences import Licence
+from leo_opt.solvers.identity import SolverIdentity
 from leo_opt.solvers.questions import Feature, SolverOptions
 from leo_opt.solvers.scaling import scale
 from leo_opt.solvers.session import Session
@@ -22,93 +52,18 @@ from leo_opt.solvers.standard_form import StandardForm
 from leo_opt.solvers.state import ModelState
 
 
-class Solver(ABC):
-    """A solver by name.
+class Solver(SolverIdentity):
+    """A solver that opens sessions on models.
 
     Attributes
     ----------
-    name
-        The word that names it.
-    package, install
-        The Python package it needs, and the command that installs it.
-    features
-        What it offers.
-    smallest_entry
-        Matrix entries up to this magnitude would be dropped by the solver without a word; they
-        are left out by hand, and their rows widened by what they could have contributed.
-    checks_options
-        Whether an option in `SolverOptions.extra` that it does not know is refused; what is not
-        checked is not said to be in force.
+    name, package, install, features, smallest_entry, checks_options
+        See `SolverIdentity`.
     """
-
-    name: str
-    package: str
-    install: str
-    features: frozenset[Feature]
-    smallest_entry: float = 0.0
-    checks_options: bool = True
-
-    # What a backend writes.
-
-    def _available(self) -> bool:
-        """Whether the package is installed; imports nothing and takes no licence."""
-        return find_spec(self.package) is not None
-
-    @abstractmethod
-    def _version(self) -> str:
-        """The solver's own version; takes no licence."""
-
-    @abstractmethod
-    def _licence(self, probe: bool) -> Licence:
-        """What the licence allows; `probe` as in `licence`."""
-
-    def size(self, form: StandardForm) -> tuple[int, int]:
-        """Rows and columns of a model as the solver's licence counts them."""
-        return form.rows + len(form.indicators) + len(form.sos), form.columns
 
     @abstractmethod
     def _open(self, state: ModelState, options: SolverOptions) -> Session:
         """A session on `state.form`, which has no entries up to `smallest_entry`."""
-
-    # What everybody uses.
-
-    @final
-    def available(self) -> bool:
-        """Whether the package is installed; imports nothing and takes no licence."""
-        with border(self.name, "say whether it is installed"):
-            return self._available()
-
-    @final
-    def require(self) -> None:
-        """Refuse to go on without the solver.
-
-        Raises
-        ------
-        SolverNotAvailableError
-            If its package is not installed, with the command that installs it.
-        """
-        if not self.available():
-            raise SolverNotAvailableError(
-                f"solver {self.name} needs {self.package}: {self.install}"
-            )
-
-    @final
-    def version(self) -> str:
-        """The solver's own version; takes no licence."""
-        with border(self.name, "tell its version"):
-            return self._version()
-
-    @final
-    def licence(self, probe: bool = False) -> Licence:
-        """What the licence allows, as files and environment tell.
-
-        Parameters
-        ----------
-        probe
-            Start the solver to find out.
-        """
-        with border(self.name, "tell its licence"):
-            return self._licence(probe)
 
     def open(self, form: StandardForm, options: SolverOptions | None = None) -> Session:
         """Load a compiled model.

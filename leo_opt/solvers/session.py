@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from types import MappingProxyType, TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -23,6 +23,7 @@ from leo_opt.solvers.arguments import read_array, read_constant, read_limit, rea
 from leo_opt.solvers.attempts import attempt
 from leo_opt.solvers.border import ForeignError, border
 from leo_opt.solvers.doubts import blur_of, doubt
+from leo_opt.solvers.identity import SolverIdentity
 from leo_opt.solvers.interrupts import InterruptGuard
 from leo_opt.solvers.questions import (
     Answer,
@@ -36,9 +37,6 @@ from leo_opt.solvers.questions import (
 from leo_opt.solvers.scaling import scale_objective
 from leo_opt.solvers.standard_form import FloatArray, IntArray, StandardForm
 from leo_opt.solvers.state import ModelState, RowHandle
-
-if TYPE_CHECKING:
-    from leo_opt.solvers.base import Solver
 
 _TOLERANCE = 1e-6
 """Violation of a row, with coefficients of about 1, that solvers allow by default."""
@@ -62,7 +60,11 @@ class Session(ABC):
     """
 
     def __init__(
-        self, solver: Solver, state: ModelState, options: SolverOptions, relaxation: bool = False
+        self,
+        solver: SolverIdentity,
+        state: ModelState,
+        options: SolverOptions,
+        relaxation: bool = False,
     ) -> None:
         self.solver = solver
         self.state = state

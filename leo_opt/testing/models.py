@@ -132,7 +132,7 @@ def certified(form: StandardForm, objective: FloatArray, answer: Answer, lower: 
 
 def enumerated_maximum(session: Session, objective: FloatArray) -> float | None:
     """Maximum of a mixed-binary model: a certified linear program for each binary assignment."""
-    form, best = session.form, None
+    form, best = session.current(), None
     binaries = np.flatnonzero(form.integer)
     for values in itertools.product((0.0, 1.0), repeat=binaries.size):
         lower, upper = form.column_lower.copy(), form.column_upper.copy()

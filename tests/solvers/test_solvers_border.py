@@ -116,6 +116,89 @@ def test_a_solve_that_throws_is_an_answer() -> None:
         session.fix([0], [1.0])  # the model is what it was
 
 
+class ListSession(FragileSession):
+    """Keeps the model in lists of its own, as solvers do, and loses them when a solve throws."""
+
+    lists: dict[str, list[float]]
+
+    def _load(self) -> None:
+        self.act("load")
+        _, rows, _ = self.state.rows()
+        self.lists = {"lower": self.state.lower.tolist(), "rows": rows.tolist()}
+
+    def _relaxed(self) -> Session:
+        return ListSession(self.solver, self.state, self.options, relaxation=True)
+
+    def _solve(self, question: Question, guard: InterruptGuard) -> Answer:
+        if self.broken:
+            self.lists.clear()
+            raise ArithmeticError
+        _, rows, _ = self.state.rows()
+        assert self.lists == {"lower": self.state.lower.tolist(), "rows": rows.tolist()}
+        return Answer(Termination.TIME_LIMIT, message=f"relaxation: {self.relaxation}")
+
+    @property
+    def broken(self) -> bool:
+        assert isinstance(self.solver, Fragile)
+        return ("relaxed" if self.relaxation else "whole") in self.solver.broken
+
+    def _set_bounds(self, columns, lower, upper) -> None:
+        for column, value in zip(columns, lower, strict=True):
+            self.lists["lower"][column] = value
+
+    def _add_rows(self, rows: Rows) -> None:
+        self.lists["rows"] += rows.lower.tolist()
+
+    def _remove_rows(self, first: int, count: int) -> None:
+        del self.lists["rows"][first : first + count]
+
+
+class ListSolver(Fragile):
+    def _open(self, state: ModelState, options: SolverOptions) -> Session:
+        return ListSession(self, state, options)
+
+
+@pytest.mark.parametrize("kind", ["whole", "relaxed"])
+def test_what_a_solve_has_lost_is_loaded_again_before_anything_else(kind: str) -> None:
+    """Each change reaches each object once, whether it was made before the loss or after."""
+    form, objective, _ = knapsack()
+    row = np.ones((1, form.columns))
+    solver = ListSolver()
+    with solver.open(form) as session:
+        for relaxation in (False, True):
+            answer = session.maximize(objective, relaxation=relaxation)
+            assert answer.message == f"relaxation: {relaxation}"
+        first = session.add_rows(row, [-3.0], [9.0])
+        second = session.add_rows(row, [-4.0], [9.0])
+        for change in (
+            lambda: session.fix([1], [1.0]),
+            lambda: session.remove(first),
+            lambda: session.add_rows(row, [-5.0], [9.0]),
+            lambda: session.remove(second),
+            session.forget,
+        ):
+            solver.broken = (kind,)
+            assert session.maximize(objective, relaxation=kind == "relaxed").message
+            solver.broken = ()
+            change()
+            for relaxation in (False, True):
+                answer = session.maximize(objective, relaxation=relaxation)
+                assert answer.termination_condition == "maxTimeLimit"
+
+
+def test_a_model_that_cannot_be_loaded_again_answers_nothing() -> None:
+    form, objective, _ = knapsack()
+    solver = ListSolver()
+    with solver.open(form) as session:
+        solver.broken = ("whole",)
+        assert session.maximize(objective).termination_condition == "error"
+        solver.broken = ("load",)
+        with pytest.raises(SolverError, match="fragile could not load the model again"):
+            session.maximize(objective)
+    with pytest.raises(SolverError, match="fragile could not open a session"):
+        solver.open(form)
+
+
 CHANGES: dict[str, Callable[[Session], object]] = {
     "bounds": lambda session: session.fix([0], [1.0]),
     "rows": lambda session: session.add_rows(np.ones((1, session.form.columns)), [0.0], [1.0]),

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from leo_opt.errors import InvalidInputError, SolverError
-from leo_opt.solvers.base import Solver
 from leo_opt.solvers.gurobi import environment
 from leo_opt.solvers.gurobi.callback import GurobiCallback, split_sides
+from leo_opt.solvers.identity import SolverIdentity
 from leo_opt.solvers.interrupts import InterruptGuard
 from leo_opt.solvers.questions import (
     Answer,
@@ -62,7 +62,7 @@ class GurobiSession(Session):
     _model: Any = None
 
     def __init__(
-        self, solver: Solver, state: ModelState, options: SolverOptions, lent: Any = None
+        self, solver: SolverIdentity, state: ModelState, options: SolverOptions, lent: Any = None
     ) -> None:
         self._lent = self._environment = lent
         super().__init__(solver, state, options, relaxation=lent is not None)
