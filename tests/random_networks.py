@@ -127,7 +127,7 @@ def structured(generator: Generator, network: Network) -> Network:
             layers[index] = Layer(layer.weight, layer.bias, tags)
     if len(layers) > 1 and generator.random() < 0.7:
         _add_lanes(generator, layers, int(generator.integers(len(layers) - 1)))
-    if generator.random() < 0.5:
+    if generator.random() < 0.25:
         layers = [Layer(csr_array(part.weight), part.bias, part.activation) for part in layers]
     return Network(tuple(layers))
 
