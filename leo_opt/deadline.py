@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from numbers import Real
 
 from leo_opt.errors import InvalidInputError
 
@@ -36,7 +37,7 @@ class Deadline:
         if isinstance(time_limit, Deadline):
             return time_limit
         check_limit(time_limit)
-        return cls(time_limit)
+        return cls(None if time_limit is None else float(time_limit))
 
     @classmethod
     def until(cls, ends_at: float | None, seconds: float | None) -> Deadline:
@@ -85,7 +86,7 @@ def check_limit(time_limit: float | Deadline | None) -> None:
     """
     if time_limit is None or isinstance(time_limit, Deadline):
         return
-    if isinstance(time_limit, bool) or not isinstance(time_limit, (int, float)):
+    if isinstance(time_limit, bool) or not isinstance(time_limit, Real):
         raise InvalidInputError(
             f"time_limit is {time_limit!r}; give a number of seconds, or None for no limit"
         )

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
+from fractions import Fraction
 from typing import Any
 
 import click
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
@@ -42,6 +44,11 @@ def test_what_is_no_limit_is_refused(limit: Any) -> None:
     net = Network.from_arrays([[[1.0]], [[1.0]]], [[0.0], [0.0]])
     with pytest.raises(InvalidInputError, match="time_limit is"):
         classify(net, Box(0, 1), time_limit=limit)
+
+
+@pytest.mark.parametrize("limit", [np.int64(60), np.float32(60.0), Fraction(60)])
+def test_a_number_of_any_type_is_a_limit(limit: Any) -> None:
+    assert Deadline.of(limit).seconds == 60.0
 
 
 def test_on_the_command_line_the_clock_runs_while_a_command_is_imported(

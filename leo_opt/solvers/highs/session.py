@@ -255,24 +255,34 @@ class HighsSession(Session):
         if condition in (Termination.INFEASIBLE, Termination.UNKNOWN):
             _, known, values = highs.getDualRay()
             ray = np.array(values) if known else None
-        feasible = info.primal_solution_status == _FEASIBLE
+        point, message = self._point(solved, name)
         return Answer(
             termination_condition=condition,
             objective_bound=info.objective_function_value if solved else None,
-            point=np.array(solution.col_value) if feasible else None,
+            point=point,
             row_duals=np.array(solution.row_dual) if solved else None,
             ray=ray,
             iterations=max(0, int(info.simplex_iteration_count)),
-            message=name,
+            message=message,
         )
+
+    def _point(self, solved: bool, name: str) -> tuple[FloatArray | None, str]:
+        """The point that HiGHS has found, and its status with what is to be said about it."""
+        info, solution = self._highs.getInfo(), self._highs.getSolution()
+        if info.primal_solution_status == _FEASIBLE:
+            return np.array(solution.col_value), name
+        if not (solved and solution.value_valid):
+            return None, name
+        # Found optimal in units of its own; here rows are violated by more than the tolerance.
+        violation = f"the point violates rows by {info.max_primal_infeasibility:.2g}"
+        return np.array(solution.col_value), f"{name}; {violation}"
 
     def _read(self, watch: Watch) -> Answer:
         """The answer of branch and bound."""
         info, name = self._highs.getInfo(), self._status()
-        point = watch.confirmed
-        if point is None and info.primal_solution_status == _FEASIBLE:
-            point = np.array(self._highs.getSolution().col_value)
         condition = _condition(name, watch)
+        found, message = self._point(condition == Termination.OPTIMAL, name)
+        point = found if watch.confirmed is None else watch.confirmed
         stopped = condition == Termination.OBJECTIVE_LIMIT
         return Answer(
             termination_condition=condition,
@@ -281,7 +291,7 @@ class HighsSession(Session):
             point=point,
             nodes=max(0, int(info.mip_node_count)),
             iterations=max(0, int(info.simplex_iteration_count)),
-            message=name,
+            message=message,
         )
 
 
