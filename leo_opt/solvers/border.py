@@ -7,8 +7,6 @@ of the solver behind them. Nothing of that is evidence of anything, and none of 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from leo_opt.errors import LeoOptError, SolverError
 
@@ -22,9 +20,11 @@ class ForeignError(SolverError):
     """A binding has thrown something of its own, which is the cause of this error."""
 
 
-@contextmanager
-def border(solver: str, act: str) -> Iterator[None]:
-    """Turn what a binding throws into a `ForeignError`; Ctrl-C and our own errors pass.
+class border:  # noqa: N801
+    """A context that turns what a binding throws into a `ForeignError`.
+
+    Ctrl-C and our own errors pass. It is no generator, since contextlib would let a StopIteration
+    through.
 
     Parameters
     ----------
@@ -36,13 +36,18 @@ def border(solver: str, act: str) -> Iterator[None]:
     ForeignError
         Naming both, and what was thrown.
     """
-    try:
-        yield
-    except LeoOptError:
-        raise
-    except Exception as error:
-        _log.debug("%s could not %s", solver, act, exc_info=True)
-        said = " ".join(str(error).split())[:_LONGEST]
+
+    def __init__(self, solver: str, act: str) -> None:
+        self._solver, self._act = solver, act
+
+    def __enter__(self) -> None:
+        """Nothing to begin."""
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if not isinstance(error, Exception) or isinstance(error, LeoOptError):
+            return
+        _log.debug("%s could not %s", self._solver, self._act, exc_info=error)
+        said = " ".join(str(error).split())[:_LONGEST] or "no message"
         raise ForeignError(
-            f"{solver} could not {act}: {type(error).__name__}: {said or 'no message'}"
+            f"{self._solver} could not {self._act}: {type(error).__name__}: {said}"
         ) from error

@@ -63,6 +63,7 @@ def doubt(
     blur
         What to widen its bound by.
     """
+    answer = _of_this_model(answer, state)
     condition, message = answer.termination_condition, answer.message
     bound = finite(answer.objective_bound) if has_bounds else None
     duals = None if answer.row_duals is None else one_sided(answer.row_duals, state)
@@ -89,6 +90,25 @@ def doubt(
         row_duals=duals,
         ray=checked_ray(answer.ray, state),
         message=message,
+    )
+
+
+def _of_this_model(answer: Answer, state: ModelState) -> Answer:
+    """An answer without the vectors that have another size than the model."""
+
+    def read(name: str, vector: FloatArray | None, size: int) -> FloatArray | None:
+        if vector is None or np.shape(vector) == (size,):
+            return vector
+        said.append(f"; {name} has shape {np.shape(vector)} and not ({size},)")
+        return None
+
+    said: list[str] = []
+    point = read("the point", answer.point, state.form.columns)
+    duals = read("the vector of row duals", answer.row_duals, state.row_count)
+    ray = read("the ray", answer.ray, state.row_count)
+    message = "".join([answer.message, *said])
+    return (
+        replace(answer, point=point, row_duals=duals, ray=ray, message=message) if said else answer
     )
 
 

@@ -384,7 +384,7 @@ class Session(ABC):
             asked = replace(question, stop_below=question.stop_below - blur)
         answer = replace(
             attempt(self._answer, asked, self.solver.features, self._guards(asked)),
-            tolerances=self._fixed_tolerances,
+            tolerances=self.tolerances_in_force,
             solver=f"{self.solver.name} {self._version}",
         )
         solved = question.relaxation and answer.termination_condition == Termination.OPTIMAL
@@ -405,7 +405,7 @@ class Session(ABC):
             return Answer(Termination.ERROR, message=str(error))
 
     @lazy
-    def _fixed_tolerances(self) -> Mapping[str, float]:
+    def tolerances_in_force(self) -> Mapping[str, float]:
         """The tolerances, read once: options do not change in a session."""
         with border(self.solver.name, "tell its tolerances"):
             return MappingProxyType(dict(self.tolerances))

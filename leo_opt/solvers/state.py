@@ -184,6 +184,11 @@ class ModelState:
             first += rows.lower.size
         raise InvalidInputError("these rows are not in the session; remove each handle once")
 
+    @property
+    def row_count(self) -> int:
+        """Number of the form's rows and the added ones."""
+        return self.form.rows + sum(rows.lower.size for _, rows in self._added)
+
     def rows(self) -> tuple[Any, FloatArray, FloatArray]:
         """Matrix, lower and upper sides of the form's rows and then the added ones."""
         if not self._added:

@@ -176,5 +176,5 @@ def run_milp(job: MilpJob) -> list[Finding]:
 
 def premise_of(session: Session, margin: float) -> Premise:
     """What must be believed for a bound of this session; names the solver that "auto" took."""
-    tolerances = tuple(sorted(session.tolerances.items()))
+    tolerances = tuple(sorted(session.tolerances_in_force.items()))
     return Premise(session.solver.name, session.solver.version(), margin, tolerances)

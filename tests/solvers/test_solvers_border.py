@@ -26,8 +26,9 @@ from leo_opt.solvers import (
     find,
     survey,
 )
-from leo_opt.solvers.border import border
+from leo_opt.solvers.border import ForeignError, border
 from leo_opt.strategies import STRATEGIES
+from leo_opt.strategies.jobs import premise_of
 from leo_opt.testing.models import knapsack, small_form
 
 
@@ -85,6 +86,9 @@ class FragileSession(Session):
 
     def _remove_rows(self, first: int, count: int) -> None:
         self.act("removal")
+
+    def _forget(self) -> None:
+        self.act("memory")
 
     def _close(self) -> None:
         self.act("close")
@@ -201,6 +205,7 @@ def test_a_model_that_cannot_be_loaded_again_answers_nothing() -> None:
 
 CHANGES: dict[str, Callable[[Session], object]] = {
     "bounds": lambda session: session.fix([0], [1.0]),
+    "memory": lambda session: session.forget(),
     "rows": lambda session: session.add_rows(np.ones((1, session.form.columns)), [0.0], [1.0]),
 }
 
@@ -232,6 +237,35 @@ def test_the_rest_of_a_session() -> None:
     with pytest.raises(SolverError, match="error in input data of tolerances"):
         session.maximize(objective)
     session.close()  # what fails at the end hides nothing that was answered before
+
+
+@pytest.mark.parametrize("thrown", [StopIteration(), MemoryError(), RecursionError("deep")])
+def test_whatever_is_thrown_stops_at_the_border(thrown: Exception) -> None:
+    with pytest.raises(ForeignError, match=type(thrown).__name__), border("any", "do"):
+        raise thrown
+
+
+def test_vectors_of_another_size_are_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    form, objective, _ = knapsack()
+    vector = np.ones(form.columns + form.rows + 1)
+    told = Answer(
+        Termination.OPTIMAL, objective_bound=9.0, point=vector, row_duals=vector, ray=vector
+    )
+    monkeypatch.setattr(FragileSession, "_solve", lambda *_: told)
+    with Fragile().open(form) as session:
+        answer = session.maximize(objective)
+    assert (answer.point, answer.row_duals, answer.ray) == (None, None, None)
+    assert answer.message.count("has shape") == 3
+
+
+def test_what_a_bound_rests_on_is_asked_of_a_solver_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A solver that has failed since may not even start again to tell its tolerances."""
+    told = [{"tolerance": 0.5}]
+    monkeypatch.setattr(FragileSession, "tolerances", property(lambda _: told.pop()))
+    form, objective, _ = knapsack()
+    with Fragile().open(form) as session:
+        session.maximize(objective)
+        assert premise_of(session, 1.0).tolerances == (("tolerance", 0.5),)
 
 
 def test_ctrl_c_and_our_own_errors_pass_the_border() -> None:
