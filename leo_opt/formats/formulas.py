@@ -175,7 +175,7 @@ def _implies(formula: Expression, scope: Scope, positive: bool) -> Cases:
 
 
 def _let(formula: Expression, scope: Scope, positive: bool) -> Cases:
-    return to_cases(formula[2], bind(formula, scope), positive)
+    return to_cases(*bind(formula, scope), positive)
 
 
 _COMPARISONS: Mapping[str, tuple[tuple[int, bool], ...]] = MappingProxyType(

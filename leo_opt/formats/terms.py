@@ -87,8 +87,8 @@ def expect(expression: Expression, length: int) -> None:
         )
 
 
-def bind(expression: Expression, scope: Scope) -> Scope:
-    """The scope of what stands inside (let ((name value) ...) inside).
+def bind(expression: Expression, scope: Scope) -> tuple[Expression, Scope]:
+    """What stands inside (let ((name value) ...) inside), and its scope.
 
     Raises
     ------
@@ -104,7 +104,7 @@ def bind(expression: Expression, scope: Scope) -> Scope:
         if pair[0] in values:
             raise FileFormatError(f"{show(expression)} binds {pair[0]} twice")
         values[pair[0]] = pair[1]
-    return scope.define(values)
+    return expression[2], scope.define(values)
 
 
 def check_name(name: str) -> None:
@@ -130,7 +130,7 @@ def linear(term: Expression, scope: Scope) -> Linear:
     if isinstance(term, str):
         return _symbol(term, scope)
     if term and term[0] == "let":
-        return linear(term[2], bind(term, scope))
+        return linear(*bind(term, scope))
     operands = [linear(part, scope) for part in term[1:]]
     operator = term[0] if term else None
     if not isinstance(operator, str) or operator not in _OPERATORS or not operands:
