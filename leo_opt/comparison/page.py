@@ -47,8 +47,12 @@ def write_page(
         parts.append(f'<p><img alt="{escape(name)}" src="data:image/png;base64,{code}"></p>')
     parts += [_table(table) for table in tables]
     return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>Comparison</title>'
-        f"<style>{_STYLE}</style></head>\n<body>\n" + "\n".join(parts) + "\n</body></html>\n"
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        # Without it, telephones show a page as if it were 980 pixels wide, in tiny letters.
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>Comparison</title><style>{_STYLE}</style></head>\n<body>\n"
+        + "\n".join(parts)
+        + "\n</body></html>\n"
     )
 
 

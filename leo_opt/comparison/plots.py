@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 _STYLES = ("-", "--", "-.", ":")
 _WIDTH = 5.2
 """Inches of a figure, with one panel below the other: narrow screens shrink it, and its letters."""
+_PANEL, _ROW = 3.4, 0.2
+"""Inches of the height of a panel, and of each line of its legend."""
 _SMALL, _LARGE = 9, 11
 """Points of letters."""
 _LEAST_FACTOR = 2.0
@@ -71,9 +74,11 @@ def _draw_profiles(
     panels = _panels(entries, clock)
     if not panels:
         return None
-    figure = figure_class(figsize=(_WIDTH, 4.2 * len(panels)), layout="constrained")
-    axes = figure.subplots(len(panels), 1, squeeze=False).ravel()
-    names = list(dict.fromkeys(entry.cell["formulation"] for entry in entries))
+    heights = [_PANEL + _ROW * len(lines) for lines in panels.values()]
+    figure = figure_class(figsize=(_WIDTH, sum(heights)), layout="constrained")
+    grid = {"height_ratios": heights}
+    axes = figure.subplots(len(panels), 1, squeeze=False, gridspec_kw=grid).ravel()
+    looks = _looks([profile.contestant for lines in panels.values() for profile in lines])
     for axis, (title, lines) in zip(axes, panels.items(), strict=True):
         ratios = np.concatenate([[_LEAST_FACTOR], *(profile.ratios for profile in lines)])
         end = 1.05 * float(ratios.max())
@@ -81,14 +86,31 @@ def _draw_profiles(
         for place, profile in enumerate(lines):
             who = profile.contestant
             # Panels of one solver share colours; among solvers each line has its own.
-            k = place if several else names.index(who.formulation)
-            label = who.label if several else f"{who.formulation} {who.settings}".strip()
+            label = who.label if several else _within(who)
+            colour, style = (f"C{place % 10}", "-") if several else looks[label]
             label = f"{label} ({profile.ratios.size} of {profile.questions})"
-            style = _STYLES[k // 10 % len(_STYLES)]
-            _draw_profile(axis, profile, end, colour=f"C{k % 10}", style=style, label=label)
+            _draw_profile(axis, profile, end, colour=colour, style=style, label=label)
         _decorate(axis, title, end)
-        axis.legend(fontsize=_SMALL, loc="lower right")
+        # Below the axes, where it hides no line.
+        axis.legend(fontsize=_SMALL, loc="upper center", bbox_to_anchor=(0.5, -0.2))
     return figure
+
+
+def _within(who: Contestant) -> str:
+    """What tells a contestant from others of its solver."""
+    return f"{who.formulation} {who.settings}".strip()
+
+
+def _looks(everybody: Sequence[Contestant]) -> dict[str, tuple[str, str]]:
+    """Colour and style by name: a formulation has a colour, and each of its settings a style."""
+    formulations = list(dict.fromkeys(who.formulation for who in everybody))
+    looks: dict[str, tuple[str, str]] = {}
+    used = Counter[str]()
+    for label, who in {_within(who): who for who in everybody}.items():
+        colour = f"C{formulations.index(who.formulation) % 10}"
+        looks[label] = colour, _STYLES[used[colour] % len(_STYLES)]
+        used[colour] += 1
+    return looks
 
 
 def _panels(entries: Sequence[Entry], clock: str) -> dict[str, list[Profile]]:

@@ -7,6 +7,7 @@ import pytest
 from comparison.small_plans import entry
 
 from leo_opt.comparison import plots, summarise
+from leo_opt.comparison.page import write_page
 from leo_opt.comparison.record import Entry
 
 figure_module = pytest.importorskip("matplotlib.figure", reason="plots need matplotlib")
@@ -58,6 +59,28 @@ def test_letters_are_large_enough_on_a_narrow_screen() -> None:
         words = [axis.title, axis.xaxis.label, axis.yaxis.label]
         words += [*axis.get_xticklabels(), *axis.get_yticklabels(), *axis.get_legend().get_texts()]
         assert min(word.get_fontsize() for word in words) * pixels >= 9.0
+
+
+def test_lines_of_a_panel_differ_and_its_legend_hides_none() -> None:
+    """Also where one formulation takes part with several settings."""
+    entries = results()
+    for solver in ("highs", "scip"):
+        entries += [
+            entry(unit, name, solver, bounds="interval")
+            for unit in range(5)
+            for name in ("big-m", "partition")
+        ]
+    figure = plots._draw_profiles(figure_module.Figure, entries, "wall")
+    figure.draw_without_rendering()
+    for axis in figure.axes:
+        looks = {(line.get_color(), line.get_linestyle()) for line in axis.lines}
+        assert len(looks) == len(axis.lines)
+        assert axis.get_legend().get_window_extent().y1 < axis.get_window_extent().y0
+    assert [len(axis.lines) for axis in figure.axes] == [4, 4, 2]
+
+
+def test_the_page_is_as_wide_as_the_screen() -> None:
+    assert 'name="viewport" content="width=device-width' in write_page("fine", [], [], {}, [])
 
 
 def test_where_nobody_solved_anything_there_is_no_plot() -> None:
