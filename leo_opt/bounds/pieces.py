@@ -156,7 +156,7 @@ def _substitute(
     """Tighten the intervals (N, n_out) of a layer that contain zero by backward substitution."""
     rows, units = np.nonzero((low < 0.0) & (high > 0.0) & network.layers[index].phased)
     low, high = low.copy(), high.copy()
-    work = 2 * sum(layer.weight.size for layer in network.layers[:index])
+    work = 2 * sum(layer.parameters for layer in network.layers[:index])
     count = max(1, min(_MOST_ROWS, int(_MOST_WORK / work)))
     for start in range(0, rows.size, count):
         if deadline.passed:

@@ -9,6 +9,7 @@ import pytest
 from oracle import exact_ranges
 from random_networks import random_case
 from rationals import drifting, exact, exact_dot, random_ends
+from scipy.sparse import csr_array
 from seeds import seeds
 
 from leo_opt.bounds import propagate
@@ -20,6 +21,7 @@ from leo_opt.bounds.pieces import (
     _intervals,
     _rectify,
     bound_pieces,
+    boxes_at_once,
 )
 from leo_opt.domain import Box, Boxes
 from leo_opt.network import Layer, Network
@@ -80,6 +82,17 @@ def test_rounding_is_paid_for_on_cancelling_rows(seed: int, factor: float) -> No
             for unit, (low, high) in enumerate(units):
                 assert Fraction(lower[layer][row, unit]) <= low
                 assert Fraction(upper[layer][row, unit]) >= high
+
+
+def test_sparse_weights_without_an_entry_are_bounded() -> None:
+    """How many rows go at once is reckoned from the entries, of which there may be none."""
+    none = Layer(csr_array((2, 1)), [1.0, -1.0], "relu")
+    network = Network((none, Layer([[1.0, 1.0]], [-1.0], "relu"), Layer([[1.0]], [0.0])))
+    wide = [np.full((1, 2), -3.0), np.full((1, 1), -3.0), np.full((1, 1), -3.0)]
+    pieces = Boxes(np.zeros((1, 1)), np.ones((1, 1)))
+    lower, upper = bound_pieces(network, pieces, wide, [-side for side in wide])
+    assert lower[1][0, 0] <= 0.0 <= upper[1][0, 0]
+    assert boxes_at_once(network) >= 1
 
 
 def test_bounds_are_about_as_tight_as_crown() -> None:
