@@ -224,10 +224,10 @@ def formulate(
           lower < 0 < upper in a layer with phases, absent elsewhere and in relaxations (the
           name `active` belongs to Pyomo);
         - `scaled_pre[l, u]`: variable, `scale[l, u] * (pre - shift[l, u])`, for units that are
-          neither stably inactive nor constant; `scale` is a dictionary of powers of two, `shift`
-          one of middles of intervals, 0 where unstable;
+          neither stably inactive nor constant, nor identity lanes, which are the variable that
+          they carry; `scale` is a dictionary of powers of two, `shift` one of middles of
+          intervals, 0 where unstable;
         - `scaled_post[l, u]`: variable, `scale[l, u]` times the post-activation, where unstable;
-        - `lanes[l, u]`: the variable that an identity lane carries; it has none of its own;
         - `affine[l, u]`: the row that defines `scaled_pre[l, u]`; absent where the interval is so
           narrow that it would be noise: the unit may then be anywhere in it, `post` is `pre`, and
           it has no binary variable;

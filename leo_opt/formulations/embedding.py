@@ -271,7 +271,6 @@ class _Rows:
     post: dict[Any, Any]
     scale: dict[Address, float]
     shift: dict[Address, float]
-    lanes: dict[Address, Any]
     units: list[Unit]
     sums: SumBounds
 
@@ -283,7 +282,6 @@ def _add_layer(
     for unit in np.flatnonzero(plan.lanes >= 0).tolist():
         carried = columns.variables[plan.lanes[unit]]
         variables.pre[index, unit] = variables.post[index, unit] = carried
-        rows.lanes[index, unit] = carried
     for unit in plan.held.tolist():
         address = index, unit
         scale, shift = float(np.ldexp(1.0, plan.exponent[unit])), float(plan.shift[unit])
@@ -373,7 +371,7 @@ def embed(
     variables = _add_unit_variables(block, plans, formulation)
     reads = (columns.scaling, *(plan.outputs for plan in plans[:-1]))
     sums = SumBounds(network, domain, bounds, reads)
-    rows = _Rows(formulation.writes_affine, {}, {}, {}, {}, {}, {}, [], sums)
+    rows = _Rows(formulation.writes_affine, {}, {}, {}, {}, {}, [], sums)
     posts = []
     for index, (layer, plan) in enumerate(zip(network.layers, plans, strict=True)):
         columns = _add_layer(index, layer, plan, columns, variables, rows)
@@ -387,7 +385,7 @@ def embed(
     add_expressions(block, "outputs", outputs)
     block.network, block.domain = network, domain
     block.bounds, block.posts = Bounds(domain, bounds.lower, bounds.upper), tuple(posts)
-    block.scale, block.shift, block.lanes = rows.scale, rows.shift, rows.lanes
+    block.scale, block.shift = rows.scale, rows.shift
     block.units = tuple(rows.units)
     block.formulation = formulation
     return block

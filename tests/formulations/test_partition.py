@@ -43,8 +43,7 @@ def sums_at(
     """
     pre, radius = list(evaluate(network, inputs))[layer - 1]
     post = network.layers[layer - 1].activate(pre)
-    kept = {*block.scaled_pre, *block.lanes}
-    held = [u for u in range(post.shape[1]) if (layer - 1, u) in kept]
+    held = block.posts[layer - 1].scaling.kept.tolist()
     scale = np.array([block.scale[layer - 1, u] for u in held])
     shift = np.array([block.shift[layer - 1, u] for u in held])
     values = (scale * (post[:, held] - shift))[:, part.members] @ part.weights
