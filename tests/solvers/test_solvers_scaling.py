@@ -62,6 +62,22 @@ def test_points_rows_and_objectives_mean_the_same(seed: int) -> None:
     assert np.array_equal(seen[0], point)
 
 
+def test_columns_that_are_integer_or_unbounded_are_left_as_they_are() -> None:
+    wide, ones = np.full(4, 1e6), np.ones(4)
+    form = StandardForm(
+        matrix=ones[None, :],
+        row_lower=np.array([0.0]),
+        row_upper=np.array([1.0]),
+        column_lower=np.array([0.0, 0.0, -np.inf, 0.0]),
+        column_upper=np.array([1e6, 1e6, 1e6, np.inf]),
+        integer=np.array([True, False, False, False]),
+    )
+    scaled, units = scale(form)
+    assert units.exponent.tolist() == [0, -19, 0, 0]
+    assert units.values(wide).tolist() == [1e6, 1e6 * 2.0**-19, 1e6, 1e6]
+    assert scaled.column_upper[0] == 1e6
+
+
 def test_a_model_of_usual_size_is_left_as_it_is() -> None:
     form = random_form(0)
     assert scale(form)[0] is form
