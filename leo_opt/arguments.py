@@ -78,12 +78,16 @@ def read_tuple(value: Any, name: str, wanted: str, cure: str) -> tuple[Any, ...]
 
 
 def read_array(value: Any, name: str) -> NDArray[np.float64]:
-    """Numbers as a new float64 array, of any shape."""
+    """Real numbers as a new float64 array, of any shape."""
     try:
-        return np.array(value, dtype=np.float64)
+        found = np.asarray(value)
+        # NumPy would drop the imaginary parts.
+        if found.dtype.kind != "c":
+            return np.array(found, dtype=np.float64)
     # Tensors that carry gradients, variables of a model and the like refuse in their own ways.
     except (TypeError, ValueError, RuntimeError):
-        refuse(value, name, "an array of numbers", "give floats")
+        pass
+    refuse(value, name, "an array of real numbers", "give floats")
 
 
 def read_number(value: Any, name: str) -> float:

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from leo_opt import weights
 from leo_opt.activations import ACTIVATIONS, LINEAR, Activation, FloatArray, LinearPiece
-from leo_opt.arguments import read_array, read_instance, read_tuple
+from leo_opt.arguments import read_array, read_instance, read_tuple, refuse
 from leo_opt.errors import InvalidInputError, unknown_word
 from leo_opt.lazily import lazy
 from leo_opt.summarised import Summarised
@@ -76,6 +76,8 @@ class Rounding:
 
 def _frozen(values: ArrayLike | Weight, ndim: int, what: str) -> Weight:
     """A private, read-only float64 copy of `values`, dense or CSR as they are."""
+    if is_sparse(values) and values.dtype.kind == "c":
+        refuse(values, what, "an array of real numbers", "give floats")
     array = weights.canonical(values if is_sparse(values) else read_array(values, what))
     if array.ndim != ndim:
         raise InvalidInputError(

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pyomo.environ as pyo
 import pytest
+from scipy.sparse import csr_array
 
 import leo_opt.api
 import leo_opt.compression
@@ -57,17 +58,33 @@ WRONG: dict[str, tuple[Callable[[], object], str]] = {
     "classify-estimator": (lambda: classify(foreign("sklearn"), BOX), "leo_opt.from_sklearn"),
     "layer-activation": (lambda: Layer([[1.0]], [0.0], 3), "activation is 3, not a tag"),
     "layer-variable": (lambda: Layer(foreign("torch"), [0.0]), r"weight is a Thing.*detach"),
+    "layer-complex": (
+        lambda: Layer(np.array([[1.0 + 2.0j]]), [0.0]),
+        "weight is a ndarray, not an array of real numbers",
+    ),
+    "layer-complex-sparse": (
+        lambda: Layer(csr_array(np.array([[1.0 + 2.0j]])), [0.0]),
+        "weight is a csr_array, not an array of real numbers",
+    ),
+    "box-complex": (lambda: Box(np.array([1.0j]), 1), "lower of the box is a ndarray, not an ar"),
+    "inputs-complex": (lambda: NET(np.array([1.0j, 0.0])), "inputs is a ndarray, not an array of"),
     "layers-none": (lambda: Network(None), "layers is None, not a row of Layers"),
     "layers-numbers": (lambda: Network([1]), "layer 0 is 1, not a Layer; make one with Layer"),
     "rounding": (lambda: Network(NET.layers, rounding=(1, 2)), "rounding is 1, not a Rounding"),
     "arrays-none": (lambda: Network.from_arrays(None, None), "weights is None, not a list"),
     "arrays-tag": (lambda: Network.from_arrays([[[1]]], [[1]], "relu"), "activations is 'relu'"),
-    "box-words": (lambda: Box("a", 1), "lower of the box is 'a', not an array of numbers"),
-    "around-words": (lambda: Box.around("a", 1), "point is 'a', not an array of numbers"),
-    "around-radius": (lambda: Box.around([0, 0], "a"), "radius is 'a', not an array of numbers"),
+    "box-words": (lambda: Box("a", 1), "lower of the box is 'a', not an array of real numbers"),
+    "around-words": (lambda: Box.around("a", 1), "point is 'a', not an array of real numbers"),
+    "around-radius": (
+        lambda: Box.around([0, 0], "a"),
+        "radius is 'a', not an array of real numbers",
+    ),
     "around-shape": (lambda: Box.around([0, 0], [1, 1, 1]), r"radius has shape \(3,\) and point"),
     "bounds-none": (lambda: Bounds(BOX, None, None), "lower is None, not a list of arrays"),
-    "bounds-words": (lambda: Bounds(BOX, ["a"], [[1]]), "lower is 'a', not an array of numbers"),
+    "bounds-words": (
+        lambda: Bounds(BOX, ["a"], [[1]]),
+        "lower is 'a', not an array of real numbers",
+    ),
     "bounds-box": (lambda: Bounds("box", [[0]], [[1]]), "domain is 'box', not a box"),
     "bounds-other": (lambda: propagate(NET, BOX).intersect(3), "other is 3, not a Bounds"),
     "bounds-path": (lambda: propagate(NET, BOX).save(3), "path is 3, not the name of a file"),

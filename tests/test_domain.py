@@ -20,7 +20,7 @@ from leo_opt.errors import InvalidInputError
         (np.nan, 1.0, "finite"),
         ([0.0, 0.0], [1.0, 1.0, 1.0], "2 entries and upper has 3"),
         ([[0.0]], [[1.0]], "shape"),
-        ("a", 1.0, "not an array of numbers"),
+        ("a", 1.0, "not an array of real numbers"),
     ],
 )
 def test_nonsense_is_refused_with_the_value(lower, upper, words) -> None:
