@@ -304,3 +304,22 @@ def test_rows_that_are_false_switch_their_disjunct_off() -> None:
     model.choice = Disjunction(expr=[model.on, model.off])
     model.goal = pyo.Objective(expr=model.x, sense=pyo.maximize)
     assert optimum(model) == pytest.approx(0.5)
+
+
+def test_cplex_has_a_true_bound_where_nobody_looks_at_candidates() -> None:
+    """With a callback for candidates that does nothing it says 3 and has a point worth 1."""
+    solver = find("cplex")
+    if not solver.available():
+        pytest.skip("CPLEX is not installed: pip install 'leo-opt[cplex]'")
+    generator = np.random.default_rng((7, 593))
+    model = pyo.ConcreteModel()
+    model.x = pyo.Var(range(3), domain=pyo.Integers, bounds=(-1, 1))
+    add_disjunction(generator, model, model, depth=int(generator.integers(1, 3)))
+    if generator.random() < 0.5:
+        model.row = pyo.Constraint(expr=random_row(generator, model))
+    goal = [int(c) for c in generator.integers(-5, 6, 3)]
+    model.goal = pyo.Objective(expr=sum(c * x for c, x in zip(goal, model.x.values(), strict=True)))
+    with solver.open(compile_model(model).form) as session:
+        answer = session.solve()
+    assert answer.termination_condition == "optimal"
+    assert answer.objective_bound == pytest.approx(1.0)

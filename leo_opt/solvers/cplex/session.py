@@ -238,7 +238,11 @@ class CplexSession(Session):
         parameters.preprocessing.reduce.set(1 if question.lazy is not None else 3)
         parameters.preprocessing.reformulations.set(0 if has_rows else 3)
         contexts = self._package.callbacks.Context.id
-        mask = contexts.candidate | contexts.global_progress | contexts.local_progress
+        mask = contexts.global_progress | contexts.local_progress
+        # With a callback for candidates, even one that does nothing, CPLEX 22.2 was seen to end as
+        # optimal with a bound on the wrong side of its incumbent.
+        if question.lazy is not None or question.stop_above is not None:
+            mask |= contexts.candidate
         if question.separate is not None:
             mask |= contexts.relaxation
         model.set_callback(CplexCallback(watch, question), mask)
