@@ -359,9 +359,9 @@ class Network(Summarised):
             )
         layers = []
         for weight, bias, activation in zip(weights, biases, activations, strict=True):
-            matrix: Weight = weight if is_sparse(weight) else np.asarray(weight, dtype=np.float64)
+            matrix: Weight = weight if is_sparse(weight) else read_array(weight, "weight")
             filled = np.zeros(matrix.shape[:1]) if bias is None else bias
-            layers.append(Layer(matrix, np.asarray(filled, dtype=np.float64), activation))
+            layers.append(Layer(matrix, filled, activation))
         return cls(tuple(layers))
 
     @property

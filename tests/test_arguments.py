@@ -58,6 +58,14 @@ WRONG: dict[str, tuple[Callable[[], object], str]] = {
     "classify-estimator": (lambda: classify(foreign("sklearn"), BOX), "leo_opt.from_sklearn"),
     "layer-activation": (lambda: Layer([[1.0]], [0.0], 3), "activation is 3, not a tag"),
     "layer-variable": (lambda: Layer(foreign("torch"), [0.0]), r"weight is a Thing.*detach"),
+    "arrays-complex": (
+        lambda: Network.from_arrays([np.array([[1.0 + 2.0j]])], [[0.0]]),
+        "weight is a ndarray, not an array of real numbers",
+    ),
+    "arrays-complex-bias": (
+        lambda: Network.from_arrays([[[1.0]]], [np.array([2.0j])]),
+        "bias is a ndarray, not an array of real numbers",
+    ),
     "layer-complex": (
         lambda: Layer(np.array([[1.0 + 2.0j]]), [0.0]),
         "weight is a ndarray, not an array of real numbers",
