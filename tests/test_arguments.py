@@ -165,6 +165,11 @@ WRONG: dict[str, tuple[Callable[[], object], str]] = {
     "verify-property": (lambda: verify(NET, BOX), "asked is a Box, not a Property; .*keep_class"),
     "verify-limit": (lambda: verify(NET, ASKED, time_limit="10"), "time_limit is '10'"),
     "verify-pieces": (lambda: verify(NET, ASKED, piece_limit=0), "piece_limit is 0; it must be p"),
+    "keep-half": (lambda: keep_class(BOX.spread(2), 0.5, 2), "label is 0.5, not a whole number"),
+    "keep-words": (
+        lambda: keep_class(BOX.spread(2), 0, "2"),
+        "classes is '2', not a finite number",
+    ),
     "keep-class": (lambda: keep_class([0, 1], 0, 2), "domain is a list, not a box"),
     "call-variables": (
         lambda: NET(variables()),

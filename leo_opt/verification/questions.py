@@ -14,6 +14,7 @@ from itertools import combinations
 
 import numpy as np
 
+from leo_opt.arguments import read_whole
 from leo_opt.bounds import Bounds, Interval, bound_layer, post_interval
 from leo_opt.deadline import NO_LIMIT, Deadline
 from leo_opt.domain import Box, BoxLike, read_box
@@ -184,6 +185,7 @@ def keep_class(domain: BoxLike, label: int, classes: int) -> Property:
         If the box has no fixed size or there is no such class.
     """
     box = read_box(domain)
+    label, classes = read_whole(label, "label"), read_whole(classes, "classes")
     if box.size is None or not 0 <= label < classes:
         raise InvalidInputError(
             f"class {label} of {classes} on {box!r}: give a class from 0 on and a box with one "
