@@ -319,7 +319,14 @@ def test_cplex_has_a_true_bound_where_nobody_looks_at_candidates() -> None:
         model.row = pyo.Constraint(expr=random_row(generator, model))
     goal = [int(c) for c in generator.integers(-5, 6, 3)]
     model.goal = pyo.Objective(expr=sum(c * x for c, x in zip(goal, model.x.values(), strict=True)))
-    with solver.open(compile_model(model).form) as session:
-        answer = session.solve()
-    assert answer.termination_condition == "optimal"
-    assert answer.objective_bound == pytest.approx(1.0)
+    compiled = compile_model(model)
+    cost, constant = compiled.linear(model.goal.expr)
+    with solver.open(compiled.form) as session:
+        answers = [
+            session.solve(),
+            # Incumbents are looked at where progress is told, too late for this to be wrong.
+            session.minimize(cost, constant=constant, stop_below=-100.0),
+        ]
+    for answer in answers:
+        assert answer.termination_condition == "optimal"
+        assert answer.objective_bound == pytest.approx(1.0)

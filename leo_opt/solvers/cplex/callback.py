@@ -18,6 +18,7 @@ class CplexCallback:
     def __init__(self, watch: Watch, question: Question) -> None:
         self._watch = watch
         self._question = question
+        self._best: float | None = None
 
     def invoke(self, context: Any) -> None:
         """CPLEX calls this in the contexts that were asked for."""
@@ -29,17 +30,24 @@ class CplexCallback:
             self._separate(context)
         else:
             watch.see_bound(context.get_double_info(context.info.best_bound))
+            if self._question.stop_above is not None:
+                self._look_at_incumbent(context)
         if watch.should_stop():
             context.abort()
 
     def _look_at_candidate(self, context: Any) -> None:
         point = np.array(context.get_candidate_point())
         rows = self._rows(self._question.lazy, point)
-        if rows is None:
-            self._watch.see_incumbent(point)
-        else:
+        if rows is not None:
             body, senses, sides = rows
             context.reject_candidate(body, senses, sides)
+
+    def _look_at_incumbent(self, context: Any) -> None:
+        if context.get_int_info(context.info.feasible):
+            objective = context.get_incumbent_objective()
+            if objective != self._best:
+                self._best = objective
+                self._watch.see_incumbent(np.array(context.get_incumbent()))
 
     def _separate(self, context: Any) -> None:
         rows = self._rows(self._question.separate, np.array(context.get_relaxation_point()))

@@ -241,7 +241,7 @@ class CplexSession(Session):
         mask = contexts.global_progress | contexts.local_progress
         # With a callback for candidates, even one that does nothing, CPLEX 22.2 was seen to end as
         # optimal with a bound on the wrong side of its incumbent.
-        if question.lazy is not None or question.stop_above is not None:
+        if question.lazy is not None:
             mask |= contexts.candidate
         if question.separate is not None:
             mask |= contexts.relaxation
