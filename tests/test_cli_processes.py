@@ -92,6 +92,8 @@ def test_every_command_is_used() -> None:
 @pytest.mark.parametrize(
     "command", [pytest.param(c, marks=[pytest.mark.slow] * (c == "bench")) for c in USED]
 )
+@pytest.mark.slow
+@pytest.mark.system
 def test_a_command_prints_nothing_but_its_own_words(command: str, folder: Path) -> None:
     check_silence(folder, command, *USED[command])
 

@@ -195,6 +195,8 @@ def test_a_limit_that_has_passed_before_the_call_leaves_everything_undecided() -
 
 
 @pytest.mark.parametrize(("kind", "limit"), [("own processes", 8.0), ("threads", 1.0)])
+@pytest.mark.slow
+@pytest.mark.system
 def test_workers_that_do_not_end_by_themselves_are_not_waited_for(kind: str, limit: float) -> None:
     """As with a solver's call that cannot be interrupted; what is decided before it is kept."""
     begin, nap = time.monotonic(), 3.0 * limit

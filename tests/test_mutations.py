@@ -15,6 +15,8 @@ def test_every_mistake_can_still_be_made() -> None:
 
 
 @pytest.mark.parametrize("name", CHEAP)
+@pytest.mark.slow
+@pytest.mark.system
 def test_a_mistake_is_noticed(name: str) -> None:
     assert mutations.run(LIST[name]).caught_by
 

@@ -36,6 +36,8 @@ def pids(process: CellProcess) -> list[int]:
     return list(process._pool._processes or {})
 
 
+@pytest.mark.slow
+@pytest.mark.system
 def test_a_process_goes_on_after_cells_that_end_it(cells: dict[str, Cell]) -> None:
     with CellProcess() as process:
         process.start(die_on_partition, cells["partition"], 60.0)

@@ -22,6 +22,8 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
     return run_page(PAGE, tmp_path_factory.mktemp("page"))
 
 
+@pytest.mark.slow
+@pytest.mark.system
 def test_the_example_of_a_solver_passes_the_suite(page: dict[str, dict[str, Any]]) -> None:
     assert issubclass(page["scipy_milp.py"]["ScipyMilp"], Solver)
 

@@ -81,6 +81,8 @@ def places() -> Iterator[Executor]:
 @pytest.mark.parametrize(
     "name", [pytest.param(n, marks=pytest.mark.slow) if n == "milp" else n for n in CASES]
 )
+@pytest.mark.slow
+@pytest.mark.system
 def test_an_executor_changes_nothing(name: str, places: Executor) -> None:
     (network, asked), stages = CASES[name]
     alone = verify(network, asked, stages=stages)
@@ -88,6 +90,8 @@ def test_an_executor_changes_nothing(name: str, places: Executor) -> None:
     assert_same(alone, verify(network, asked, stages=stages, executor=places))
 
 
+@pytest.mark.slow
+@pytest.mark.system
 def test_processes_change_nothing() -> None:
     (network, asked), stages = CASES["holds"]
     alone = verify(network, asked, stages=stages)
@@ -112,6 +116,8 @@ class Lossy(Executor):
 
 
 @pytest.mark.parametrize("name", CASES)
+@pytest.mark.slow
+@pytest.mark.system
 def test_lost_jobs_prove_nothing(name: str) -> None:
     """Whatever is lost, no answer is wrong."""
     (network, asked), stages = CASES[name]
