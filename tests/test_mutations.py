@@ -21,6 +21,8 @@ def test_a_mistake_is_noticed(name: str) -> None:
     assert mutations.run(LIST[name]).caught_by
 
 
+@pytest.mark.slow
+@pytest.mark.system
 def test_what_changes_nothing_is_not_noticed() -> None:
     harmless = mutations.Mutation("harmless", "sums.py", "terms = left", "terms  =  left")
     assert not mutations.run(harmless).caught_by

@@ -71,7 +71,10 @@ def available(name: str, solver: str) -> None:
         pytest.skip(f"{solver} lacks {', '.join(missing)}")
 
 
-@pytest.mark.parametrize("solver", ["highs", "gurobi", "cplex", "scip"])
+@pytest.mark.parametrize(
+    "solver",
+    ["highs", "scip", *(pytest.param(n, marks=pytest.mark.slow) for n in ("gurobi", "cplex"))],
+)
 @pytest.mark.parametrize("name", FORMULATIONS)
 def test_optima_are_those_of_the_network(name: str, solver: str) -> None:
     """Proved bounds enclose the exact range of each output, and meet it where exact."""

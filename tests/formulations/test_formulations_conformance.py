@@ -33,7 +33,15 @@ VARIANTS = [
 ]
 
 
-@pytest.mark.parametrize("formulation", VARIANTS, ids=str)
+CASES = [
+    variant
+    if isinstance(variant, str)
+    else pytest.param(variant, marks=[pytest.mark.slow, pytest.mark.system])
+    for variant in VARIANTS
+]
+
+
+@pytest.mark.parametrize("formulation", CASES, ids=str)
 def test_formulation_keeps_the_contract(formulation: str | Formulation) -> None:
     try:
         solver_for(find(formulation))

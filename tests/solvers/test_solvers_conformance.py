@@ -39,8 +39,20 @@ def test_all_registered_solvers_are_tested() -> None:
     assert list(SOLVERS) == sorted(SOLVERS, key=TESTED.index)
 
 
-@pytest.mark.parametrize("check", SOLVER_CHECKS)
-@pytest.mark.parametrize("name", TESTED)
+LONG = {"thousand-objectives", "relaxation-time"}
+"""Checks that take seconds: every day of HiGHS only."""
+CASES = [
+    pytest.param(
+        name,
+        check,
+        marks=[pytest.mark.slow, pytest.mark.system] if check in LONG and name != "highs" else [],
+    )
+    for name in TESTED
+    for check in SOLVER_CHECKS
+]
+
+
+@pytest.mark.parametrize(("name", "check"), CASES)
 def test_conformance(name: str, check: str) -> None:
     solver = find(name)
     if not solver.available():
