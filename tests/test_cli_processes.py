@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import leo_opt
 from leo_opt import Network, save
 from leo_opt.cli import COMMANDS
 from leo_opt.solvers import find, names
@@ -107,3 +108,15 @@ def test_no_solver_prints(solver: str, folder: Path) -> None:
     check_silence(folder, "bench", *USED["bench"])
     for command in ("classify", "compress", "verify"):
         check_silence(folder, command, *USED[command], "--solver", solver)
+
+
+def test_a_classification_without_a_milp_does_not_wait_for_pyomo() -> None:
+    """Pyomo takes longer to import than most networks take to decide."""
+    network = Path(leo_opt.__file__).parent / "data" / "mnist_25-25_l1_0.001_s0.onnx"
+    code = (
+        "import sys; from click.testing import CliRunner; from leo_opt.cli import main;"
+        f"done = CliRunner().invoke(main, ['classify', {str(network)!r}, '--box', '0', '1', '-q']);"
+        "assert done.exit_code == 0, done.output; print('pyomo.environ' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"

@@ -59,9 +59,9 @@ def _check_solver(name: str) -> None:
 
 
 def _check_formulation(name: str) -> None:
-    from leo_opt.formulations import find
+    from leo_opt.formulations import read_choice
 
-    find(name)
+    read_choice(name)
 
 
 def _check_strategy(name: str) -> None:
