@@ -58,3 +58,14 @@ def test_unstable_units_are_merged_with_their_biases() -> None:
     assert merged.network.layers[1].weight[0, 0] == float(1 + 3 * Fraction(0.1))
     assert merged.deviation[0] < 1e-15
     assert merge_duplicates(merged, 0) is merged
+
+
+def test_rows_that_are_multiples_only_once_rounded_are_not_merged() -> None:
+    """Their quotients are equal floats, so that only rationals tell them from multiples."""
+    tried = 0
+    for value in np.random.default_rng(3).random(400):
+        rounded = 3.0 * value
+        if rounded / 3.0 == value and Fraction(rounded) != 3 * Fraction(value):
+            tried += 1
+            assert not proportional_rows(Layer([[1.0, value], [3.0, rounded]], [0.0, 0.0], "relu"))
+    assert tried > 20
