@@ -106,3 +106,15 @@ def test_what_is_not_read_is_not_changed() -> None:
     none = block.replace(np.zeros((len(block.outgoing), 0)), np.zeros((0, block.lower.size)))
     assert none.error.tolist() == [0.0] * len(block.outgoing)
     assert none.next_bias.tolist() == block.next_bias.tolist()
+
+
+def test_every_input_lies_within_the_radius_of_the_middle() -> None:
+    generator = np.random.default_rng(5)
+    lower = generator.normal(size=300)
+    upper = lower + generator.exponential(size=300)
+    none = np.zeros((1, 300))
+    block = Block(np.zeros((1, 1)), none, np.zeros(1), np.zeros(1), lower, upper)
+    for low, high, middle, radius in zip(lower, upper, block.middle, block.radius, strict=True):
+        assert Fraction(radius) >= max(
+            Fraction(high) - Fraction(middle), Fraction(middle) - Fraction(low)
+        )

@@ -13,7 +13,7 @@ from scipy.sparse import csr_array
 from leo_opt import Box, Network
 from leo_opt.network import Layer
 from leo_opt.rewrites import Draft, merge_duplicates
-from leo_opt.rewrites.duplicate import proportional_rows
+from leo_opt.rewrites.duplicate import _times, proportional_rows
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -69,3 +69,10 @@ def test_rows_that_are_multiples_only_once_rounded_are_not_merged() -> None:
             tried += 1
             assert not proportional_rows(Layer([[1.0, value], [3.0, rounded]], [0.0, 0.0], "relu"))
     assert tried > 20
+
+
+def test_the_rounding_of_a_product_is_on_the_safe_side() -> None:
+    generator = np.random.default_rng(4)
+    for rounding, largest in generator.random((200, 2)):
+        bound = float(_times(np.array([rounding]), largest)[0])
+        assert Fraction(bound) >= Fraction(rounding) * Fraction(largest)
