@@ -76,3 +76,12 @@ def test_the_rounding_of_a_product_is_on_the_safe_side() -> None:
     for rounding, largest in generator.random((200, 2)):
         bound = float(_times(np.array([rounding]), largest)[0])
         assert Fraction(bound) >= Fraction(rounding) * Fraction(largest)
+
+
+def test_the_roundings_of_several_groups_add_up() -> None:
+    weight, bias = [[1.0], [3.0], [1.0], [3.0]], [0.0, 0.0, 1.0, 3.0]
+    network = Network.from_arrays([weight, [[1.0, 0.1, 1.0, 0.1]]], [bias, [0.0]])
+    draft = Draft.begin(network, exact_stability(network, Box(-1, 1)))
+    merged = merge_duplicates(draft, 0)
+    assert merged.units[0].index.tolist() == [0, 2]
+    check_step(draft, merged)
