@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from leo_opt.bounds import Bounds as Bounds
     from leo_opt.bounds import propagate as propagate
     from leo_opt.compression import Compression as Compression
+    from leo_opt.decisions import classify as classify
     from leo_opt.domain import Box as Box
     from leo_opt.formats import load as load
     from leo_opt.formats import load_domain as load_domain
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from leo_opt.stability import Evidence as Evidence
     from leo_opt.stability import Phase as Phase
     from leo_opt.stability import Stability as Stability
-    from leo_opt.strategies import classify as classify
 
 _HOMES = MappingProxyType(
     {
@@ -44,7 +44,7 @@ _HOMES = MappingProxyType(
         "Phase": "stability",
         "Signature": "network",
         "Stability": "stability",
-        "classify": "strategies",
+        "classify": "decisions",
         "compress": "api",
         "formulate": "formulations",
         "from_sklearn": "formats.scikit_learn",

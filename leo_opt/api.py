@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from leo_opt import compression
 from leo_opt.compression import Compression
+from leo_opt.decisions import classify
 from leo_opt.domain import BoxLike, read_box
 from leo_opt.network import Network
 from leo_opt.stability import Stability
-from leo_opt.strategies import classify
 
 
 def compress(

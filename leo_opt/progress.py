@@ -11,7 +11,7 @@ from rich.progress import Progress as Bars
 from rich.text import Text
 
 from leo_opt.console import PlainConsole
-from leo_opt.strategies import Progress
+from leo_opt.decisions import Progress
 
 _STEPS = 10
 """Plain lines of a stage that tells its share: so many, as each of them stays."""

@@ -334,7 +334,7 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
             "gamma(terms + 4) * error))",
         ),
     },
-    "strategies/facets.py": {
+    "decisions/facets.py": {
         "facet-wrong-set": ("chosen = inside < outside", "chosen = inside > outside"),
         "facet-least-is-most": (
             "inside = terms * point[reads.columns[known]] - least * (1.0",
@@ -356,7 +356,7 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
             "value * facet.chosen",
         ),
     },
-    "strategies/ledger.py": {
+    "decisions/ledger.py": {
         "ledger-witness-ignored": ("if value <= 0.0 and shown", "if value < -1.0 and shown"),
         "ledger-strict-at-zero": ("if value <= 0.0 and shown", "if value < 0.0 and shown"),
         "ledger-crossed-ends": ("if value < -self.value(", "if value < self.value("),
@@ -429,7 +429,7 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
         "scale-duals": ("answer.row_duals / factor", "answer.row_duals"),
         "scale-integers": (" | (width == 0.0) | form.integer", " | (width == 0.0)"),
     },
-    "strategies/layer_model.py": {
+    "decisions/layer_model.py": {
         "model-incumbent-for-bound": (
             "bound = answer.objective_bound",
             "bound = answer.incumbent_objective",

@@ -34,7 +34,7 @@ ROWS = (
     ("stability", "formulations"),
     ("separation",),
     ("encoding",),
-    ("rewrites", "strategies"),
+    ("rewrites", "decisions"),
     ("compression", "equivalence", "verification"),
     ("model_files", "api"),
     ("report", "progress", "testing", "comparison", "demo", "cli", "console"),
@@ -45,8 +45,8 @@ ROW = {name: row for row, names in enumerate(ROWS) for name in names}
 FORBIDDEN = {
     "solvers": {"network", "domain", "bounds", "enclosure"},
     "formulations": {"solvers"},
-    "rewrites": {"solvers", "strategies"},
-    "compression": {"solvers", "strategies"},
+    "rewrites": {"solvers", "decisions"},
+    "compression": {"solvers", "decisions"},
 }
 PEERS = {
     "blas",

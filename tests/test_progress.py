@@ -11,8 +11,8 @@ import pytest
 from rich.console import Console
 
 from leo_opt import Box, Network, classify, progress
-from leo_opt.strategies import Progress
-from leo_opt.strategies.settings import STAGES
+from leo_opt.decisions import Progress
+from leo_opt.decisions.settings import STAGES
 
 EVENTS = [
     Progress(layer, stage, open_, asked, remaining, share)

@@ -66,7 +66,7 @@ def _check_formulation(name: str) -> None:
 
 def _check_strategy(name: str) -> None:
     from leo_opt.arguments import read_word
-    from leo_opt.strategies import STRATEGIES
+    from leo_opt.decisions import STRATEGIES
 
     read_word(name, "strategy", STRATEGIES)
 
@@ -213,8 +213,8 @@ def _hint_at(checkpoint: str | None) -> Iterator[None]:
 
 def run_classification(network: Network, domain: Box, options: dict[str, Any]) -> Any:
     """Run the classification that the options describe, with progress on standard error."""
+    from leo_opt.decisions import classify as decide
     from leo_opt.progress import progress_display
-    from leo_opt.strategies import classify as decide
 
     samples = _read_samples(options["data"], network)
     with (

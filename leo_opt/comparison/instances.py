@@ -11,16 +11,16 @@ from leo_opt import formats
 from leo_opt.bounds import Bounds, propagate
 from leo_opt.comparison.cells import Cell
 from leo_opt.comparison.questions import scope_of
+from leo_opt.decisions.layer_model import build_layer_model
+from leo_opt.decisions.ledger import Direction
+from leo_opt.decisions.scope import Scope
+from leo_opt.decisions.settings import Settings
 from leo_opt.domain import Box
 from leo_opt.enclosure import evaluate
 from leo_opt.encoding import Encoding
 from leo_opt.errors import MismatchError
 from leo_opt.formulations import Formulation
 from leo_opt.network import FloatArray, Network
-from leo_opt.strategies.layer_model import build_layer_model
-from leo_opt.strategies.ledger import Direction
-from leo_opt.strategies.scope import Scope
-from leo_opt.strategies.settings import Settings
 
 _SEEN_POINTS = 1000
 

@@ -13,12 +13,12 @@ import numpy as np
 
 from leo_opt.bounds import METHODS, Bounds, propagate
 from leo_opt.comparison.keys import Keys
+from leo_opt.decisions.ledger import Direction
+from leo_opt.decisions.scope import Scope, find_scopes
 from leo_opt.domain import Box
 from leo_opt.errors import InvalidInputError
 from leo_opt.formulations.embedding import switching_units
 from leo_opt.network import Network
-from leo_opt.strategies.ledger import Direction
-from leo_opt.strategies.scope import Scope, find_scopes
 
 _SIGNS: Mapping[str, tuple[int, ...]] = MappingProxyType(
     {"maximize": (1,), "minimize": (-1,), "both": (1, -1)}

@@ -203,7 +203,7 @@ class Question:
 
 @dataclass(frozen=True, eq=False)
 class Answer:
-    """What a solver says about one question. It may be wrong; see `leo_opt.strategies`.
+    """What a solver says about one question. It may be wrong; see `leo_opt.decisions`.
 
     For a maximisation incumbent_objective <= maximum <= objective_bound, up to tolerances.
 

@@ -13,17 +13,17 @@ import numpy as np
 
 from leo_opt.bounds import Bounds, bound_layer
 from leo_opt.deadline import Deadline
+from leo_opt.decisions.branching import Effort
+from leo_opt.decisions.findings import Finding
+from leo_opt.decisions.jobs import MilpJob, SearchJob, run_milp, run_search
+from leo_opt.decisions.layer_model import build_layer_model, time_to_build
+from leo_opt.decisions.ledger import Direction
+from leo_opt.decisions.relaxation import build_relaxation
+from leo_opt.decisions.scope import Scope, find_scopes
+from leo_opt.decisions.sessions import Sessions
 from leo_opt.domain import Box
 from leo_opt.formulations import FormulationLike
 from leo_opt.network import Network
-from leo_opt.strategies.branching import Effort
-from leo_opt.strategies.findings import Finding
-from leo_opt.strategies.jobs import MilpJob, SearchJob, run_milp, run_search
-from leo_opt.strategies.layer_model import build_layer_model, time_to_build
-from leo_opt.strategies.ledger import Direction
-from leo_opt.strategies.relaxation import build_relaxation
-from leo_opt.strategies.scope import Scope, find_scopes
-from leo_opt.strategies.sessions import Sessions
 from leo_opt.verification.maxima import append_maxima
 from leo_opt.verification.questions import Question
 

@@ -14,15 +14,15 @@ import numpy as np
 
 from leo_opt.bounds import Bounds, bound_layer, crown
 from leo_opt.deadline import Deadline
+from leo_opt.decisions.branching import RELAXATION, Effort
+from leo_opt.decisions.findings import Finding
+from leo_opt.decisions.jobs import SearchJob, run_search
+from leo_opt.decisions.ledger import Direction
+from leo_opt.decisions.relaxation import build_relaxation
+from leo_opt.decisions.scope import find_scopes
 from leo_opt.enclosure import TINY
 from leo_opt.network import FloatArray
 from leo_opt.parallel import JobFailure, Workers
-from leo_opt.strategies.branching import RELAXATION, Effort
-from leo_opt.strategies.findings import Finding
-from leo_opt.strategies.jobs import SearchJob, run_search
-from leo_opt.strategies.ledger import Direction
-from leo_opt.strategies.relaxation import build_relaxation
-from leo_opt.strategies.scope import find_scopes
 from leo_opt.verification.questions import Question
 
 _BATCH = 2

@@ -83,7 +83,7 @@ def test_the_example_keeps_the_contract(page: dict[str, dict[str, Any]]) -> None
 def test_pyomo_is_imported_when_a_model_is_written() -> None:
     """Commands that settle all units without a model do not wait for it."""
     code = (
-        "import sys, leo_opt.formulations as f, leo_opt.strategies, leo_opt.separation\n"
+        "import sys, leo_opt.formulations as f, leo_opt.decisions, leo_opt.separation\n"
         "assert 'pyomo' not in sys.modules\n"
         "assert f.find('ideal').name == 'ideal' and f.BigM is f.FORMULATIONS['big-m']\n"
         "assert not hasattr(f, 'LargeM')\n"

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 from leo_opt import Box, Network, classify
+from leo_opt.decisions import STRATEGIES
+from leo_opt.decisions.jobs import premise_of
 from leo_opt.errors import InvalidInputError, SolverError
 from leo_opt.solvers import (
     Answer,
@@ -27,8 +29,6 @@ from leo_opt.solvers import (
     survey,
 )
 from leo_opt.solvers.border import ForeignError, border
-from leo_opt.strategies import STRATEGIES
-from leo_opt.strategies.jobs import premise_of
 from leo_opt.testing.models import knapsack, small_form
 
 
@@ -281,7 +281,7 @@ def test_classify_goes_on_with_a_solver_that_throws(
     act: str, strategy: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     network, domain = deep_network(1), Box(-0.2, 0.2)
-    for module in ("leo_opt.strategies.jobs.find", "leo_opt.strategies.joint.find"):
+    for module in ("leo_opt.decisions.jobs.find", "leo_opt.decisions.joint.find"):
         monkeypatch.setattr(module, lambda _name: Fragile(act))
     stability = classify(network, domain, strategy=strategy, stages=("milp",), random_points=0)
     truth = classify(network, domain, solver="gurobi")

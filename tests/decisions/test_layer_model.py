@@ -13,20 +13,20 @@ from seeds import seeds
 from leo_opt import Phase, classify, load
 from leo_opt.bounds import propagate
 from leo_opt.deadline import NO_LIMIT, Deadline
-from leo_opt.domain import Box
-from leo_opt.encoding import AffineMap
-from leo_opt.network import Layer, Network
-from leo_opt.solvers import Answer, SolverOptions, Termination, find
-from leo_opt.strategies import relaxation as relaxation_module
-from leo_opt.strategies import relaxation_rows
-from leo_opt.strategies.layer_model import (
+from leo_opt.decisions import relaxation as relaxation_module
+from leo_opt.decisions import relaxation_rows
+from leo_opt.decisions.layer_model import (
     LayerModel,
     Verdict,
     ask,
     build_layer_model,
     time_to_build,
 )
-from leo_opt.strategies.ledger import Direction
+from leo_opt.decisions.ledger import Direction
+from leo_opt.domain import Box
+from leo_opt.encoding import AffineMap
+from leo_opt.network import Layer, Network
+from leo_opt.solvers import Answer, SolverOptions, Termination, find
 from leo_opt.witnesses import ascend
 
 MARGIN = 1e-6

@@ -8,16 +8,16 @@ from typing import Protocol, TypeVar
 
 from leo_opt.arguments import name_of
 from leo_opt.deadline import Deadline
+from leo_opt.decisions.checkpoint import Checkpoint
+from leo_opt.decisions.findings import Finding
+from leo_opt.decisions.ledger import Direction, Ledger
+from leo_opt.decisions.sessions import Sessions
+from leo_opt.decisions.settings import Progress, Settings
 from leo_opt.domain import Box
 from leo_opt.network import Network
 from leo_opt.parallel import JobFailure, Workers
 from leo_opt.solvers import Answer
 from leo_opt.stability import Stability, Statistics
-from leo_opt.strategies.checkpoint import Checkpoint
-from leo_opt.strategies.findings import Finding
-from leo_opt.strategies.ledger import Direction, Ledger
-from leo_opt.strategies.sessions import Sessions
-from leo_opt.strategies.settings import Progress, Settings
 from leo_opt.witnesses import collect
 
 _LOG = logging.getLogger(__name__)

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from leo_opt.decisions.ledger import Direction
 from leo_opt.domain import Box, Boxes
 from leo_opt.network import FloatArray, Network
-from leo_opt.strategies.ledger import Direction
 
 ANY_BUDGET = sys.maxsize
 """Which would have changed nothing: no piece was left."""

@@ -25,10 +25,10 @@ from scipy import sparse
 
 from leo_opt import weights
 from leo_opt.bounds.planes import Planes
+from leo_opt.decisions.relaxation import Relaxation, Split
+from leo_opt.decisions.relaxation_rows import DROPPED
 from leo_opt.network import FloatArray
 from leo_opt.solvers import Answer, RowHandle, Session
-from leo_opt.strategies.relaxation import Relaxation, Split
-from leo_opt.strategies.relaxation_rows import DROPPED
 
 _VIOLATED = 1e-5
 """Scaled units by which a point has to violate a facet."""

@@ -17,11 +17,8 @@ from numpy.typing import NDArray
 from leo_opt import weights
 from leo_opt.bounds import Bounds, crown
 from leo_opt.bounds.planes import Planes
-from leo_opt.domain import Box
-from leo_opt.network import FloatArray, Network
-from leo_opt.solvers import StandardForm
-from leo_opt.strategies.ledger import Direction
-from leo_opt.strategies.relaxation_rows import (
+from leo_opt.decisions.ledger import Direction
+from leo_opt.decisions.relaxation_rows import (
     LayerColumns,
     Reads,
     RowCollector,
@@ -30,7 +27,10 @@ from leo_opt.strategies.relaxation_rows import (
     read_inputs,
     read_layer,
 )
-from leo_opt.strategies.scaling import unit_scales
+from leo_opt.decisions.scaling import unit_scales
+from leo_opt.domain import Box
+from leo_opt.network import FloatArray, Network
+from leo_opt.solvers import StandardForm
 
 _NO_DUAL = 1e-12
 """Duals below this say nothing about a slope."""

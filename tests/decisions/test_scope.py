@@ -9,8 +9,8 @@ from scipy.linalg import block_diag
 from seeds import seeds
 
 from leo_opt import Box, Network, classify, propagate
-from leo_opt.strategies.ledger import Direction
-from leo_opt.strategies.scope import find_scopes
+from leo_opt.decisions.ledger import Direction
+from leo_opt.decisions.scope import find_scopes
 
 
 def questions(network: Network, layer: int) -> list[Direction]:

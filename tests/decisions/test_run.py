@@ -7,12 +7,12 @@ import json
 import numpy as np
 
 from leo_opt import Box, Network, Phase
+from leo_opt.decisions.findings import Finding
+from leo_opt.decisions.ledger import Direction
+from leo_opt.decisions.run import Run
+from leo_opt.decisions.settings import Settings
 from leo_opt.parallel import Workers
 from leo_opt.stability import Premise
-from leo_opt.strategies.findings import Finding
-from leo_opt.strategies.ledger import Direction
-from leo_opt.strategies.run import Run
-from leo_opt.strategies.settings import Settings
 from leo_opt.witnesses import collect
 
 SOLVER = Premise("highs", "1.0", 1e-6)

@@ -10,10 +10,10 @@ from scipy import sparse
 
 from leo_opt import weights
 from leo_opt.bounds.values import post_interval
+from leo_opt.decisions.scaling import powers_of_two
 from leo_opt.domain import Box
 from leo_opt.network import FloatArray, Layer
 from leo_opt.solvers import StandardForm
-from leo_opt.strategies.scaling import powers_of_two
 
 DROPPED = 1e-9
 """Entries below this, in scaled units, only disturb the solver: with them HiGHS gives up on many

@@ -15,15 +15,15 @@ from typing import Any
 
 import numpy as np
 
+from leo_opt.decisions.findings import Finding
+from leo_opt.decisions.ledger import Direction
+from leo_opt.decisions.splitting_state import SplitState
 from leo_opt.domain import Box
 from leo_opt.evidence import GIVEN
 from leo_opt.formats.files import AnyPath
 from leo_opt.formats.journal import Journal, JournalFormat
 from leo_opt.network import Network
 from leo_opt.stability import Phase, Premise, Stability
-from leo_opt.strategies.findings import Finding
-from leo_opt.strategies.ledger import Direction
-from leo_opt.strategies.splitting_state import SplitState
 
 FORMAT = "leo_opt checkpoint 2"
 

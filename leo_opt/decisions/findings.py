@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from leo_opt.decisions.ledger import Direction
 from leo_opt.network import FloatArray
 from leo_opt.stability import ARITHMETIC, Premise, weakest
-from leo_opt.strategies.ledger import Direction
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,6 +16,8 @@ import numpy as np
 from leo_opt import weights
 from leo_opt.bounds import Bounds
 from leo_opt.deadline import Deadline
+from leo_opt.decisions.ledger import Direction
+from leo_opt.decisions.scaling import solver_blur, unit_scales
 from leo_opt.domain import Box
 from leo_opt.enclosure import evaluate
 from leo_opt.encoding import Encoding
@@ -23,8 +25,6 @@ from leo_opt.formulations import FormulationLike
 from leo_opt.network import FloatArray, Network
 from leo_opt.separation import Separation, strengthen
 from leo_opt.solvers import Answer, Feature, RowHandle, Session
-from leo_opt.strategies.ledger import Direction
-from leo_opt.strategies.scaling import solver_blur, unit_scales
 
 _ROUNDS = 10
 """Rounds of separation at the root; later ones change little."""

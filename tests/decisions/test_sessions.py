@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from leo_opt.decisions.sessions import Sessions
 from leo_opt.solvers import find, names
-from leo_opt.strategies.sessions import Sessions
 
 
 class Fake:

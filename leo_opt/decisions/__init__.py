@@ -12,6 +12,9 @@ from leo_opt.arguments import read_word
 from leo_opt.blas import one_blas_thread
 from leo_opt.bounds import Bounds, read_bounds
 from leo_opt.deadline import Deadline
+from leo_opt.decisions import cascade, joint, per_unit
+from leo_opt.decisions.run import Run
+from leo_opt.decisions.settings import STAGES, Progress, Settings
 from leo_opt.domain import BoxLike, read_box
 from leo_opt.formats.files import AnyPath
 from leo_opt.formulations import FormulationLike
@@ -19,9 +22,6 @@ from leo_opt.network import Network, read_network
 from leo_opt.parallel import Workers
 from leo_opt.solvers import find as find_solver
 from leo_opt.stability import Stability
-from leo_opt.strategies import cascade, joint, per_unit
-from leo_opt.strategies.run import Run
-from leo_opt.strategies.settings import STAGES, Progress, Settings
 
 __all__ = ["STAGES", "STRATEGIES", "Progress", "Settings", "classify"]
 

@@ -13,9 +13,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from leo_opt.strategies.cascade import ask_milps
-from leo_opt.strategies.ledger import Direction
-from leo_opt.strategies.run import Run
+from leo_opt.decisions.cascade import ask_milps
+from leo_opt.decisions.ledger import Direction
+from leo_opt.decisions.run import Run
 from leo_opt.witnesses import collect, first_layer_vertices
 
 

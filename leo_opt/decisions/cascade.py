@@ -15,9 +15,8 @@ from functools import partial
 import numpy as np
 
 from leo_opt import weights
-from leo_opt.stability import ARITHMETIC
-from leo_opt.strategies.branching import RELAXATION, Effort, tightening
-from leo_opt.strategies.jobs import (
+from leo_opt.decisions.branching import RELAXATION, Effort, tightening
+from leo_opt.decisions.jobs import (
     MilpJob,
     SearchJob,
     SplitJob,
@@ -25,12 +24,14 @@ from leo_opt.strategies.jobs import (
     run_search,
     run_split,
 )
-from leo_opt.strategies.layer_model import LayerModel, build_layer_model, time_to_build
-from leo_opt.strategies.ledger import Direction
-from leo_opt.strategies.relaxation import Relaxation, build_relaxation
-from leo_opt.strategies.run import Run
-from leo_opt.strategies.scope import Scope, find_scopes
-from leo_opt.strategies.search import (
+from leo_opt.decisions.layer_model import LayerModel, build_layer_model, time_to_build
+from leo_opt.decisions.ledger import Direction
+from leo_opt.decisions.relaxation import Relaxation, build_relaxation
+from leo_opt.decisions.run import Run
+from leo_opt.decisions.scope import Scope, find_scopes
+from leo_opt.decisions.splitting import MOST_INPUTS, split_inputs
+from leo_opt.decisions.splitting_state import Record
+from leo_opt.decisions.witness_search import (
     LIKELY_STARTS,
     RANDOM_STARTS,
     ascend_open,
@@ -38,8 +39,7 @@ from leo_opt.strategies.search import (
     scatter,
     sweep,
 )
-from leo_opt.strategies.splitting import MOST_INPUTS, split_inputs
-from leo_opt.strategies.splitting_state import Record
+from leo_opt.stability import ARITHMETIC
 
 LP_BATCH = 16
 """Directions that share one warm session; fixed, so that no verdict depends on the workers."""

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from leo_opt.bounds import propagate
+from leo_opt.decisions.ledger import Direction, Ledger
 from leo_opt.domain import Box
 from leo_opt.network import Network
 from leo_opt.stability import ARITHMETIC, Premise, Statistics
-from leo_opt.strategies.ledger import Direction, Ledger
 from leo_opt.witnesses import collect
 
 SOLVER = Premise("a solver", "1.0", 1e-6)

@@ -19,17 +19,17 @@ from numpy.typing import NDArray
 from leo_opt.bounds import Bounds
 from leo_opt.bounds.pieces import bound_pieces, boxes_at_once
 from leo_opt.deadline import Deadline
-from leo_opt.domain import Boxes
-from leo_opt.enclosure import evaluate
-from leo_opt.network import FloatArray, Network
-from leo_opt.strategies.ledger import Direction
-from leo_opt.strategies.splitting_state import (
+from leo_opt.decisions.ledger import Direction
+from leo_opt.decisions.splitting_state import (
     ANY_BUDGET,
     NO_RECORD,
     Record,
     Rhythm,
     SplitState,
 )
+from leo_opt.domain import Boxes
+from leo_opt.enclosure import evaluate
+from leo_opt.network import FloatArray, Network
 from leo_opt.witnesses import Witnesses, collect, directions
 
 MOST_INPUTS = 12

@@ -20,19 +20,19 @@ from dataclasses import dataclass
 import numpy as np
 
 from leo_opt.bounds import Bounds
+from leo_opt.decisions.findings import Finding
+from leo_opt.decisions.jobs import premise_of
+from leo_opt.decisions.layer_model import time_to_build
+from leo_opt.decisions.ledger import Direction
+from leo_opt.decisions.run import Run
+from leo_opt.decisions.scaling import solver_blur, unit_scales
+from leo_opt.decisions.witness_search import climb, scatter, sweep
 from leo_opt.enclosure import evaluate
 from leo_opt.encoding import Encoding
 from leo_opt.errors import SolverError
 from leo_opt.locks import PYOMO
 from leo_opt.network import FloatArray, Network
 from leo_opt.solvers import Answer, Session, SolverOptions, find
-from leo_opt.strategies.findings import Finding
-from leo_opt.strategies.jobs import premise_of
-from leo_opt.strategies.layer_model import time_to_build
-from leo_opt.strategies.ledger import Direction
-from leo_opt.strategies.run import Run
-from leo_opt.strategies.scaling import solver_blur, unit_scales
-from leo_opt.strategies.search import climb, scatter, sweep
 
 _HALF = 0.5
 """Between 0 and 1: an objective above it shows a candidate, a bound below 1 proves the rest."""

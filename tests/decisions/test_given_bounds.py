@@ -122,7 +122,7 @@ def test_stages_and_anomalies_are_told_to_the_logger(caplog: pytest.LogCaptureFi
     messages = [record.getMessage() for record in caplog.records]
     assert any(text.startswith("bounds: ") and "settled" in text for text in messages)
     assert messages[-1].startswith("cascade: Stability(")
-    assert {record.name for record in caplog.records} == {"leo_opt.strategies.run"}
+    assert {record.name for record in caplog.records} == {"leo_opt.decisions.run"}
     assert not logging.getLogger("leo_opt").isEnabledFor(logging.INFO)
     caplog.clear()
     wide = Network.from_arrays(

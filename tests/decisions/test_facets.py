@@ -12,11 +12,11 @@ from oracle import exact_ranges
 from random_networks import random_case
 
 from leo_opt import Bounds, Box, Network, formulate, propagate, weights
+from leo_opt.decisions.facets import Facets
+from leo_opt.decisions.ledger import Direction
+from leo_opt.decisions.relaxation import Relaxation, build_relaxation
 from leo_opt.errors import SolverError
 from leo_opt.solvers import Answer, Session, compile_model, find
-from leo_opt.strategies.facets import Facets
-from leo_opt.strategies.ledger import Direction
-from leo_opt.strategies.relaxation import Relaxation, build_relaxation
 
 
 def narrow_network(generator: np.random.Generator, depth: int) -> Network:

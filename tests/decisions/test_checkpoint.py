@@ -18,12 +18,12 @@ import pytest
 
 from leo_opt import Box, Network, Stability, classify
 from leo_opt.bounds import Bounds
+from leo_opt.decisions import Progress, checkpoint
+from leo_opt.decisions.checkpoint import Checkpoint
+from leo_opt.decisions.findings import Finding
+from leo_opt.decisions.ledger import Direction
+from leo_opt.decisions.splitting_state import SplitState
 from leo_opt.errors import FileFormatError, MismatchError, OutputError
-from leo_opt.strategies import Progress, checkpoint
-from leo_opt.strategies.checkpoint import Checkpoint
-from leo_opt.strategies.findings import Finding
-from leo_opt.strategies.ledger import Direction
-from leo_opt.strategies.splitting_state import SplitState
 
 BOX = Box(-0.3, 0.3)
 STAGES = ["lp", "branch-and-bound"]
@@ -290,7 +290,7 @@ def test_a_run_killed_while_it_splits_goes_on_there(tmp_path) -> None:
 import os, signal, sys
 sys.path.insert(0, sys.argv[1])
 from test_checkpoint import *
-from leo_opt.strategies import splitting_state
+from leo_opt.decisions import splitting_state
 splitting_state._AFTER = splitting_state._SHARE = 0.0
 def listen(event):
     if (event.share or 0.0) > 0.97:

@@ -5,18 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from leo_opt.deadline import Deadline
+from leo_opt.decisions.branching import Effort, search
+from leo_opt.decisions.findings import Finding
+from leo_opt.decisions.layer_model import LayerModel, ask
+from leo_opt.decisions.ledger import Direction
+from leo_opt.decisions.relaxation import Relaxation
+from leo_opt.decisions.scope import Scope
+from leo_opt.decisions.sessions import Sessions
+from leo_opt.decisions.splitting import split_inputs
 from leo_opt.errors import SolverError
 from leo_opt.network import FloatArray
 from leo_opt.solvers import Session, SolverOptions, find
 from leo_opt.stability import Premise
-from leo_opt.strategies.branching import Effort, search
-from leo_opt.strategies.findings import Finding
-from leo_opt.strategies.layer_model import LayerModel, ask
-from leo_opt.strategies.ledger import Direction
-from leo_opt.strategies.relaxation import Relaxation
-from leo_opt.strategies.scope import Scope
-from leo_opt.strategies.sessions import Sessions
-from leo_opt.strategies.splitting import split_inputs
 from leo_opt.witnesses import Witnesses
 
 GUIDE = "highs"

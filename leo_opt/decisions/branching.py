@@ -19,12 +19,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from leo_opt.deadline import Deadline
+from leo_opt.decisions.facets import Facets
+from leo_opt.decisions.ledger import Direction
+from leo_opt.decisions.relaxation import Relaxation, Split
 from leo_opt.enclosure import evaluate
 from leo_opt.network import FloatArray
 from leo_opt.solvers import Answer, Session
-from leo_opt.strategies.facets import Facets
-from leo_opt.strategies.ledger import Direction
-from leo_opt.strategies.relaxation import Relaxation, Split
 
 _NODE_ROUNDS = 1
 """Rounds of facets at each node but the root."""
