@@ -185,12 +185,17 @@ class Ledger:
 
     def unanswered(self, layer: int) -> tuple[BoolArray, BoolArray]:
         """Which units (n_out,) have their direction below zero open, and which above."""
-        below, above = (self._sides[sign].trusted[layer] for sign in (-1, +1))
+        return self._unanswered(slice(layer, layer + 1))
+
+    def _unanswered(self, layers: slice) -> tuple[BoolArray, BoolArray]:
+        """The same of several layers, one after the other in one array."""
+        below, above = (np.concatenate(self._sides[sign].trusted[layers]) for sign in (-1, +1))
         unstable = (below > 0.0) & (above > 0.0)
+        unstable &= np.concatenate([layer.phased for layer in self.network.layers[layers]])
+        pool = self.witnesses
         shown_below, shown_above = (
-            side[layer] >= 0 for side in (self.witnesses.below, self.witnesses.above)
+            np.concatenate(side[layers]) >= 0 for side in (pool.below, pool.above)
         )
-        unstable &= self.network.layers[layer].phased
         return unstable & ~shown_below, unstable & ~shown_above
 
     def is_open(self, direction: Direction) -> bool:
@@ -204,8 +209,8 @@ class Ledger:
 
     def all_open(self) -> int:
         """Number of open directions of all layers with phases."""
-        counts = (self.unanswered(layer) for layer in self.network.phased_layers)
-        return sum(int(below.sum() + above.sum()) for below, above in counts)
+        below, above = self._unanswered(slice(None))
+        return int(below.sum() + above.sum())
 
     def credit(self, stage: str, count: int) -> None:
         """Count directions that a stage has settled."""
