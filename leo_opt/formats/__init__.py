@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import TypeVar
 
 from leo_opt.errors import FileFormatError, InvalidInputError, UnsupportedOperatorError
-from leo_opt.formats import npz, onnx_file, onnx_reader, onnx_writer
+from leo_opt.formats import npz
 from leo_opt.formats.boxes import load_domain
 from leo_opt.formats.files import (
     AnyPath,
@@ -18,6 +18,7 @@ from leo_opt.formats.files import (
     suffix_of,
     write_atomically,
 )
+from leo_opt.formats.onnx import file, reader, writer
 from leo_opt.formats.storage import written
 from leo_opt.network import Network, read_network
 
@@ -64,7 +65,7 @@ class Format:
 
 FORMATS: Mapping[str, Format] = MappingProxyType(
     {
-        ".onnx": Format("ONNX", onnx_reader.read, onnx_writer.encode, onnx_file.provenance, False),
+        ".onnx": Format("ONNX", reader.read, writer.encode, file.provenance, False),
         ".npz": Format("NumPy archive", npz.read, npz.encode, npz.provenance, True),
     }
 )

@@ -10,10 +10,10 @@ from types import MappingProxyType
 import numpy as np
 
 from leo_opt.errors import FileFormatError
-from leo_opt.formats import onnx_axes
 from leo_opt.formats.chain import Chain
-from leo_opt.formats.onnx_axes import BATCH, Array, Axes, LayoutError
-from leo_opt.formats.onnx_graph import Node, is_float
+from leo_opt.formats.onnx import axes as onnx_axes
+from leo_opt.formats.onnx.axes import BATCH, Array, Axes, LayoutError
+from leo_opt.formats.onnx.graph import Node, is_float
 
 _FLOAT, _DOUBLE = 1, 11
 """Element types as ONNX numbers them."""

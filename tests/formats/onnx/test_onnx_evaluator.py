@@ -10,14 +10,14 @@ import ml_dtypes
 import numpy as np
 import onnx
 import pytest
-from formats.onnx_models import session
+from formats.onnx.onnx_models import session
 from onnx import TensorProto, helper, numpy_helper
 from onnx.backend.test.loader import load_model_tests
 
 from leo_opt.errors import LeoOptError, UnsupportedOperatorError
-from leo_opt.formats.onnx_axes import BATCH
-from leo_opt.formats.onnx_evaluator import EVALUATED, evaluate_node
-from leo_opt.formats.onnx_graph import Node
+from leo_opt.formats.onnx.axes import BATCH
+from leo_opt.formats.onnx.evaluator import EVALUATED, evaluate_node
+from leo_opt.formats.onnx.graph import Node
 
 OPSETS = range(9, 24)
 Case = tuple[list[Any], dict[str, Any]]

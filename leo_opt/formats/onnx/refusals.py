@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from leo_opt.errors import LeoOptError, UnsupportedOperatorError
-from leo_opt.formats.onnx_evaluator import may_evaluate
-from leo_opt.formats.onnx_file import EVALUATOR_ERRORS, current
-from leo_opt.formats.onnx_graph import Node, read_node
-from leo_opt.formats.onnx_operators import OPERATORS
+from leo_opt.formats.onnx.evaluator import may_evaluate
+from leo_opt.formats.onnx.file import EVALUATOR_ERRORS, current
+from leo_opt.formats.onnx.graph import Node, read_node
+from leo_opt.formats.onnx.operators import OPERATORS
 from leo_opt.network import Network
 
 Cut = tuple[str, str]

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from formats.onnx_models import chain, node, session, store
-from formats.random_onnx import KINDS, random_inputs, random_model
+from formats.onnx.onnx_models import chain, node, session, store
+from formats.onnx.random_onnx import KINDS, random_inputs, random_model
 from networks import find_network, network_folder
 from onnx import helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
@@ -20,7 +20,8 @@ from seeds import seeds
 
 from leo_opt import Box, classify, compress
 from leo_opt.errors import FileFormatError, LeoOptError
-from leo_opt.formats import load, onnx_operators, save
+from leo_opt.formats import load, save
+from leo_opt.formats.onnx import operators as onnx_operators
 from leo_opt.network import Network
 from leo_opt.report import measure
 
@@ -134,7 +135,7 @@ def test_an_import_that_computes_something_else_is_an_error(
 ):
     table = dict(onnx_operators.OPERATORS)
     table["Add"] = lambda stream, step: None
-    monkeypatch.setattr("leo_opt.formats.onnx_reader.OPERATORS", table)
+    monkeypatch.setattr("leo_opt.formats.onnx.reader.OPERATORS", table)
     tiny = np.array([0.0, 1e-6], np.float32)
     path = store(chain(node("MatMul", "x w", "a"), node("Add", "a b", "y"), b=tiny), tmp_path)
     with pytest.raises(FileFormatError, match="disagrees with ONNX's reference evaluator"):

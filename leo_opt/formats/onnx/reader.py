@@ -16,14 +16,14 @@ import numpy as np
 
 from leo_opt.errors import FileFormatError, LeoOptError, UnsupportedOperatorError
 from leo_opt.formats.chain import Chain
-from leo_opt.formats.onnx_axes import BATCH, Array, Axes, LayoutError, describe, width
-from leo_opt.formats.onnx_evaluator import evaluate_node
-from leo_opt.formats.onnx_file import EVALUATOR_ERRORS, current, parse, said
-from leo_opt.formats.onnx_graph import Dimension, Graph, Node, Tensor, read_graph
-from leo_opt.formats.onnx_operators import OPERATORS, Step, Stream
-from leo_opt.formats.onnx_reference import check_against_reference, prepare
-from leo_opt.formats.onnx_refusals import explain
-from leo_opt.formats.onnx_runtime import check_against_runtime
+from leo_opt.formats.onnx.axes import BATCH, Array, Axes, LayoutError, describe, width
+from leo_opt.formats.onnx.evaluator import evaluate_node
+from leo_opt.formats.onnx.file import EVALUATOR_ERRORS, current, parse, said
+from leo_opt.formats.onnx.graph import Dimension, Graph, Node, Tensor, read_graph
+from leo_opt.formats.onnx.operators import OPERATORS, Step, Stream
+from leo_opt.formats.onnx.reference import check_against_reference, prepare
+from leo_opt.formats.onnx.refusals import explain
+from leo_opt.formats.onnx.runtime import check_against_runtime
 from leo_opt.network import Network, Signature
 
 

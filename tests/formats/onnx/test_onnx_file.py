@@ -12,12 +12,14 @@ import ml_dtypes
 import numpy as np
 import onnx
 import pytest
-from formats.onnx_models import chain, node, session, store
+from formats.onnx.onnx_models import chain, node, session, store
 from onnx import TensorProto, helper, numpy_helper
 
 from leo_opt.errors import FileFormatError, LeoOptError, UnsupportedOperatorError
-from leo_opt.formats import load, onnx_evaluator, onnx_file
-from leo_opt.formats.onnx_operators import OPERATORS
+from leo_opt.formats import load
+from leo_opt.formats.onnx import evaluator as onnx_evaluator
+from leo_opt.formats.onnx import file as onnx_file
+from leo_opt.formats.onnx.operators import OPERATORS
 
 WEIGHT = np.array([[1.0, -2.0], [3.0, 4.0]], np.float32)
 
@@ -238,7 +240,7 @@ def test_a_fault_of_the_reference_evaluator_is_noticed_in_float64(
     path = store(chain(node("MatMul", "x w", "a"), node("Add", "a b", "y"), b=tiny), tmp_path)
     table = dict(OPERATORS)
     table["Add"] = lambda stream, step: None
-    monkeypatch.setattr("leo_opt.formats.onnx_reader.OPERATORS", table)
-    monkeypatch.setattr("leo_opt.formats.onnx_reader.check_against_reference", lambda *_: None)
+    monkeypatch.setattr("leo_opt.formats.onnx.reader.OPERATORS", table)
+    monkeypatch.setattr("leo_opt.formats.onnx.reader.check_against_reference", lambda *_: None)
     with pytest.raises(FileFormatError, match="disagrees with onnxruntime by 1e-06"):
         load(path)

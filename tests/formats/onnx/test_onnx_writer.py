@@ -9,12 +9,13 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from formats.random_onnx import SHAPES, random_inputs, random_model
+from formats.onnx.random_onnx import SHAPES, random_inputs, random_model
 from networks import find_network
 from seeds import seeds
 
 from leo_opt.errors import OutputError
-from leo_opt.formats import load, onnx_writer, save, written
+from leo_opt.formats import load, save, written
+from leo_opt.formats.onnx import writer as onnx_writer
 from leo_opt.network import Layer, Network, Signature
 
 INPUTS = (*SHAPES, None, ("batch", 3, 2, 1), (2, 3), (7, 2, 3))

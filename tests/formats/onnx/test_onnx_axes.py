@@ -7,8 +7,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from leo_opt.formats import onnx_axes
-from leo_opt.formats.onnx_axes import BATCH, Axes, LayoutError
+from leo_opt.formats.onnx import axes as onnx_axes
+from leo_opt.formats.onnx.axes import BATCH, Axes, LayoutError
 
 REAL = 7
 """A batch size that no other axis of these tests has."""

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from leo_opt.formats.agreement import SLACK, check_agreement
-from leo_opt.formats.onnx_axes import Array
-from leo_opt.formats.onnx_file import LARGEST
-from leo_opt.formats.onnx_reference import Trial
+from leo_opt.formats.onnx.axes import Array
+from leo_opt.formats.onnx.file import LARGEST
+from leo_opt.formats.onnx.reference import Trial
 from leo_opt.network import FloatArray, Network
 
 _JUDGE = "onnxruntime"

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from leo_opt.formats.agreement import SAMPLES, check_agreement
-from leo_opt.formats.onnx_axes import BATCH, Array, Axes
-from leo_opt.formats.onnx_evaluator import evaluate, evaluate_node
-from leo_opt.formats.onnx_graph import Graph, Node, is_float
+from leo_opt.formats.onnx.axes import BATCH, Array, Axes
+from leo_opt.formats.onnx.evaluator import evaluate, evaluate_node
+from leo_opt.formats.onnx.graph import Graph, Node, is_float
 from leo_opt.lazily import lazy
 from leo_opt.network import FloatArray, Network
 

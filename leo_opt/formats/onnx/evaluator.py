@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from leo_opt.errors import FileFormatError, UnsupportedOperatorError
-from leo_opt.formats.onnx_axes import BATCH, Array
-from leo_opt.formats.onnx_file import EVALUATOR_ERRORS, said
-from leo_opt.formats.onnx_graph import Node
+from leo_opt.formats.onnx.axes import BATCH, Array
+from leo_opt.formats.onnx.file import EVALUATOR_ERRORS, said
+from leo_opt.formats.onnx.graph import Node
 
 # fmt: off
 EVALUATED = frozenset({

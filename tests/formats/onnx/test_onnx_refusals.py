@@ -11,8 +11,8 @@ import numpy as np
 import onnx
 import onnx.utils
 import pytest
-from formats.onnx_models import chain, node, session, store
-from formats.random_onnx import random_inputs, random_model
+from formats.onnx.onnx_models import chain, node, session, store
+from formats.onnx.random_onnx import random_inputs, random_model
 from networks import network_folder
 from onnx import TensorProto, helper
 

@@ -10,8 +10,8 @@ import networkx
 import numpy as np
 
 from leo_opt.errors import FileFormatError, UnsupportedOperatorError
-from leo_opt.formats.onnx_axes import Array
-from leo_opt.formats.onnx_file import EVALUATOR_ERRORS, domain_of, said
+from leo_opt.formats.onnx.axes import Array
+from leo_opt.formats.onnx.file import EVALUATOR_ERRORS, domain_of, said
 
 Dimension = int | str | None
 
