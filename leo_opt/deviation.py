@@ -19,8 +19,8 @@ from typing import Protocol
 import numpy as np
 
 from leo_opt import weights
+from leo_opt.arithmetic import TINY, UNIT_ROUNDOFF, gamma, round_up
 from leo_opt.domain import Box
-from leo_opt.enclosure import TINY, UNIT_ROUNDOFF, gamma, round_up
 from leo_opt.errors import InvalidInputError, unknown_word
 from leo_opt.network import FloatArray, Network, Weight
 

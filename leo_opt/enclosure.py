@@ -18,35 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leo_opt import weights
+from leo_opt.arithmetic import TINY, float_above, gamma, round_up
 from leo_opt.network import FloatArray, Network, Weight
-
-UNIT_ROUNDOFF = 2.0**-53
-TINY = 2.0**-960
-"""Far above every possible underflow error of the sums in this package, far below any bound."""
 
 _EXACT_TERMS = 2_000_000
 """Most rational multiplications spent on deciding signs that rounding leaves open."""
-
-
-def gamma(length: int, roundoff: float = UNIT_ROUNDOFF) -> float:
-    """Twice Higham's gamma_n: the factor 2 covers the rounding of the error bound itself."""
-    return 2.0 * length * roundoff / (1.0 - length * roundoff)
-
-
-def round_up(values: FloatArray) -> FloatArray:
-    """The next float64 above each value."""
-    return np.nextafter(values, np.inf)
-
-
-def round_down(values: FloatArray) -> FloatArray:
-    """The next float64 below each value."""
-    return np.nextafter(values, -np.inf)
-
-
-def fraction_up(value: Fraction) -> float:
-    """The smallest float64 that is not below a rational number."""
-    nearest = float(value)
-    return float(np.nextafter(nearest, np.inf)) if Fraction(nearest) < value else nearest
 
 
 def affine_image(
@@ -133,7 +109,7 @@ def _exact_upper(
     ends = np.where(values > 0.0, upper[columns], lower[columns])
     for value, end in zip(values.tolist(), ends.tolist(), strict=True):
         total += Fraction(value) * Fraction(end)
-    return fraction_up(total)
+    return float_above(total)
 
 
 def evaluate(network: Network, inputs: FloatArray) -> list[tuple[FloatArray, FloatArray]]:

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from leo_opt.bounds import Bounds
 from leo_opt.domain import Box
 from leo_opt.formulations import FormulationLike, formulate
-from leo_opt.locks import PYOMO
 from leo_opt.network import FloatArray, Network
 from leo_opt.separation import Separation
 from leo_opt.solvers import Compiled, StandardForm, compile_model
+from leo_opt.storage.locks import PYOMO
 
 IntArray = NDArray[np.int64]
 

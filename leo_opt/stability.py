@@ -18,9 +18,9 @@ from leo_opt.bounds import Bounds
 from leo_opt.domain import Box, BoxLike, read_box
 from leo_opt.errors import FileFormatError, InvalidInputError, MismatchError
 from leo_opt.evidence import ARITHMETIC, Evidence, Premise, weakest
-from leo_opt.formats.files import check_readable, write_atomically
 from leo_opt.lazily import lazy
 from leo_opt.network import FloatArray, Network, read_network
+from leo_opt.storage.files import check_readable, write_atomically
 from leo_opt.summarised import Summarised
 
 __all__ = [

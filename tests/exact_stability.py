@@ -7,7 +7,7 @@ from fractions import Fraction
 import numpy as np
 from oracle import exact_ranges
 
-from leo_opt import enclosure
+from leo_opt import arithmetic
 from leo_opt.bounds import Bounds, propagate
 from leo_opt.domain import Box
 from leo_opt.network import Network
@@ -54,6 +54,6 @@ def as_fractions(values: np.ndarray) -> list[Fraction]:
 def _up(value: Fraction) -> float:
     """The smallest float64 that is not below a rational number, perhaps infinite."""
     try:
-        return enclosure.fraction_up(value)
+        return arithmetic.float_above(value)
     except OverflowError:
         return np.inf

@@ -23,10 +23,6 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
             "np.where(values > 0.0, upper[columns]",
             "np.where(values <= 0.0, upper[columns]",
         ),
-        "fraction-nearest": (
-            "if Fraction(nearest) < value else nearest",
-            "if Fraction(nearest) < value - 1 else nearest",
-        ),
         "underflow-unseen": ("_smallest(upper)) < 2.0**-900", "_smallest(upper)) < 0.0"),
         "evaluate-inherited": (
             "(1.0 + factor) * (radius @ magnitude.T)",
@@ -303,8 +299,8 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
     },
     "rewrites/rational.py": {
         "rational-rounding": (
-            "fraction_up(abs(Fraction(near) - value))",
-            "fraction_up(Fraction(near) - value)",
+            "float_above(abs(Fraction(near) - value))",
+            "float_above(Fraction(near) - value)",
         ),
     },
     "activations.py": {
@@ -316,7 +312,9 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
         "homogeneous-whatever": ("piece.lower in (-np.inf, 0.0)", "True"),
         "convex-whatever": ("slopes == sorted(slopes)", "True"),
     },
-    "sums.py": {
+    "arithmetic.py": {
+        "float-above-below": ("math.inf) if side < 0", "math.inf) if side < -9"),
+        "float-below-above": ("-math.inf) if side > 0", "-math.inf) if side > 9"),
         "dots-without-rests": (
             "np.column_stack([products, rest, start])",
             "np.column_stack([products, start])",

@@ -9,9 +9,8 @@ import numpy as np
 from oracle import exact_ranges
 
 from leo_opt.domain import Box
-from leo_opt.formats.formulas import Inequality
-from leo_opt.formats.vnnlib import Case, Property
 from leo_opt.network import Layer, Network
+from leo_opt.properties import Case, Inequality, Property
 
 Rows = tuple[np.ndarray, np.ndarray]
 """Integer weight (rows, n_out) and dyadic right-hand sides (rows,): weight @ y <= bound."""

@@ -10,7 +10,8 @@ import pytest
 from rationals import drifting, exact_dot
 from seeds import seeds
 
-from leo_opt.enclosure import affine_image, evaluate, fraction_up
+from leo_opt.arithmetic import float_above
+from leo_opt.enclosure import affine_image, evaluate
 from leo_opt.network import Network
 from leo_opt.weights import dense
 
@@ -97,7 +98,7 @@ def test_evaluation_radii_hold_the_exact_pre_activations(seed: int) -> None:
 
 def test_fraction_up_is_the_least_float_above() -> None:
     for value in (Fraction(1, 3), Fraction(-1, 3), Fraction(1, 2), Fraction(0)):
-        up = fraction_up(value)
+        up = float_above(value)
         assert Fraction(up) >= value
         assert Fraction(float(np.nextafter(up, -np.inf))) < value
 

@@ -11,7 +11,8 @@ from click.testing import CliRunner
 from leo_opt import Box, Network, classify, formulate, propagate
 from leo_opt.cli import main
 from leo_opt.errors import InvalidInputError, SolverNotAvailableError, unknown_word
-from leo_opt.formats.vnnlib import Property, parse_property
+from leo_opt.formats.vnnlib import parse_property
+from leo_opt.properties import Property
 from leo_opt.solvers import Solver, find
 from leo_opt.verification import verify
 

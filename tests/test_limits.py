@@ -20,9 +20,8 @@ from worker_jobs import sleep_for
 
 from leo_opt import Box, Network, Phase, Stability, classify, propagate
 from leo_opt.deadline import Deadline
-from leo_opt.formats.formulas import Inequality
-from leo_opt.formats.vnnlib import Case, Property
 from leo_opt.parallel import JobFailure, Workers
+from leo_opt.properties import Case, Inequality, Property
 from leo_opt.verification import Answer, Verdict, keep_class, verify
 
 _LIMIT = 0.5

@@ -24,7 +24,7 @@ def test_a_mistake_is_noticed(name: str) -> None:
 @pytest.mark.slow
 @pytest.mark.system
 def test_what_changes_nothing_is_not_noticed() -> None:
-    harmless = mutations.Mutation("harmless", "sums.py", "terms = left", "terms  =  left")
+    harmless = mutations.Mutation("harmless", "arithmetic.py", "terms = left", "terms  =  left")
     assert not mutations.run(harmless).caught_by
 
 

@@ -28,11 +28,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leo_opt import weights
+from leo_opt.arithmetic import TINY, gamma, round_down, round_up
 from leo_opt.bounds.planes import Planes, tilt
 from leo_opt.bounds.values import Interval, post_interval
 from leo_opt.deadline import NO_LIMIT, Deadline
 from leo_opt.domain import Box, Boxes
-from leo_opt.enclosure import TINY, gamma, round_down, round_up
 from leo_opt.network import FloatArray, Layer, Network, Weight
 
 SlopeRule = Callable[[FloatArray, FloatArray, FloatArray], FloatArray]

@@ -25,11 +25,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leo_opt import weights
+from leo_opt.arithmetic import TINY, UNIT_ROUNDOFF, gamma, round_down, round_up
 from leo_opt.bounds import crown, interval
 from leo_opt.bounds.values import Interval
 from leo_opt.deadline import NO_LIMIT, Deadline
 from leo_opt.domain import Boxes
-from leo_opt.enclosure import TINY, UNIT_ROUNDOFF, gamma, round_down, round_up
 from leo_opt.network import FloatArray, Layer, Network
 
 _MOST_BOXES = 256

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leo_opt import weights
+from leo_opt.arithmetic import TINY, gamma, round_up
 from leo_opt.bounds.values import Interval
-from leo_opt.enclosure import TINY, gamma, round_up
 from leo_opt.network import FloatArray, Layer
 
 _LEAST_SHARE = 1e-9

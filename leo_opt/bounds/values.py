@@ -13,8 +13,8 @@ from leo_opt.arguments import read_array, read_instance, read_path, read_tuple
 from leo_opt.domain import Box, BoxLike, read_box
 from leo_opt.enclosure import evaluate
 from leo_opt.errors import FileFormatError, InvalidInputError, MismatchError
-from leo_opt.formats.files import check_readable, write_atomically
 from leo_opt.network import FloatArray, Layer, Network, read_network
+from leo_opt.storage.files import check_readable, write_atomically
 from leo_opt.summarised import Summarised
 
 Interval = tuple[FloatArray, FloatArray]

@@ -30,7 +30,6 @@ def compress(
     """Rewrite NETWORK into a smaller one with the same outputs on a box."""
     from leo_opt import formats
     from leo_opt.compression import compress as rewrite
-    from leo_opt.formats.files import write_atomically
     from leo_opt.report import (
         compression_table,
         describe_compression,
@@ -39,6 +38,7 @@ def compress(
         show,
         stability_table,
     )
+    from leo_opt.storage.files import write_atomically
 
     formats.check_writable(output, formats.FORMATS)
     if report_file is not None:

@@ -51,7 +51,7 @@ class FileCommand(click.Command):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Look at the files that the options name, then run the command."""
-        from leo_opt.formats.files import check_distinct
+        from leo_opt.storage.files import check_distinct
 
         force = ctx.params.pop("force", False)
         check_distinct(dict(self._named(ctx, InputFile)), dict(self._named(ctx, OutputFile)), force)

@@ -13,9 +13,9 @@ import click
 
 from leo_opt.deadline import Deadline
 from leo_opt.errors import LeoOptError, OutputError
-from leo_opt.formats.files import check_writable
 from leo_opt.network import Network
 from leo_opt.solvers import find as find_solver
+from leo_opt.storage.files import check_writable
 from leo_opt.verification import Progress, load_property, save_witness, verify
 from leo_opt.verification.instances import Instance, Result, Table, load_network
 from leo_opt.verification.settings import Settings

@@ -151,7 +151,7 @@ def _read_samples(path: str | None, network: Network) -> FloatArray | None:
     """Inputs of a .npz file: its only array, or the one named `inputs`."""
     if path is None:
         return None
-    from leo_opt.formats.files import check_readable
+    from leo_opt.storage.files import check_readable
 
     source = check_readable(path)
     try:

@@ -17,7 +17,7 @@ from leo_opt.comparison.tables import (
     write_markdown,
 )
 from leo_opt.errors import OutputError, SolverNotAvailableError
-from leo_opt.formats.files import check_writable, write_atomically
+from leo_opt.storage.files import check_writable, write_atomically
 
 CSV, MARKDOWN, PAGE = "results.csv", "table.md", "index.html"
 

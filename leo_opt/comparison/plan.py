@@ -21,8 +21,8 @@ from leo_opt.comparison.domains import NamedBox, read_domain
 from leo_opt.comparison.keys import Keys
 from leo_opt.comparison.questions import QuestionEntry, read_question
 from leo_opt.errors import FileFormatError, InvalidInputError, LeoOptError
-from leo_opt.formats.files import check_readable
 from leo_opt.network import Network
+from leo_opt.storage.files import check_readable
 
 STOPS = ("none", "sign")
 """When a solver may stop: at the optimum, or as soon as the sign of the quantity is known."""

@@ -17,7 +17,7 @@ from typing import Any, Self
 from leo_opt.comparison.cells import Cell
 from leo_opt.comparison.measurement import Measurement
 from leo_opt.errors import FileFormatError, OutputError
-from leo_opt.formats.journal import Journal, JournalFormat
+from leo_opt.storage.journal import Journal, JournalFormat
 
 FORMAT = "leo_opt comparison 1"
 FILE = "results.jsonl"

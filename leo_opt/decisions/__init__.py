@@ -16,12 +16,12 @@ from leo_opt.decisions import cascade, joint, per_unit
 from leo_opt.decisions.run import Run
 from leo_opt.decisions.settings import STAGES, Progress, Settings
 from leo_opt.domain import BoxLike, read_box
-from leo_opt.formats.files import AnyPath
 from leo_opt.formulations import FormulationLike
 from leo_opt.network import Network, read_network
 from leo_opt.parallel import Workers
 from leo_opt.solvers import find as find_solver
 from leo_opt.stability import Stability
+from leo_opt.storage.files import AnyPath
 
 __all__ = ["STAGES", "STRATEGIES", "Progress", "Settings", "classify"]
 

@@ -20,10 +20,10 @@ from leo_opt.decisions.ledger import Direction
 from leo_opt.decisions.splitting_state import SplitState
 from leo_opt.domain import Box
 from leo_opt.evidence import GIVEN
-from leo_opt.formats.files import AnyPath
-from leo_opt.formats.journal import Journal, JournalFormat
 from leo_opt.network import Network
 from leo_opt.stability import Phase, Premise, Stability
+from leo_opt.storage.files import AnyPath
+from leo_opt.storage.journal import Journal, JournalFormat
 
 FORMAT = "leo_opt checkpoint 2"
 

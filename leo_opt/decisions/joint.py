@@ -30,9 +30,9 @@ from leo_opt.decisions.witness_search import climb, scatter, sweep
 from leo_opt.enclosure import evaluate
 from leo_opt.encoding import Encoding
 from leo_opt.errors import SolverError
-from leo_opt.locks import PYOMO
 from leo_opt.network import FloatArray, Network
 from leo_opt.solvers import Answer, Session, SolverOptions, find
+from leo_opt.storage.locks import PYOMO
 
 _HALF = 0.5
 """Between 0 and 1: an objective above it shows a candidate, a bound below 1 proves the rest."""

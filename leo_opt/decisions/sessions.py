@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
 
-from leo_opt.locks import ProcessLock
 from leo_opt.solvers import Session
+from leo_opt.storage.locks import ProcessLock
 
 
 class Sessions:

@@ -24,8 +24,8 @@ from leo_opt.arguments import (
     words_of,
 )
 from leo_opt.deadline import Deadline, check_limit
-from leo_opt.formats.files import AnyPath
 from leo_opt.formulations import FormulationLike, read_choice
+from leo_opt.storage.files import AnyPath
 
 
 @dataclass(frozen=True)

@@ -11,16 +11,16 @@ from typing import TypeVar
 from leo_opt.errors import FileFormatError, InvalidInputError, UnsupportedOperatorError
 from leo_opt.formats import npz
 from leo_opt.formats.boxes import load_domain
-from leo_opt.formats.files import (
+from leo_opt.formats.dtypes import written
+from leo_opt.formats.onnx import file, reader, writer
+from leo_opt.network import Network, read_network
+from leo_opt.storage.files import (
     AnyPath,
     check_readable,
     check_writable,
     suffix_of,
     write_atomically,
 )
-from leo_opt.formats.onnx import file, reader, writer
-from leo_opt.formats.storage import written
-from leo_opt.network import Network, read_network
 
 Value = TypeVar("Value")
 

@@ -11,8 +11,8 @@ import numpy as np
 from leo_opt.domain import Box
 from leo_opt.errors import FileFormatError, InvalidInputError
 from leo_opt.formats import vnnlib
-from leo_opt.formats.files import AnyPath, check_readable, suffix_of
 from leo_opt.formats.npz import READ_ERRORS
+from leo_opt.storage.files import AnyPath, check_readable, suffix_of
 
 
 def load_domain(path: AnyPath, input_size: int | None = None) -> Box:

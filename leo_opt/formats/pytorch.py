@@ -22,7 +22,7 @@ from leo_opt.errors import (
 )
 from leo_opt.formats.agreement import check_agreement
 from leo_opt.formats.chain import Chain
-from leo_opt.formats.storage import written
+from leo_opt.formats.dtypes import written
 from leo_opt.network import FloatArray, Network, Signature, read_network
 
 

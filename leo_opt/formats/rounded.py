@@ -15,9 +15,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from leo_opt.enclosure import TINY, UNIT_ROUNDOFF, gamma, round_down, round_up
+from leo_opt.arithmetic import TINY, UNIT_ROUNDOFF, exact_dots, gamma, round_down, round_up
 from leo_opt.network import FloatArray
-from leo_opt.sums import exact_dots
 
 
 @dataclass(frozen=True, eq=False)

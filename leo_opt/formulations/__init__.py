@@ -14,8 +14,8 @@ from leo_opt.bounds import Bounds, propagate, read_bounds
 from leo_opt.domain import Box, BoxLike, read_box
 from leo_opt.errors import InvalidInputError, unknown_word
 from leo_opt.formulations.base import Cut, Formulation, FormulationLike, Unit, UnitRow
-from leo_opt.locks import PYOMO
 from leo_opt.network import Network, read_network
+from leo_opt.storage.locks import PYOMO
 
 if TYPE_CHECKING:
     from leo_opt.formulations.big_m import BigM

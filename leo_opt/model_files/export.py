@@ -12,7 +12,6 @@ from leo_opt.bounds import Bounds, propagate
 from leo_opt.domain import Box, BoxLike, read_box
 from leo_opt.encoding import Encoding
 from leo_opt.errors import InvalidInputError
-from leo_opt.formats.files import AnyPath, check_writable, suffix_of, write_atomically
 from leo_opt.formulations import FormulationLike, formulate
 from leo_opt.formulations import find as find_formulation
 from leo_opt.formulations.rows import SMALLEST_COEFFICIENT
@@ -31,6 +30,7 @@ from leo_opt.network import Network, read_network
 from leo_opt.separation import Separation, strengthen
 from leo_opt.solvers import Compiled, StandardForm, compile_model, find
 from leo_opt.stability import Stability
+from leo_opt.storage.files import AnyPath, check_writable, suffix_of, write_atomically
 
 WRITERS: Mapping[str, Callable[..., str]] = MappingProxyType({".mps": mps_text, ".lp": lp_text})
 """The one table of formats of model files, by suffix."""

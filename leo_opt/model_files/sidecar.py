@@ -14,8 +14,8 @@ import numpy as np
 from leo_opt.bounds import Bounds
 from leo_opt.domain import Box
 from leo_opt.errors import FileFormatError, InvalidInputError, MismatchError, OutputError
-from leo_opt.formats.files import AnyPath, check_readable, write_atomically
 from leo_opt.network import FloatArray
+from leo_opt.storage.files import AnyPath, check_readable, write_atomically
 
 FORMAT = "leo_opt model 1"
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from xml.etree import ElementTree
 
 from leo_opt.errors import FileFormatError
-from leo_opt.formats.files import AnyPath, check_readable
+from leo_opt.storage.files import AnyPath, check_readable
 
 _LINE = re.compile(
     r"\s*(?:\*\*)?\s*(?:\d+\s+)?"

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from leo_opt.arithmetic import round_down
 from leo_opt.deviation import add_up, reach, spread_deviation
 from leo_opt.domain import Box
-from leo_opt.enclosure import round_down
 from leo_opt.network import FloatArray, Layer, Network
 from leo_opt.stability import Phase, Stability
 

@@ -7,8 +7,8 @@ from fractions import Fraction
 import numpy as np
 
 from leo_opt import weights
+from leo_opt.arithmetic import round_up
 from leo_opt.deviation import add_up
-from leo_opt.enclosure import round_up
 from leo_opt.network import ACTIVATIONS, FloatArray, Layer, Weight
 from leo_opt.rewrites.draft import Draft
 from leo_opt.rewrites.rational import round_nearest

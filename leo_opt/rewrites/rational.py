@@ -8,7 +8,7 @@ from fractions import Fraction
 import numpy as np
 
 from leo_opt import weights
-from leo_opt.enclosure import fraction_up
+from leo_opt.arithmetic import float_above
 from leo_opt.network import ACTIVATIONS, FloatArray, Layer, Weight
 
 
@@ -48,6 +48,6 @@ def round_nearest(values: Iterable[Fraction]) -> tuple[FloatArray, FloatArray]:
     exact = list(values)
     nearest = [float(value) for value in exact]
     error = [
-        fraction_up(abs(Fraction(near) - value)) for near, value in zip(nearest, exact, strict=True)
+        float_above(abs(Fraction(near) - value)) for near, value in zip(nearest, exact, strict=True)
     ]
     return np.array(nearest), np.array(error)

@@ -16,7 +16,6 @@ import numpy as np
 from scipy import sparse
 
 from leo_opt.errors import InvalidInputError
-from leo_opt.locks import PYOMO
 from leo_opt.solvers.extras import Extras, plain, unfixed
 from leo_opt.solvers.pyomo_rows import LinearRow
 from leo_opt.solvers.standard_form import (
@@ -24,6 +23,7 @@ from leo_opt.solvers.standard_form import (
     IntArray,
     StandardForm,
 )
+from leo_opt.storage.locks import PYOMO
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -20,7 +20,6 @@ from typing import Any
 import numpy as np
 
 from leo_opt.errors import InvalidInputError, SolverError, SolverNotAvailableError
-from leo_opt.locks import PYOMO
 from leo_opt.solvers.base import Solver
 from leo_opt.solvers.interrupts import InterruptGuard
 from leo_opt.solvers.licences import Licence
@@ -36,6 +35,7 @@ from leo_opt.solvers.questions import (
 from leo_opt.solvers.session import Session
 from leo_opt.solvers.standard_form import FloatArray, IntArray, StandardForm
 from leo_opt.solvers.state import ModelState
+from leo_opt.storage.locks import PYOMO
 
 _TRUE_BOUND = frozenset({"appsi_highs", "gurobi_direct"})
 """Pyomo interfaces whose upper bound of a maximisation is a dual bound, as was checked."""

@@ -10,10 +10,10 @@ import numpy as np
 from leo_opt.arguments import read_instance
 from leo_opt.blas import one_blas_thread
 from leo_opt.deadline import Deadline
-from leo_opt.formats.vnnlib import Property
 from leo_opt.formulations import FormulationLike
 from leo_opt.network import Network, read_network
 from leo_opt.parallel import Workers
+from leo_opt.properties import Property
 from leo_opt.solvers import find as find_solver
 from leo_opt.verification.questions import keep_class, load_property
 from leo_opt.verification.run import Run

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from leo_opt.deadline import Deadline
 from leo_opt.enclosure import evaluate
-from leo_opt.formats.rational_boxes import RationalBox, Rationals
 from leo_opt.network import FloatArray
+from leo_opt.properties import RationalBox, Rationals
 from leo_opt.verification.confirmation import confirm
 from leo_opt.verification.questions import Conjunct, Question
 from leo_opt.witnesses import IntArray, directions

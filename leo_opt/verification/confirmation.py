@@ -14,12 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leo_opt import weights
+from leo_opt.arithmetic import float_above, float_below, is_float, round_down, round_up
 from leo_opt.bounds import Interval, post_interval, propagate
 from leo_opt.domain import Box
-from leo_opt.enclosure import evaluate, round_down, round_up
-from leo_opt.formats.formulas import Inequality
-from leo_opt.formats.rational_boxes import Rationals, float_above, float_below, is_float, nearest
+from leo_opt.enclosure import evaluate
 from leo_opt.network import FloatArray, Layer, Network
+from leo_opt.properties import Inequality, Rationals, nearest
 
 _EXACT_PARAMETERS = 3_000_000
 """Largest network that is evaluated in integers."""

@@ -20,8 +20,8 @@ from pathlib import Path
 
 from leo_opt import formats
 from leo_opt.errors import FileFormatError, LeoOptError
-from leo_opt.formats.files import AnyPath, check_readable, write_atomically
 from leo_opt.network import Network
+from leo_opt.storage.files import AnyPath, check_readable, write_atomically
 
 HEADER = ("network", "property", "seconds")
 """A first row of a list that says what the others are; it may be missing."""

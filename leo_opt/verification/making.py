@@ -14,8 +14,8 @@ import numpy as np
 from leo_opt.bounds import Bounds, crown, interval, propagate
 from leo_opt.deadline import Deadline
 from leo_opt.domain import Box, Boxes
-from leo_opt.formats.vnnlib import Property
 from leo_opt.network import FloatArray, Network
+from leo_opt.properties import Property
 from leo_opt.verification.questions import Question, check_sizes, make_question
 
 _MOST_BOXES = 256

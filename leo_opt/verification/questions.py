@@ -15,17 +15,16 @@ from itertools import combinations
 import numpy as np
 
 from leo_opt.arguments import read_whole
+from leo_opt.arithmetic import float_above
 from leo_opt.bounds import Bounds, Interval, bound_layer, post_interval
 from leo_opt.deadline import NO_LIMIT, Deadline
 from leo_opt.domain import Box, BoxLike, read_box
-from leo_opt.enclosure import fraction_up
 from leo_opt.errors import FileFormatError, InvalidInputError, MismatchError
-from leo_opt.formats.files import AnyPath, check_readable, suffix_of
-from leo_opt.formats.formulas import Inequality
-from leo_opt.formats.terms import Variable
-from leo_opt.formats.vnnlib import Case, Property, read_property
+from leo_opt.formats.vnnlib import read_property
 from leo_opt.lazily import lazy
 from leo_opt.network import FloatArray, Layer, Network
+from leo_opt.properties import Case, Inequality, Property, Variable
+from leo_opt.storage.files import AnyPath, check_readable, suffix_of
 from leo_opt.witnesses import IntArray
 
 _SUFFIXES = (".vnnlib", ".vnnlib.gz")
@@ -282,7 +281,7 @@ def _make_row(inequality: Inequality, reach: FloatArray) -> tuple[FloatArray, fl
         bound += rounding * Fraction(reach[output]) if rounding else 0
     if bound > _LARGEST:
         return None
-    value = fraction_up(max(bound, -_LARGEST))
+    value = float_above(max(bound, -_LARGEST))
     if Fraction(value) == bound and not inequality.strict:
         value = float(np.nextafter(value, np.inf))
     # A row that is all but zero must not be scaled up beyond the range of float64.

@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from leo_opt.arguments import name_of
+from leo_opt.arithmetic import is_float
 from leo_opt.deadline import NO_LIMIT, Deadline
 from leo_opt.decisions.findings import Finding
-from leo_opt.formats.rational_boxes import is_float, nearest
-from leo_opt.formats.vnnlib import Property
 from leo_opt.network import Network
 from leo_opt.parallel import JobFailure, Workers
+from leo_opt.properties import Property, nearest
 from leo_opt.stability import ARITHMETIC, Premise
 from leo_opt.verification.attack import Witness, attack, check, confirmed
 from leo_opt.verification.making import make_questions

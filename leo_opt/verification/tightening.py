@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from leo_opt.arithmetic import TINY
 from leo_opt.bounds import Bounds, bound_layer, crown
 from leo_opt.deadline import Deadline
 from leo_opt.decisions.branching import RELAXATION, Effort
@@ -20,7 +21,6 @@ from leo_opt.decisions.jobs import SearchJob, run_search
 from leo_opt.decisions.ledger import Direction
 from leo_opt.decisions.relaxation import build_relaxation
 from leo_opt.decisions.scope import find_scopes
-from leo_opt.enclosure import TINY
 from leo_opt.network import FloatArray
 from leo_opt.parallel import JobFailure, Workers
 from leo_opt.verification.questions import Question

@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from leo_opt.formats.files import suffix_of, write_atomically
-from leo_opt.formats.rational_boxes import Rationals
 from leo_opt.network import FloatArray
+from leo_opt.properties import Rationals
 from leo_opt.stability import ARITHMETIC, Premise
+from leo_opt.storage.files import suffix_of, write_atomically
 from leo_opt.summarised import Summarised
 
 FORMAT = "leo_opt verdict 1"

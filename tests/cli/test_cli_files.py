@@ -17,7 +17,7 @@ from leo_opt.cli import COMMANDS, main
 from leo_opt.cli.files import FileCommand, InputFile, OutputFile
 from leo_opt.errors import OutputError
 from leo_opt.formats import load_provenance
-from leo_opt.formats.files import check_distinct
+from leo_opt.storage.files import check_distinct
 
 
 def run(*arguments: object) -> Result:

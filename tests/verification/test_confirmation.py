@@ -9,8 +9,7 @@ import pytest
 from oracle import exact_output
 from random_networks import random_case
 
-from leo_opt.formats.formulas import Inequality
-from leo_opt.formats.rational_boxes import Rationals
+from leo_opt.properties import Inequality, Rationals
 from leo_opt.verification import confirmation
 from leo_opt.verification.confirmation import confirm, exact_outputs
 

@@ -13,8 +13,9 @@ from seeds import seeds
 
 from leo_opt.domain import Box
 from leo_opt.errors import InvalidInputError, MismatchError
-from leo_opt.formats.vnnlib import Property, parse_property
+from leo_opt.formats.vnnlib import parse_property
 from leo_opt.network import Network
+from leo_opt.properties import Property
 from leo_opt.verification import STAGES, Answer, Verdict, keep_class, verify
 
 

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 from leo_opt.errors import FileFormatError
-from leo_opt.formats.files import check_readable
+from leo_opt.storage.files import check_readable
 
 OLDEST_OPSET = 9
 """Older files are converted to it: they broadcast otherwise, and ask for training otherwise."""

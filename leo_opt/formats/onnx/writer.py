@@ -10,8 +10,8 @@ import numpy as np
 from leo_opt import weights
 from leo_opt.activations import ACTIVATIONS
 from leo_opt.errors import OutputError, UnsupportedOperatorError
+from leo_opt.formats.dtypes import batch_axis
 from leo_opt.formats.onnx.file import LARGEST, PREFIX, said
-from leo_opt.formats.storage import batch_axis
 from leo_opt.network import FloatArray, Network
 
 _OPSET = 17

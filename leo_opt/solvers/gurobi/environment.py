@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from leo_opt.locks import ProcessLock
+from leo_opt.storage.locks import ProcessLock
 
 
 class _Pool:

@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
 from leo_opt.errors import FileFormatError, MismatchError, OutputError
-from leo_opt.formats.files import AnyPath
+from leo_opt.storage.files import AnyPath
 
 Entry = TypeVar("Entry")
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from leo_opt.errors import FileFormatError, MismatchError, OutputError
-from leo_opt.formats.journal import Journal, JournalFormat
+from leo_opt.storage.journal import Journal, JournalFormat
 
 HEADER = {"format": "numbers 1", "owner": "me"}
 
@@ -115,7 +115,7 @@ def test_a_fork_does_not_keep_the_file_of_its_parent_in_use(tmp_path: Path) -> N
     code = """
 import os, signal, sys, time
 sys.path.insert(0, sys.argv[1])
-from test_formats_journal import KIND, Journal
+from test_storage_journal import KIND, Journal
 journal = Journal(sys.argv[2], KIND)
 parent = os.getpid()
 child = os.fork()

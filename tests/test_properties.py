@@ -8,9 +8,9 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
+from leo_opt.arithmetic import float_above, float_below, is_float
 from leo_opt.domain import Box
-from leo_opt.formats.formulas import Inequality
-from leo_opt.formats.rational_boxes import RationalBox, float_above, float_below, is_float
+from leo_opt.properties import Inequality, RationalBox
 
 
 def interval(generator: np.random.Generator) -> tuple[Fraction, Fraction]:

@@ -15,72 +15,21 @@ import gzip
 import itertools
 import zlib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
+from leo_opt.arithmetic import float_above
 from leo_opt.domain import Box
 from leo_opt.errors import FileFormatError, InvalidInputError
-from leo_opt.formats.formulas import Cases, Inequality, combine, to_cases
-from leo_opt.formats.rational_boxes import RationalBox, float_above
-from leo_opt.formats.s_expressions import Expression, parse, show
-from leo_opt.formats.terms import VARIABLE, Scope, Variable, check_name, expect
+from leo_opt.formats.vnnlib.formulas import Cases, combine, to_cases
+from leo_opt.formats.vnnlib.s_expressions import Expression, parse, show
+from leo_opt.formats.vnnlib.terms import VARIABLE, Scope, check_name, expect
+from leo_opt.properties import Case, Inequality, Property, RationalBox, Variable
 
 _MOST_BYTES = 1_000_000_000
 """Of a file, unpacked."""
 _MOST_ENDS = 20_000_000
 """Inputs of all boxes together."""
-
-
-@dataclass(frozen=True)
-class Case:
-    """One case of a property: inputs of a box whose outputs satisfy all inequalities.
-
-    Parameters
-    ----------
-    domain
-        A float64 box that holds all inputs of the case.
-    outputs
-        Inequalities over outputs.
-    inputs
-        Inequalities over single inputs, by which the case has only a part of the box: its ends are
-        rounded outward, and in a strict inequality it does not belong to the case.
-    """
-
-    domain: Box
-    outputs: tuple[Inequality, ...]
-    inputs: tuple[Inequality, ...] = ()
-
-
-@dataclass(frozen=True)
-class Property:
-    """What a VNN-LIB file asks for: an input and its output that satisfy one of the cases."""
-
-    input_size: int
-    output_size: int
-    cases: tuple[Case, ...]
-
-    def __repr__(self) -> str:
-        return (
-            f"Property({self.input_size} inputs, {self.output_size} outputs, "
-            f"{len(self.cases)} cases)"
-        )
-
-    @property
-    def domain(self) -> Box:
-        """The box that all cases share.
-
-        Raises
-        ------
-        FileFormatError
-            If the cases have different boxes.
-        """
-        boxes = {case.domain for case in self.cases}
-        if len(boxes) > 1:
-            raise FileFormatError(
-                f"the input part is a union of {len(boxes)} boxes; write one file a box"
-            )
-        return self.cases[0].domain
 
 
 def read_domain(path: Path) -> Box:

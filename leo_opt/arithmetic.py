@@ -1,19 +1,75 @@
-"""Dot products that are rounded only once, and products of matrices that nearly cancel."""
+"""Float64 arithmetic that knows what it rounds: error bounds, error-free products and sums.
+
+NumPy has no directed rounding, so every bound is computed in round-to-nearest and widened by an
+a-priori error bound, or what was rounded off is computed as well.
+
+References
+----------
+N. J. Higham, Accuracy and Stability of Numerical Algorithms, 2nd ed., section 3.1.
+"""
 
 from __future__ import annotations
 
+import math
+from fractions import Fraction
 from math import fsum
 
 import numpy as np
 
-from leo_opt.enclosure import TINY, gamma, round_up
 from leo_opt.network import FloatArray
+
+UNIT_ROUNDOFF = 2.0**-53
+TINY = 2.0**-960
+"""Far above every possible underflow error of the sums in this package, far below any bound."""
 
 _SPLITTER = 2.0**27 + 1.0
 _LARGEST = 2.0**500
 """Factors beyond this could overflow while they are split or multiplied."""
 _SMALLEST = 2.0**-400
 """Products of factors above this, and the rests of these products, do not underflow."""
+
+
+def gamma(length: int, roundoff: float = UNIT_ROUNDOFF) -> float:
+    """Twice Higham's gamma_n: the factor 2 covers the rounding of the error bound itself."""
+    return 2.0 * length * roundoff / (1.0 - length * roundoff)
+
+
+def round_up(values: FloatArray) -> FloatArray:
+    """The next float64 above each value."""
+    return np.nextafter(values, np.inf)
+
+
+def round_down(values: FloatArray) -> FloatArray:
+    """The next float64 below each value."""
+    return np.nextafter(values, -np.inf)
+
+
+def is_float(value: Fraction) -> bool:
+    """Whether a number within the range of float64 is one itself."""
+    return Fraction(float(value)) == value
+
+
+def float_above(value: Fraction) -> float:
+    """The smallest float64 that is not below a rational number, perhaps infinite."""
+    nearest, side = nearest_float(value)
+    return math.nextafter(nearest, math.inf) if side < 0 else nearest
+
+
+def float_below(value: Fraction) -> float:
+    """The largest float64 that is not above a rational number, perhaps infinite."""
+    nearest, side = nearest_float(value)
+    return math.nextafter(nearest, -math.inf) if side > 0 else nearest
+
+
+def nearest_float(value: Fraction) -> tuple[float, int]:
+    """The nearest float64, and a number with the sign of what it is above the rational one."""
+    numerator, denominator = value.numerator, value.denominator
+    try:
+        nearest = numerator / denominator
+    except OverflowError:
+        return (math.inf, 1) if numerator > 0 else (-math.inf, -1)
+    top, bottom = nearest.as_integer_ratio()
+    return nearest, top * denominator - numerator * bottom
 
 
 def exact_dots(

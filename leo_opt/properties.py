@@ -1,8 +1,9 @@
-"""Boxes whose ends are the exact numbers of a file, and the points inside them.
+"""Properties: what outputs must satisfy on inputs of a box, in rational arithmetic.
 
-Float64 boxes are rounded outward, so that what holds on them holds on the exact ones. A point that
-is to show something must lie in the exact one; where an input has no float64 number in its range,
-as where it is fixed at 0.1, it has to be a rational.
+Ends of boxes are the exact numbers that somebody stated. Float64 boxes are rounded outward, so that
+what holds on them holds on the exact ones. A point that is to show something must lie in the exact
+one; where an input has no float64 number in its range, as where it is fixed at 0.1, it has to be a
+rational.
 """
 
 from __future__ import annotations
@@ -14,15 +15,93 @@ from fractions import Fraction
 
 import numpy as np
 
+from leo_opt.arithmetic import float_above, float_below, nearest_float
 from leo_opt.domain import Box
 from leo_opt.errors import FileFormatError
-from leo_opt.formats.formulas import Inequality
 from leo_opt.network import FloatArray
+
+Variable = tuple[str, int]
+"""("X", i) or ("Y", j)."""
 
 End = tuple[Fraction, bool]
 """An end of an interval, and whether it lies outside: whether the interval is open there."""
 
 Rationals = tuple[Fraction, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Inequality:
+    """sum of factor * variable <= bound, or < bound, exactly as it was stated.
+
+    Parameters
+    ----------
+    terms
+        Pairs of variable and factor, by variable; no factor is 0, and the factor of a single input
+        is 1 or -1.
+    bound
+        The right-hand side.
+    strict
+        Whether equality is excluded.
+    """
+
+    terms: tuple[tuple[Variable, Fraction], ...]
+    bound: Fraction
+    strict: bool = False
+
+    def allows(self, value: Fraction | int) -> bool:
+        """Whether the left-hand side may have a value."""
+        return value < self.bound or (value == self.bound and not self.strict)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One case of a property: inputs of a box whose outputs satisfy all inequalities.
+
+    Parameters
+    ----------
+    domain
+        A float64 box that holds all inputs of the case.
+    outputs
+        Inequalities over outputs.
+    inputs
+        Inequalities over single inputs, by which the case has only a part of the box: its ends are
+        rounded outward, and in a strict inequality it does not belong to the case.
+    """
+
+    domain: Box
+    outputs: tuple[Inequality, ...]
+    inputs: tuple[Inequality, ...] = ()
+
+
+@dataclass(frozen=True)
+class Property:
+    """What is asked for: an input and its output that satisfy one of the cases."""
+
+    input_size: int
+    output_size: int
+    cases: tuple[Case, ...]
+
+    def __repr__(self) -> str:
+        return (
+            f"Property({self.input_size} inputs, {self.output_size} outputs, "
+            f"{len(self.cases)} cases)"
+        )
+
+    @property
+    def domain(self) -> Box:
+        """The box that all cases share.
+
+        Raises
+        ------
+        FileFormatError
+            If the cases have different boxes.
+        """
+        boxes = {case.domain for case in self.cases}
+        if len(boxes) > 1:
+            raise FileFormatError(
+                f"the input part is a union of {len(boxes)} boxes; write one file a box"
+            )
+        return self.cases[0].domain
 
 
 @dataclass(frozen=True)
@@ -85,7 +164,7 @@ class RationalBox:
         """The first input whose range is empty."""
         for k, (low, high) in enumerate(zip(self.lower, self.upper, strict=True)):
             # The nearest float64 is a nondecreasing function, and comparing two is cheaper.
-            if low is None or high is None or _nearest(low[0])[0] < _nearest(high[0])[0]:
+            if low is None or high is None or nearest_float(low[0])[0] < nearest_float(high[0])[0]:
                 continue
             if low[0] < high[0]:
                 continue
@@ -130,7 +209,7 @@ class RationalBox:
                 most = math.nextafter(most, -math.inf)
             inside = [end for end, outside in (low, high) if not outside]
             if least > most:
-                # Both are rationals: the number of the file, or the middle of an open range.
+                # Both are rationals: a stated number, or the middle of an open range.
                 only = inside[0] if inside else (low[0] + high[0]) / 2
                 inner.append(only)
                 outer.append(only)
@@ -148,31 +227,3 @@ class RationalBox:
 def nearest(point: Rationals) -> FloatArray:
     """The float64 point (n,) next to a rational one."""
     return np.array([float(value) for value in point])
-
-
-def is_float(value: Fraction) -> bool:
-    """Whether a number within the range of float64 is one itself."""
-    return Fraction(float(value)) == value
-
-
-def float_above(value: Fraction) -> float:
-    """The smallest float64 that is not below a rational number, perhaps infinite."""
-    nearest, side = _nearest(value)
-    return math.nextafter(nearest, math.inf) if side < 0 else nearest
-
-
-def float_below(value: Fraction) -> float:
-    """The largest float64 that is not above a rational number, perhaps infinite."""
-    nearest, side = _nearest(value)
-    return math.nextafter(nearest, -math.inf) if side > 0 else nearest
-
-
-def _nearest(value: Fraction) -> tuple[float, int]:
-    """The nearest float64, and a number with the sign of what it is above the rational one."""
-    numerator, denominator = value.numerator, value.denominator
-    try:
-        nearest = numerator / denominator
-    except OverflowError:
-        return (math.inf, 1) if numerator > 0 else (-math.inf, -1)
-    top, bottom = nearest.as_integer_ratio()
-    return nearest, top * denominator - numerator * bottom

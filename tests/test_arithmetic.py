@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from exact_stability import as_fractions
 
-from leo_opt.sums import exact_dots, product_size
+from leo_opt.arithmetic import exact_dots, product_size
 
 
 @pytest.mark.parametrize("seed", range(30))

@@ -10,7 +10,8 @@ from types import MappingProxyType
 from typing import Any
 
 from leo_opt.errors import FileFormatError
-from leo_opt.formats.s_expressions import Expression, show
+from leo_opt.formats.vnnlib.s_expressions import Expression, show
+from leo_opt.properties import Variable
 
 VARIABLE = re.compile(r"([XY])_(0|[1-9]\d{0,8})", re.ASCII)
 """Names that inputs and outputs can have."""
@@ -24,9 +25,6 @@ _MOST_DIGITS = 3900
 """Of a numerator or a denominator: products of products would fill the memory."""
 _MOST_BITS = 13_000
 """Of the same number of digits."""
-
-Variable = tuple[str, int]
-"""("X", i) or ("Y", j)."""
 
 Linear = tuple[Mapping[Variable, Fraction], Fraction]
 """Factors of the variables, and a constant."""

@@ -10,17 +10,15 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 from types import MappingProxyType
 
 from leo_opt.errors import FileFormatError
-from leo_opt.formats.s_expressions import Expression, show
-from leo_opt.formats.terms import (
+from leo_opt.formats.vnnlib.s_expressions import Expression, show
+from leo_opt.formats.vnnlib.terms import (
     Linear,
     Scope,
-    Variable,
     bind,
     check_length,
     difference,
@@ -28,34 +26,11 @@ from leo_opt.formats.terms import (
     linear,
     number,
 )
+from leo_opt.properties import Inequality, Variable
 
 _MOST_CASES = 100_000
 _MOST_INEQUALITIES = 20_000_000
 """Of all cases together."""
-
-
-@dataclass(frozen=True, slots=True)
-class Inequality:
-    """sum of factor * variable <= bound, or < bound, exactly as the file states it.
-
-    Parameters
-    ----------
-    terms
-        Pairs of variable and factor, by variable; no factor is 0, and the factor of a single input
-        is 1 or -1.
-    bound
-        The right-hand side.
-    strict
-        Whether equality is excluded.
-    """
-
-    terms: tuple[tuple[Variable, Fraction], ...]
-    bound: Fraction
-    strict: bool = False
-
-    def allows(self, value: Fraction | int) -> bool:
-        """Whether the left-hand side may have a value."""
-        return value < self.bound or (value == self.bound and not self.strict)
 
 
 Conjunction = tuple[Inequality, ...]

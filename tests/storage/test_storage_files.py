@@ -11,10 +11,11 @@ import pytest
 from leo_opt import Stability
 from leo_opt.bounds import Bounds
 from leo_opt.errors import FileFormatError, InvalidInputError, OutputError
-from leo_opt.formats import FORMATS, check_writable, files, load, load_domain, save
+from leo_opt.formats import FORMATS, check_writable, load, load_domain, save
 from leo_opt.model_files import Sidecar
 from leo_opt.model_files.solutions import read_solution
 from leo_opt.network import Network
+from leo_opt.storage import files
 from leo_opt.verification import load_property
 
 NETWORK = Network.from_arrays([[[1.0]]], [None])
