@@ -29,8 +29,8 @@ import pyomo.environ as pyo
 from pyomo.common.gc_manager import PauseGC
 
 from leo_opt import Bounds, Box, Network, formulate, load, load_domain, propagate
+from leo_opt.decisions.findings import Direction
 from leo_opt.decisions.layer_model import LayerModel, ask, build_layer_model
-from leo_opt.decisions.ledger import Direction
 from leo_opt.errors import SolverError
 from leo_opt.solvers import Session, SolverOptions, StandardForm, compile_model, find
 

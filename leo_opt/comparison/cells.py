@@ -12,7 +12,7 @@ from typing import Any
 from leo_opt.comparison.contestants import FormulationEntry, SolverEntry
 from leo_opt.comparison.domains import NamedBox
 from leo_opt.comparison.plan import NetworkEntry, Plan
-from leo_opt.decisions.ledger import Direction
+from leo_opt.decisions.findings import Direction
 from leo_opt.domain import Box
 
 

@@ -11,8 +11,8 @@ from leo_opt import formats
 from leo_opt.bounds import Bounds, propagate
 from leo_opt.comparison.cells import Cell
 from leo_opt.comparison.questions import scope_of
+from leo_opt.decisions.findings import Direction
 from leo_opt.decisions.layer_model import build_layer_model
-from leo_opt.decisions.ledger import Direction
 from leo_opt.decisions.scope import Scope
 from leo_opt.decisions.settings import Settings
 from leo_opt.domain import Box

@@ -13,7 +13,7 @@ import numpy as np
 
 from leo_opt.bounds import METHODS, Bounds, propagate
 from leo_opt.comparison.keys import Keys
-from leo_opt.decisions.ledger import Direction
+from leo_opt.decisions.findings import Direction
 from leo_opt.decisions.scope import Scope, find_scopes
 from leo_opt.domain import Box
 from leo_opt.errors import InvalidInputError

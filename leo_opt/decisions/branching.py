@@ -20,7 +20,7 @@ import numpy as np
 
 from leo_opt.deadline import Deadline
 from leo_opt.decisions.facets import Facets
-from leo_opt.decisions.ledger import Direction
+from leo_opt.decisions.findings import Direction, Finding
 from leo_opt.decisions.relaxation import Relaxation, Split
 from leo_opt.enclosure import evaluate
 from leo_opt.network import FloatArray
@@ -91,26 +91,6 @@ def tightening(count: int, factor: int = 1) -> Effort:
 
 
 @dataclass(frozen=True)
-class Search:
-    """What a branch and bound found about one direction.
-
-    Parameters
-    ----------
-    bound
-        Proved upper end of sign * pre: the largest over all leaves; certified.
-    witness : (n_in,) array or None
-        An input at which the network shows the sign.
-    lps
-        Linear programs solved.
-    """
-
-    bound: float
-    witness: FloatArray | None
-    lps: int
-    seconds: float
-
-
-@dataclass(frozen=True)
 class _Node:
     """A split still to be explored and the bound that its parent proved."""
 
@@ -124,7 +104,7 @@ def search(
     direction: Direction,
     effort: Effort,
     deadline: Deadline,
-) -> Search:
+) -> Finding:
     """Prove that sign * pre is nowhere positive, or find an input where it is.
 
     Parameters
@@ -136,8 +116,8 @@ def search(
 
     Returns
     -------
-    Search
-        With a bound that is valid also where the budget ran out.
+    Finding
+        With a certified bound, the largest over all leaves, also where the budget ran out.
     """
     return _Searcher(session, relaxation, direction, effort, deadline).run()
 
@@ -164,7 +144,7 @@ class _Searcher:
         self._explored = 0.0  # Share of the tree, halves at each branching.
         self._lps = 0
 
-    def run(self) -> Search:
+    def run(self) -> Finding:
         """Explore nodes, the likeliest to hold a witness first."""
         start = self._deadline.elapsed
         stack = [_Node({}, np.inf)]
@@ -184,7 +164,15 @@ class _Searcher:
                     break
         self._facets.remove()
         proved = max(self._closed, max((node.bound for node in stack), default=-np.inf))
-        return Search(proved, witness, self._lps, self._deadline.elapsed - start)
+        return Finding(
+            self._direction,
+            "branch-and-bound",
+            bound=proved,
+            witness=witness,
+            effort=self._effort.lps,
+            lps=self._lps,
+            seconds=self._deadline.elapsed - start,
+        )
 
     @property
     def _goes_on(self) -> bool:

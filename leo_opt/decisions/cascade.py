@@ -16,16 +16,9 @@ import numpy as np
 
 from leo_opt import weights
 from leo_opt.decisions.branching import RELAXATION, Effort, tightening
-from leo_opt.decisions.jobs import (
-    MilpJob,
-    SearchJob,
-    SplitJob,
-    run_milp,
-    run_search,
-    run_split,
-)
+from leo_opt.decisions.findings import Direction
+from leo_opt.decisions.jobs import MilpJob, SearchJob, SplitJob, run_job
 from leo_opt.decisions.layer_model import LayerModel, build_layer_model, time_to_build
-from leo_opt.decisions.ledger import Direction
 from leo_opt.decisions.relaxation import Relaxation, build_relaxation
 from leo_opt.decisions.run import Run
 from leo_opt.decisions.scope import Scope, find_scopes
@@ -158,12 +151,12 @@ def _split_each(run: Run, directions: list[Direction], share: float) -> None:
     def make_jobs(asked: list[Direction]) -> list[SplitJob]:
         limit, ends_at = run.time_for_one(len(asked)), run.deadline.at
         return [
-            SplitJob(scope, (direction,), budget, ends_at, limit)
+            SplitJob(scope, (direction,), "splitting", ends_at, limit, budget)
             for direction in asked
             for scope, _ in find_scopes(run.network, run.domain, bounds, [direction])
         ]
 
-    run.settle("splitting", run_split, make_jobs, directions, budget)
+    run.settle("splitting", run_job, make_jobs, directions, budget)
 
 
 def _ask_layer(run: Run, layer: int) -> None:
@@ -242,17 +235,17 @@ def _search(run: Run, directions: list[Direction], asked: _Round) -> None:
             return [
                 SearchJob(
                     scope,
-                    relaxation,
                     tuple(mine[start : start + asked.batch]),
                     asked.stage,
-                    asked.effort,
                     asked.ends_at,
                     asked.unit_time_limit,
+                    relaxation,
+                    asked.effort,
                 )
                 for start in starts
             ]
 
-        run.settle(asked.stage, run_search, make_jobs, mine, asked.effort.lps)
+        run.settle(asked.stage, run_job, make_jobs, mine, asked.effort.lps)
 
 
 def ask_milps(run: Run, directions: list[Direction], skip_settled: bool = True) -> None:
@@ -287,14 +280,15 @@ def ask_milps(run: Run, directions: list[Direction], skip_settled: bool = True) 
             return [
                 MilpJob(
                     scope,
-                    model,
                     (direction,),
+                    "milp",
+                    run.deadline.at,
+                    limit,
+                    model,
                     settings.solver,
                     settings.margin,
                     settings.seed,
                     point,
-                    run.deadline.at,
-                    limit,
                     settings.node_limit,
                     run.sessions,
                 )
@@ -305,4 +299,4 @@ def ask_milps(run: Run, directions: list[Direction], skip_settled: bool = True) 
             now = mine[start : start + MILP_ROUND]
             now = [d for d in now if not skip_settled or ledger.is_open(d)]
             if not run.deadline.passed:
-                run.settle("milp", run_milp, make_jobs, now)
+                run.settle("milp", run_job, make_jobs, now)

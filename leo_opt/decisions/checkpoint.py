@@ -15,8 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from leo_opt.decisions.findings import Finding
-from leo_opt.decisions.ledger import Direction
+from leo_opt.decisions.findings import Direction, Finding
 from leo_opt.decisions.splitting_state import SplitState
 from leo_opt.domain import Box
 from leo_opt.evidence import GIVEN

@@ -1,17 +1,25 @@
-"""What one question about one direction brought, as a value that travels and can be kept."""
+"""An open sign of a unit, and what a job found out about it: values that travel and are kept."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
-from leo_opt.decisions.ledger import Direction
 from leo_opt.network import FloatArray
 from leo_opt.stability import ARITHMETIC, Premise, weakest
 
 
+class Direction(NamedTuple):
+    """Can pre[layer, unit] be above zero (sign +1), or below zero (sign -1)?"""
+
+    layer: int
+    unit: int
+    sign: int
+
+
 @dataclass(frozen=True, eq=False)
 class Finding:
-    """The outcome of one question.
+    """What a job found out about a direction.
 
     Parameters
     ----------

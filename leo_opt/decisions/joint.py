@@ -20,10 +20,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from leo_opt.bounds import Bounds
-from leo_opt.decisions.findings import Finding
-from leo_opt.decisions.jobs import premise_of
-from leo_opt.decisions.layer_model import time_to_build
-from leo_opt.decisions.ledger import Direction
+from leo_opt.decisions.findings import Direction, Finding
+from leo_opt.decisions.layer_model import premise_of, time_to_build
 from leo_opt.decisions.run import Run
 from leo_opt.decisions.scaling import solver_blur, unit_scales
 from leo_opt.decisions.witness_search import climb, scatter, sweep

@@ -16,7 +16,7 @@ import numpy as np
 from leo_opt import weights
 from leo_opt.bounds import Bounds
 from leo_opt.deadline import Deadline
-from leo_opt.decisions.ledger import Direction
+from leo_opt.decisions.findings import Direction, Finding
 from leo_opt.decisions.scaling import solver_blur, unit_scales
 from leo_opt.domain import Box
 from leo_opt.enclosure import evaluate
@@ -25,6 +25,7 @@ from leo_opt.formulations import FormulationLike
 from leo_opt.network import FloatArray, Network
 from leo_opt.separation import Separation, strengthen
 from leo_opt.solvers import Answer, Feature, RowHandle, Session
+from leo_opt.stability import Premise
 
 _ROUNDS = 10
 """Rounds of separation at the root; later ones change little."""
@@ -113,28 +114,6 @@ def build_layer_model(
     )
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """What one question proved, after every number of the solver was doubted.
-
-    Parameters
-    ----------
-    bound
-        Proved upper end of sign * pre in natural units, widened by the margin; None if nothing
-        is proved.
-    witness : (n_in,) array or None
-        Input at which the network itself shows the sign.
-    anomaly
-        Why an answer was not believed, or "".
-    """
-
-    bound: float | None
-    witness: FloatArray | None
-    anomaly: str
-    seconds: float
-    nodes: int
-
-
 def ask(
     session: Session,
     model: LayerModel,
@@ -143,7 +122,7 @@ def ask(
     seen: FloatArray | None = None,
     time_limit: float | None = None,
     node_limit: int | None = None,
-) -> Verdict:
+) -> Finding:
     """Ask a solver whether sign * pre can be positive, and stop as soon as that is known.
 
     Parameters
@@ -154,7 +133,14 @@ def ask(
         A bound proves the sign only where it lies this far below zero, in scaled units.
     seen : (n_in,) array or None
         An input of the domain; a bound below the network's value there convicts the solver.
+
+    Returns
+    -------
+    Finding
+        Of what is left after every number of the solver was doubted: a bound widened by the
+        margin, a witness that the network itself shows, or why the answer was not believed.
     """
+    premise = premise_of(session, margin)
     cost, constant = model.objective(direction)
     margin += float(model.blur[direction.unit])
     begin = time.monotonic()
@@ -178,8 +164,14 @@ def ask(
     # They hold for every question, but only slow down those about other units.
     for handle in reversed(rows):
         session.remove(handle)
-    verdict = _judge(answer, model, direction, margin, seen)
-    return replace(verdict, seconds=verdict.seconds + spent)
+    found = _judge(answer, model, direction, margin, seen)
+    return replace(found, premise=premise, seconds=found.seconds + spent)
+
+
+def premise_of(session: Session, margin: float) -> Premise:
+    """What must be believed for a bound of this session; names the solver that "auto" took."""
+    tolerances = tuple(sorted(session.tolerances_in_force.items()))
+    return Premise(session.solver.name, session.solver.version(), margin, tolerances)
 
 
 def _strengthen(
@@ -207,7 +199,7 @@ def _judge(
     direction: Direction,
     margin: float,
     seen: FloatArray | None,
-) -> Verdict:
+) -> Finding:
     """Turn an answer into what it proves (design laws 2 and 3)."""
     inputs = [] if seen is None else [seen]
     if answer.point is not None:
@@ -225,11 +217,20 @@ def _judge(
         anomaly = f"{answer.termination_condition} on a feasible bounded model"
     elif bound is not None and bound + margin < highest:
         anomaly = f"objective bound {bound!r} is below {highest!r}, which the network reaches"
+    found = Finding(
+        direction,
+        "milp",
+        witness=witness,
+        anomaly=anomaly,
+        seconds=answer.seconds,
+        milps=1,
+        nodes=answer.nodes,
+    )
     if anomaly or bound is None or not np.isfinite(bound):
-        return Verdict(None, witness, anomaly, answer.seconds, answer.nodes)
+        return found
     natural = (bound + margin) / float(model.scales[direction.unit])
     natural = float(np.nextafter(natural, np.inf)) if bound > -margin else min(natural, 0.0)
-    return Verdict(natural, witness, "", answer.seconds, answer.nodes)
+    return replace(found, bound=natural)
 
 
 _IMPOSSIBLE = frozenset({"infeasible", "unbounded", "infeasibleOrUnbounded", "error"})

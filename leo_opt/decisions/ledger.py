@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from leo_opt.bounds import Bounds, crown, interval
 from leo_opt.deadline import NO_LIMIT, Deadline
+from leo_opt.decisions.findings import Direction
 from leo_opt.domain import Box
 from leo_opt.errors import MismatchError
 from leo_opt.evidence import GIVEN
@@ -18,14 +18,6 @@ from leo_opt.stability import ARITHMETIC, Evidence, Premise, Stability, Statisti
 from leo_opt.witnesses import Witnesses
 
 BoolArray = NDArray[np.bool_]
-
-
-class Direction(NamedTuple):
-    """One question: can pre[layer, unit] be above zero (sign +1), or below zero (sign -1)?"""
-
-    layer: int
-    unit: int
-    sign: int
 
 
 class _Side:

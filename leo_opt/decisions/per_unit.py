@@ -14,7 +14,7 @@ from __future__ import annotations
 import numpy as np
 
 from leo_opt.decisions.cascade import ask_milps
-from leo_opt.decisions.ledger import Direction
+from leo_opt.decisions.findings import Direction
 from leo_opt.decisions.run import Run
 from leo_opt.witnesses import collect, first_layer_vertices
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from leo_opt import weights
 from leo_opt.bounds import Bounds, crown
 from leo_opt.bounds.planes import Planes
-from leo_opt.decisions.ledger import Direction
+from leo_opt.decisions.findings import Direction
 from leo_opt.decisions.relaxation_rows import (
     LayerColumns,
     Reads,

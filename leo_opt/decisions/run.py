@@ -9,8 +9,8 @@ from typing import Protocol, TypeVar
 from leo_opt.arguments import name_of
 from leo_opt.deadline import Deadline
 from leo_opt.decisions.checkpoint import Checkpoint
-from leo_opt.decisions.findings import Finding
-from leo_opt.decisions.ledger import Direction, Ledger
+from leo_opt.decisions.findings import Direction, Finding
+from leo_opt.decisions.ledger import Ledger
 from leo_opt.decisions.sessions import Sessions
 from leo_opt.decisions.settings import Progress, Settings
 from leo_opt.domain import Box

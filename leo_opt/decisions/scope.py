@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from leo_opt.bounds import Bounds
 from leo_opt.connectivity import Part, cone, independent_parts
-from leo_opt.decisions.ledger import Direction
+from leo_opt.decisions.findings import Direction
 from leo_opt.domain import Box
 from leo_opt.network import FloatArray, Layer, Network
 

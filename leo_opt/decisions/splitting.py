@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from leo_opt.bounds import Bounds
 from leo_opt.bounds.pieces import bound_pieces, boxes_at_once
 from leo_opt.deadline import Deadline
-from leo_opt.decisions.ledger import Direction
+from leo_opt.decisions.findings import Direction
 from leo_opt.decisions.splitting_state import (
     ANY_BUDGET,
     NO_RECORD,

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from leo_opt.decisions.ledger import Direction
+from leo_opt.decisions.findings import Direction
 from leo_opt.domain import Box, Boxes
 from leo_opt.network import FloatArray, Network
 

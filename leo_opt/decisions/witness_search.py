@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from leo_opt.deadline import Deadline
-from leo_opt.decisions.ledger import Direction, Ledger
+from leo_opt.decisions.findings import Direction
+from leo_opt.decisions.ledger import Ledger
 from leo_opt.decisions.settings import Settings
 from leo_opt.network import FloatArray
 from leo_opt.witnesses import ascend, best_starts, collect, first_layer_vertices

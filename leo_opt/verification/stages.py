@@ -14,10 +14,9 @@ import numpy as np
 from leo_opt.bounds import Bounds, bound_layer
 from leo_opt.deadline import Deadline
 from leo_opt.decisions.branching import Effort
-from leo_opt.decisions.findings import Finding
-from leo_opt.decisions.jobs import MilpJob, SearchJob, run_milp, run_search
+from leo_opt.decisions.findings import Direction, Finding
+from leo_opt.decisions.jobs import MilpJob, SearchJob, run_job
 from leo_opt.decisions.layer_model import build_layer_model, time_to_build
-from leo_opt.decisions.ledger import Direction
 from leo_opt.decisions.relaxation import build_relaxation
 from leo_opt.decisions.scope import Scope, find_scopes
 from leo_opt.decisions.sessions import Sessions
@@ -100,9 +99,7 @@ def search_case(job: SearchCase) -> Finding:
     relaxation = build_relaxation(scope.network, scope.domain, layer, scope.bounds)
     asked = (job.direction,)
     effort = Effort(lps=job.lps)
-    return run_search(SearchJob(scope, relaxation, asked, stage, effort, job.ends_at, job.seconds))[
-        0
-    ]
+    return run_job(SearchJob(scope, asked, stage, job.ends_at, job.seconds, relaxation, effort))[0]
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,18 +136,19 @@ def ask_case(job: MilpCase) -> Finding:
     with Sessions() as sessions:
         milp = MilpJob(
             scope,
-            model,
             (job.direction,),
+            "milp",
+            job.ends_at,
+            job.seconds,
+            model,
             job.solver,
             job.margin,
             job.seed,
             job.target.domain.centre,
-            job.ends_at,
-            job.seconds,
             job.node_limit,
             sessions,
         )
-        return run_milp(milp)[0]
+        return run_job(milp)[0]
 
 
 def _scope_of(target: Target, direction: Direction) -> Scope:

@@ -16,9 +16,8 @@ from leo_opt.arithmetic import TINY
 from leo_opt.bounds import Bounds, bound_layer, crown
 from leo_opt.deadline import Deadline
 from leo_opt.decisions.branching import RELAXATION, Effort
-from leo_opt.decisions.findings import Finding
-from leo_opt.decisions.jobs import SearchJob, run_search
-from leo_opt.decisions.ledger import Direction
+from leo_opt.decisions.findings import Direction, Finding
+from leo_opt.decisions.jobs import SearchJob, run_job
 from leo_opt.decisions.relaxation import build_relaxation
 from leo_opt.decisions.scope import find_scopes
 from leo_opt.network import FloatArray
@@ -145,7 +144,7 @@ def _search(
     seconds = deadline.part(min(1.0, _GENEROSITY * count / len(ends))).remaining
     jobs = _make_jobs(question, bounds, ends, effort, deadline.at, seconds)
     found: list[Finding] = []
-    for done in workers.run(run_search, jobs):
+    for done in workers.run(run_job, jobs):
         if not isinstance(done.outcome, JobFailure):
             found += done.outcome
     return sorted(found, key=lambda finding: finding.direction)
@@ -179,5 +178,5 @@ def _make_jobs(
         batch = _BATCH if effort.rounds else _RELAXATION_BATCH
         for start in range(0, len(mine), batch):
             asked = tuple(mine[start : start + batch])
-            jobs.append(SearchJob(scope, relaxation, asked, "tighten", effort, ends_at, seconds))
+            jobs.append(SearchJob(scope, asked, "tighten", ends_at, seconds, relaxation, effort))
     return jobs

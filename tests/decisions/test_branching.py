@@ -14,7 +14,7 @@ from seeds import seeds
 from leo_opt.bounds import propagate
 from leo_opt.deadline import Deadline
 from leo_opt.decisions.branching import Effort, search, tightening
-from leo_opt.decisions.ledger import Direction
+from leo_opt.decisions.findings import Direction
 from leo_opt.decisions.relaxation import Relaxation, build_relaxation
 from leo_opt.domain import Box
 from leo_opt.network import Network

@@ -20,8 +20,7 @@ from leo_opt import Box, Network, Stability, classify
 from leo_opt.bounds import Bounds
 from leo_opt.decisions import Progress, checkpoint
 from leo_opt.decisions.checkpoint import Checkpoint
-from leo_opt.decisions.findings import Finding
-from leo_opt.decisions.ledger import Direction
+from leo_opt.decisions.findings import Direction, Finding
 from leo_opt.decisions.splitting_state import SplitState
 from leo_opt.errors import FileFormatError, MismatchError, OutputError
 

@@ -13,7 +13,7 @@ from random_networks import random_case
 
 from leo_opt import Bounds, Box, Network, formulate, propagate, weights
 from leo_opt.decisions.facets import Facets
-from leo_opt.decisions.ledger import Direction
+from leo_opt.decisions.findings import Direction
 from leo_opt.decisions.relaxation import Relaxation, build_relaxation
 from leo_opt.errors import SolverError
 from leo_opt.solvers import Answer, Session, compile_model, find

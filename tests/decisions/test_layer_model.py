@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -15,14 +16,13 @@ from leo_opt.bounds import propagate
 from leo_opt.deadline import NO_LIMIT, Deadline
 from leo_opt.decisions import relaxation as relaxation_module
 from leo_opt.decisions import relaxation_rows
+from leo_opt.decisions.findings import Direction, Finding
 from leo_opt.decisions.layer_model import (
     LayerModel,
-    Verdict,
     ask,
     build_layer_model,
     time_to_build,
 )
-from leo_opt.decisions.ledger import Direction
 from leo_opt.domain import Box
 from leo_opt.encoding import AffineMap
 from leo_opt.network import Layer, Network
@@ -44,6 +44,9 @@ def network() -> Network:
 
 class Liar:
     """A session that answers what it is told to, and keeps what it was asked."""
+
+    solver = find("highs")
+    tolerances_in_force: ClassVar[dict[str, float]] = {}
 
     def __init__(self, **answer) -> None:
         self.answer = Answer(**{"termination_condition": Termination.OPTIMAL, **answer})
@@ -76,33 +79,33 @@ def highest_input() -> np.ndarray:
 )
 @pytest.mark.parametrize("bound", [None, -5.0, -np.inf])
 def test_the_impossible_proves_nothing(condition, bound) -> None:
-    verdict = ask(
+    found = ask(
         Liar(termination_condition=condition, objective_bound=bound), model(), QUESTION, MARGIN
     )
-    assert verdict.bound is None
-    assert verdict.witness is None
-    assert "feasible" in verdict.anomaly
+    assert found.bound is None
+    assert found.witness is None
+    assert "feasible" in found.anomaly
 
 
 @pytest.mark.parametrize("bound", [None, -np.inf, np.inf, np.nan])
 def test_a_bound_that_is_not_finite_proves_nothing(bound) -> None:
-    verdict = ask(Liar(objective_bound=bound), model(), QUESTION, MARGIN)
-    assert verdict.bound is None
+    found = ask(Liar(objective_bound=bound), model(), QUESTION, MARGIN)
+    assert found.bound is None
 
 
 def test_a_bound_below_what_the_network_reaches_convicts_the_solver() -> None:
     seen = highest_input()
     held = model()
     value, _ = held.value_at(seen, QUESTION)
-    verdict = ask(Liar(objective_bound=value - 0.1), held, QUESTION, MARGIN, seen)
-    assert verdict.bound is None
-    assert "reaches" in verdict.anomaly
+    found = ask(Liar(objective_bound=value - 0.1), held, QUESTION, MARGIN, seen)
+    assert found.bound is None
+    assert "reaches" in found.anomaly
     # The solver's own point is used against it, too.
     point = np.zeros(held.encoding.form.columns)
     point[held.encoding.inputs.columns] = seen
-    verdict = ask(Liar(objective_bound=value - 0.1, point=point), held, QUESTION, MARGIN)
-    assert verdict.bound is None
-    assert "reaches" in verdict.anomaly
+    found = ask(Liar(objective_bound=value - 0.1, point=point), held, QUESTION, MARGIN)
+    assert found.bound is None
+    assert "reaches" in found.anomaly
 
 
 def test_an_incumbent_counts_only_if_the_network_shows_it() -> None:
@@ -113,8 +116,8 @@ def test_an_incumbent_counts_only_if_the_network_shows_it() -> None:
         point = np.zeros(held.encoding.form.columns)
         point[held.encoding.inputs.columns] = best
         liar = Liar(point=point, incumbent_objective=9.0, objective_bound=9.0)
-        verdict = ask(liar, held, QUESTION, MARGIN)
-        assert (verdict.witness is not None) == shown
+        found = ask(liar, held, QUESTION, MARGIN)
+        assert (found.witness is not None) == shown
         assert liar.question["confirm"](point) == shown
 
 
@@ -123,9 +126,9 @@ def test_bounds_are_widened_by_the_margin() -> None:
     scale = held.scales[0]
     widening = MARGIN + held.blur[0]
     for bound in (3.0, -2.0 * widening, -widening, -0.5 * widening):
-        verdict = ask(Liar(objective_bound=bound), held, QUESTION, MARGIN)
-        assert verdict.bound == pytest.approx((bound + widening) / scale, rel=1e-9, abs=1e-300)
-        assert (verdict.bound <= 0.0) == (bound <= -widening)
+        found = ask(Liar(objective_bound=bound), held, QUESTION, MARGIN)
+        assert found.bound == pytest.approx((bound + widening) / scale, rel=1e-9, abs=1e-300)
+        assert (found.bound <= 0.0) == (bound <= -widening)
 
 
 def trap_network(seed: int) -> Network:
@@ -141,7 +144,7 @@ def trap_network(seed: int) -> Network:
 
 def ask_some(
     held: LayerModel, trap: Network, options: SolverOptions | None = None
-) -> list[tuple[Direction, Verdict, float]]:
+) -> list[tuple[Direction, Finding, float]]:
     """Questions about a trap, each with what was answered and the exact maximum."""
     exact = exact_ranges(trap, BOX)[1]
     starts = BOX.sample(50, np.random.default_rng(0))
@@ -152,9 +155,9 @@ def ask_some(
             units, signs = np.full(50, unit), np.full(50, float(sign))
             best = ascend(trap, BOX, 1, units, signs, starts)
             known = best[(sign * trap.pre_activations(best)[1][:, unit]).argmax()]
-            verdict = ask(session, held, question, MARGIN, known, time_limit=10)
+            found = ask(session, held, question, MARGIN, known, time_limit=10)
             low, high = exact[unit]
-            answers.append((question, verdict, float(high if sign > 0 else -low)))
+            answers.append((question, found, float(high if sign > 0 else -low)))
     return answers
 
 
@@ -162,12 +165,12 @@ def ask_some(
 def test_units_of_tiny_range_get_right_answers(seed: int) -> None:
     trap = trap_network(seed)
     held = build_layer_model(trap, BOX, 1, propagate(trap, BOX), "big-m")
-    for _, verdict, true in ask_some(held, trap):
-        assert not verdict.anomaly
-        assert verdict.bound is not None
-        assert verdict.bound >= true
-        assert (verdict.witness is not None) == (true > 0)
-        assert verdict.witness is not None or verdict.bound <= 0
+    for _, found, true in ask_some(held, trap):
+        assert not found.anomaly
+        assert found.bound is not None
+        assert found.bound >= true
+        assert (found.witness is not None) == (true > 0)
+        assert found.witness is not None or found.bound <= 0
 
 
 def test_a_solver_fed_unscaled_rows_is_caught(monkeypatch) -> None:
@@ -179,9 +182,9 @@ def test_a_solver_fed_unscaled_rows_is_caught(monkeypatch) -> None:
         bounds = propagate(trap, BOX)
         scaled = build_layer_model(trap, BOX, 1, bounds, "big-m")
         naive = unscaled_model(trap, bounds, scaled, monkeypatch)
-        for _, verdict, true in ask_some(naive, trap, usual):
-            assert verdict.bound is None or verdict.bound >= true
-            anomalies += [verdict.anomaly] if verdict.anomaly else []
+        for _, found, true in ask_some(naive, trap, usual):
+            assert found.bound is None or found.bound >= true
+            anomalies += [found.anomaly] if found.anomaly else []
     assert any("reaches" in anomaly or "feasible" in anomaly for anomaly in anomalies)
 
 

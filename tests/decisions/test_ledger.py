@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from leo_opt.bounds import propagate
-from leo_opt.decisions.ledger import Direction, Ledger
+from leo_opt.decisions.findings import Direction
+from leo_opt.decisions.ledger import Ledger
 from leo_opt.domain import Box
 from leo_opt.network import Network
 from leo_opt.stability import ARITHMETIC, Premise, Statistics

@@ -7,8 +7,7 @@ import json
 import numpy as np
 
 from leo_opt import Box, Network, Phase
-from leo_opt.decisions.findings import Finding
-from leo_opt.decisions.ledger import Direction
+from leo_opt.decisions.findings import Direction, Finding
 from leo_opt.decisions.run import Run
 from leo_opt.decisions.settings import Settings
 from leo_opt.parallel import Workers

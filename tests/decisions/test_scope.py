@@ -9,7 +9,7 @@ from scipy.linalg import block_diag
 from seeds import seeds
 
 from leo_opt import Box, Network, classify, propagate
-from leo_opt.decisions.ledger import Direction
+from leo_opt.decisions.findings import Direction
 from leo_opt.decisions.scope import find_scopes
 
 

@@ -16,7 +16,7 @@ from truth import count_phases
 from leo_opt import Box, Layer, Network, Phase, classify, load, load_domain
 from leo_opt.bounds import propagate
 from leo_opt.deadline import Deadline
-from leo_opt.decisions.ledger import Direction
+from leo_opt.decisions.findings import Direction
 from leo_opt.decisions.splitting import split_inputs
 from leo_opt.domain import Boxes
 from leo_opt.witnesses import Witnesses

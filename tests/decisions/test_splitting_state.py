@@ -13,7 +13,7 @@ from seeds import seeds
 from leo_opt.bounds import propagate
 from leo_opt.deadline import Deadline
 from leo_opt.decisions import splitting, splitting_state
-from leo_opt.decisions.ledger import Direction
+from leo_opt.decisions.findings import Direction
 from leo_opt.decisions.splitting import Splitting, split_inputs
 from leo_opt.decisions.splitting_state import Record, SplitState
 from leo_opt.network import Network

@@ -10,7 +10,7 @@ import pytest
 
 from leo_opt import Box, Network, classify
 from leo_opt.decisions import STRATEGIES
-from leo_opt.decisions.jobs import premise_of
+from leo_opt.decisions.layer_model import premise_of
 from leo_opt.errors import InvalidInputError, SolverError
 from leo_opt.solvers import (
     Answer,
