@@ -23,9 +23,9 @@ TINY = 2.0**-960
 """Far above every possible underflow error of the sums in this package, far below any bound."""
 
 _SPLITTER = 2.0**27 + 1.0
-_LARGEST = 2.0**500
+LARGEST_FACTOR = 2.0**500
 """Factors beyond this could overflow while they are split or multiplied."""
-_SMALLEST = 2.0**-400
+SMALLEST_FACTOR = 2.0**-400
 """Products of factors above this, and the rests of these products, do not underflow."""
 
 
@@ -72,6 +72,36 @@ def nearest_float(value: Fraction) -> tuple[float, int]:
     return nearest, top * denominator - numerator * bottom
 
 
+def exact_products(left: FloatArray, right: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Products as unevaluated sums of two floats: the rounded ones, and what rounding took.
+
+    Exact for factors of at most `LARGEST_FACTOR` which are 0 or above `SMALLEST_FACTOR`.
+
+    References
+    ----------
+    T. Ogita, S. M. Rump, S. Oishi, Accurate sum and dot product, 2005, algorithm TwoProduct.
+    """
+    products = left * right
+    left_high, right_high = _high_half(left), _high_half(right)
+    left_low, right_low = left - left_high, right - right_high
+    rest = left_high * right_high - products
+    return products, left_low * right_low + (rest + left_high * right_low + left_low * right_high)
+
+
+def dot_up(left: FloatArray, right: FloatArray, start: float) -> float:
+    """left @ right + start, rounded up once, for factors that `exact_products` takes."""
+    products, rests = exact_products(left, right)
+    terms = [*products.tolist(), *rests.tolist(), start]
+    nearest = fsum(terms)
+    return math.nextafter(nearest, math.inf) if fsum([*terms, -nearest]) > 0.0 else nearest
+
+
+def _high_half(values: FloatArray) -> FloatArray:
+    """The leading 26 bits of each number (Veltkamp)."""
+    scaled = _SPLITTER * values
+    return scaled - (scaled - values)
+
+
 def exact_dots(
     matrix: FloatArray, vector: FloatArray, start: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
@@ -88,25 +118,17 @@ def exact_dots(
     sums : (m,) array
     error : (m,) array
         Bounds on how far the sums are from the real ones; infinite where factors are too large.
-
-    References
-    ----------
-    T. Ogita, S. M. Rump, S. Oishi, Accurate sum and dot product, 2005, algorithm TwoProduct.
     """
     with np.errstate(over="ignore", invalid="ignore"):
-        products = matrix * vector
-        left_high, right_high = _high_half(matrix), _high_half(vector)
-        left_low, right_low = matrix - left_high, vector - right_high
-        rest = left_high * right_high - products
-        rest = left_low * right_low + (rest + left_high * right_low + left_low * right_high)
-    if _largest(matrix, vector) > _LARGEST:
+        products, rest = exact_products(matrix, vector)
+    if _largest(matrix, vector) > LARGEST_FACTOR:
         return matrix @ vector + start, np.full(len(matrix), np.inf)
     terms = np.column_stack([products, rest, start]).tolist()
     sums = [fsum(row) for row in terms]
     missed = np.array([abs(fsum([*row, -total])) for row, total in zip(terms, sums, strict=True)])
     error = np.where(missed == 0.0, 0.0, round_up(missed))
     # The rests are exact but for underflow.
-    return np.array(sums), error if _smallest(matrix, vector) > _SMALLEST else error + TINY
+    return np.array(sums), error if _smallest(matrix, vector) > SMALLEST_FACTOR else error + TINY
 
 
 def product_size(left: FloatArray, right: FloatArray) -> FloatArray:
@@ -126,7 +148,7 @@ def product_size(left: FloatArray, right: FloatArray) -> FloatArray:
     by using fast routines of matrix multiplication and its applications, 2012.
     """
     terms = left.shape[1]
-    if _largest(left, right) > _LARGEST:
+    if _largest(left, right) > LARGEST_FACTOR:
         return np.full((len(left), right.shape[1]), np.inf)
     bits = (53 - max(terms, 2).bit_length()) // 2
     left_lead = _leading_bits(left, bits)
@@ -135,7 +157,7 @@ def product_size(left: FloatArray, right: FloatArray) -> FloatArray:
     small = left_lead @ right_rest + left_rest @ right
     error = np.abs(left_lead) @ np.abs(right_rest) + np.abs(left_rest) @ np.abs(right)
     size = np.abs(left_lead @ right_lead + small)
-    if not (left_rest.any() or right_rest.any()) and _smallest(left, right) > _SMALLEST:
+    if not (left_rest.any() or right_rest.any()) and _smallest(left, right) > SMALLEST_FACTOR:
         return size
     return round_up((1.0 + gamma(4)) * (size + gamma(terms + 4) * error) + TINY)
 
@@ -145,12 +167,6 @@ def _leading_bits(rows: FloatArray, bits: int) -> FloatArray:
     _, exponent = np.frexp(np.abs(rows).max(axis=1, initial=0.0))
     anchor: FloatArray = np.ldexp(1.0, exponent + 53 - bits)[:, None]
     return (rows + anchor) - anchor
-
-
-def _high_half(values: FloatArray) -> FloatArray:
-    """The leading 26 bits of each number (Veltkamp)."""
-    scaled = _SPLITTER * values
-    return scaled - (scaled - values)
 
 
 def _largest(left: FloatArray, right: FloatArray) -> float:

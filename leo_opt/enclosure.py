@@ -15,14 +15,24 @@ from __future__ import annotations
 from fractions import Fraction
 
 import numpy as np
-from numpy.typing import NDArray
 
 from leo_opt import weights
-from leo_opt.arithmetic import TINY, float_above, gamma, round_up
+from leo_opt.arithmetic import (
+    LARGEST_FACTOR,
+    SMALLEST_FACTOR,
+    TINY,
+    dot_up,
+    float_above,
+    gamma,
+    round_up,
+)
 from leo_opt.network import FloatArray, Network, Weight
 
-_EXACT_TERMS = 2_000_000
-"""Most rational multiplications spent on deciding signs that rounding leaves open."""
+_EXACT_TERMS = 200_000
+"""Most exact multiplications spent on signs of a layer that rounding leaves open: a few tenths of a
+second."""
+_RATIONAL_TERMS = 20
+"""So many times as long takes one where floats could over- or underflow."""
 
 
 def affine_image(
@@ -31,7 +41,7 @@ def affine_image(
     """Bounds of weight @ h + bias over the box lower <= h <= upper, true in real arithmetic.
 
     Where all products are exactly zero the bound is exact, and where rounding would leave the
-    sign of a bound open it is computed in rationals, so that ties at zero are decided.
+    sign of a bound open it is computed exactly, so that ties at zero are decided.
 
     Parameters
     ----------
@@ -72,11 +82,16 @@ def _upper_image(
         return result
     with np.errstate(invalid="ignore"):
         open_signs = np.flatnonzero((result > 0.0) & (nearest <= error) & np.isfinite(result))
-    if open_signs.size * weight.shape[1] <= _EXACT_TERMS:
-        for row in open_signs:
-            result[row] = _exact_upper(
-                *weights.row_support(weight, int(row)), float(bias[row]), lower, upper
-            )
+    left = _EXACT_TERMS
+    for row in open_signs.tolist():
+        columns, values = weights.row_support(weight, row)
+        ends = np.where(values > 0.0, upper[columns], lower[columns])
+        sizes = np.abs([*values, *ends, bias[row]])
+        in_floats = sizes.max() < LARGEST_FACTOR and _smallest(sizes[:-1]) > SMALLEST_FACTOR
+        left -= values.size if in_floats else _RATIONAL_TERMS * values.size
+        if left < 0:
+            break
+        result[row] = (dot_up if in_floats else _rational_dot_up)(values, ends, float(bias[row]))
     return result
 
 
@@ -91,25 +106,10 @@ def _smallest(values: Weight) -> float:
     return float(np.min(magnitudes, where=magnitudes > 0.0, initial=np.inf))
 
 
-def _exact_upper(
-    columns: NDArray[np.int64],
-    values: FloatArray,
-    bias: float,
-    lower: FloatArray,
-    upper: FloatArray,
-) -> float:
-    """The largest value of row @ h + bias on a box in rationals, rounded up.
-
-    Parameters
-    ----------
-    columns, values : (k,) arrays
-        The entries of the row that are not 0.
-    """
-    total = Fraction(bias)
-    ends = np.where(values > 0.0, upper[columns], lower[columns])
-    for value, end in zip(values.tolist(), ends.tolist(), strict=True):
-        total += Fraction(value) * Fraction(end)
-    return float_above(total)
+def _rational_dot_up(left: FloatArray, right: FloatArray, start: float) -> float:
+    """left @ right + start, rounded up once, for any factors."""
+    pairs = zip(map(Fraction, left.tolist()), map(Fraction, right.tolist()), strict=True)
+    return float_above(sum((a * b for a, b in pairs), Fraction(start)))
 
 
 def evaluate(network: Network, inputs: FloatArray) -> list[tuple[FloatArray, FloatArray]]:

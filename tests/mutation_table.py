@@ -313,6 +313,11 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
         "convex-whatever": ("slopes == sorted(slopes)", "True"),
     },
     "arithmetic.py": {
+        "exact-dot-rests": (
+            "[*products.tolist(), *rests.tolist(), start]",
+            "[*products.tolist(), start]",
+        ),
+        "exact-dot-nearest": ("fsum([*terms, -nearest]) > 0.0", "False"),
         "float-above-below": ("math.inf) if side < 0", "math.inf) if side < -9"),
         "float-below-above": ("-math.inf) if side > 0", "-math.inf) if side > 9"),
         "dots-without-rests": (
@@ -320,7 +325,7 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
             "np.column_stack([products, start])",
         ),
         "dots-error-nearest": ("round_up(missed))", "missed)"),
-        "dots-underflow": ("> _SMALLEST else error + TINY", "> _SMALLEST else error"),
+        "dots-underflow": ("> SMALLEST_FACTOR else error + TINY", "> SMALLEST_FACTOR else error"),
         "product-size-rounding": ("gamma(terms + 4) * error)", "0.0 * error)"),
         "product-size-halves": (
             "small = left_lead @ right_rest + left_rest @ right",

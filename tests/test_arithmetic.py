@@ -7,8 +7,9 @@ from fractions import Fraction
 import numpy as np
 import pytest
 from exact_stability import as_fractions
+from rationals import exact_dot
 
-from leo_opt.arithmetic import exact_dots, product_size
+from leo_opt.arithmetic import dot_up, exact_dots, float_above, product_size
 
 
 @pytest.mark.parametrize("seed", range(30))
@@ -64,3 +65,23 @@ def test_products_of_small_integers_are_exact() -> None:
     assert product_size(left, right).tolist() == [[0.0]]
     assert product_size(left, right + 1.0).tolist() == [[0.0]]
     assert product_size(left + 1.0, right).tolist() == [[4.0]]
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_dot_product_is_rounded_up_once(seed: int) -> None:
+    generator = np.random.default_rng((140, seed))
+    left, right = generator.normal(size=(2, 30))
+    for start in (0.0, float(-left @ right), float(generator.normal())):
+        exact = Fraction(start) + exact_dot(left, right)
+        assert dot_up(left, right, start) == float_above(exact)
+
+
+@pytest.mark.parametrize("terms", [1, 1000])
+def test_products_that_underflow_are_within_their_error(terms: int) -> None:
+    """Each product is rounded to a multiple of the smallest number, if not to 0."""
+    for size in (2.0**-537, 2.0**-540):
+        row, vector = np.full((1, terms), 1.25 * size), np.full(terms, 1.75 * size)
+        exact = exact_dot(row[0], vector)
+        sums, error = exact_dots(row, vector, np.zeros(1))
+        assert abs(Fraction(float(sums[0])) - exact) <= Fraction(float(error[0]))
+        assert exact <= Fraction(float(product_size(row, vector[:, None])[0, 0]))

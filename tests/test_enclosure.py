@@ -10,6 +10,7 @@ import pytest
 from rationals import drifting, exact_dot
 from seeds import seeds
 
+from leo_opt import enclosure
 from leo_opt.arithmetic import float_above
 from leo_opt.enclosure import affine_image, evaluate
 from leo_opt.network import Network
@@ -44,6 +45,23 @@ def test_affine_image_holds_the_exact_image_tightly(seed: int) -> None:
         # The sign is decided exactly, though the sum is pure rounding.
         assert (high[k] <= 0) == (exact_high <= 0)
         assert (low[k] >= 0) == (exact_low >= 0)
+
+
+def test_ties_of_a_wide_layer_are_decided_while_work_lasts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Where not all rows have their turn the first ones have; the others are bounded as ever."""
+    width = 300
+    weight = np.tile(np.array([0.1, -0.3]), (width, width // 2))
+    point = np.tile(np.array([3.0, 1.0]), width // 2)
+    bias = np.full(width, float(-exact_dot(weight[0], point)))
+    for scale, decided in ((1.0, 7), (2.0**-450, 0)):
+        monkeypatch.setattr(enclosure, "_EXACT_TERMS", 7 * width)
+        low, high = affine_image(scale * weight, scale * bias, point, point)
+        assert exact_image(weight[:1], bias[:1], point, point) == [(0, 0)]
+        assert (high[:decided] == 0.0).all()
+        assert (high[decided:] > 0.0).all()
+        np.testing.assert_array_equal(low >= 0.0, high <= 0.0)
 
 
 def test_ties_at_zero_are_exact() -> None:

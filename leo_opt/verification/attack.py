@@ -43,16 +43,18 @@ def attack(question: Question, seed: int, deadline: Deadline) -> Witness | None:
     generator = np.random.default_rng(seed)
     domain = question.domain
     points = np.vstack([domain.centre, domain.sample(_SAMPLES, generator)])
-    found = check(question, points)
+    found = check(question, points, deadline)
     for position in range(len(question.conjuncts)):
         if found is not None or deadline.passed:
             return found
         if question.conjuncts[position].rows:
-            found = check(question, descend(question, position, points), position)
+            found = check(question, descend(question, position, points), deadline, position)
     return found
 
 
-def check(question: Question, points: FloatArray, position: int | None = None) -> Witness | None:
+def check(
+    question: Question, points: FloatArray, deadline: Deadline, position: int | None = None
+) -> Witness | None:
     """Put the most promising of some points (N, n_in) to the network.
 
     Parameters
@@ -69,7 +71,7 @@ def check(question: Question, points: FloatArray, position: int | None = None) -
             slack = np.zeros(len(points))
         for row in slack.argsort()[:_BEST]:
             if slack[row] <= 0.0:
-                witness = confirmed(question, conjunct, points[row])
+                witness = confirmed(question, conjunct, points[row], deadline)
                 if witness is not None:
                     return witness
     return None
@@ -88,7 +90,9 @@ def ties(question: Question, points: FloatArray) -> NDArray[np.bool_]:
     )
 
 
-def confirmed(question: Question, conjunct: Conjunct, point: FloatArray) -> Witness | None:
+def confirmed(
+    question: Question, conjunct: Conjunct, point: FloatArray, deadline: Deadline
+) -> Witness | None:
     """A point of the exact box of a case next to an input, at which the network satisfies it.
 
     The first to be tried is float64 wherever the box holds such a number. The second is on an end
@@ -98,7 +102,7 @@ def confirmed(question: Question, conjunct: Conjunct, point: FloatArray) -> Witn
         return None
     exact = RationalBox.of(question.domain).narrow(conjunct.inputs)
     for near in exact.points_near(point):
-        if confirm(question.network, conjunct.inequalities, near):
+        if confirm(question.network, conjunct.inequalities, near, deadline):
             return Witness(conjunct.case, near)
     return None
 

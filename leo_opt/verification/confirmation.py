@@ -16,17 +16,28 @@ from numpy.typing import NDArray
 from leo_opt import weights
 from leo_opt.arithmetic import float_above, float_below, is_float, round_down, round_up
 from leo_opt.bounds import Interval, post_interval, propagate
+from leo_opt.deadline import NO_LIMIT, Deadline
 from leo_opt.domain import Box
 from leo_opt.enclosure import evaluate
 from leo_opt.network import FloatArray, Layer, Network
 from leo_opt.properties import Inequality, Rationals, nearest
 
-_EXACT_PARAMETERS = 3_000_000
-"""Largest network that is evaluated in integers."""
+_EXACT_WORK = 10_000_000
+"""Most multiplications of short integers for one point, about a second."""
+_SHORT = 1000
+"""Bits of an integer that make its product with a weight take twice as long."""
 
 
-def confirm(network: Network, inequalities: tuple[Inequality, ...], point: Rationals) -> bool:
-    """Whether the outputs at a point satisfy all inequalities, in real arithmetic."""
+def confirm(
+    network: Network,
+    inequalities: tuple[Inequality, ...],
+    point: Rationals,
+    deadline: Deadline = NO_LIMIT,
+) -> bool:
+    """Whether the outputs at a point satisfy all inequalities, in real arithmetic.
+
+    False, too, where that was not found out in the time that there is.
+    """
     lower, upper = _enclose_outputs(network, point)
     if not (np.isfinite(lower).all() and np.isfinite(upper).all()):
         return False
@@ -40,7 +51,7 @@ def confirm(network: Network, inequalities: tuple[Inequality, ...], point: Ratio
             undecided.append(inequality)
     if not undecided:
         return True
-    exact = exact_outputs(network, point)
+    exact = exact_outputs(network, point, deadline)
     return exact is not None and all(
         inequality.allows(sum(factor * exact[k] for (_, k), factor in inequality.terms))
         for inequality in undecided
@@ -58,19 +69,23 @@ def _enclose_outputs(network: Network, point: Rationals) -> Interval:
     return post_interval(last, bounds.lower[-1], bounds.upper[-1])
 
 
-def exact_outputs(network: Network, point: Rationals) -> list[Fraction] | None:
+def exact_outputs(
+    network: Network, point: Rationals, deadline: Deadline = NO_LIMIT
+) -> list[Fraction] | None:
     """Outputs at a point without any rounding; None where that takes too long."""
-    if network.parameters > _EXACT_PARAMETERS:
+    if network.parameters > _EXACT_WORK:
         return None
     # Values are integers / (common * 2**-exponent): no division is needed on the way.
     common = math.lcm(*(value.denominator for value in point))
     values = np.array(
         [value.numerator * (common // value.denominator) for value in point], dtype=object
     )
-    exponent = 0
+    exponent, work = 0, 0.0
     for layer in network.layers:
         slopes = _whole_slopes(layer)
-        if slopes is None:
+        bits = max((abs(int(value)).bit_length() for value in values), default=0)
+        work += weights.count(layer.weight) * (1.0 + bits / _SHORT)
+        if slopes is None or work > _EXACT_WORK or deadline.passed:
             return None
         entries, weight_exponent = _integers(weights.entries(layer.weight))
         bias, bias_exponent = _integers(layer.bias)

@@ -99,7 +99,7 @@ class Run:
         for question in questions:
             if self.deadline.passed:
                 return False
-            self.witness = check(question, question.domain.centre[None, :])
+            self.witness = check(question, question.domain.centre[None, :], self.deadline)
             if self.witness is not None:
                 return True
         return False
@@ -161,7 +161,7 @@ class Run:
         self._nodes += finding.nodes
         conjunct = question.conjuncts[position]
         if finding.witness is not None:
-            self.witness = confirmed(question, conjunct, finding.witness)
+            self.witness = confirmed(question, conjunct, finding.witness, self.deadline)
             if self.witness is not None:
                 return True
             self._reasons[conjunct.case] = "an input satisfies it up to rounding only"

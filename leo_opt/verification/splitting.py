@@ -213,10 +213,11 @@ def _halve(chunk: _Chunk) -> _Halved:
     # Where sums overflow nothing is proved.
     with np.errstate(over="ignore", invalid="ignore"):
         centres = pieces.boxes.centres
-        witness = check(question, centres)
+        deadline = Deadline.until(chunk.ends_at, None)
+        witness = check(question, centres, deadline)
         if witness is not None:
             return _Halved(count, witness, stuck, None)
-        pieces, slacks = _bound(question, pieces, Deadline.until(chunk.ends_at, None))
+        pieces, slacks = _bound(question, pieces, deadline)
         # Between neighbouring floats there is nothing left to halve.
         wide = np.nextafter(pieces.boxes.lower, np.inf) < pieces.boxes.upper
         hopeless = pieces.open & (~wide.any(axis=1, keepdims=True) | ties(question, centres))

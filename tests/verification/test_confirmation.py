@@ -9,6 +9,7 @@ import pytest
 from oracle import exact_output
 from random_networks import random_case
 
+from leo_opt.deadline import Deadline
 from leo_opt.properties import Inequality, Rationals
 from leo_opt.verification import confirmation
 from leo_opt.verification.confirmation import confirm, exact_outputs
@@ -49,7 +50,7 @@ def test_rational_points_are_decided_in_rationals(
     generator = np.random.default_rng((132, seed))
     network, box = random_case(generator)
     if not small:
-        monkeypatch.setattr(confirmation, "_EXACT_PARAMETERS", 0)
+        monkeypatch.setattr(confirmation, "_EXACT_WORK", 0)
     sample = box.spread(network.input_size).sample(1, generator)[0]
     point = tuple(Fraction(round(1000 * float(value)), 1000) for value in sample)
     outputs = exact_output(network, point)
@@ -65,3 +66,19 @@ def test_rational_points_are_decided_in_rationals(
         assert confirm(network, (Inequality(terms, value),), point)
     assert not confirm(network, (Inequality(terms, value, strict=True),), point)
     assert not confirm(network, (Inequality(terms, value - Fraction(1, 2**200)),), point)
+
+
+def test_what_takes_too_long_is_not_confirmed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Integers grow with the denominators of a point, and a limit counts between layers."""
+    network, box = random_case(np.random.default_rng(133))
+    sample = box.spread(network.input_size).sample(1, np.random.default_rng(0))[0]
+    point = rational(sample)
+    longer = (point[0] + Fraction(1, 3**10_000), *point[1:])
+    monkeypatch.setattr(confirmation, "_EXACT_WORK", 2 * network.parameters)
+    assert exact_outputs(network, point) is not None
+    assert exact_outputs(network, longer) is None
+    assert exact_outputs(network, point, Deadline(0.0)) is None
+    value = exact_output(network, sample)[0]
+    tie = (Inequality(((("Y", 0), Fraction(1)),), value),)
+    assert confirm(network, tie, point)
+    assert not confirm(network, tie, point, Deadline(0.0))
