@@ -237,3 +237,27 @@ def test_a_trained_network() -> None:
     allowed = rounding_deviation(network, half, bounds)
     assert (actual <= allowed).all()
     assert allowed.max() < 1.0
+
+
+@pytest.mark.parametrize(
+    ("layers", "point"),
+    [
+        # What a large bias swallows.
+        ([([[1.0]], [1.0])], [2.0**-30]),
+        # A product that is rounded, of which the next layer reads only what cancellation leaves.
+        (
+            [([[1.0 + 2.0**-12, -1.0]], [0.0]), ([[1.0]], [0.0])],
+            [1.0 + 2.0**-12, 1.0 + 2.0**-11],
+        ),
+    ],
+)
+def test_roundings_of_a_forward_pass_that_no_product_explains(layers, point) -> None:
+    network = Network.from_arrays(*zip(*layers, strict=True))
+    values = np.array(point, dtype=np.float32)
+    for layer in network.layers:
+        # One rounding after the other, as no fused operation would make them.
+        terms = (dense(layer.weight).astype(np.float32) * values).T
+        values = sum(terms[1:], terms[0]) + layer.bias.astype(np.float32)
+    [exact] = exact_output(network, np.array(point))
+    allowed = inference_error(network, propagate(network, Box(point, point)), "float32")
+    assert 0 < abs(Fraction(float(values[0])) - exact) <= Fraction(float(allowed[0]))

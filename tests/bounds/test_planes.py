@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from oracle import exact_ranges
 from random_networks import random_case
-from rationals import exact
+from rationals import drifting, exact
 from seeds import seeds
 
 from leo_opt.bounds import crown, propagate
@@ -137,3 +137,31 @@ def test_offsets_of_planes(seed: int, power: int) -> None:
         inner = [rest * w - s for w, s in zip(exact(layer.weight[unit]), slope, strict=True)]
         on = largest(inner, box) + flat * exact(high)[unit] + rest * exact(layer.bias)[unit]
         assert Fraction(float(offsets[unit])) >= max(off, on)
+
+
+def test_sums_over_many_planes_are_rounded_upwards() -> None:
+    """Chords written as planes touch their rectifiers, so that only rounding is left."""
+    count, box = 2**18, Box([-1.0], [1.0])
+    for slope in drifting(6):
+        layer = Layer(np.full((count, 1), slope), np.zeros(count), "relu")
+        network = Network((layer, Layer(np.ones((1, count)), [0.0], "linear")))
+        ends = np.full((1, count), slope)
+        half = np.full(count, 0.5)
+        planes = {0: Planes(np.arange(count), half, half, np.zeros((count, 1)))}
+        some = np.zeros((1, count))
+        [found] = crown.bound_dual(
+            network, box, [-ends], [ends], np.ones((1, count)), np.zeros(1), [some], [some], planes
+        )
+        assert Fraction(float(found)) >= count * Fraction(slope)
+        assert found <= (1.0 + 1e-9) * count * slope
+
+
+def test_offsets_of_products_that_underflow() -> None:
+    """Each product is rounded to a multiple of the smallest number."""
+    count, tiny = 1000, 2.0**-537
+    for factor in drifting(6):
+        layer = Layer(np.full((1, count), -factor * tiny), [0.0], "relu")
+        box = np.full(count, 0.75 * tiny), np.full(count, 1.5 * tiny)
+        planes = Planes(np.array([0]), np.zeros(1), np.zeros(1), np.ones((1, count)))
+        slopes, offsets = tilt(layer, planes, (np.zeros(1), np.zeros(1)), box)
+        assert Fraction(float(offsets[0])) >= largest([-s for s in exact(slopes)], box)

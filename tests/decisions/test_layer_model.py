@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from fractions import Fraction
 from typing import ClassVar
 
 import numpy as np
 import pytest
 from networks import find_network
-from oracle import exact_ranges
+from oracle import exact_pre_activations, exact_ranges
 from seeds import seeds
 
 from leo_opt import Phase, classify, load
@@ -295,3 +296,19 @@ def test_a_model_that_cannot_be_made_in_time_is_not_begun() -> None:
     assert time_to_build(wide, 2, NO_LIMIT)
     assert not time_to_build(wide, 2, Deadline(5.0))
     assert time_to_build(wide, 0, Deadline(5.0))
+
+
+def test_a_search_may_end_only_below_the_margin_that_a_proof_needs() -> None:
+    session = Liar(objective_bound=-1.0)
+    asked = model()
+    ask(session, asked, QUESTION, MARGIN)
+    assert session.question["stop_below"] == -(MARGIN + asked.blur[QUESTION.unit])
+
+
+def test_scaled_values_are_within_their_radius() -> None:
+    asked = model()
+    for point in BOX.sample(20, np.random.default_rng(1)):
+        value, radius = asked.value_at(point, QUESTION)
+        exact = exact_pre_activations(asked.network, point)[QUESTION.layer][QUESTION.unit]
+        scale = Fraction(float(asked.scales[QUESTION.unit]))
+        assert abs(Fraction(float(value)) - QUESTION.sign * scale * exact) <= Fraction(radius)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from fractions import Fraction
+
 import numpy as np
 import pytest
 from exact_stability import exact_stability
 from laws import check_draft, check_step
+from oracle import exact_output
 
 from leo_opt import Box, Network
 from leo_opt.rewrites import Draft, merge_dependent
@@ -76,3 +80,23 @@ def test_constant_rows_need_no_basis() -> None:
     basis, coefficients = independent_rows(np.array([[0.0, 0.0], [1.0, 2.0]]))
     assert basis.tolist() == [1]
     assert coefficients.tolist() == [[0.0]]
+
+
+@pytest.mark.parametrize("order", [[0, 1], [1, 0]])
+def test_what_a_kept_unit_loses_counts(order: list[int]) -> None:
+    """The first unit is clipped since its input moved, and only the merged unit is read."""
+    moved = 0.25
+    weight, bias, reads = np.array([[1.0], [2.0]]), np.array([0.0, 5.0]), np.array([[0.0, 3.0]])
+    first = Network.from_arrays([weight[order], reads[:, order]], [bias[order], None])
+    draft = Draft.begin(first, exact_stability(first, Box(0, 1)))
+    assert draft.units[0].active.all()
+    drift = np.array([moved, 0.0])[order]
+    later = Network((replace(first.layers[0], bias=bias[order] - drift), first.layers[1]))
+    units = (replace(draft.units[0], drift=drift), draft.units[1])
+    draft = replace(draft, network=later, units=units)
+    merged = merge_dependent(draft, 0)
+    assert merged.network.layers[0].n_out == 1
+    [before], [after] = (exact_output(n, np.zeros(1)) for n in (later, merged.network))
+    kept = order[merged.units[0].index[0]]
+    assert abs(before - after) == (2 * 3 * Fraction(moved) if kept == 0 else 0)
+    assert abs(before - after) <= Fraction(float(merged.deviation[0]))

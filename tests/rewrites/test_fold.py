@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from exact_stability import exact_stability
@@ -48,3 +50,15 @@ def test_a_fold_that_overflows_is_left_alone() -> None:
     assert draft.units[0].active.all()
     assert fold_layer(draft, 0) is draft
     assert np.isfinite(draft.deviation).all()
+
+
+def test_what_a_moved_unit_clips_counts() -> None:
+    """The unit was never negative until an earlier rewrite moved its input."""
+    network = Network.from_arrays([[[1.0]], [[3.0]]], [[0.0], [0.0]])
+    draft = Draft.begin(network, exact_stability(network, Box(0, 1)))
+    moved = Network((replace(network.layers[0], bias=np.array([-0.25])), network.layers[1]))
+    units = (replace(draft.units[0], drift=np.array([0.25])), draft.units[1])
+    folded = fold_layer(replace(draft, network=moved, units=units), 0)
+    assert len(folded.network.layers) == 1
+    assert moved(np.zeros(1))[0] - folded.network(np.zeros(1))[0] == 0.75
+    assert folded.deviation[0] >= 0.75

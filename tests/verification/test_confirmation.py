@@ -9,7 +9,9 @@ import pytest
 from oracle import exact_output
 from random_networks import random_case
 
+from leo_opt.arithmetic import float_above, float_below
 from leo_opt.deadline import Deadline
+from leo_opt.network import Network
 from leo_opt.properties import Inequality, Rationals
 from leo_opt.verification import confirmation
 from leo_opt.verification.confirmation import confirm, exact_outputs
@@ -82,3 +84,12 @@ def test_what_takes_too_long_is_not_confirmed(monkeypatch: pytest.MonkeyPatch) -
     tie = (Inequality(((("Y", 0), Fraction(1)),), value),)
     assert confirm(network, tie, point)
     assert not confirm(network, tie, point, Deadline(0.0))
+
+
+def test_a_rational_point_is_not_its_float_neighbour() -> None:
+    network = Network.from_arrays([[[1.0]]], [[0.0]])
+    third = Fraction(1, 3)
+    for sign in (-1, 1):
+        end = float_below(third) if sign > 0 else float_above(third)
+        asked = (Inequality(((("Y", 0), Fraction(sign)),), sign * Fraction(end)),)
+        assert not confirm(network, asked, (third,))
