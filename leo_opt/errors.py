@@ -30,7 +30,7 @@ class MismatchError(LeoOptError, ValueError):
 
 
 class SolverNotAvailableError(LeoOptError, ImportError):
-    """A solver or an optional package is asked for by name and is not installed."""
+    """A solver, an optional package or a plug-in is asked for by name and cannot be imported."""
 
 
 class SolverError(LeoOptError, RuntimeError):

@@ -6,14 +6,12 @@ from collections import Counter
 
 import pytest
 
-from leo_opt import formulations
-from leo_opt.solvers import catalogue
+from leo_opt import registry
 
 
 def pytest_configure() -> None:
     """Hide plug-ins that are installed beside us: lists of names are compared as we wrote them."""
-    for module in (catalogue, formulations):
-        module.entry_points = lambda group: ()  # type: ignore[attr-defined]
+    registry.entry_points = lambda group: ()  # type: ignore[attr-defined]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

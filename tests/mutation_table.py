@@ -46,8 +46,8 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
         ),
         "interval-lane-of-another": ("ends[..., layer.lanes[lanes]]", "ends[..., lanes * 0]"),
     },
-    "bounds/propagation.py": {
-        "propagate-widens-one-end": ("np.minimum(high, ends[1])", "np.minimum(high, ends[0])"),
+    "bounds/methods.py": {
+        "propagate-widens-one-end": ("np.minimum.reduce(highs)", "np.minimum.reduce(lows)"),
     },
     "bounds/crown.py": {
         "crown-product-rounding": (

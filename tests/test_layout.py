@@ -15,7 +15,7 @@ import leo_opt
 
 PACKAGE = Path(leo_opt.__file__).parent
 ROWS = (
-    ("errors", "arguments", "summarised", "lazily"),
+    ("errors", "arguments", "registry", "summarised", "lazily"),
     (
         "activations",
         "weights",
@@ -53,6 +53,7 @@ PEERS = {
     "deadline",
     "parallel",
     "arguments",
+    "registry",
     "errors",
     "progress",
     "report",

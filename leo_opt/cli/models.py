@@ -8,13 +8,19 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from leo_opt.cli.files import FileCommand, InputFile, OutputFile
-from leo_opt.cli.options import read_domain
+from leo_opt.cli.options import checked, read_domain
 
 if TYPE_CHECKING:
     from leo_opt.bounds import Bounds
     from leo_opt.domain import Box
     from leo_opt.network import Network
     from leo_opt.stability import Stability
+
+
+def _check_method(name: str) -> None:
+    from leo_opt.bounds import METHODS
+
+    METHODS.find(name)
 
 
 @click.command(cls=FileCommand)
@@ -49,10 +55,10 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--method",
-    type=click.Choice(["interval", "crown"]),
     default="crown",
     show_default=True,
-    help="How bounds are found where none are given.",
+    callback=checked(_check_method),
+    help="How bounds are found where none are given: interval, crown.",
 )
 @click.option(
     "--bounds", "bounds_file", type=InputFile(), help="Bounds from a .npz file of Bounds.save."

@@ -42,7 +42,7 @@ def time_limit_option(text: str) -> Callable[[Callable[..., None]], Callable[...
     return click.option("--time-limit", type=float, metavar="SECONDS", callback=start, help=text)
 
 
-def _checked(check: Callable[[str], object]) -> Callable[..., str]:
+def checked(check: Callable[[str], object]) -> Callable[..., str]:
     """A click callback that refuses a wrong word before any file is read."""
 
     def read(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
@@ -78,7 +78,7 @@ def solver_options(command: Callable[..., None]) -> Callable[..., None]:
         ("--solver", "highs", _check_solver, "Of the MILPs; see `solvers`."),
     ):
         command = click.option(
-            name, default=default, show_default=True, callback=_checked(check), help=said
+            name, default=default, show_default=True, callback=checked(check), help=said
         )(command)
     return command
 
@@ -105,7 +105,7 @@ def domain_options(command: Callable[..., None]) -> Callable[..., None]:
                 "--strategy",
                 default="cascade",
                 show_default=True,
-                callback=_checked(_check_strategy),
+                callback=checked(_check_strategy),
                 help="cascade; per-unit (LEO) and joint (ISA) as published.",
             ),
             click.option(

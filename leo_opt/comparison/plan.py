@@ -57,7 +57,7 @@ class Plan:
     questions
         Asked of every network on every domain.
     bounds
-        Names of `leo_opt.bounds.METHODS`.
+        Names of `leo_opt.bounds.METHODS.names()`.
     formulations, solvers
         What is compared.
     seeds
@@ -127,10 +127,10 @@ def read_plan(path: str | os.PathLike[str]) -> Plan:
 
 
 def _read_bounds(keys: Keys) -> tuple[str, ...]:
-    names = keys.items("bounds", str, ["crown"])
+    names, known = keys.items("bounds", str, ["crown"]), METHODS.names()
     for name in names:
-        if name not in METHODS:
-            raise keys.wrong("bounds", name, f"known are {', '.join(METHODS)}")
+        if name not in known:
+            raise keys.wrong("bounds", name, f"known are {', '.join(known)}")
     return tuple(dict.fromkeys(names))
 
 

@@ -114,7 +114,7 @@ def _read_directions(keys: Keys) -> QuestionEntry:
         count=count,
         seed=keys.whole("seed", 0),
         layers=_whole_numbers(keys, "layers"),
-        bounds=keys.text("bounds", "crown", tuple(METHODS)),
+        bounds=keys.text("bounds", "crown", tuple(METHODS.names())),
         random_points=keys.whole("random_points", 0),
         binaries=_read_range(keys, "binaries"),
     )

@@ -52,7 +52,7 @@ class _JointModel:
 def classify(run: Run) -> None:
     """Decide every unit by intervals, samples and a loop of solves of one MILP."""
     network, ledger = run.network, run.ledger
-    run.bound_layers(methods=("interval",))
+    run.bound_layers("interval")
     before = ledger.all_open()
     sweep(ledger, run.settings, run.deadline)
     scatter(ledger, run.settings, run.deadline)

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from leo_opt.bounds import Bounds, crown, interval
+from leo_opt.arguments import name_of
+from leo_opt.bounds import BoundMethodLike, Bounds, Propagation
 from leo_opt.deadline import NO_LIMIT, Deadline
 from leo_opt.decisions.findings import Direction
 from leo_opt.domain import Box
@@ -65,13 +66,13 @@ class Ledger:
         self.settled: dict[str, int] = {}
         widths = [layer.n_out for layer in network.layers]
         self._sides = {-1: _Side(widths), +1: _Side(widths)}
-        self._lines = {True: crown.Memory(), False: crown.Memory()}
-        """By whether the premise is certified."""
+        self._steps: dict[tuple[str, bool], Propagation] = {}
+        """By method, and whether the premise is certified."""
 
     def bound_layer(
         self,
         layer: int,
-        methods: Sequence[str] = ("interval", "crown"),
+        method: BoundMethodLike = "crown",
         deadline: Deadline = NO_LIMIT,
     ) -> None:
         """Bounds of a layer from all that is known of the layers before it.
@@ -80,30 +81,22 @@ class Ledger:
         an earlier layer, a second pass from the trusted intervals inherits that premise. Units
         that the deadline leaves no time for have what interval arithmetic says.
         """
-        self._bound_layer(layer, ARITHMETIC, methods, deadline)
+        self._bound_layer(layer, ARITHMETIC, method, deadline)
         premise = self.premise_below(layer)
         if not premise.certified:
-            self._bound_layer(layer, premise, methods, deadline)
+            self._bound_layer(layer, premise, method, deadline)
 
     def _bound_layer(
-        self, layer: int, premise: Premise, methods: Sequence[str], deadline: Deadline
+        self, layer: int, premise: Premise, method: BoundMethodLike, deadline: Deadline
     ) -> None:
-        lower, upper = (side[:layer] for side in self._arrays(premise.certified))
-        found = {"interval": interval.bound_layer(self.network, self.domain, layer, lower, upper)}
-        # In layer 0 interval arithmetic is exact, so that CROWN would only repeat it.
-        if layer and "crown" in methods:
-            found["crown"] = crown.bound_layer(
-                self.network,
-                self.domain,
-                layer,
-                lower,
-                upper,
-                deadline=deadline,
-                memory=self._lines[premise.certified],
-            )
-        for method, (low, high) in found.items():
-            self._sides[-1].tighten(layer, -low, method, premise)
-            self._sides[+1].tighten(layer, high, method, premise)
+        key = name_of(method), premise.certified
+        if key not in self._steps:
+            self._steps[key] = Propagation(self.network, self.domain, method)
+        known = self._arrays(premise.certified)
+        for step, (low, high) in self._steps[key].layer(layer, *known, deadline):
+            rests_on = weakest(premise, step.premise)
+            self._sides[-1].tighten(layer, -low, step.name, rests_on)
+            self._sides[+1].tighten(layer, high, step.name, rests_on)
 
     def take(self, bounds: Bounds) -> None:
         """Intersect with bounds of the caller's, which hold on the domain if they hold at all."""

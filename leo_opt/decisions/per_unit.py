@@ -28,7 +28,7 @@ def classify(run: Run) -> None:
     network, ledger = run.network, run.ledger
     for layer, described in enumerate(network.layers):
         run.announce(layer, "bounds", 2 * described.n_out)
-        ledger.bound_layer(layer, methods=("interval",))
+        ledger.bound_layer(layer, "interval")
         if not described.has_phases:
             continue
         before = ledger.all_open()

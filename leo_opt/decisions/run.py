@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar
 
 from leo_opt.arguments import name_of
+from leo_opt.bounds import BoundMethodLike
 from leo_opt.deadline import Deadline
 from leo_opt.decisions.checkpoint import Checkpoint
 from leo_opt.decisions.findings import Direction, Finding
@@ -76,13 +77,13 @@ class Run:
             _LOG.info("%s: %r, from %s", strategy, known, settings.checkpoint)
         return known
 
-    def bound_layers(self, methods: Sequence[str] = ("interval", "crown")) -> None:
+    def bound_layers(self, method: BoundMethodLike = "crown") -> None:
         """Bounds of all layers, from the first to the last; what they settle is credited."""
         phased = self.network.phased_layers
         asked = sum(2 * self.network.layers[k].n_out for k in phased)
         for layer in range(len(self.network.layers)):
             self.announce(layer, "bounds", 2 * self.network.layers[layer].n_out)
-            self.ledger.bound_layer(layer, methods, self.deadline)
+            self.ledger.bound_layer(layer, method, self.deadline)
         self.credit("bounds", asked)
 
     def time_for_one(self, count: int) -> float | None:

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Iterable, Iterator, Mapping
-from importlib.metadata import EntryPoint, entry_points
-from inspect import isabstract
-from types import MappingProxyType
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from leo_opt.arguments import refuse
 from leo_opt.bounds import Bounds, propagate, read_bounds
 from leo_opt.domain import Box, BoxLike, read_box
-from leo_opt.errors import InvalidInputError, unknown_word
+from leo_opt.errors import InvalidInputError
 from leo_opt.formulations.base import Cut, Formulation, FormulationLike, Unit, UnitRow
 from leo_opt.network import Network, read_network
+from leo_opt.registry import Registry
 from leo_opt.storage.locks import PYOMO
 
 if TYPE_CHECKING:
@@ -48,39 +44,25 @@ __all__ = [
     "names",
 ]
 
-_PLACES: Mapping[str, tuple[str, str]] = MappingProxyType(
+FORMULATIONS: Registry[Formulation] = Registry(
+    "formulation",
+    "leo_opt.formulations",
+    Formulation,
     {
-        "big-m": ("big_m", "BigM"),
-        "complement": ("complement", "Complement"),
-        "convex-hull": ("convex_hull", "ConvexHull"),
-        "partition": ("partition", "Partition"),
-        "ideal": ("ideal", "Ideal"),
-        "indicator": ("indicator", "Indicator"),
-        "sos1": ("sos1", "SOS1"),
-        "triangle": ("triangle", "Triangle"),
-    }
+        "big-m": "leo_opt.formulations.big_m:BigM",
+        "complement": "leo_opt.formulations.complement:Complement",
+        "convex-hull": "leo_opt.formulations.convex_hull:ConvexHull",
+        "partition": "leo_opt.formulations.partition:Partition",
+        "ideal": "leo_opt.formulations.ideal:Ideal",
+        "indicator": "leo_opt.formulations.indicator:Indicator",
+        "sos1": "leo_opt.formulations.sos1:SOS1",
+        "triangle": "leo_opt.formulations.triangle:Triangle",
+    },
 )
-"""File and class of each formulation: imported when used, since Pyomo takes half a second."""
+"""The formulations of this package by name; packages add theirs as entry points. Each is imported
+when it is used, since Pyomo takes half a second."""
 
-
-class _Catalogue(Mapping[str, type[Formulation]]):
-    """Classes by name, each imported when it is looked up."""
-
-    def __getitem__(self, name: str) -> type[Formulation]:
-        module, kind = _PLACES[name]
-        found: type[Formulation] = getattr(
-            importlib.import_module(f"leo_opt.formulations.{module}"), kind
-        )
-        return found
-
-    def __contains__(self, name: object) -> bool:
-        return name in _PLACES
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(_PLACES)
-
-    def __len__(self) -> int:
-        return len(_PLACES)
+names = FORMULATIONS.names
 
 
 def fill(block: Any, inputs: Iterable[float] | None = None) -> None:
@@ -92,22 +74,10 @@ def fill(block: Any, inputs: Iterable[float] | None = None) -> None:
 
 def __getattr__(name: str) -> Any:
     """The class of that name, imported now."""
-    for formulation, (_, kind) in _PLACES.items():
-        if kind == name:
-            return FORMULATIONS[formulation]
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-FORMULATIONS: Mapping[str, type[Formulation]] = _Catalogue()
-"""The formulations of this package by name; packages add theirs as entry points."""
-
-GROUP = "leo_opt.formulations"
-"""Entry-point group in which other packages name their `Formulation` classes."""
-
-
-def names() -> list[str]:
-    """Formulations by name: ours, then those of other packages."""
-    return [*FORMULATIONS, *sorted(set(_plugins()) - set(FORMULATIONS))]
+    found = FORMULATIONS.class_named(name)
+    if found is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return found
 
 
 def read_choice(value: FormulationLike, name: str = "formulation") -> str | Formulation:
@@ -139,34 +109,10 @@ def find(name: FormulationLike, argument: str = "formulation") -> Formulation:
     ------
     InvalidInputError
         If no formulation has that name, a plug-in of that name is none, or it is no name.
+    SolverNotAvailableError
+        If a plug-in cannot be loaded.
     """
-    if isinstance(name, Formulation):
-        return name
-    if isinstance(name, type) and issubclass(name, Formulation) and not isabstract(name):
-        return name()
-    if not isinstance(name, str):
-        refuse(name, argument, "a formulation", f"give one of {', '.join(names())}")
-    if name in FORMULATIONS:
-        return FORMULATIONS[name]()
-    plugins = _plugins()
-    if name not in plugins:
-        raise InvalidInputError(unknown_word("formulation", name, names()))
-    try:
-        formulation = plugins[name].load()()
-    except (ImportError, AttributeError) as error:
-        raise InvalidInputError(
-            f"the plug-in {plugins[name].value} of formulation {name!r} cannot be loaded: {error}"
-        ) from error
-    if not isinstance(formulation, Formulation):
-        raise InvalidInputError(
-            f"the plug-in {plugins[name].value} of formulation {name!r} makes a "
-            f"{type(formulation).__name__}; it must be a subclass of Formulation"
-        )
-    return formulation
-
-
-def _plugins() -> dict[str, EntryPoint]:
-    return {point.name: point for point in entry_points(group=GROUP)}
+    return FORMULATIONS.find(name, argument)
 
 
 @PYOMO

@@ -8,7 +8,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from leo_opt.bounds import Bounds, propagate
+from leo_opt.arguments import name_of
+from leo_opt.bounds import BoundMethodLike, Bounds, propagate
 from leo_opt.domain import Box, BoxLike, read_box
 from leo_opt.encoding import Encoding
 from leo_opt.errors import InvalidInputError
@@ -79,7 +80,7 @@ def export_network(
     *,
     formulation: FormulationLike = "big-m",
     bounds: Bounds | Stability | None = None,
-    method: str = "crown",
+    method: BoundMethodLike = "crown",
     objective: Objective | str | None = None,
     centred: bool = True,
 ) -> Sidecar:
@@ -145,7 +146,7 @@ def export_network(
 
 
 def _choose_bounds(
-    network: Network, domain: Box | None, bounds: Bounds | Stability | None, method: str
+    network: Network, domain: Box | None, bounds: Bounds | Stability | None, method: BoundMethodLike
 ) -> tuple[Bounds, tuple[tuple[str, ...], ...] | None, str]:
     """Bounds to build with, phases where a stability knows them, and where all that is from."""
     if isinstance(bounds, Stability):
@@ -156,7 +157,7 @@ def _choose_bounds(
         return bounds, None, "given"
     if domain is None:
         raise InvalidInputError("give a domain, or bounds that have one")
-    return propagate(network, domain, method), None, method
+    return propagate(network, domain, method), None, name_of(method)
 
 
 def check_output(path: AnyPath) -> None:

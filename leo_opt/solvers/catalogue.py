@@ -2,41 +2,33 @@
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.metadata import EntryPoint, entry_points
-from types import MappingProxyType
-from typing import Any
 
-from leo_opt.arguments import refuse
-from leo_opt.errors import InvalidInputError, LeoOptError, unknown_word
+from leo_opt.errors import LeoOptError
+from leo_opt.registry import Registry
 from leo_opt.solvers.auto import Auto
 from leo_opt.solvers.base import Solver
-from leo_opt.solvers.border import border
 from leo_opt.solvers.licences import Licence
 from leo_opt.solvers.pyomo_interfaces import PyomoSolver
 
-GROUP = "leo_opt.solvers"
-"""Entry-point group in which other packages name their `Solver` classes."""
-
-SOLVERS: Mapping[str, str] = MappingProxyType(
+SOLVERS: Registry[Solver] = Registry(
+    "solver",
+    "leo_opt.solvers",
+    Solver,
     {
         "highs": "leo_opt.solvers.highs:Highs",
         "gurobi": "leo_opt.solvers.gurobi:Gurobi",
         "cplex": "leo_opt.solvers.cplex:Cplex",
         "scip": "leo_opt.solvers.scip:Scip",
-    }
+    },
+    besides=", auto and pyomo:NAME",
 )
-"""The backends of this package by name."""
+"""The backends of this package by name; packages add theirs as entry points."""
 
 PYOMO = "pyomo:"
 """What stands before the name of one of Pyomo's interfaces."""
 
-
-def names() -> list[str]:
-    """Solvers by name: ours, then those of other packages; `find` takes "auto" and more besides."""
-    return [*SOLVERS, *sorted(set(_plugins()) - set(SOLVERS))]
+names = SOLVERS.names
 
 
 def find(name: str | Solver) -> Solver:
@@ -52,38 +44,14 @@ def find(name: str | Solver) -> Solver:
     ------
     InvalidInputError
         If no solver has that name.
-    SolverError
+    SolverNotAvailableError
         If a plug-in cannot be loaded.
     """
-    if isinstance(name, Solver):
-        return name
-    if not isinstance(name, str):
-        refuse(name, "solver", "a solver", f"give one of {', '.join(names())}")
-    if name in SOLVERS:
-        module, _, attribute = SOLVERS[name].partition(":")
-        return _made(getattr(importlib.import_module(module), attribute), name)
-    plugins = _plugins()
-    if name in plugins:
-        with border(name, "be loaded from its package"):
-            return _made(plugins[name].load(), name)
     if name == "auto":
         return Auto(find)
-    if name.startswith(PYOMO):
+    if isinstance(name, str) and name.startswith(PYOMO):
         return PyomoSolver(name.removeprefix(PYOMO), find)
-    raise InvalidInputError(unknown_word("solver", name, [*names(), "auto"], " and pyomo:NAME"))
-
-
-def _made(factory: Any, name: str) -> Solver:
-    solver = factory()
-    if not isinstance(solver, Solver):
-        raise InvalidInputError(
-            f"solver {name!r} is {factory!r}, which does not make a leo_opt.solvers.Solver"
-        )
-    return solver
-
-
-def _plugins() -> dict[str, EntryPoint]:
-    return {entry.name: entry for entry in entry_points(group=GROUP)}
+    return SOLVERS.find(name)
 
 
 @dataclass(frozen=True)

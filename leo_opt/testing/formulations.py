@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 
-from leo_opt.errors import InvalidInputError, unknown_word
+from leo_opt.errors import InvalidInputError
 from leo_opt.formulations import Formulation, find
 from leo_opt.solvers import Solver
 from leo_opt.solvers import find as find_solver
 from leo_opt.solvers import names as solver_names
 from leo_opt.testing import formulation_laws as laws
-from leo_opt.testing.solvers import ConformanceError
+from leo_opt.testing.suite import run_checks
 
 Check = Callable[[Formulation, Solver], None]
 
@@ -68,23 +68,8 @@ def check_formulation(
     ['description', 'outputs']
     """
     checked = find(formulation)
-    chosen = list(FORMULATION_CHECKS) if only is None else list(only)
-    unknown = [name for name in chosen if name not in FORMULATION_CHECKS]
-    if unknown:
-        raise InvalidInputError(unknown_word("check", unknown[0], FORMULATION_CHECKS))
     able = solver_for(checked) if solver is None else find_solver(solver)
-    failures = []
-    for name in chosen:
-        try:
-            FORMULATION_CHECKS[name](checked, able)
-        except AssertionError as error:
-            failures.append(f"{name}: {error}")
-    if failures:
-        raise ConformanceError(
-            f"formulation {checked.name} fails {len(failures)} of {len(chosen)} checks:\n"
-            + "\n".join(failures)
-        )
-    return chosen
+    return run_checks(f"formulation {checked.name}", FORMULATION_CHECKS, only, checked, able)
 
 
 def solver_for(formulation: Formulation) -> Solver:

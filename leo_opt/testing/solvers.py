@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 
-from leo_opt.errors import InvalidInputError, unknown_word
-from leo_opt.solvers import Feature, Solver, find
+from leo_opt.solvers import Solver, find
 from leo_opt.testing import solver_answers as answers
 from leo_opt.testing import solver_scaling as scaling
 from leo_opt.testing import solver_sessions as sessions
 from leo_opt.testing import solver_stops as stops
+from leo_opt.testing.suite import run_checks
 
 Check = Callable[[Solver], None]
 
@@ -58,10 +58,6 @@ SOLVER_CHECKS: Mapping[str, Check] = MappingProxyType(
 """What a backend must do, by name. A feature that it does not declare must be refused by name."""
 
 
-class ConformanceError(AssertionError):
-    """A solver does not keep the contract; the message lists every failed check."""
-
-
 def check_solver(solver: Solver | str, only: Iterable[str] | None = None) -> list[str]:
     """Run the conformance suite on a solver.
 
@@ -91,22 +87,4 @@ def check_solver(solver: Solver | str, only: Iterable[str] | None = None) -> lis
     ['optimal', 'infeasible']
     """
     checked = find(solver)
-    chosen = list(SOLVER_CHECKS) if only is None else list(only)
-    unknown = [name for name in chosen if name not in SOLVER_CHECKS]
-    if unknown:
-        raise InvalidInputError(unknown_word("check", unknown[0], SOLVER_CHECKS))
-    failures = []
-    for name in chosen:
-        try:
-            SOLVER_CHECKS[name](checked)
-        except AssertionError as error:
-            failures.append(f"{name}: {error}")
-    if failures:
-        raise ConformanceError(
-            f"solver {checked.name} fails {len(failures)} of {len(chosen)} checks:\n"
-            + "\n".join(failures)
-        )
-    return chosen
-
-
-__all__ = ["SOLVER_CHECKS", "ConformanceError", "Feature", "check_solver"]
+    return run_checks(f"solver {checked.name}", SOLVER_CHECKS, only, checked)

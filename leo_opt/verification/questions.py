@@ -16,7 +16,7 @@ import numpy as np
 
 from leo_opt.arguments import read_whole
 from leo_opt.arithmetic import float_above
-from leo_opt.bounds import Bounds, Interval, bound_layer, post_interval
+from leo_opt.bounds import Bounds, Interval, Propagation, post_interval
 from leo_opt.deadline import NO_LIMIT, Deadline
 from leo_opt.domain import Box, BoxLike, read_box
 from leo_opt.errors import FileFormatError, InvalidInputError, MismatchError
@@ -117,14 +117,9 @@ class Question:
 
     def slack_bounds(self, mixed: bool = False, deadline: Deadline = NO_LIMIT) -> Interval:
         """Certified intervals of the outputs of the slack network, or of the mixed one."""
-        return bound_layer(
-            self.mixed_network if mixed else self.slack_network,
-            self.domain,
-            len(self.network.layers),
-            self.bounds.lower,
-            self.bounds.upper,
-            deadline=deadline,
-        )
+        steps = Propagation(self.mixed_network if mixed else self.slack_network, self.domain)
+        index = len(self.network.layers)
+        return steps.bound(index, self.bounds.lower, self.bounds.upper, deadline)
 
     def without(self, cases: Sequence[int]) -> Question:
         """The question about the other cases."""

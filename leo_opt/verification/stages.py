@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from leo_opt.bounds import Bounds, bound_layer
+from leo_opt.bounds import Bounds, Propagation
 from leo_opt.deadline import Deadline
 from leo_opt.decisions.branching import Effort
 from leo_opt.decisions.findings import Direction, Finding
@@ -55,8 +55,9 @@ def make_target(question: Question, deadline: Deadline) -> Target | None:
     sizes = [conjunct.rows for conjunct in question.conjuncts]
     network = append_maxima(question.slack_network, sizes, low)
     lower, upper = [*question.bounds.lower, low], [*question.bounds.upper, high]
+    steps = Propagation(network, question.domain)
     for index in range(len(lower), len(network.layers)):
-        ends = bound_layer(network, question.domain, index, lower, upper, deadline=deadline)
+        ends = steps.bound(index, lower, upper, deadline)
         lower.append(ends[0])
         upper.append(ends[1])
     bounds = Bounds(question.domain, tuple(lower), tuple(upper))

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from leo_opt.arithmetic import TINY
-from leo_opt.bounds import Bounds, bound_layer, crown
+from leo_opt.bounds import Bounds, Propagation
 from leo_opt.deadline import Deadline
 from leo_opt.decisions.branching import RELAXATION, Effort
 from leo_opt.decisions.findings import Direction, Finding
@@ -57,11 +57,9 @@ def tighten(
     hidden = [k for k in network.phased_layers if k > 0]
     lower: list[FloatArray] = []
     upper: list[FloatArray] = []
-    solved, memory = 0, crown.Memory()
+    solved, steps = 0, Propagation(network, question.domain)
     for index in range(len(network.layers)):
-        low, high = bound_layer(
-            network, question.domain, index, lower, upper, deadline=deadline, memory=memory
-        )
+        low, high = steps.bound(index, lower, upper, deadline)
         lower.append(np.maximum(low, known.lower[index]))
         upper.append(np.minimum(high, known.upper[index]))
         if index not in hidden or deadline.passed:

@@ -8,11 +8,12 @@ from importlib.metadata import EntryPoint
 import numpy as np
 import pytest
 
-from leo_opt import Box, Network, classify
+from leo_opt import Box, Network, classify, registry
 from leo_opt.decisions import STRATEGIES
 from leo_opt.decisions.layer_model import premise_of
-from leo_opt.errors import InvalidInputError, SolverError
+from leo_opt.errors import InvalidInputError, SolverError, SolverNotAvailableError
 from leo_opt.solvers import (
+    SOLVERS,
     Answer,
     Feature,
     InterruptGuard,
@@ -24,8 +25,8 @@ from leo_opt.solvers import (
     Solver,
     SolverOptions,
     Termination,
-    catalogue,
     find,
+    names,
     survey,
 )
 from leo_opt.solvers.border import ForeignError, border
@@ -290,9 +291,9 @@ def test_classify_goes_on_with_a_solver_that_throws(
 
 
 def test_a_plugin_that_cannot_be_loaded_hides_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    lost = EntryPoint("lost", "no_such_module:Solver", catalogue.GROUP)
-    monkeypatch.setattr(catalogue, "entry_points", lambda group: [lost])
-    with pytest.raises(SolverError, match=r"lost could not be loaded.*no_such_module"):
+    lost = EntryPoint("lost", "no_such_module:Solver", SOLVERS.group)
+    monkeypatch.setattr(registry, "entry_points", lambda group: [lost])
+    with pytest.raises(SolverNotAvailableError, match=r"'lost' cannot be loaded.*no_such_module"):
         find("lost")
     records = {record.name: record for record in survey()}
     assert records["highs"].installed
@@ -316,7 +317,7 @@ def test_pyomo_interfaces_beyond_their_licence(name: str) -> None:
     assert answer.objective_bound is None
 
 
-@pytest.mark.parametrize("name", catalogue.names())
+@pytest.mark.parametrize("name", names())
 @pytest.mark.parametrize("reach", [1e18, 1e30, 1e60, 1e200])
 def test_boxes_beyond_all_reason(name: str, reach: float) -> None:
     """An answer or a refusal; what is decided is what smaller boxes of a cone have."""

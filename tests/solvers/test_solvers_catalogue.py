@@ -8,9 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from leo_opt import formulations
+from leo_opt import registry
+from leo_opt.bounds import METHODS
 from leo_opt.comparison.contestants import SolverEntry
 from leo_opt.errors import InvalidInputError, SolverError, SolverNotAvailableError
+from leo_opt.formulations import FORMULATIONS
 from leo_opt.solvers import (
     SOLVERS,
     Feature,
@@ -19,7 +21,6 @@ from leo_opt.solvers import (
     SolverOptions,
     SosSet,
     StandardForm,
-    catalogue,
     find,
     names,
     survey,
@@ -28,8 +29,8 @@ from leo_opt.solvers.auto import ORDER, Auto
 from leo_opt.solvers.pyomo_interfaces import ENGINES
 from leo_opt.testing.models import knapsack
 
-PLUGIN = EntryPoint("elsewhere", "leo_opt.solvers.highs:Highs", catalogue.GROUP)
-WRONG = EntryPoint("wrong", "pathlib:Path", catalogue.GROUP)
+PLUGIN = EntryPoint("elsewhere", "leo_opt.solvers.highs:Highs", SOLVERS.group)
+WRONG = EntryPoint("wrong", "pathlib:Path", SOLVERS.group)
 
 
 def wide_form(columns: int, rows: int) -> StandardForm:
@@ -64,10 +65,10 @@ def test_a_solver_is_its_own_name() -> None:
 
 
 def test_plugins(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(catalogue, "entry_points", lambda group: [PLUGIN, WRONG])
+    monkeypatch.setattr(registry, "entry_points", lambda group: [PLUGIN, WRONG])
     assert names() == [*SOLVERS, "elsewhere", "wrong"]
     assert find("elsewhere").name == "highs"
-    with pytest.raises(InvalidInputError, match="does not make a leo_opt"):
+    with pytest.raises(InvalidInputError, match="it must be a subclass of leo_opt"):
         find("wrong")
 
 
@@ -75,13 +76,12 @@ def test_plugins_beside_us_change_no_test(monkeypatch: pytest.MonkeyPatch, tmp_p
     folder = tmp_path / "other_pkg-1.0.dist-info"
     folder.mkdir()
     (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: other-pkg\nVersion: 1.0\n")
-    groups = (catalogue.GROUP, formulations.GROUP)
+    groups = [table.group for table in (SOLVERS, FORMULATIONS, METHODS)]
     text = "".join(f"[{group}]\nother = other_pkg:Other\n" for group in groups)
     (folder / "entry_points.txt").write_text(text)
     monkeypatch.syspath_prepend(tmp_path)
     assert all("other" in {entry.name for entry in entry_points(group=g)} for g in groups)
-    assert names() == list(SOLVERS)
-    assert formulations.names() == list(formulations.FORMULATIONS)
+    assert all(table.names() == list(table) for table in (SOLVERS, FORMULATIONS, METHODS))
 
 
 def test_a_survey_takes_no_licence(monkeypatch: pytest.MonkeyPatch) -> None:
