@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import enum
 import json
-import math
 import os
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,6 +20,7 @@ from leo_opt.errors import FileFormatError, InvalidInputError, MismatchError
 from leo_opt.evidence import ARITHMETIC, Evidence, Premise, weakest
 from leo_opt.lazily import lazy
 from leo_opt.network import FloatArray, Network, read_network
+from leo_opt.storage import codec
 from leo_opt.storage.files import check_readable, write_atomically
 from leo_opt.summarised import Summarised
 
@@ -78,6 +79,40 @@ class Statistics:
     strategy: str = ""
     solver: str = ""
     formulation: str = ""
+
+
+Sides = tuple[tuple[FloatArray, ...], tuple[FloatArray, ...]]
+"""Lower and upper ends, one array a layer."""
+
+
+class EvidenceEntry(msgspec.Struct, array_like=True, frozen=True):
+    """`Evidence` as a row of a file; the premise is an index."""
+
+    method: str
+    premise: int
+    witness: int | None
+    anomaly: str
+    seconds: float
+
+
+class StabilityFile(msgspec.Struct, frozen=True):
+    """What stands in a file of `Stability.save`.
+
+    `has_phases` is one truth value for a layer whose units agree, else one a unit; `evidence` is
+    that of lower ends and that of upper ends, by layer and unit.
+    """
+
+    format: str
+    network_hash: str
+    domain: tuple[FloatArray, FloatArray]
+    has_phases: list[bool | list[bool]]
+    certified: Sides
+    trusted: Sides
+    phases: tuple[tuple[Phase, ...], ...]
+    premises: list[Premise]
+    evidence: list[list[list[EvidenceEntry]]]
+    witnesses: list[FloatArray]
+    statistics: Statistics
 
 
 @dataclass(frozen=True, eq=False)
@@ -233,8 +268,8 @@ class Stability(Summarised):
         """
         source = check_readable(path)
         try:
-            stability = cls.from_json(json.loads(source.read_text(encoding="utf-8")))
-        except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
+            stability = cls._of(codec.from_json(source.read_bytes(), StabilityFile, FORMAT))
+        except (OSError, ValueError, TypeError, IndexError) as error:
             raise FileFormatError(
                 f"{os.fspath(path)} is not a stability file ({error}); write one with "
                 "Stability.save or `leo-opt classify --json`"
@@ -248,26 +283,32 @@ class Stability(Summarised):
         premises = sorted(
             {e.premise for side in self._sides for layer in side for e in layer}, key=str
         )
-        return {
-            "format": FORMAT,
-            "network_hash": self.network_hash,
-            "domain": [_encode(self.domain.lower), _encode(self.domain.upper)],
-            "has_phases": [_encode_mask(mask) for mask in self.phased],
-            "certified": _encode_bounds(self.certified),
-            "trusted": _encode_bounds(self.trusted),
-            "phases": [[str(phase) for phase in layer] for layer in self.phases],
-            "premises": [asdict(premise) for premise in premises],
-            "evidence": [
+        file = StabilityFile(
+            format=FORMAT,
+            network_hash=self.network_hash,
+            domain=(self.domain.lower, self.domain.upper),
+            has_phases=[_encode_mask(mask) for mask in self.phased],
+            certified=(self.certified.lower, self.certified.upper),
+            trusted=(self.trusted.lower, self.trusted.upper),
+            phases=self.phases,
+            premises=premises,
+            evidence=[
                 [
-                    [[e.method, premises.index(e.premise), e.witness, e.anomaly, e.seconds]
-                     for e in layer]
+                    [
+                        EvidenceEntry(
+                            e.method, premises.index(e.premise), e.witness, e.anomaly, e.seconds
+                        )
+                        for e in layer
+                    ]
                     for layer in side
                 ]
                 for side in self._sides
             ],
-            "witnesses": [_encode(row) for row in self.witnesses],
-            "statistics": asdict(self.statistics),
-        }  # fmt: skip
+            witnesses=list(self.witnesses),
+            statistics=self.statistics,
+        )
+        tree: dict[str, Any] = codec.to_tree(file)
+        return tree
 
     @property
     def _sides(self) -> tuple[tuple[tuple[Evidence, ...], ...], ...]:
@@ -279,64 +320,42 @@ class Stability(Summarised):
 
         Raises
         ------
-        ValueError, KeyError, TypeError, IndexError
+        ValueError, IndexError
             If the tree is not such a description.
         """
-        if tree["format"] != FORMAT:
-            raise ValueError(f"format {tree['format']!r} instead of {FORMAT!r}")
-        domain = Box(*map(_decode, tree["domain"]))
-        premises = [
-            Premise(
-                entry["solver"],
-                entry["version"],
-                entry["margin"],
-                tuple((name, value) for name, value in entry["tolerances"]),
-            )
-            for entry in tree["premises"]
-        ]
+        codec.check_format(tree, FORMAT)
+        return cls._of(codec.from_tree(tree, StabilityFile))
+
+    @classmethod
+    def _of(cls, file: StabilityFile) -> Stability:
+        """The value that a file describes."""
+        domain = Box(*file.domain)
         lower_evidence, upper_evidence = (
             tuple(
-                tuple(Evidence(e[0], premises[e[1]], e[2], e[3], e[4]) for e in layer)
+                tuple(
+                    Evidence(e.method, file.premises[e.premise], e.witness, e.anomaly, e.seconds)
+                    for e in layer
+                )
                 for layer in side
             )
-            for side in tree["evidence"]
+            for side in file.evidence
         )
         return cls(
-            network_hash=tree["network_hash"],
+            network_hash=file.network_hash,
             domain=domain,
             phased=tuple(
                 np.broadcast_to(np.array(mask, dtype=bool), (len(units),))
-                for mask, units in zip(tree["has_phases"], lower_evidence, strict=True)
+                for mask, units in zip(file.has_phases, lower_evidence, strict=True)
             ),
-            certified=_decode_bounds(domain, tree["certified"]),
-            trusted=_decode_bounds(domain, tree["trusted"]),
+            certified=Bounds(domain, *file.certified),
+            trusted=Bounds(domain, *file.trusted),
             lower_evidence=lower_evidence,
             upper_evidence=upper_evidence,
-            witnesses=np.array(
-                [_decode(row) for row in tree["witnesses"]], dtype=np.float64
-            ).reshape(-1, domain.lower.size),
-            statistics=Statistics(**tree["statistics"]),
+            witnesses=np.array(file.witnesses, dtype=np.float64).reshape(-1, domain.lower.size),
+            statistics=file.statistics,
         )
 
 
 def _encode_mask(mask: BoolArray) -> bool | list[bool]:
     """One value where all units agree, else one a unit."""
     return bool(mask[0]) if mask.all() or not mask.any() else mask.tolist()
-
-
-def _encode(values: FloatArray) -> list[float | str]:
-    """Numbers as JSON, which has no infinities."""
-    return [x if math.isfinite(x) else str(x) for x in values.tolist()]
-
-
-def _decode(values: list[float | str]) -> FloatArray:
-    return np.array([float(x) for x in values], dtype=np.float64)
-
-
-def _encode_bounds(bounds: Bounds) -> list[list[list[float | str]]]:
-    return [list(map(_encode, bounds.lower)), list(map(_encode, bounds.upper))]
-
-
-def _decode_bounds(domain: Box, tree: list[list[list[float | str]]]) -> Bounds:
-    lower, upper = (tuple(map(_decode, side)) for side in tree)
-    return Bounds(domain, lower, upper)

@@ -9,7 +9,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -17,6 +17,7 @@ from typing import Any, Self
 from leo_opt.comparison.cells import Cell
 from leo_opt.comparison.measurement import Measurement
 from leo_opt.errors import FileFormatError, OutputError
+from leo_opt.storage import codec
 from leo_opt.storage.journal import Journal, JournalFormat
 
 FORMAT = "leo_opt comparison 1"
@@ -122,28 +123,19 @@ class Record:
 
     def append(self, cell: Cell, measurement: Measurement, environment: str) -> None:
         """Put a finished cell on the disk."""
-        self._journal.append(
-            {
-                "key": cell.key,
-                "cell": cell.describe(),
-                "environment": environment,
-                "measurement": measurement.as_json(),
-            }
-        )
+        entry = Entry(cell.key, cell.describe(), measurement, environment)
+        self._journal.append(codec.to_tree(entry))
 
 
 _Environment = tuple[str, Mapping[str, Any]]
 """Digest, and machine and versions."""
-
-_FIELDS = tuple(field.name for field in fields(Measurement))
 
 
 def _decode(line: dict[str, Any]) -> Entry | _Environment:
     if "key" not in line:
         return line.pop("environment"), line
     # A field that a later version adds has its default here, one that it drops is passed over.
-    values = {name: value for name, value in line["measurement"].items() if name in _FIELDS}
-    return Entry(line["key"], line["cell"], Measurement(**values), line["environment"])
+    return codec.from_tree(line, Entry)
 
 
 _KIND = JournalFormat({"format": FORMAT}, _decode, "record of results", "folder")

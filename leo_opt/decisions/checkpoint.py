@@ -20,11 +20,12 @@ from leo_opt.decisions.splitting_state import SplitState
 from leo_opt.domain import Box
 from leo_opt.evidence import GIVEN
 from leo_opt.network import Network
-from leo_opt.stability import Phase, Premise, Stability
+from leo_opt.stability import Phase, Stability
+from leo_opt.storage import codec
 from leo_opt.storage.files import AnyPath
 from leo_opt.storage.journal import Journal, JournalFormat
 
-FORMAT = "leo_opt checkpoint 2"
+FORMAT = "leo_opt checkpoint 3"
 
 Entry = Finding | SplitState | Stability
 
@@ -97,7 +98,7 @@ class Checkpoint:
 
     def append(self, finding: Finding) -> None:
         """Put a finding on the disk."""
-        self._append(_encode(finding))
+        self._append(codec.to_tree(finding))
 
     def keep_split(self, state: SplitState) -> None:
         """Put on the disk how far input splitting is."""
@@ -118,22 +119,6 @@ class Checkpoint:
             self._journal.close()
 
 
-def _encode(finding: Finding) -> dict[str, Any]:
-    """A finding as JSON, numbers without loss."""
-    premise = finding.premise
-    return {
-        "direction": list(finding.direction),
-        "stage": finding.stage,
-        "bound": None if finding.bound is None else float(finding.bound).hex(),
-        "premise": [premise.solver, premise.version, premise.margin, premise.tolerances],
-        "witness": None if finding.witness is None else finding.witness.tolist(),
-        "anomaly": finding.anomaly,
-        "effort": finding.effort,
-        "seconds": finding.seconds,
-        "cost": [finding.lps, finding.milps, finding.nodes],
-    }
-
-
 def _decode(line: dict[str, Any], header: dict[str, str], network: Network, domain: Box) -> Entry:
     entry = dict(line)
     if entry.pop(_SEAL) != _seal(header, entry):
@@ -142,7 +127,9 @@ def _decode(line: dict[str, Any], header: dict[str, str], network: Network, doma
         return SplitState.from_json(entry["split"], network, domain)
     if "verdict" in entry:
         return _decode_verdict(entry["verdict"], network, domain)
-    return _decode_finding(entry, network)
+    finding = codec.from_tree(entry, Finding)
+    _check(finding, network)
+    return finding
 
 
 def _seal(header: dict[str, str], entry: dict[str, Any]) -> str:
@@ -168,26 +155,6 @@ def _is_final(stability: Stability) -> bool:
     decided = all(phase is not Phase.UNDECIDED for layer in stability.phases for phase in layer)
     sides = (*stability.lower_evidence, *stability.upper_evidence)
     return decided and all(evidence.premise != GIVEN for layer in sides for evidence in layer)
-
-
-def _decode_finding(entry: dict[str, Any], network: Network) -> Finding:
-    solver, version, margin, tolerances = entry["premise"]
-    lps, milps, nodes = entry["cost"]
-    finding = Finding(
-        direction=Direction(*entry["direction"]),
-        stage=entry["stage"],
-        bound=None if entry["bound"] is None else float.fromhex(entry["bound"]),
-        premise=Premise(solver, version, margin, tuple((n, v) for n, v in tolerances)),
-        witness=None if entry["witness"] is None else np.array(entry["witness"], dtype=float),
-        anomaly=entry["anomaly"],
-        effort=entry.get("effort", 0),
-        seconds=entry["seconds"],
-        lps=lps,
-        milps=milps,
-        nodes=nodes,
-    )
-    _check(finding, network)
-    return finding
 
 
 def _check(finding: Finding, network: Network) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import sys
 import time
 import zlib
@@ -10,11 +9,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from leo_opt.decisions.findings import Direction
 from leo_opt.domain import Box, Boxes
 from leo_opt.network import FloatArray, Network
+from leo_opt.storage import codec
 
 ANY_BUDGET = sys.maxsize
 """Which would have changed nothing: no piece was left."""
@@ -23,6 +24,18 @@ _AFTER, _SHARE = 1.0, 0.05
 """Seconds of work, and share of the work before, that a kill may cost."""
 _NOISE = 1e-6
 """Of a sum of shares, which are powers of two."""
+
+
+class SplitEntry(msgspec.Struct, frozen=True):
+    """`SplitState` as an entry of a file: numbers of pieces and points, and all arrays in a row."""
+
+    asked: tuple[Direction, ...]
+    tied: tuple[Direction, ...]
+    pieces: int
+    points: int
+    pace: tuple[int, float, int, float]
+    reached: int
+    arrays: bytes
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,15 +95,18 @@ class SplitState:
         arrays = [*self.lower, *self.upper, self.boxes.lower, self.boxes.upper]
         arrays += [self.shares, self.points]
         content = np.concatenate([np.ravel(array) for array in arrays]).astype("<f8").tobytes()
-        return {
-            "asked": [list(direction) for direction in self.asked],
-            "tied": [list(direction) for direction in self.tied],
-            "pieces": len(self.boxes),
-            "points": len(self.points),
-            "pace": list(self.pace),
-            "reached": self.reached,
-            "arrays": base64.b64encode(zlib.compress(content)).decode("ascii"),
-        }
+        tree: dict[str, Any] = codec.to_tree(
+            SplitEntry(
+                asked=self.asked,
+                tied=self.tied,
+                pieces=len(self.boxes),
+                points=len(self.points),
+                pace=self.pace,
+                reached=self.reached,
+                arrays=zlib.compress(content),
+            )
+        )
+        return tree
 
     @classmethod
     def from_json(cls, tree: dict[str, Any], network: Network, domain: Box) -> SplitState:
@@ -98,29 +114,28 @@ class SplitState:
 
         Raises
         ------
-        ValueError, KeyError, TypeError, zlib.error
+        ValueError, zlib.error
             If the tree is not such a description, of this network on this box.
         """
-        content = zlib.decompress(base64.b64decode(tree["arrays"], validate=True))
-        values = np.frombuffer(content, dtype="<f8").astype(np.float64)
+        entry = codec.from_tree(tree, SplitEntry)
+        values = np.frombuffer(zlib.decompress(entry.arrays), dtype="<f8").astype(np.float64)
         widths = [layer.n_out for layer in network.layers]
-        pieces, points, size = int(tree["pieces"]), int(tree["points"]), network.input_size
+        pieces, points, size = entry.pieces, entry.points, network.input_size
         sizes = [*widths, *widths, pieces * size, pieces * size, pieces, points * size]
         if min(sizes) < 0 or sum(sizes) != values.size or np.isnan(values).any():
             raise ValueError("its arrays have other sizes or are not numbers")
         parts: list[FloatArray] = np.split(values, np.cumsum(sizes)[:-1])
         *ends, shares, tried = parts[-4:]
-        bounded, done, measured, done_then = tree["pace"]
         state = cls(
-            asked=tuple(Direction(*direction) for direction in tree["asked"]),
-            tied=tuple(Direction(*direction) for direction in tree["tied"]),
+            asked=entry.asked,
+            tied=entry.tied,
             lower=tuple(parts[: len(widths)]),
             upper=tuple(parts[len(widths) : -4]),
             boxes=Boxes(*(end.reshape(-1, size) for end in ends)),
             shares=shares,
             points=tried.reshape(-1, size),
-            pace=(int(bounded), float(done), int(measured), float(done_then)),
-            reached=int(tree["reached"]),
+            pace=entry.pace,
+            reached=entry.reached,
         )
         state._check(domain)
         return state

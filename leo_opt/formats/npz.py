@@ -8,7 +8,6 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +16,10 @@ import numpy as np
 from leo_opt import weights
 from leo_opt.errors import FileFormatError
 from leo_opt.network import Layer, Network, Signature
+from leo_opt.storage import codec
 
-_DENSE = "leo_opt network 1"
-_STRUCTURED = "leo_opt network 2"
+DENSE = "leo_opt network 1"
+STRUCTURED = "leo_opt network 2"
 """With sparse weights, or several activations in a layer, which earlier versions cannot read."""
 
 READ_ERRORS = (
@@ -50,9 +50,9 @@ def encode(network: Network, provenance: Mapping[str, str]) -> bytes:
         weights.is_sparse(layer.weight) for layer in network.layers
     )
     arrays = {
-        "format": np.array(_DENSE if plain else _STRUCTURED),
+        "format": np.array(DENSE if plain else STRUCTURED),
         "activations": np.array(tags),
-        "signature": np.array(json.dumps(asdict(network.signature))),
+        "signature": np.array(json.dumps(codec.to_tree(network.signature))),
         "provenance": np.array(json.dumps(dict(provenance))),
     }
     for index, layer in enumerate(network.layers):
@@ -81,7 +81,9 @@ def read(path: Path) -> Network:
             )
             for index, tags in enumerate(str(text).split(" ") for text in archive["activations"])
         )
-        return Network(layers, _signature(str(archive["signature"])))
+        return Network(
+            layers, codec.from_tree(json.loads(str(archive["signature"])), Signature, "signature")
+        )
 
 
 def provenance(path: Path) -> dict[str, str]:
@@ -108,31 +110,13 @@ def _opened(path: Path) -> Iterator[Any]:
         with np.load(path, allow_pickle=False) as archive:
             if not isinstance(archive, np.lib.npyio.NpzFile) or "format" not in archive.files:
                 raise FileFormatError("this .npz holds no network; write one with leo_opt.save")
-            if str(archive["format"]) not in (_DENSE, _STRUCTURED):
+            if str(archive["format"]) not in (DENSE, STRUCTURED):
                 raise FileFormatError(
                     f"this .npz says {str(archive['format'])!r}; this version of leo_opt reads "
-                    f"{_DENSE!r} and {_STRUCTURED!r}"
+                    f"{DENSE!r} and {STRUCTURED!r}"
                 )
             yield archive
     except FileFormatError:
         raise
     except READ_ERRORS as error:
         raise FileFormatError(f"this is no .npz file of a network: {error}") from error
-
-
-def _signature(text: str) -> Signature:
-    """A signature from JSON."""
-    tree = json.loads(text)
-    if not isinstance(tree, dict):
-        raise FileFormatError(f"the signature is {text!r}, not an object")
-    input_shape, output_shape = (
-        None if tree[name] is None else tuple(tree[name])
-        for name in ("input_shape", "output_shape")
-    )
-    return Signature(
-        input_name=str(tree["input_name"]),
-        output_name=str(tree["output_name"]),
-        input_shape=input_shape,
-        output_shape=output_shape,
-        dtype=str(tree["dtype"]),
-    )

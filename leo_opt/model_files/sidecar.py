@@ -9,24 +9,47 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from leo_opt.bounds import Bounds
 from leo_opt.domain import Box
 from leo_opt.errors import FileFormatError, InvalidInputError, MismatchError, OutputError
 from leo_opt.network import FloatArray
+from leo_opt.storage import codec
 from leo_opt.storage.files import AnyPath, check_readable, write_atomically
 
 FORMAT = "leo_opt model 1"
 
-_FIELDS = frozenset(
-    {"format", "model", "objective", "network_hash", "domain", "layers"}
-    | {"inputs", "input_scale", "input_shift"}
-)
-"""What `Sidecar` has a field for; the rest is `about`."""
-
 Names = tuple[tuple[str | None, ...], ...]
 """For each layer the column of each unit; None where it has none."""
+
+
+class LayerEntry(msgspec.Struct, frozen=True):
+    """What a file says of a layer, one entry a unit."""
+
+    lower: FloatArray
+    upper: FloatArray
+    phase: tuple[str, ...]
+    scale: FloatArray
+    shift: FloatArray
+    pre: tuple[str | None, ...]
+    post: tuple[str | None, ...]
+    active: tuple[str | None, ...]
+
+
+class SidecarFile(msgspec.Struct, frozen=True):
+    """What stands in a file of `Sidecar.save`, besides what `about` says."""
+
+    format: str
+    model: str
+    objective: dict[str, Any] | None
+    network_hash: str
+    domain: tuple[FloatArray, FloatArray]
+    inputs: tuple[str, ...]
+    input_scale: FloatArray
+    input_shift: FloatArray
+    layers: list[LayerEntry]
 
 
 @dataclass(frozen=True, eq=False)
@@ -193,7 +216,7 @@ class Sidecar:
         beside = check_readable(source.with_suffix(".json"))
         try:
             sidecar = cls.from_json(json.loads(beside.read_text(encoding="utf-8")))
-        except (ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError) as error:
             raise FileFormatError(
                 f"{beside} is no sidecar of a model file ({error}); "
                 "write one with `leo-opt formulate`"
@@ -209,30 +232,21 @@ class Sidecar:
 
     def to_json(self) -> dict[str, Any]:
         """A tree of lists, strings and numbers that `from_json` turns back into an equal value."""
-        return {
-            "format": FORMAT,
-            "model": self.identity,
-            **self.about,
-            "objective": None if self.objective is None else dict(self.objective),
-            "network_hash": self.network_hash,
-            "domain": _lists([self.domain.lower, self.domain.upper]),
-            "inputs": list(self.inputs),
-            "input_scale": self.input_scale.tolist(),
-            "input_shift": self.input_shift.tolist(),
-            "layers": [
-                {
-                    "lower": self.bounds.lower[layer].tolist(),
-                    "upper": self.bounds.upper[layer].tolist(),
-                    "phase": list(self.phases[layer]),
-                    "scale": self.scale[layer].tolist(),
-                    "shift": self.shift[layer].tolist(),
-                    "pre": list(self.pre[layer]),
-                    "post": list(self.post[layer]),
-                    "active": list(self.active[layer]),
-                }
-                for layer in range(len(self.pre))
-            ],
-        }
+        ends = self.bounds.lower, self.bounds.upper
+        units = self.phases, self.scale, self.shift, self.pre, self.post, self.active
+        file = SidecarFile(
+            format=FORMAT,
+            model=self.identity,
+            objective=None if self.objective is None else dict(self.objective),
+            network_hash=self.network_hash,
+            domain=(self.domain.lower, self.domain.upper),
+            inputs=self.inputs,
+            input_scale=self.input_scale,
+            input_shift=self.input_shift,
+            layers=[LayerEntry(*layer) for layer in zip(*ends, *units, strict=True)],
+        )
+        tree = codec.to_tree(file)
+        return {"format": FORMAT, "model": self.identity, **self.about, **tree}
 
     @classmethod
     def from_json(cls, tree: dict[str, Any]) -> Sidecar:
@@ -240,27 +254,30 @@ class Sidecar:
 
         Raises
         ------
-        ValueError, KeyError, TypeError
+        ValueError
             If the tree is not such a description.
         """
-        if tree["format"] != FORMAT:
-            raise ValueError(f"format {tree['format']!r} instead of {FORMAT!r}")
-        layers = tree["layers"]
+        codec.check_format(tree, FORMAT)
+        file = codec.from_tree(tree, SidecarFile)
+
+        def every(name: str) -> tuple[Any, ...]:
+            return tuple(getattr(layer, name) for layer in file.layers)
+
         return cls(
-            identity=tree["model"],
-            network_hash=tree["network_hash"],
-            bounds=Bounds(Box(*tree["domain"]), _arrays(layers, "lower"), _arrays(layers, "upper")),
-            phases=tuple(tuple(layer["phase"]) for layer in layers),
-            scale=_arrays(layers, "scale"),
-            shift=_arrays(layers, "shift"),
-            inputs=tuple(tree["inputs"]),
-            input_scale=np.array(tree["input_scale"], dtype=np.float64),
-            input_shift=np.array(tree["input_shift"], dtype=np.float64),
-            pre=tuple(tuple(layer["pre"]) for layer in layers),
-            post=tuple(tuple(layer["post"]) for layer in layers),
-            active=tuple(tuple(layer["active"]) for layer in layers),
-            objective=tree["objective"],
-            about={key: value for key, value in tree.items() if key not in _FIELDS},
+            identity=file.model,
+            network_hash=file.network_hash,
+            bounds=Bounds(Box(*file.domain), every("lower"), every("upper")),
+            phases=every("phase"),
+            scale=every("scale"),
+            shift=every("shift"),
+            inputs=file.inputs,
+            input_scale=file.input_scale,
+            input_shift=file.input_shift,
+            pre=every("pre"),
+            post=every("post"),
+            active=every("active"),
+            objective=file.objective,
+            about={key: tree[key] for key in tree if key not in SidecarFile.__struct_fields__},
         )
 
 
@@ -308,11 +325,3 @@ def _value(solution: Mapping[str, float], column: str, sparse: bool) -> float:
     if not math.isfinite(value):
         raise InvalidInputError(f"column {column} has the value {value}; give finite numbers")
     return float(value)
-
-
-def _lists(sides: Sequence[FloatArray]) -> list[list[float]]:
-    return [side.tolist() for side in sides]
-
-
-def _arrays(layers: list[dict[str, Any]], key: str) -> tuple[FloatArray, ...]:
-    return tuple(np.array(layer[key], dtype=np.float64) for layer in layers)

@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
 from leo_opt.errors import FileFormatError, MismatchError, OutputError
+from leo_opt.storage import codec
 from leo_opt.storage.files import AnyPath
 
 Entry = TypeVar("Entry")
@@ -89,21 +90,15 @@ class JournalFormat(Generic[Entry]):
             return
         first = lines[0]
         if not isinstance(first, dict) or first.get("format") != header["format"]:
-            raise ValueError(f"its first line says {first!r:.60}{self._other_version(first)}")
+            found = first.get("format") if isinstance(first, dict) else None
+            said = codec.other_version(found, header["format"])
+            raise ValueError(f"its first line says {first!r:.60}{said}")
         differing = [key for key in header | first if first.get(key) != header.get(key)]
         if differing:
             raise MismatchError(
                 f"{self.name} {path} belongs to another {', '.join(differing)}; name another "
                 f"{self.place} or remove it"
             )
-
-    def _other_version(self, first: Any) -> str:
-        """What to say of a file of this kind that another version has written, or nothing."""
-        found = str(first.get("format")) if isinstance(first, dict) else ""
-        mine = self.header["format"]
-        if found.rpartition(" ")[0] != mine.rpartition(" ")[0]:
-            return ""
-        return f", which another version of leo_opt has written; this one reads {mine!r}"
 
 
 _OPEN: weakref.WeakSet[Journal[Any]] = weakref.WeakSet()

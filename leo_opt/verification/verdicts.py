@@ -7,17 +7,19 @@ import io
 import json
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from fractions import Fraction
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
+from leo_opt.errors import FileFormatError
 from leo_opt.network import FloatArray
 from leo_opt.properties import Rationals
 from leo_opt.stability import ARITHMETIC, Premise
-from leo_opt.storage.files import suffix_of, write_atomically
+from leo_opt.storage import codec
+from leo_opt.storage.files import check_readable, suffix_of, write_atomically
 from leo_opt.summarised import Summarised
 
 FORMAT = "leo_opt verdict 1"
@@ -123,31 +125,7 @@ class Verdict(Summarised):
 
     def to_json(self) -> dict[str, Any]:
         """A tree of lists, strings and numbers."""
-        return {
-            "format": FORMAT,
-            "answer": str(self.answer),
-            "certified": self.certified,
-            "network_hash": self.network_hash,
-            "case": self.case,
-            "inputs": None if self.inputs is None else self.inputs.tolist(),
-            "outputs": None if self.outputs is None else self.outputs.tolist(),
-            "exact_inputs": None if self.exact_inputs is None else _show(self.exact_inputs),
-            "cases": [
-                {
-                    "answer": str(case.answer),
-                    "method": case.method,
-                    "premise": asdict(case.premise),
-                    "reason": case.reason,
-                }
-                for case in self.cases
-            ],
-            "seconds": self.seconds,
-            "pieces": self.pieces,
-            "lps": self.lps,
-            "milps": self.milps,
-            "nodes": self.nodes,
-            "settings": dict(self.settings),
-        }
+        return {"format": FORMAT, "certified": self.certified, **codec.to_tree(self)}
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write everything to a JSON file, whole or not at all.
@@ -159,6 +137,24 @@ class Verdict(Summarised):
         """
         text = json.dumps(self.to_json(), indent=2, allow_nan=False) + "\n"
         write_atomically(path, text.encode())
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Verdict:
+        """Read what `save` wrote.
+
+        Raises
+        ------
+        FileFormatError
+            If the file is no verdict.
+        """
+        source = check_readable(path)
+        try:
+            return codec.from_json(source.read_bytes(), cls, FORMAT)
+        except (OSError, ValueError) as error:
+            raise FileFormatError(
+                f"{os.fspath(path)} is not a verdict ({error}); write one with Verdict.save or "
+                "`leo-opt verify --json`"
+            ) from error
 
 
 def save_witness(verdict: Verdict, path: str | os.PathLike[str]) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ import contextlib
 import functools
 import itertools
 import json
+import math
 import signal
 import subprocess
 import sys
@@ -75,7 +76,7 @@ def test_a_second_run_asks_nothing_again(tmp_path) -> None:
 
 def settles(entry: dict) -> bool:
     bound = entry["bound"]
-    return entry["witness"] is not None or (bound is not None and float.fromhex(bound) <= 0)
+    return entry["witness"] is not None or (bound is not None and bound <= 0)
 
 
 def test_finished_searches_and_what_is_settled_are_not_asked_again(tmp_path) -> None:
@@ -146,7 +147,7 @@ def test_a_record_of_something_else_is_refused(tmp_path) -> None:
 @pytest.mark.parametrize(
     ("key", "value"),
     [
-        ("bound", "nan"),
+        ("bound", math.nan),
         ("direction", [1, 999, 1]),
         ("direction", [1, 0, 2]),
         ("direction", [77, 0, 1]),
@@ -182,7 +183,7 @@ def test_a_damaged_entry_is_not_believed_though_it_looks_sound(tmp_path) -> None
     path = tmp_path / "run.jsonl"
     path.write_bytes(of_searches())
     bound = next(k for k, entry in enumerate(entries(path)) if entry.get("bound") is not None)
-    change(path, bound, {"bound": (-1.5).hex()}, sealed=False)
+    change(path, bound, {"bound": -1.5}, sealed=False)
     with pytest.raises(FileFormatError, match="an entry is not as it was written"):
         classify(network(), BOX, stages=STAGES, search_nodes=20, checkpoint=str(path))
     path.write_bytes(of_searches())

@@ -115,8 +115,8 @@ def test_what_is_no_network_is_refused(tmp_path: Path):
         ({"weight_1": np.ones((4, 2))}, "widths must chain"),
         ({"activations": np.array(["relu", "tanh"])}, "'tanh' is unknown"),
         ({"activations": np.array(["relu"] * 3)}, "weight_2"),
-        ({"signature": np.array("[]")}, "signature"),
-        ({"signature": np.array("{}")}, "input_shape"),
+        ({"signature": np.array("[]")}, r"signature is \[\]; expected a table"),
+        ({"signature": np.array('{"input_shape": 3}')}, "signature.input_shape is 3; expected"),
         ({"format": np.array("leo_opt network 3")}, "leo_opt network 3"),
     ],
 )

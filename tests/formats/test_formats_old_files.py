@@ -80,7 +80,7 @@ def test_a_checkpoint_is_refused_with_its_version_and_the_cure(tmp_path: Path) -
     path = tmp_path / "checkpoint.jsonl"
     shutil.copy(OLD / "checkpoint.jsonl", path)
     before = path.read_bytes()
-    words = "checkpoint 1.*another version.*checkpoint 2'.*name another file or remove it"
+    words = "checkpoint 1.*another version.*checkpoint 3'.*name another file or remove it"
     with pytest.raises(FileFormatError, match=words):
         classify(load(OLD / "network.npz"), DOMAIN, checkpoint=path)
     assert path.read_bytes() == before

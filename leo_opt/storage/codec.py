@@ -1,0 +1,185 @@
+"""Values to and from trees of JSON or TOML: what a file may hold is said by types, once.
+
+A frozen dataclass or a `msgspec.Struct` is the description of what stands in a file. Numbers stay
+what they are: arrays are lists in which infinities are texts,
+rationals are texts. What does not fit is refused with its place, its value, and what is needed.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from types import MappingProxyType
+from typing import Any, TypeVar, get_origin
+
+import msgspec
+import numpy as np
+
+from leo_opt.activations import FloatArray
+
+T = TypeVar("T")
+
+_WORDS: Mapping[str, str] = MappingProxyType(
+    {
+        "array": "a list in [ ]",
+        "bool": "true or false",
+        "float": "a number",
+        "int": "a whole number",
+        "object": "a table in { }",
+        "str": "a text in quotes",
+    }
+)
+_PLACE = re.compile(r" - at `(?:key in )?\$\.?([^`]*)`$")
+_STEP = re.compile(r"\[(\d+)\]|(\.\.\.|[^.\[\]]+)")
+
+
+def to_tree(value: object) -> Any:
+    """Lists, dictionaries, texts and numbers that `from_tree` turns back into an equal value."""
+    return _plain(msgspec.to_builtins(value, enc_hook=_encode))
+
+
+def _plain(tree: Any) -> Any:
+    """The tree as a file gives it back: lists, no tuples."""
+    if isinstance(tree, dict):
+        return {key: _plain(value) for key, value in tree.items()}
+    return [_plain(value) for value in tree] if isinstance(tree, (list, tuple)) else tree
+
+
+def from_tree(tree: object, kind: type[T], name: str = "") -> T:
+    """The value of a kind that `to_tree` described, or that somebody wrote.
+
+    Parameters
+    ----------
+    name
+        What messages call the tree; by default they name its entries alone.
+
+    Raises
+    ------
+    ValueError
+        If the tree is no such description; the message has the place, the value, and what is
+        needed.
+    """
+    try:
+        return msgspec.convert(tree, kind, dec_hook=_decode)
+    except msgspec.ValidationError as error:
+        raise ValueError(_explain(tree, str(error), name)) from error
+
+
+def from_json(content: str | bytes, kind: type[T], form: str) -> T:
+    """The value in a JSON file whose entry `format` says what it is.
+
+    Raises
+    ------
+    ValueError
+        If the file holds something else.
+    """
+    tree = json.loads(content)
+    check_format(tree, form)
+    return from_tree(tree, kind)
+
+
+def check_format(tree: object, form: str) -> None:
+    """Refuse what is of another kind, or of another version.
+
+    Raises
+    ------
+    ValueError
+    """
+    found = tree.get("format") if isinstance(tree, dict) else None
+    if found != form:
+        raise ValueError(f"format is {found!r:.60}{other_version(found, form)}")
+
+
+def other_version(found: object, mine: str) -> str:
+    """What to say of a file of this kind that another version has written, or nothing."""
+    if str(found).rpartition(" ")[0] != mine.rpartition(" ")[0]:
+        return ""
+    return f", which another version of leo_opt has written; this one reads {mine!r}"
+
+
+def schema(kind: type, form: str) -> dict[str, Any]:
+    """The JSON schema of the files of a kind."""
+    (body,), parts = msgspec.json.schema_components(
+        [kind], schema_hook=_describe, ref_template="#/$defs/{name}"
+    )
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": form,
+        **body,
+        "$defs": parts,
+    }
+
+
+@dataclass(frozen=True)
+class _Special:
+    """How a type that JSON does not have is written."""
+
+    encode: Callable[[Any], Any]
+    decode: Callable[[Any], Any]
+    schema: Mapping[str, Any]
+
+
+def _numbers(values: FloatArray) -> list[Any]:
+    """Numbers as JSON, which has no infinities."""
+    if values.ndim != 1:
+        return [_numbers(row) for row in values]
+    if np.isfinite(values).all():
+        return list(values.tolist())
+    return [x if math.isfinite(x) else str(x) for x in values.tolist()]
+
+
+_ARRAY: Mapping[str, Any] = MappingProxyType(
+    {
+        "type": "array",
+        "items": {
+            "anyOf": [
+                {"type": "number"},
+                {"enum": ["inf", "-inf"]},
+                {"type": "array", "items": {"type": "number"}},
+            ]
+        },
+    }
+)
+_SPECIAL: Mapping[type, _Special] = MappingProxyType(
+    {
+        np.ndarray: _Special(_numbers, lambda tree: np.array(tree, dtype=np.float64), _ARRAY),
+        Fraction: _Special(str, Fraction, {"type": "string"}),
+    }
+)
+
+
+def _encode(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        return value.item()
+    return _SPECIAL[type(value)].encode(value)
+
+
+def _decode(kind: Any, tree: Any) -> Any:
+    if not isinstance(tree, (list, str)):
+        raise ValueError(f"{tree!r:.60} is neither a list nor a text")
+    try:
+        return _SPECIAL[get_origin(kind) or kind].decode(tree)
+    except ArithmeticError as error:
+        raise ValueError(str(error)) from error
+
+
+def _describe(kind: Any) -> dict[str, Any]:
+    return dict(_SPECIAL[get_origin(kind) or kind].schema)
+
+
+def _explain(tree: Any, message: str, name: str) -> str:
+    """What msgspec says of a place, with the value that stands there, in our words."""
+    found = _PLACE.search(message)
+    said = message[: found.start()] if found else message
+    said = re.sub(r"`(\w+)`", lambda word: _WORDS.get(word[1], word[1]), said)
+    said = said[:1].lower() + said[1:]
+    place = ".".join(filter(None, (name, found[1] if found else "")))
+    for index, key in _STEP.findall(found[1]) if found else ():
+        if key == "...":
+            return f"{place}: {said}"
+        tree = tree[int(index)] if index else tree.get(key)
+    return f"{place} is {tree!r:.60}; {said}" if place else said
