@@ -9,7 +9,7 @@ import numpy as np
 
 from leo_opt.arguments import read_instance
 from leo_opt.domain import Box
-from leo_opt.network import FloatArray, Network
+from leo_opt.network import FloatArray, Network, require_rectifiers
 from leo_opt.rewrites import (
     Draft,
     Step,
@@ -119,6 +119,7 @@ def compress(
     """
     read_instance(stability, "stability", Stability, "classify(network, box) makes one")
     stability.check(network)
+    require_rectifiers(network, "compress")
     draft = Draft.begin(network, stability, certified_only)
     while True:
         done = len(draft.steps)

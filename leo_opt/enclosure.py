@@ -139,6 +139,8 @@ def evaluate(network: Network, inputs: FloatArray) -> list[tuple[FloatArray, Flo
             + TINY
         )
         enclosures.append((pre, radius))
-        # Activations of the table have slopes of at most 1, so radii do not grow.
+        # Activations have slopes of at most 1, so radii grow by their own rounding only.
         post = layer.activate(pre)
+        if layer.rounds:
+            radius = round_up(radius + layer.rounding(pre))
     return enclosures

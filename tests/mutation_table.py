@@ -222,7 +222,7 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
             "deviation=step.deviation",
         ),
         "constant-unrectified": (
-            "values[unit] = ACTIVATIONS[current.tags[unit]].exact(pre)",
+            "values[unit] = read_activation(current.tags[unit]).exact(pre)",
             "values[unit] = pre",
         ),
     },
@@ -304,12 +304,10 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
         ),
     },
     "activations.py": {
-        "exact-unclipped": (
-            "return Fraction(piece.upper) if value > piece.upper else value",
-            "return value",
-        ),
-        "exact-no-lower-end": ("if value < piece.lower:", "if False:"),
-        "homogeneous-whatever": ("piece.lower in (-np.inf, 0.0)", "True"),
+        "exact-other-piece": ("sum(pre > place for", "sum(pre < place for"),
+        "offsets-without-bend": ("offsets[left + 1] - self._bend(left)", "offsets[left + 1]"),
+        "rounding-of-a-float": ("2.0**-51 * (np.abs", "0.0 * (np.abs"),
+        "homogeneous-whatever": ("place == 0.0 for place in", "True for place in"),
         "convex-whatever": ("slopes == sorted(slopes)", "True"),
     },
     "arithmetic.py": {

@@ -19,6 +19,7 @@ ROWS = (
     (
         "activations",
         "weights",
+        "layer",
         "network",
         "domain",
         "storage",

@@ -9,7 +9,7 @@ import pytest
 from random_networks import random_network
 
 from leo_opt.errors import InvalidInputError, LeoOptError
-from leo_opt.network import ACTIVATIONS, Layer, Network, Signature
+from leo_opt.network import Layer, Network, Signature, read_activation
 from leo_opt.weights import dense
 
 
@@ -43,9 +43,9 @@ def test_evaluation_is_the_definition(seed: int) -> None:
     ]
 
 
-@pytest.mark.parametrize("tag", list(ACTIVATIONS))
+@pytest.mark.parametrize("tag", ["linear", "relu", "leaky-relu(0.1)", "clip(-1,2)"])
 def test_slopes_are_derivatives(tag: str) -> None:
-    activation = ACTIVATIONS[tag]
+    activation = read_activation(tag)
     pre = np.array([-2.0, -0.5, 0.5, 3.0])
     step = 2.0**-20
     numeric = (activation(pre + step) - activation(pre - step)) / (2 * step)

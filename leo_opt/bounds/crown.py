@@ -33,7 +33,7 @@ from leo_opt.bounds.planes import Planes, tilt
 from leo_opt.bounds.values import Interval, post_interval
 from leo_opt.deadline import NO_LIMIT, Deadline
 from leo_opt.domain import Box, Boxes
-from leo_opt.network import FloatArray, Layer, Network, Weight
+from leo_opt.network import FloatArray, Layer, Network, Weight, require_rectifiers
 
 SlopeRule = Callable[[FloatArray, FloatArray, FloatArray], FloatArray]
 
@@ -322,6 +322,7 @@ def _relax(
     shares
         Of the units of a layer given by its index; see `bound_dual`.
     """
+    require_rectifiers(network, "CROWN")
     relaxations = []
     before = domain.lower, domain.upper
     for index, (low, high) in enumerate(zip(lower, upper, strict=True)):

@@ -30,7 +30,7 @@ from leo_opt.bounds import crown, interval
 from leo_opt.bounds.values import Interval
 from leo_opt.deadline import NO_LIMIT, Deadline
 from leo_opt.domain import Boxes
-from leo_opt.network import FloatArray, Layer, Network
+from leo_opt.network import FloatArray, Layer, Network, require_rectifiers
 
 _MOST_BOXES = 256
 """Boxes that are bounded at once in a small network."""
@@ -118,6 +118,7 @@ def bound_pieces(
     -------
     lower, upper : lists of (N, n_out) arrays
     """
+    require_rectifiers(network, "input splitting")
     frame = _Frame.of(pieces)
     size = frame.lower.shape[1]
     identity = np.repeat(np.eye(size)[:-1, None, :], len(pieces), axis=1)

@@ -10,6 +10,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from leo_opt.arguments import read_array, read_instance, read_path, read_tuple
+from leo_opt.arithmetic import round_down, round_up
 from leo_opt.domain import Box, BoxLike, read_box
 from leo_opt.enclosure import evaluate
 from leo_opt.errors import FileFormatError, InvalidInputError, MismatchError
@@ -191,8 +192,16 @@ class Bounds(Summarised):
 
 
 def post_interval(layer: Layer, lower: FloatArray, upper: FloatArray) -> Interval:
-    """Interval of a layer's post-activations; every activation of the table is nondecreasing."""
-    return layer.activate(np.asarray(lower)), layer.activate(np.asarray(upper))
+    """Interval of a layer's post-activations, true in real arithmetic: activations never fall."""
+    lower, upper = np.asarray(lower), np.asarray(upper)
+    low, high = layer.activate(lower), layer.activate(upper)
+    if not layer.rounds:
+        return low, high
+    below, above = layer.rounding(lower), layer.rounding(upper)
+    return (
+        np.where(below == 0.0, low, round_down(low - below)),
+        np.where(above == 0.0, high, round_up(high + above)),
+    )
 
 
 def read_bounds(value: object, network: Network, domain: Box, name: str = "bounds") -> Bounds:

@@ -17,7 +17,7 @@ from leo_opt.decisions.run import Run
 from leo_opt.decisions.settings import STAGES, Progress, Settings
 from leo_opt.domain import BoxLike, read_box
 from leo_opt.formulations import FormulationLike
-from leo_opt.network import Network, read_network
+from leo_opt.network import Network, read_network, require_rectifiers
 from leo_opt.parallel import Workers
 from leo_opt.solvers import find as find_solver
 from leo_opt.stability import Stability
@@ -147,6 +147,7 @@ def classify(
         progress=progress,
     )
     box = read_box(domain).spread(read_network(network).input_size)
+    require_rectifiers(network, "classify")
     given = None if bounds is None else read_bounds(bounds, network, box)
     find_solver(solver).require()
     with one_blas_thread(), Workers(workers, executor, deadline) as places:

@@ -20,7 +20,8 @@ from leo_opt.storage import codec
 
 DENSE = "leo_opt network 1"
 STRUCTURED = "leo_opt network 2"
-"""With sparse weights, or several activations in a layer, which earlier versions cannot read."""
+"""With sparse weights, several activations in a layer, or activations with numbers, which earlier
+versions cannot read."""
 
 READ_ERRORS = (
     EOFError,
@@ -46,7 +47,7 @@ def encode(network: Network, provenance: Mapping[str, str]) -> bytes:
         layer.activation if isinstance(layer.activation, str) else " ".join(layer.tags)
         for layer in network.layers
     ]
-    plain = not any(" " in tag for tag in tags) and not any(
+    plain = not any(" " in tag or "(" in tag for tag in tags) and not any(
         weights.is_sparse(layer.weight) for layer in network.layers
     )
     arrays = {

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from leo_opt import weights
-from leo_opt.activations import ACTIVATIONS
+from leo_opt.activations import read_activation
 from leo_opt.errors import (
     InvalidInputError,
     LeoOptError,
@@ -107,8 +107,13 @@ def to_torch(network: Network, dtype: str | None = None) -> Any:
                 f"a layer has the activations {layer.label}; a Sequential has one a layer: save "
                 "the network as .npz"
             )
-        operator = ACTIVATIONS[layer.activation].operator
-        # PyTorch spells the one activation that there is with a capital U.
+        operator = read_activation(layer.activation).operator
+        if operator is not None and operator.name != "Relu":
+            raise UnsupportedOperatorError(
+                f"a layer has the activation {layer.label!r}, which is no module yet: save the "
+                "network as .npz"
+            )
+        # PyTorch spells this activation with a capital U.
         parts += [] if operator is None else [torch.nn.ReLU()]
     return torch.nn.Sequential(*parts).eval()
 

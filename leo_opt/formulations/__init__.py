@@ -9,7 +9,7 @@ from leo_opt.bounds import Bounds, propagate, read_bounds
 from leo_opt.domain import Box, BoxLike, read_box
 from leo_opt.errors import InvalidInputError
 from leo_opt.formulations.base import Cut, Formulation, FormulationLike, Unit, UnitRow
-from leo_opt.network import Network, read_network
+from leo_opt.network import Network, read_network, require_rectifiers
 from leo_opt.registry import Registry
 from leo_opt.storage.locks import PYOMO
 
@@ -201,10 +201,10 @@ def formulate(
     # Pyomo takes half a second to import, which commands that write no model do not wait for.
     from pyomo.common.gc_manager import PauseGC
 
-    from leo_opt.formulations.embedding import check_activations, check_finite, embed
+    from leo_opt.formulations.embedding import check_finite, embed
     from leo_opt.formulations.ranges import check_reach, read_inputs, with_numbers
 
-    check_activations(read_network(network))
+    require_rectifiers(read_network(network), "formulate")
     entries = read_inputs(inputs, network.input_size)
     box = _choose_domain(domain, entries, bounds).spread(network.input_size)
     if entries is not None:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from leo_opt import weights
 from leo_opt.bounds import Bounds
 from leo_opt.domain import Box
-from leo_opt.errors import InvalidInputError, UnsupportedOperatorError
+from leo_opt.errors import InvalidInputError
 from leo_opt.formulations.base import Formulation, Unit, UnitRow
 from leo_opt.formulations.columns import (
     Columns,
@@ -27,9 +27,7 @@ from leo_opt.formulations.columns import (
 from leo_opt.formulations.inputs import add_inputs
 from leo_opt.formulations.rows import Row, add_expressions, add_rows, add_variables, linear, nonzero
 from leo_opt.formulations.sums import SumBounds
-from leo_opt.network import FloatArray, Layer, LinearPiece, Network
-
-_RECTIFIER = (LinearPiece(-np.inf, 0.0, 0.0), LinearPiece(0.0, np.inf, 1.0))
+from leo_opt.network import FloatArray, Layer, Network
 
 _NARROW = 2.0**-14
 """Half-widths below this, scaled as far as the row of a unit stands it, are noise: solvers leave
@@ -40,24 +38,6 @@ _NOISE = 2.0**-40
 readers of a model drop the coefficient that it would have in the row of a binary."""
 
 Address = tuple[int, int]
-
-
-def check_activations(network: Network) -> None:
-    """Refuse activations that the formulations cannot write.
-
-    Raises
-    ------
-    UnsupportedOperatorError
-        With the layer and its tag.
-    """
-    for index, layer in enumerate(network.layers):
-        for activation, _ in layer.activations():
-            pieces = activation.pieces
-            if pieces != _RECTIFIER and [piece.slope for piece in pieces] != [1.0]:
-                raise UnsupportedOperatorError(
-                    f"layer {index} has the activation {layer.label!r}; "
-                    "formulations write rectifiers and linear layers only"
-                )
 
 
 def check_finite(bounds: Bounds) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from leo_opt import weights
 from leo_opt.deviation import add_up
-from leo_opt.network import ACTIVATIONS, FloatArray, Layer, Network
+from leo_opt.network import FloatArray, Layer, Network, read_activation
 from leo_opt.rewrites.draft import BoolArray, Draft, Units
 from leo_opt.rewrites.rational import activate, affine, dot, round_nearest, to_fractions
 
@@ -52,7 +52,7 @@ def constant_values(draft: Draft, layer: int) -> tuple[dict[int, Fraction], Bool
             pre = Fraction(float(current.bias[unit])) + dot(current.weight, unit, inputs)
         else:
             pre = Fraction(float(units.lower[unit]))
-        values[unit] = ACTIVATIONS[current.tags[unit]].exact(pre)
+        values[unit] = read_activation(current.tags[unit]).exact(pre)
     return values, bare
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from leo_opt import weights
 from leo_opt.arithmetic import round_up
 from leo_opt.deviation import add_up
-from leo_opt.network import ACTIVATIONS, FloatArray, Layer, Weight
+from leo_opt.network import FloatArray, Layer, Weight, read_activation
 from leo_opt.rewrites.draft import Draft
 from leo_opt.rewrites.rational import round_nearest
 
@@ -64,7 +64,7 @@ def proportional_rows(layer: Layer) -> dict[int, dict[int, Fraction]]:
         columns, row = weights.row_support(layer.weight, unit)
         if layer.bias[unit]:
             columns, row = np.append(columns, layer.n_in), np.append(row, layer.bias[unit])
-        if not (row.size and ACTIVATIONS[tag].homogeneous):
+        if not (row.size and read_activation(tag).homogeneous):
             continue
         # Quotients of proportional rows are equal rationals and thus round to equal numbers.
         size = np.abs(row).max()

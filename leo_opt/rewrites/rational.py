@@ -9,7 +9,7 @@ import numpy as np
 
 from leo_opt import weights
 from leo_opt.arithmetic import float_above
-from leo_opt.network import ACTIVATIONS, FloatArray, Layer, Weight
+from leo_opt.network import FloatArray, Layer, Weight, read_activation
 
 
 def to_fractions(values: FloatArray) -> list[Fraction]:
@@ -34,7 +34,7 @@ def dot(weight: Weight, row: int, inputs: Sequence[Fraction]) -> Fraction:
 
 def activate(layer: Layer, pres: Sequence[Fraction]) -> list[Fraction]:
     """Post-activations of a layer."""
-    return [ACTIVATIONS[tag].exact(pre) for tag, pre in zip(layer.tags, pres, strict=True)]
+    return [read_activation(tag).exact(pre) for tag, pre in zip(layer.tags, pres, strict=True)]
 
 
 def round_nearest(values: Iterable[Fraction]) -> tuple[FloatArray, FloatArray]:

@@ -11,7 +11,7 @@ from leo_opt.arguments import read_instance
 from leo_opt.blas import one_blas_thread
 from leo_opt.deadline import Deadline
 from leo_opt.formulations import FormulationLike
-from leo_opt.network import Network, read_network
+from leo_opt.network import Network, read_network, require_rectifiers
 from leo_opt.parallel import Workers
 from leo_opt.properties import Property
 from leo_opt.solvers import find as find_solver
@@ -126,7 +126,7 @@ def verify(
         seed=seed,
         progress=progress,
     )
-    read_network(network)
+    require_rectifiers(read_network(network), "verify")
     cure = "leo_opt.verification.load_property and keep_class make properties"
     read_instance(asked, "asked", Property, cure)
     find_solver(solver).require()

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from leo_opt import weights
-from leo_opt.activations import ACTIVATIONS
+from leo_opt.activations import read_activation
 from leo_opt.errors import OutputError, UnsupportedOperatorError
 from leo_opt.formats.dtypes import batch_axis
 from leo_opt.formats.onnx.file import LARGEST, PREFIX, said
@@ -151,9 +151,14 @@ def _add_layer(builder: _Builder, network: Network, index: int) -> None:
             f"layer {index} has the activations {layer.label}; ONNX files are written with one "
             "activation a layer: save the network as .npz"
         )
-    operator = ACTIVATIONS[layer.activation].operator
+    operator = read_activation(layer.activation).operator
+    if operator is not None and (operator.attributes or operator.inputs):
+        raise UnsupportedOperatorError(
+            f"layer {index} has the activation {layer.label!r}, which cannot be written yet: save "
+            "the network as .npz"
+        )
     if operator is not None:
-        builder.add(operator, {})
+        builder.add(operator.name, {})
 
 
 def _shape_output(builder: _Builder, network: Network) -> None:
