@@ -298,15 +298,18 @@ def _read(tag: object) -> tuple[Family, tuple[float, ...]]:
     """The family and the numbers that a tag names."""
     word, bracket, rest = tag.partition("(") if isinstance(tag, str) else ("", "", "")
     if word not in ACTIVATIONS:
-        known = [family.usage for family in ACTIVATIONS.values()]
-        raise InvalidInputError(unknown_word("activation", tag, known))
+        usages = ", ".join(family.usage for family in ACTIVATIONS.values() if family.parameters)
+        raise InvalidInputError(
+            unknown_word("activation", tag, ACTIVATIONS, f", of which with numbers {usages}")
+        )
     family = ACTIVATIONS[word]
     texts = rest.removesuffix(")").split(",") if bracket else []
     try:
         numbers = tuple(float(text) + 0.0 for text in texts)
     except ValueError:
         numbers = ()
-    if len(numbers) != family.parameters or rest.endswith(")") != bool(bracket):
+    written = bool(bracket) == bool(family.parameters) == rest.endswith(")")
+    if len(numbers) != family.parameters or not written:
         raise InvalidInputError(
             f"activation {tag!r} needs {family.parameters} number(s) in brackets behind the word; "
             f"write {family.usage}"

@@ -50,6 +50,7 @@ FORBIDDEN = {
     "compression": {"solvers", "decisions"},
 }
 PEERS = {
+    "layer",
     "blas",
     "deadline",
     "parallel",
