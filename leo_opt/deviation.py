@@ -22,7 +22,7 @@ from leo_opt import weights
 from leo_opt.arithmetic import TINY, UNIT_ROUNDOFF, gamma, round_up
 from leo_opt.domain import Box
 from leo_opt.errors import InvalidInputError, unknown_word
-from leo_opt.network import FloatArray, Network, Weight
+from leo_opt.network import FloatArray, Network, Weight, require_rectifiers
 
 
 @dataclass(frozen=True)
@@ -220,6 +220,8 @@ def inference_error(network: Network, bounds: Intervals, dtype: str) -> FloatArr
     if dtype not in PRECISIONS:
         raise InvalidInputError(unknown_word("dtype", dtype, PRECISIONS))
     bounds.check(network)
+    # The rounding of other activations depends on how they are written.
+    require_rectifiers(network, "inference_error")
     precision = PRECISIONS[dtype]
     error = np.zeros(network.input_size)
     for index, layer in enumerate(network.layers):
@@ -237,8 +239,9 @@ def largest_inputs(network: Network, bounds: Intervals, layer: int) -> FloatArra
         box = bounds.domain.spread(network.input_size)
         return np.maximum(np.abs(box.lower), np.abs(box.upper))
     below = network.layers[layer - 1]
-    low, high = below.activate(bounds.lower[layer - 1]), below.activate(bounds.upper[layer - 1])
-    return np.maximum(np.abs(low), np.abs(high))
+    ends = bounds.lower[layer - 1], bounds.upper[layer - 1]
+    largest = (add_up(np.abs(below.activate(end)), below.rounding(end)) for end in ends)
+    return np.maximum(*largest)
 
 
 def _shape(network: Network) -> list[tuple[int, int, str | tuple[str, ...]]]:

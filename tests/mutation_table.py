@@ -55,15 +55,15 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
             "factor = 0.0",
         ),
         "crown-chord-upper-end": (
-            "round_up(last * high - round_down(above * high))",
-            "round_up(first * low - round_down(above * low))",
+            "round_up(round_up(last * high) - round_down(above * high))",
+            "round_up(round_up(first * low) - round_down(above * low))",
         ),
         "crown-chord-lower-end": (
-            "round_up(first * low - round_down(above * low))",
-            "round_up(last * high - round_down(above * high))",
+            "round_up(round_up(first * low) - round_down(above * low))",
+            "round_up(round_up(last * high) - round_down(above * high))",
         ),
         "crown-chord-unrounded": (
-            "round_up(last * high - round_down(above * high))",
+            "round_up(round_up(last * high) - round_down(above * high))",
             "last * high - above * high",
         ),
         "crown-wrong-line": (

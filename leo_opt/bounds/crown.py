@@ -33,7 +33,8 @@ from leo_opt.bounds.planes import Planes, tilt
 from leo_opt.bounds.values import Interval, post_interval
 from leo_opt.deadline import NO_LIMIT, Deadline
 from leo_opt.domain import Box, Boxes
-from leo_opt.network import FloatArray, Layer, Network, Weight, require_rectifiers
+from leo_opt.errors import UnsupportedOperatorError
+from leo_opt.network import FloatArray, Layer, Network, Weight
 
 SlopeRule = Callable[[FloatArray, FloatArray, FloatArray], FloatArray]
 
@@ -322,7 +323,7 @@ def _relax(
     shares
         Of the units of a layer given by its index; see `bound_dual`.
     """
-    require_rectifiers(network, "CROWN")
+    _require_convex(network.layers[: len(lower)])
     relaxations = []
     before = domain.lower, domain.upper
     for index, (low, high) in enumerate(zip(lower, upper, strict=True)):
@@ -366,28 +367,42 @@ def _largest_products(shift: FloatArray, low: FloatArray, high: FloatArray) -> F
     return largest
 
 
+def _require_convex(layers: Sequence[Layer]) -> None:
+    """Refuse activations that are not convex with one breakpoint, at 0."""
+    for index, layer in enumerate(layers):
+        for activation, _ in layer.activations():
+            if not (activation.homogeneous and activation.convex):
+                raise UnsupportedOperatorError(
+                    f"layer {index} has the activation {layer.label!r}, whose pieces CROWN does "
+                    'not know; use method="interval"'
+                )
+
+
 def _lines(
     layer: Layer, low: FloatArray, high: FloatArray, shares: FloatArray
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Slope and offset of the upper line and slope of the lower line of each unit of a layer.
 
-    The activations must be convex, as all of the table are: then the chord lies above them.
+    The activations are convex and bend at 0 alone: the chord lies above them, and below them every
+    line through 0 with a slope between the two of the pieces.
     """
     first, last = np.empty(layer.n_out), np.empty(layer.n_out)
     for activation, units in layer.activations():
         first[units] = activation.pieces[0].slope
         last[units] = activation.pieces[-1].slope
     crosses = (low < 0.0) & (high > 0.0) & layer.phased
-    chord = first + (last - first) * _chord_share(low, high)
+    chord = np.clip(first + (last - first) * _chord_share(low, high), first, last)
     fixed = np.where((low >= 0.0) & (high > 0.0), last, first)
     above = np.where(crosses, chord, fixed)
     # The computed chord is tilted by rounding; the offset lifts it over both end points again.
     lift = np.maximum(
-        round_up(first * low - round_down(above * low)),
-        round_up(last * high - round_down(above * high)),
+        round_up(round_up(first * low) - round_down(above * low)),
+        round_up(round_up(last * high) - round_down(above * high)),
     )
     offset = np.where(crosses, lift, 0.0)
-    below = np.where(crosses, first + (last - first) * shares, fixed)
+    # Rounding must not lead beyond the slopes of the pieces.
+    between = np.clip(first + (last - first) * shares, first, last)
+    below = np.where(crosses, between, fixed)
     return above, offset, below
 
 
