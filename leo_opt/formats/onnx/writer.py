@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from leo_opt import weights
-from leo_opt.activations import read_activation
+from leo_opt.activations import Operator, read_activation
 from leo_opt.errors import OutputError, UnsupportedOperatorError
 from leo_opt.formats.dtypes import batch_axis
 from leo_opt.formats.onnx.file import LARGEST, PREFIX, said
@@ -33,12 +33,15 @@ class _Builder:
         """Name of the tensor at the end of the chain."""
         return self.nodes[-1].output[0] if self.nodes else self._signature.input_name
 
-    def add(self, operator: str, constants: dict[str, Any], **attributes: int) -> None:
-        """Put a node at the end; `constants` are its further inputs by name."""
+    def add(self, operator: str, constants: dict[str, Any], **attributes: float) -> None:
+        """Put a node at the end; `constants` are its further inputs by name,
+        None where one is left out."""
         from onnx import helper, numpy_helper
 
-        names = [self._free(name) for name in constants]
+        names = ["" if values is None else self._free(n) for n, values in constants.items()]
         for name, values in zip(names, constants.values(), strict=True):
+            if values is None:
+                continue
             self.initializers.append(numpy_helper.from_array(np.ascontiguousarray(values), name))
         label = f"{operator.lower()}_{self._count}"
         self._count += 1
@@ -139,7 +142,7 @@ def _flatten_input(builder: _Builder, network: Network) -> None:
 
 
 def _add_layer(builder: _Builder, network: Network, index: int) -> None:
-    """Gemm, then Relu where the layer has one."""
+    """Gemm, then the operator of the activation where the layer has one."""
     layer = network.layers[index]
     constants = {
         f"layers.{index}.weight": builder.numbers(weights.dense(layer.weight)),
@@ -152,13 +155,26 @@ def _add_layer(builder: _Builder, network: Network, index: int) -> None:
             "activation a layer: save the network as .npz"
         )
     operator = read_activation(layer.activation).operator
-    if operator is not None and (operator.attributes or operator.inputs):
-        raise UnsupportedOperatorError(
-            f"layer {index} has the activation {layer.label!r}, which cannot be written yet: save "
-            "the network as .npz"
-        )
     if operator is not None:
-        builder.add(operator.name, {})
+        _check_numbers(operator, layer.label, network.signature.dtype)
+        ends = {
+            f"layers.{index}.input_{place}": None if end is None else builder.numbers(np.array(end))
+            for place, end in enumerate(operator.inputs, start=1)
+        }
+        builder.add(operator.name, ends, **dict(operator.attributes))
+
+
+def _check_numbers(operator: Operator, label: str, dtype: str) -> None:
+    """Refuse numbers that the file would round: attributes are float32 whatever its type is."""
+    kept = [(value, "float32") for _, value in operator.attributes]
+    kept += [(value, dtype) for value in operator.inputs if value is not None]
+    for value, kind in kept:
+        nearest = float(np.array(value).astype(kind))
+        if nearest != value:
+            raise UnsupportedOperatorError(
+                f"the activation {label!r} has the number {value!r}, which {kind} rounds to "
+                f"{nearest!r}; use that number, or save the network as .npz"
+            )
 
 
 def _shape_output(builder: _Builder, network: Network) -> None:
