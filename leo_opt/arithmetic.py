@@ -110,7 +110,7 @@ def exact_dots(
     Parameters
     ----------
     matrix : (m, n) array
-    vector : (n,) array
+    vector : (n,) array, or (m, n) for one a row
     start : (m,) array
 
     Returns
@@ -122,7 +122,7 @@ def exact_dots(
     with np.errstate(over="ignore", invalid="ignore"):
         products, rest = exact_products(matrix, vector)
     if _largest(matrix, vector) > LARGEST_FACTOR:
-        return matrix @ vector + start, np.full(len(matrix), np.inf)
+        return products.sum(axis=1) + start, np.full(len(matrix), np.inf)
     terms = np.column_stack([products, rest, start]).tolist()
     sums = [fsum(row) for row in terms]
     missed = np.array([abs(fsum([*row, -total])) for row, total in zip(terms, sums, strict=True)])

@@ -26,6 +26,11 @@ _HASHED_ROWS = 256
 """Rows that are made dense at once where a sparse weight is hashed."""
 
 
+_SPARSE_CELLS = 2**16
+_SPARSE_SHARE = 8
+"""A weight that is read is kept as CSR if it has so many cells and one in so many is an entry."""
+
+
 def is_sparse(values: object) -> TypeGuard[Any]:
     """Whether a value is a sparse matrix or array; imports SciPy only where it has been."""
     return type(values).__module__.startswith("scipy.sparse")
@@ -246,6 +251,28 @@ def from_arrays(arrays: Mapping[str, NDArray[Any]], name: str) -> Weight:
     matrix = csr_array(parts, shape=tuple(arrays[f"{name}_shape"].tolist()))
     matrix.check_format(full_check=True)
     return matrix
+
+
+def from_entries(
+    values: FloatArray, columns: NDArray[np.int64], ends: NDArray[np.int64], shape: tuple[int, int]
+) -> Weight:
+    """The weight with some entries row by row, CSR where that takes much less room than dense.
+
+    Parameters
+    ----------
+    values, columns : (entries,) arrays
+    ends : (m + 1,) array
+        Row k has the entries from ends[k] to ends[k + 1].
+    """
+    from scipy.sparse import csr_array
+
+    matrix = csr_array((values, columns, ends), shape=shape)
+    cells = shape[0] * shape[1]
+    return (
+        matrix
+        if cells >= _SPARSE_CELLS and _SPARSE_SHARE * len(values) <= cells
+        else (matrix.toarray())
+    )
 
 
 def same(left: Weight, right: Weight) -> bool:

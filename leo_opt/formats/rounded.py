@@ -11,7 +11,9 @@ T. J. Dekker, A floating-point technique for extending the available precision, 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -53,10 +55,16 @@ class Rounded:
         """Whether all numbers are exactly `value`."""
         return self.is_exact and bool((self.values == value).all())
 
-    def along(self, axis: int) -> Rounded:
-        """A vector as a column (axis 0) or a row (axis 1) that spreads over a matrix."""
-        shape = (-1, 1) if axis == 0 else (1, -1)
-        return Rounded(self.values.reshape(shape), self.error.reshape(shape))
+    def __getitem__(self, chosen: Any) -> Rounded:
+        """Some of the numbers, chosen as NumPy chooses them."""
+        return Rounded(self.values[chosen], self.error[chosen])
+
+    @classmethod
+    def joined(cls, parts: Sequence[Rounded]) -> Rounded:
+        """Vectors in a row."""
+        values = np.concatenate([part.values for part in parts])
+        exact = all(part.is_exact for part in parts)
+        return cls.exact(values) if exact else cls(values, np.hstack([p.error for p in parts]))
 
     def __neg__(self) -> Rounded:
         return Rounded(-self.values, self.error)
@@ -105,15 +113,15 @@ class Rounded:
             carried = np.where(root > 0.0, _ratio(self.error, root), np.sqrt(self.error))
             return Rounded(root, _bound(carried + _fresh(root, exact)))
 
-    def __matmul__(self, other: Rounded) -> Rounded:
-        """A matrix (m, n) times a vector (n,), each sum rounded once."""
+    def dots(self, other: Rounded) -> Rounded:
+        """Rows (m, n) times a vector (n,), or one a row (m, n); each sum is rounded once."""
         sums, missed = exact_dots(self.values, other.values, np.zeros(len(self.values)))
         with np.errstate(over="ignore", invalid="ignore"):
             carried = (
-                np.abs(self.values) @ other.error
-                + self.error @ np.abs(other.values)
-                + self.error @ other.error
-            )
+                np.abs(self.values) * other.error
+                + self.error * np.abs(other.values)
+                + self.error * other.error
+            ).sum(axis=1)
             carried = _bound((1.0 + gamma(self.values.shape[1] + 4)) * carried)
             # Products of nonzero numbers may have underflown.
             risky = carried == 0.0 if not (self.is_exact and other.is_exact) else False

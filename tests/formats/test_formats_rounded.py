@@ -81,7 +81,7 @@ def test_matrix_products_are_within_their_errors(exact: bool):
     for _ in range(20):
         matrix, meant_matrix = draw(generator, exact, 3, 7)
         vector, meant_vector = draw(generator, exact, 7)
-        assert_holds(matrix @ vector, meant_matrix @ meant_vector)
+        assert_holds(matrix.dots(vector), meant_matrix @ meant_vector)
 
 
 def test_what_is_exact_says_so():
@@ -96,7 +96,7 @@ def test_what_is_exact_says_so():
         eighths * eighths,
         eighths / power,
         squares.sqrt(),
-        matrix @ eighths,
+        matrix.dots(eighths),
     ):
         assert result.is_exact
 
@@ -108,7 +108,7 @@ def test_the_ends_of_the_range_are_no_holes():
     error = Rounded(np.array([1e-200]), np.array([1e-300]))
     assert (error * tiny).error[0] > 0.0
     matrix = Rounded(np.array([[1e-200]]), np.array([[1e-300]]))
-    assert (matrix @ tiny).error[0] > 0.0
+    assert matrix.dots(tiny).error[0] > 0.0
     zero = Rounded(np.array([0.0]), np.array([1e-3]))
     assert np.isinf((huge / zero).error[0])
     assert zero.sqrt().error[0] >= 1e-3**0.5
