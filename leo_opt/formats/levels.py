@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from leo_opt import weights
-from leo_opt.activations import ACTIVATIONS, LINEAR
+from leo_opt.activations import LINEAR
 from leo_opt.formats.affine import Affine, IntArray
 from leo_opt.formats.rounded import Rounded
 from leo_opt.network import FloatArray, Layer, Network, Rounding, Signature, Weight
@@ -57,8 +57,9 @@ class Levels:
         level, first = self._depth(pre) + 1, len(self._level)
         self._blocks.append(_Block(first, level, pre, names))
         self._level = np.concatenate([self._level, np.full(len(pre), level)])
-        positive = np.array([not ACTIVATIONS[name].pieces[0].slope for name in names], dtype=bool)
-        self._never_negative = np.concatenate([self._never_negative, positive])
+        self._never_negative = np.concatenate(
+            [self._never_negative, np.array([name == RELU for name in names], dtype=bool)]
+        )
         return Affine.variables(np.arange(first, first + len(pre)))
 
     def linear_units(self, values: Affine) -> Affine:
@@ -96,6 +97,12 @@ class Levels:
     def rectify(self, pre: Affine) -> Affine:
         """max(x, 0)."""
         return self.activate(pre, RELU)
+
+    def leak(self, pre: Affine, slopes: FloatArray) -> Affine:
+        """x above 0 and slope * x below, (n,) slopes, as slope * x + (1 - slope) * max(x, 0)."""
+        kept = pre if pre.is_simple else self.linear_units(pre)
+        below, rest = Rounded.exact(slopes), Rounded.exact(1.0) - Rounded.exact(slopes)
+        return kept.multiply(below).plus(self.rectify(pre).multiply(rest))[0]
 
     def maximum(self, left: Affine, right: Affine) -> Affine:
         """max(a, b) as a + max(b - a, 0): a lane and a rectifier side by side."""
