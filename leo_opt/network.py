@@ -58,6 +58,9 @@ class Signature:
         it is unnamed. `None` for a whole shape means "not known".
     dtype
         Element type of the file: "float32" or "float64".
+    inputs, outputs
+        Names and shapes of the parts of which input or output are made, in order, where a file
+        has several; else empty.
     """
 
     input_name: str = "input"
@@ -65,6 +68,8 @@ class Signature:
     input_shape: tuple[int | str | None, ...] | None = None
     output_shape: tuple[int | str | None, ...] | None = None
     dtype: str = "float32"
+    inputs: tuple[tuple[str, tuple[int | str | None, ...]], ...] = ()
+    outputs: tuple[tuple[str, tuple[int | str | None, ...]], ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

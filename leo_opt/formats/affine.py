@@ -67,6 +67,16 @@ class Affine:
         made, _ = _merged(rows, columns.ravel(), entries, shift)
         return made.marked(True)
 
+    @classmethod
+    def scattered(cls, rows: IntArray, columns: IntArray, weight: Rounded, size: int) -> Affine:
+        """A product by a matrix of so many rows, of which entries are given in any order.
+
+        An entry of which the row is -1 is none.
+        """
+        kept = rows >= 0
+        shift = Rounded.exact(np.zeros(size))
+        return _merged(rows[kept], columns[kept], weight[kept], shift)[0].marked(True)
+
     def marked(self, is_product: bool) -> Affine:
         """The same, marked as the result of a matrix product or not."""
         return Affine(self.ends, self.columns, self.weight, self.shift, is_product)

@@ -15,9 +15,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from leo_opt.errors import FileFormatError, UnsupportedOperatorError
-from leo_opt.formats.onnx.axes import BATCH, Array
 from leo_opt.formats.onnx.file import EVALUATOR_ERRORS, said
-from leo_opt.formats.onnx.graph import Node
+from leo_opt.formats.onnx.graph import Array, Node
 
 # fmt: off
 EVALUATED = frozenset({
@@ -30,9 +29,6 @@ EVALUATED = frozenset({
 })
 # fmt: on
 """Operators that may compute constants."""
-
-_SIZED_BY_VALUES = frozenset({"ConstantOfShape", "Expand", "Range", "Tile"})
-"""Operators of which an input says how large the output is."""
 
 _SAME_SINCE = {"DequantizeLinear": 21}
 """Operators that the evaluator knows from an opset on, and that do the same in older ones."""
@@ -65,10 +61,15 @@ def evaluate_node(
     FileFormatError
         If it cannot be evaluated.
     """
+    _check(node)
+    given = {name: np.asarray(constants[name]) for name in node.inputs if name}
+    return run_node(node, given, opsets)
+
+
+def run_node(node: Node, given: Mapping[str, Array], opsets: Mapping[str, int]) -> dict[str, Array]:
+    """Outputs of any node that the reference evaluator knows, at given values of its inputs."""
     from onnx import helper
 
-    given = {name: np.asarray(constants[name]) for name in node.inputs if name}
-    _check(node, given)
     if node.operator in _AXES:
         return {node.outputs[0]: _AXES[node.operator](*given.values(), **node.attributes)}
     if node.operator in _SAME_SINCE:
@@ -86,30 +87,20 @@ def evaluate_node(
     return dict(zip(names, (np.asarray(value) for value in values), strict=True))
 
 
-def _holds_batch(array: Array) -> bool:
-    """Whether the size of the batch axis is among some numbers."""
-    return array.dtype.kind in "iu" and bool((array == BATCH).any())
-
-
 def may_evaluate(node: Node) -> bool:
     """Whether a node of constants is one that is evaluated."""
     plain = node.operator != "Constant" or set(node.attributes) <= _VALUES
     return node.operator in EVALUATED and plain
 
 
-def _check(node: Node, given: Mapping[str, Array]) -> None:
-    """Refuse what is not evaluated, and outputs as large as the batch axis pretends to be."""
+def _check(node: Node) -> None:
+    """Refuse what is not evaluated."""
     if not may_evaluate(node):
         kind = ", ".join(sorted(set(node.attributes) - _VALUES))
         what = f"with {kind} " if node.operator in EVALUATED else ""
         raise UnsupportedOperatorError(
             f"{node.label} {what}computes a constant and is not evaluated here: export the model "
             "with constant folding, or with other operators"
-        )
-    if node.operator in _SIZED_BY_VALUES and any(map(_holds_batch, given.values())):
-        raise UnsupportedOperatorError(
-            f"{node.label} makes a constant as large as the batch; state the size of the batch "
-            "with onnx.tools.update_model_dims"
         )
 
 

@@ -204,9 +204,36 @@ def _upgrade(model: Any) -> Any:
     if version >= OLDEST_OPSET:
         return model
     try:
-        return onnx.version_converter.convert_version(model, OLDEST_OPSET)
+        return onnx.version_converter.convert_version(_flattened(model), OLDEST_OPSET)
     except (*EVALUATOR_ERRORS, onnx.version_converter.ConvertError) as error:
         raise FileFormatError(
             f"ONNX cannot convert opset {version} to {OLDEST_OPSET}: {said(error)}; export the "
             "model with a newer opset"
         ) from error
+
+
+def _flattened(model: Any) -> Any:
+    """A model of an opset before 7 with a Flatten in front of each Gemm.
+
+    Some exporters give it more than two axes there, which ONNX's converter refuses.
+    """
+    import onnx
+
+    [version] = {e.version for e in model.opset_import if domain_of(e.domain) == ""}
+    stored = {tensor.name for tensor in model.graph.initializer}
+    if version >= 7:
+        return model
+    changed = onnx.ModelProto()
+    changed.CopyFrom(model)
+    nodes = []
+    for node in model.graph.node:
+        copied = onnx.NodeProto()
+        copied.CopyFrom(node)
+        if node.op_type == "Gemm" and node.input[0] not in stored:
+            flat = f"{node.input[0]}/rows of {node.output[0]}"
+            nodes.append(onnx.helper.make_node("Flatten", [node.input[0]], [flat], axis=1))
+            copied.input[0] = flat
+        nodes.append(copied)
+    del changed.graph.node[:], changed.graph.value_info[:]
+    changed.graph.node.extend(nodes)
+    return changed

@@ -8,11 +8,12 @@ from typing import Any
 
 import networkx
 import numpy as np
+from numpy.typing import NDArray
 
 from leo_opt.errors import FileFormatError, UnsupportedOperatorError
-from leo_opt.formats.onnx.axes import Array
 from leo_opt.formats.onnx.file import EVALUATOR_ERRORS, domain_of, said
 
+Array = NDArray[np.generic]
 Dimension = int | str | None
 
 
@@ -43,7 +44,7 @@ class Node:
 
 
 @dataclass(frozen=True)
-class Tensor:
+class Port:
     """An input or output of the graph: name, dimensions (None if not stated), element type."""
 
     name: str
@@ -67,14 +68,14 @@ class Graph:
 
     nodes: tuple[Node, ...]
     constants: Mapping[str, Array]
-    input: Tensor
-    output: Tensor
+    inputs: tuple[Port, ...]
+    outputs: tuple[Port, ...]
     opsets: Mapping[str, int]
 
     @property
     def dependent(self) -> frozenset[str]:
         """Names of the tensors that depend on the input."""
-        names = {self.input.name}
+        names = {port.name for port in self.inputs}
         for node in self.nodes:
             if names.intersection(node.inputs):
                 names.update(node.outputs)
@@ -89,25 +90,20 @@ def read_graph(model: Any) -> Graph:
     FileFormatError
         If it contradicts itself.
     UnsupportedOperatorError
-        If it has not exactly one input and one output.
+        If it has no input, or one that is no float.
     """
     _check_names(model.graph)
     constants = _constants(model.graph)
     inputs = [value for value in model.graph.input if value.name not in constants]
-    for values, side in ((inputs, "input"), (model.graph.output, "output")):
-        if len(values) != 1:
-            names = ", ".join(repr(value.name) for value in values) or "none"
-            raise UnsupportedOperatorError(
-                f"the graph has {len(values)} {side}s ({names}); networks of one {side} are "
-                "supported"
-            )
-    source, target = _tensor(inputs[0]), _tensor(model.graph.output[0])
+    if not inputs:
+        raise UnsupportedOperatorError("the graph has no input; it computes a constant")
+    sources, targets = (tuple(map(_port, side)) for side in (inputs, model.graph.output))
     nodes = [read_node(node) for node in model.graph.node]
     return Graph(
-        nodes=_sort(nodes, {source.name, *constants}, target.name),
+        nodes=_sort(nodes, {*constants, *(p.name for p in sources)}, [p.name for p in targets]),
         constants=constants,
-        input=source,
-        output=target,
+        inputs=sources,
+        outputs=targets,
         opsets={domain_of(entry.domain): entry.version for entry in model.opset_import},
     )
 
@@ -180,7 +176,7 @@ def _label(proto: Any) -> str:
     return f"{_operator(proto)} {named}"
 
 
-def _tensor(value: Any) -> Tensor:
+def _port(value: Any) -> Port:
     """Name, dimensions and element type of an input or output."""
     import onnx
 
@@ -200,17 +196,19 @@ def _tensor(value: Any) -> Tensor:
             size.dim_value if size.dim_value > 0 else size.dim_param or None
             for size in kind.shape.dim
         )
-    return Tensor(value.name, shape, types[kind.elem_type])
+    return Port(value.name, shape, types[kind.elem_type])
 
 
-def _sort(nodes: list[Node], given: set[str], output: str) -> tuple[Node, ...]:
-    """The nodes that `output` depends on, each behind those it reads."""
+def _sort(nodes: list[Node], given: set[str], outputs: list[str]) -> tuple[Node, ...]:
+    """The nodes that the outputs depend on, each behind those it reads."""
     graph = networkx.DiGraph()
-    graph.add_node(("tensor", output))
+    ends = {("tensor", name) for name in outputs}
+    graph.add_nodes_from(ends)
     for index, node in enumerate(nodes):
         graph.add_edges_from((("tensor", name), ("node", index)) for name in node.inputs if name)
         graph.add_edges_from((("node", index), ("tensor", name)) for name in node.outputs if name)
-    needed = graph.subgraph(networkx.ancestors(graph, ("tensor", output)) | {("tensor", output)})
+    before = (networkx.ancestors(graph, end) for end in ends)
+    needed = graph.subgraph(ends.union(*before))
     for kind, name in needed:
         if kind == "tensor" and not graph.in_degree((kind, name)) and name not in given:
             raise FileFormatError(f"nothing computes the tensor {name!r}; export the model again")

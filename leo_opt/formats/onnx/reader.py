@@ -1,30 +1,56 @@
 """ONNX file to network.
 
-A graph is read as a chain: every node between input and output takes exactly one tensor that
-depends on the input. Nodes that depend on constants only are evaluated by ONNX's reference
-evaluator, so that any operator may occur there. What comes out is compared with the reference
-evaluator before it is returned.
+The graph is lowered node by node: each tensor is a shape and an affine map over the units made so
+far. Nodes that depend on constants only are evaluated by ONNX's reference evaluator, so that any
+operator may occur there. What comes out is compared with the reference evaluator, and with
+onnxruntime where it is installed, before it is returned.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from leo_opt.errors import FileFormatError, LeoOptError, UnsupportedOperatorError
-from leo_opt.formats.chain import Chain
-from leo_opt.formats.onnx.axes import BATCH, Array, Axes, LayoutError, describe, width
+from leo_opt.formats.affine import Affine
+from leo_opt.formats.agreement import SAMPLES
+from leo_opt.formats.levels import Levels
 from leo_opt.formats.onnx.evaluator import evaluate_node
 from leo_opt.formats.onnx.file import EVALUATOR_ERRORS, current, parse, said
-from leo_opt.formats.onnx.graph import Dimension, Graph, Node, Tensor, read_graph
-from leo_opt.formats.onnx.operators import OPERATORS, Step, Stream
+from leo_opt.formats.onnx.graph import Array, Dimension, Graph, Node, Port, read_graph
+from leo_opt.formats.onnx.operators import OPERATORS
 from leo_opt.formats.onnx.reference import check_against_reference, prepare
 from leo_opt.formats.onnx.refusals import explain
 from leo_opt.formats.onnx.runtime import check_against_runtime
+from leo_opt.formats.onnx.step import LoweringError, Step, Tensor
 from leo_opt.network import Network, Signature
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How the shapes of the inputs are understood.
+
+    Parameters
+    ----------
+    shapes
+        Of one input each; a batch axis has the size 1.
+    stated
+        The size that the file states of the batch axis; None where it is free.
+    at_once
+        How many inputs the graph takes at once when it is judged.
+    batched
+        Whether the first axis is a batch.
+    """
+
+    shapes: tuple[tuple[int, ...], ...]
+    stated: int | None
+    at_once: int
+    batched: bool
 
 
 def read(path: Path) -> Network:
@@ -37,7 +63,7 @@ def read(path: Path) -> Network:
     InvalidInputError
         If the reference evaluator computes something else.
     UnsupportedOperatorError
-        If the graph is not a chain of supported operators.
+        If the graph has an operator that is not piecewise linear, or not supported.
     """
     model = parse(path)
     try:
@@ -47,158 +73,168 @@ def read(path: Path) -> Network:
 
 
 def _network(model: Any) -> Network:
-    """The network in an ONNX model."""
+    """The network in an ONNX model, under the first reading of its inputs that fits."""
     graph = read_graph(current(model))
-    if graph.input.dtype != graph.output.dtype:
+    kinds = {port.dtype for port in (*graph.inputs, *graph.outputs)}
+    if len(kinds) > 1:
         raise UnsupportedOperatorError(
-            f"the input is {graph.input.dtype} and the output {graph.output.dtype}; convert the "
-            "model to one type"
+            f"the inputs are {', '.join(port.dtype for port in graph.inputs)} and the outputs "
+            f"{', '.join(port.dtype for port in graph.outputs)}; convert the model to one type"
         )
-    stream, source, dropped = _walk_any(graph)
-    signature = _signature(graph, source, stream, dropped)
-    network = stream.chain.network(signature)
-    trial = prepare(graph, source, 1 if dropped else stream.fixed)
+    refused: LeoOptError | None = None
+    for reading in _readings(graph.inputs):
+        try:
+            return _read(model, graph, reading)
+        except LeoOptError as error:
+            refused = refused or error
+    assert refused is not None
+    raise refused
+
+
+def _read(model: Any, graph: Graph, reading: Reading) -> Network:
+    """The network of a graph under one reading, judged."""
+    levels = Levels(sum(map(math.prod, reading.shapes)))
+    outputs = _lower(graph, levels, reading)
+    output = Affine.stacked([tensor.values for tensor in outputs])
+    with np.errstate(all="ignore"):  # Values that overflow are refused with their layer.
+        network = levels.network(output, _signature(graph, reading, outputs))
+    trial = prepare(graph, reading.shapes, reading.at_once, reading.batched)
     check_against_reference(trial, network)
     check_against_runtime(model, trial, network)
     return network
 
 
-def _walk_any(graph: Graph) -> tuple[Stream, Axes, bool]:
-    """Walk under each reading of the input's axes until one fits.
+def _readings(ports: tuple[Port, ...]) -> Iterator[Reading]:
+    """How the inputs may be understood, the likeliest first.
 
-    Returns
-    -------
-    stream, source, dropped
-        The tensor at the output, the axes at the input, and whether a reshape on the way allows
-        for a single input only.
+    A first axis of fixed size above 1 is a batch, or a column vector, or part of one input; the
+    graph decides. A free one is a batch; but a graph may take batches of one input only.
     """
-    refused: UnsupportedOperatorError | None = None
-    for source, fixed in _readings(graph.input):
-        stream = Stream(source, Chain(width(source)), fixed)
-        try:
-            _walk(graph, stream)
-        except UnsupportedOperatorError as error:
-            refused = refused or error
-            continue
-        dropped = BATCH in source and BATCH not in stream.axes
-        if BATCH in stream.axes[1:]:
-            raise UnsupportedOperatorError(
-                f"the output has the axes {describe(stream.axes)}; the batch axis must be the first"
-            )
-        return stream, source, dropped
-    raise refused or UnsupportedOperatorError("the input has no reading")
+    shapes = tuple(_stated(port) for port in ports)
+    free = [bool(shape) and not isinstance(shape[0], int) for shape in shapes]
+    single = tuple(
+        tuple(size if isinstance(size, int) else 1 for size in shape) for shape in shapes
+    )
+    if any(free):
+        if all(free):
+            yield Reading(single, None, SAMPLES, True)
+        yield Reading(single, 1, 1, all(free))
+        return
+    whole = Reading(single, 1, 1, all(len(s) > 1 and s[0] == 1 for s in single))
+    first = single[0][0] if len(single) == 1 and len(single[0]) > 1 else 1
+    if first == 1:
+        yield whole
+        return
+    rest = single[0][1:]
+    batch = Reading(((1, *rest),), first, first, True)
+    yield from (whole, batch) if math.prod(rest) == 1 else (batch, whole)
 
 
-def _readings(tensor: Tensor) -> Iterator[tuple[Axes, int | None]]:
-    """Axes that the input may have, with the size of the batch axis where the file states one.
-
-    A first axis of fixed size above 1 is a batch, or a column vector; the graph decides.
-    """
-    shape = tensor.shape
+def _stated(port: Port) -> tuple[Dimension, ...]:
+    """The shape of an input, of which only the first axis may be free."""
+    shape = port.shape
     if shape is None or any(not isinstance(size, int) for size in shape[1:]):
         stated = "no shape" if shape is None else f"the shape {list(shape)}"
         raise UnsupportedOperatorError(
-            f"input {tensor.name!r} has {stated}; only the first axis may be left free: state the "
+            f"input {port.name!r} has {stated}; only the first axis may be left free: state the "
             "sizes with onnx.tools.update_model_dims"
         )
-    rest: Axes = tuple(size for size in shape[1:] if isinstance(size, int))
-    first = shape[0] if shape else None
-    if not shape or (isinstance(first, int) and len(shape) == 1):
-        yield tuple(size for size in shape if isinstance(size, int)), None
-    elif not isinstance(first, int):
-        yield (BATCH, *rest), None
-    else:
-        whole, batch = ((first, *rest), None), ((BATCH, *rest), first)
-        if first == 1:
-            yield whole
-        else:
-            yield from (whole, batch) if width(rest) == 1 else (batch, whole)
+    return shape
 
 
-def _walk(graph: Graph, stream: Stream) -> None:
-    """Follow the tensor of the chain from input to output."""
-    constants = dict(graph.constants)
-    axes = {graph.input.name: stream.axes}
-    current = graph.input.name
+def _lower(graph: Graph, levels: Levels, reading: Reading) -> list[Tensor]:
+    """The outputs of a graph over the units that it is made of."""
+    values: dict[str, Array | Tensor] = dict(graph.constants)
+    start = 0
+    for port, shape in zip(graph.inputs, reading.shapes, strict=True):
+        places = np.arange(start, start + math.prod(shape))
+        values[port.name] = Tensor(shape, levels.inputs.take(places))
+        start += len(places)
+    batch = reading.stated or 1
     for node in graph.nodes:
-        missing = [k for k, name in enumerate(node.inputs) if name and name not in constants]
-        if node.operator == "Shape" and missing:
-            constants[node.outputs[0]] = _shape(node, axes.get(node.inputs[0]))
-        elif not missing:
-            constants.update(evaluate_node(node, constants, graph.opsets))
+        for name in filter(None, node.inputs):
+            if name not in values:
+                raise UnsupportedOperatorError(f"{node.label} reads {name!r}, which is not read")
+        given = tuple(values[name] if name else None for name in node.inputs)
+        if not any(isinstance(value, Tensor) for value in given):
+            constants = {name: v for name, v in values.items() if not isinstance(v, Tensor)}
+            values.update(evaluate_node(node, constants, graph.opsets))
         else:
-            step = _step(node, missing, constants, current)
-            _apply(stream, step)
-            current = node.outputs[0]
-            axes[current] = stream.axes
-    if current != graph.output.name:
-        raise UnsupportedOperatorError(
-            f"the output {graph.output.name!r} is not the end of the chain, which is {current!r}"
-        )
+            results = _apply(Step(node, given, levels, graph.opsets, batch))
+            values.update(zip(filter(None, node.outputs), results, strict=False))
+    outputs = []
+    for port in graph.outputs:
+        value = values.get(port.name)
+        if not isinstance(value, Tensor):
+            raise UnsupportedOperatorError(f"the output {port.name!r} does not depend on the input")
+        outputs.append(value)
+    return outputs
 
 
-def _step(node: Node, missing: list[int], constants: dict[str, Array], current: str) -> Step:
-    """The node as a step of the chain.
-
-    Raises
-    ------
-    UnsupportedOperatorError
-        If the operator is unknown or the graph branches here.
-    """
+def _apply(step: Step) -> list[Any]:
+    """What one operator makes of its inputs."""
+    node = step.node
+    if node.operator in ("Shape", "Size"):
+        return [_shape(node, step.tensor())]
     if node.operator not in OPERATORS:
         raise UnsupportedOperatorError(f"{node.label} is not supported")
-    if len(missing) > 1 or node.inputs[missing[0]] != current:
-        names = ", ".join(repr(node.inputs[k]) for k in missing)
-        raise UnsupportedOperatorError(
-            f"{node.label} reads {names} where the graph branches or joins"
-        )
-    values = tuple(constants.get(name) for name in node.inputs)
-    return Step(node, missing[0], values)
-
-
-def _apply(stream: Stream, step: Step) -> None:
-    """Let one operator act on the stream."""
     try:
-        with np.errstate(all="ignore"):  # Values that overflow are refused with their layer.
-            OPERATORS[step.node.operator](stream, step)
-    except LayoutError as error:
-        raise UnsupportedOperatorError(f"{step.node.label} {error}") from error
+        with np.errstate(all="ignore"):
+            return list(OPERATORS[node.operator](step))
+    except LoweringError as error:
+        raise UnsupportedOperatorError(f"{node.label} {error}") from error
     except LeoOptError:
         raise
     except EVALUATOR_ERRORS as error:
         raise FileFormatError(
-            f"{step.node.label} is malformed: {said(error)}; export the model again"
+            f"{node.label} is malformed: {said(error)}; export the model again"
         ) from error
 
 
-def _shape(node: Node, axes: Axes | None) -> Array:
-    """What Shape computes, with `BATCH` for the size of the batch axis."""
-    if axes is None:
-        raise UnsupportedOperatorError(f"{node.label} is not supported here")
-    start, end = node.attributes.get("start", 0), node.attributes.get("end", len(axes))
-    return np.array(axes[start:end], dtype=np.int64)
+def _shape(node: Node, tensor: Tensor) -> Array:
+    """What Shape and Size compute."""
+    if node.operator == "Size":
+        return np.array(len(tensor.values), dtype=np.int64)
+    start = node.attributes.get("start", 0)
+    end = node.attributes.get("end", len(tensor.shape))
+    return np.array(tensor.shape[start:end], dtype=np.int64)
 
 
-def _signature(graph: Graph, source: Axes, stream: Stream, dropped: bool) -> Signature:
+def _signature(graph: Graph, reading: Reading, outputs: list[Tensor]) -> Signature:
     """Names and shapes as the file states them, completed where it states nothing."""
-    stated = graph.input.shape or ()
-    first: Dimension = 1 if dropped else stated[0] if stated else None
-    shape = (first, *source[1:]) if source else ()
+    first: Dimension = reading.stated
+    if reading.stated is None:
+        stated = graph.inputs[0].shape
+        first = stated[0] if stated else None
+    inputs = tuple(
+        (port.name, (first, *shape[1:]) if reading.batched else shape)
+        for port, shape in zip(graph.inputs, reading.shapes, strict=True)
+    )
+    results = tuple(
+        (port.name, _output_shape(port.shape, tensor.shape, first, reading.batched))
+        for port, tensor in zip(graph.outputs, outputs, strict=True)
+    )
     return Signature(
-        input_name=graph.input.name,
-        output_name=graph.output.name,
-        input_shape=shape,
-        output_shape=_output_shape(graph.output.shape, stream, first),
-        dtype=graph.input.dtype,
+        input_name=", ".join(name for name, _ in inputs),
+        output_name=", ".join(name for name, _ in results),
+        input_shape=inputs[0][1] if len(inputs) == 1 else None,
+        output_shape=results[0][1] if len(results) == 1 else None,
+        dtype=graph.inputs[0].dtype,
+        inputs=inputs if len(inputs) > 1 else (),
+        outputs=results if len(results) > 1 else (),
     )
 
 
 def _output_shape(
-    stated: tuple[Dimension, ...] | None, stream: Stream, batch: Dimension
+    stated: tuple[Dimension, ...] | None,
+    found: tuple[int, ...],
+    batch: Dimension,
+    batched: bool,
 ) -> tuple[Dimension, ...]:
-    """The shape of the output: the one stated where the rank is right, with free sizes filled."""
-    shape: tuple[Dimension, ...] = tuple(batch if size == BATCH else size for size in stream.axes)
+    """The shape of an output: the one stated where the rank is right, with free sizes filled."""
+    follows = batched and found[:1] == (1,)
+    shape: tuple[Dimension, ...] = (batch, *found[1:]) if follows else found
     if stated is None or len(stated) != len(shape) or not shape:
         return shape
-    keeps = not isinstance(stated[0], int) and (stream.axes[0] == BATCH or stream.axes[0] == 1)
+    keeps = not isinstance(stated[0], int) and found[0] == 1
     return (stated[0] if keeps else shape[0], *shape[1:])

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from leo_opt.formats.agreement import SAMPLES, check_agreement
-from leo_opt.formats.onnx.axes import BATCH, Array, Axes
+from leo_opt.errors import UnsupportedOperatorError
+from leo_opt.formats.agreement import check_agreement
 from leo_opt.formats.onnx.evaluator import evaluate, evaluate_node
-from leo_opt.formats.onnx.graph import Graph, Node, is_float
+from leo_opt.formats.onnx.graph import Array, Graph, Node, is_float
 from leo_opt.lazily import lazy
 from leo_opt.network import FloatArray, Network
 
@@ -26,10 +27,12 @@ class Trial:
     ----------
     graph
         What was read.
-    source
-        Axes of its input.
-    batch
-        The size of the batch axis, where only one is possible.
+    shapes
+        Of one input each; the size of a batch axis is 1.
+    at_once
+        How many inputs are given at once.
+    batched
+        Whether the first axis is a batch.
     proto
         The part of the graph that depends on the input, with every float32 made float64, and its
         constants as inputs.
@@ -38,15 +41,11 @@ class Trial:
     """
 
     graph: Graph
-    source: Axes
-    batch: int | None
+    shapes: tuple[tuple[int, ...], ...]
+    at_once: int
+    batched: bool
     proto: Any
     constants: Mapping[str, Array]
-
-    @property
-    def count(self) -> int:
-        """Inputs at once."""
-        return (self.batch or SAMPLES) if BATCH in self.source else 1
 
     @lazy
     def largest(self) -> float:
@@ -54,18 +53,43 @@ class Trial:
         sizes = (float(np.abs(a).max(initial=0.0)) for a in self.constants.values() if is_float(a))
         return max(sizes, default=0.0)
 
-    def shape(self, block: FloatArray) -> FloatArray:
-        """Inputs (count, n_in) as the graph takes them."""
-        return block.reshape([self.count if size == BATCH else size for size in self.source])
+    def feed(self, block: FloatArray) -> dict[str, FloatArray]:
+        """Inputs (at_once, n_in) as the graph takes them."""
+        fed, start = {}, 0
+        for port, shape in zip(self.graph.inputs, self.shapes, strict=True):
+            size = math.prod(shape)
+            sizes = (self.at_once, *shape[1:]) if self.batched else shape
+            fed[port.name] = block[:, start : start + size].reshape(sizes)
+            start += size
+        return fed
+
+    def rows(self, outputs: Sequence[Any]) -> FloatArray:
+        """Outputs of the graph, one row an input.
+
+        Raises
+        ------
+        UnsupportedOperatorError
+            If the first axis of one is not that of the batch.
+        """
+        for port, output in zip(self.graph.outputs, outputs, strict=True):
+            if self.at_once > 1 and np.shape(output)[:1] != (self.at_once,):
+                raise UnsupportedOperatorError(
+                    f"the output {port.name!r} has the shape {list(np.shape(output))} for "
+                    f"{self.at_once} inputs at once; its first axis must be that of the batch"
+                )
+        flat = [np.asarray(output, dtype=np.float64) for output in outputs]
+        return np.hstack([output.reshape(self.at_once, -1) for output in flat])
 
 
-def prepare(graph: Graph, source: Axes, batch: int | None) -> Trial:
+def prepare(
+    graph: Graph, shapes: tuple[tuple[int, ...], ...], at_once: int, batched: bool
+) -> Trial:
     """The trial of a graph; `Trial` says what the parameters are."""
     from onnx import helper
 
     dependent = graph.dependent
     values: dict[str, Array] = dict(graph.constants)
-    protos, used = [], {graph.output.name}
+    protos, used = [], {port.name for port in graph.outputs}
     for node in graph.nodes:
         if not dependent.intersection(node.inputs):
             values.update(evaluate_node(node, values, graph.opsets))
@@ -77,10 +101,10 @@ def prepare(graph: Graph, source: Axes, batch: int | None) -> Trial:
         for name, array in values.items()
         if name in used
     }
-    names = [graph.input.name, *precise]
-    infos = [helper.make_empty_tensor_value_info(name) for name in [*names, graph.output.name]]
-    proto = helper.make_graph(protos, "reference", infos[:-1], infos[-1:])
-    return Trial(graph, source, batch, proto, precise)
+    ends = ([*(port.name for port in graph.inputs), *precise], [p.name for p in graph.outputs])
+    infos = [[helper.make_empty_tensor_value_info(name) for name in names] for names in ends]
+    proto = helper.make_graph(protos, "reference", *infos)
+    return Trial(graph, shapes, at_once, batched, proto, precise)
 
 
 def check_against_reference(trial: Trial, network: Network) -> None:
@@ -95,11 +119,10 @@ def check_against_reference(trial: Trial, network: Network) -> None:
     """
 
     def forward(block: FloatArray) -> Array:
-        feed = {**trial.constants, trial.graph.input.name: trial.shape(block)}
-        [output] = evaluate(trial.proto, trial.graph.opsets, feed, "the graph")
-        return np.asarray(output)
+        feed = {**trial.constants, **trial.feed(block)}
+        return trial.rows(evaluate(trial.proto, trial.graph.opsets, feed, "the graph"))
 
-    check_agreement(network, forward, "ONNX's reference evaluator", trial.largest, trial.count)
+    check_agreement(network, forward, "ONNX's reference evaluator", trial.largest, trial.at_once)
 
 
 def _precise_node(node: Node) -> Any:

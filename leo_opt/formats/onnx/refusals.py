@@ -1,4 +1,4 @@
-"""What to say of a file that is no chain: all that is in the way, and which part could be read.
+"""What to say of a file that cannot be read: all that is in the way, and which part could be read.
 
 A part is offered only after it was read: it is cut out in memory, as the line that is given to the
 user would cut it out of the file.
@@ -20,10 +20,8 @@ from leo_opt.network import Network
 Cut = tuple[str, str]
 """Names of the tensors that are input and output of a part."""
 
-_SUPPORTED = (
-    f"supported are chains of {', '.join(OPERATORS)} with constants that do not depend on the input"
-)
-_MATRICES = frozenset({"Gemm", "MatMul"})
+_SUPPORTED = f"supported are {', '.join(OPERATORS)}, and constants that do not depend on the input"
+_MATRICES = frozenset({"Conv", "Gemm", "MatMul"})
 _SHOWN = 20
 """Most nodes of one operator in a message."""
 _TRIES = 3
@@ -97,15 +95,14 @@ class _Skeleton:
         return [name for name in dict.fromkeys(node.inputs) if name in self.dependent]
 
     def obstacles(self) -> list[Node]:
-        """The nodes that no chain has."""
+        """The nodes that are not read."""
         return [node for node in self.nodes if not self._fits(node)]
 
     def _fits(self, node: Node) -> bool:
-        """Whether a chain may have a node."""
-        if node.operator == "Shape":
+        """Whether a node is one of those that are read."""
+        if node.operator in ("Shape", "Size"):
             return True
-        read = self.reads(node)
-        return len(read) == 1 and node.operator in OPERATORS if read else may_evaluate(node)
+        return node.operator in OPERATORS if self.reads(node) else may_evaluate(node)
 
     def cuts(self) -> Iterator[list[Cut]]:
         """Parts that may be chains of layers: from an input as far as it goes, and to an output.
@@ -134,7 +131,7 @@ class _Skeleton:
         seen = False
         while True:
             makers = [n for n in self.nodes if target in n.outputs]
-            if len(makers) != 1 or not self._fits(makers[0]) or not self.reads(makers[0]):
+            if len(makers) != 1 or not self._fits(makers[0]) or len(self.reads(makers[0])) != 1:
                 return
             [target] = self.reads(makers[0])
             seen = seen or makers[0].operator in _MATRICES

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from leo_opt.formats.agreement import SLACK, check_agreement
-from leo_opt.formats.onnx.axes import Array
 from leo_opt.formats.onnx.file import LARGEST
+from leo_opt.formats.onnx.graph import Array
 from leo_opt.formats.onnx.reference import Trial
 from leo_opt.network import FloatArray, Network
 
@@ -41,9 +41,9 @@ def check_against_runtime(model: Any, trial: Trial, network: Network) -> None:
     InvalidInputError
         If some output differs by more than rounding explains.
     """
-    source = trial.graph.input
+    dtype = trial.graph.inputs[0].dtype
     slack, largest = SLACK, trial.largest
-    if source.dtype == "float32":
+    if dtype == "float32":
         # A sum of n float32 terms is off by at most n units of 2**-24, whatever their order, and
         # so is each elementwise step. Such steps are folded here, but not in the runtime, where
         # their results may be as large as the constants.
@@ -53,16 +53,17 @@ def check_against_runtime(model: Any, trial: Trial, network: Network) -> None:
         whole = _session(model)
 
         def as_stored(block: FloatArray) -> Array:
-            return _run(whole, {source.name: trial.shape(block).astype(source.dtype)})
+            feed = {name: given.astype(dtype) for name, given in trial.feed(block).items()}
+            return _run(whole, trial, feed)
 
-        check_agreement(network, as_stored, _JUDGE, largest, trial.count, slack)
+        check_agreement(network, as_stored, _JUDGE, largest, trial.at_once, slack)
     with suppress(_NoOpinionError):
         precise = _session(_typed(trial))
 
         def in_double(block: FloatArray) -> Array:
-            return _run(precise, {**trial.constants, source.name: trial.shape(block)})
+            return _run(precise, trial, {**trial.constants, **trial.feed(block)})
 
-        check_agreement(network, in_double, _JUDGE, trial.largest, trial.count)
+        check_agreement(network, in_double, _JUDGE, trial.largest, trial.at_once)
 
 
 def _typed(trial: Trial) -> Any:
@@ -70,9 +71,9 @@ def _typed(trial: Trial) -> Any:
     from onnx import TensorProto, helper
 
     graph = trial.graph
-    source, target = (
-        helper.make_tensor_value_info(tensor.name, TensorProto.DOUBLE, None)
-        for tensor in (graph.input, graph.output)
+    sources, targets = (
+        [helper.make_tensor_value_info(port.name, TensorProto.DOUBLE, None) for port in ports]
+        for ports in (graph.inputs, graph.outputs)
     )
     constants = [
         helper.make_tensor_value_info(
@@ -80,7 +81,7 @@ def _typed(trial: Trial) -> Any:
         )
         for name, array in trial.constants.items()
     ]
-    typed = helper.make_graph(list(trial.proto.node), "precise", [source, *constants], [target])
+    typed = helper.make_graph(list(trial.proto.node), "precise", [*sources, *constants], targets)
     imports = [helper.make_opsetid(domain, version) for domain, version in graph.opsets.items()]
     return helper.make_model(typed, opset_imports=imports, ir_version=10)
 
@@ -112,19 +113,19 @@ def _session(model: Any) -> Any:
         raise _NoOpinionError from error
 
 
-def _run(session: Any, feed: Mapping[str, Array]) -> Array:
-    """The only output of a session.
+def _run(session: Any, trial: Trial, feed: Mapping[str, Array]) -> Array:
+    """What a session computes, one row an input.
 
     Raises
     ------
     _NoOpinionError
-        If there is none, or it is not finite.
+        If there is nothing, or it is not finite.
     """
     try:
-        [output] = session.run(None, dict(feed))
+        names = [port.name for port in trial.graph.outputs]
+        array = trial.rows(session.run(names, dict(feed)))
     except Exception as error:  # As above.
         raise _NoOpinionError from error
-    array = np.asarray(output)
-    if array.dtype.kind != "f" or not np.isfinite(array).all():
+    if not np.isfinite(array).all():
         raise _NoOpinionError
     return array

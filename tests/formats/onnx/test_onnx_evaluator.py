@@ -15,7 +15,6 @@ from onnx import TensorProto, helper, numpy_helper
 from onnx.backend.test.loader import load_model_tests
 
 from leo_opt.errors import LeoOptError, UnsupportedOperatorError
-from leo_opt.formats.onnx.axes import BATCH
 from leo_opt.formats.onnx.evaluator import EVALUATED, evaluate_node
 from leo_opt.formats.onnx.graph import Node
 
@@ -381,19 +380,6 @@ def test_constants_that_are_no_plain_numbers_are_refused() -> None:
         node, _ = node_of("Constant", ([], attributes))
         with pytest.raises(UnsupportedOperatorError, match=f"with {next(iter(attributes))}"):
             evaluate_node(node, {}, {"": 13})
-
-
-@pytest.mark.parametrize("operator", ["ConstantOfShape", "Range", "Expand", "Tile"])
-def test_no_constant_is_as_large_as_the_batch_axis_pretends_to_be(operator: str) -> None:
-    inputs = {
-        "ConstantOfShape": [np.array([BATCH, 2])],
-        "Range": [np.array(v) for v in (0, BATCH, 1)],
-        "Expand": [numbers(1, 2), np.array([BATCH, 2])],
-        "Tile": [numbers(1, 2), np.array([BATCH, 1])],
-    }[operator]
-    node, arrays = node_of(operator, (inputs, {}))
-    with pytest.raises(UnsupportedOperatorError, match="as large as the batch"):
-        evaluate_node(node, arrays, {"": 13})
 
 
 def test_opsets_reach_to_the_newest_that_the_runtime_takes() -> None:

@@ -1,0 +1,329 @@
+"""Operators that are matrices, sums or scales."""
+
+from __future__ import annotations
+
+import math
+from functools import reduce
+from typing import Any
+
+import numpy as np
+
+from leo_opt.errors import FileFormatError
+from leo_opt.formats.affine import Affine, IntArray
+from leo_opt.formats.chain import normalised, scaled
+from leo_opt.formats.onnx.step import LoweringError, Step, Tensor, spread, together
+from leo_opt.formats.onnx.windows import Geometry, covered, geometry, in_channels
+from leo_opt.formats.rounded import Rounded
+from leo_opt.network import FloatArray
+
+
+def gemm(step: Step) -> list[Tensor]:
+    """alpha * A' @ B' + beta * C."""
+    sides: list[Tensor | FloatArray] = []
+    for index, name in enumerate(("transA", "transB")):
+        side = step.numbers(index) if step.is_constant(index) else step.tensor(index)
+        rank = side.ndim if isinstance(side, np.ndarray) else len(side.shape)
+        if rank != 2:
+            raise LoweringError(f"multiplies {rank} axes, not 2")
+        if step.integer(name, 0):
+            side = side.T if isinstance(side, np.ndarray) else side.at(side.places.T)
+        sides.append(side)
+    product = _product(step, sides[0], sides[1], step.number("alpha", 1.0))
+    if len(step.given) < 3 or step.given[2] is None:
+        return [product]
+    beta = step.number("beta", 1.0)
+    if step.is_constant(2):
+        product, _ = spread(product, np.zeros(step.numbers(2).shape))
+        values = np.broadcast_to(step.numbers(2), product.shape).ravel()
+        return [Tensor(product.shape, product.values.add(scaled(values, beta)))]
+    added = step.tensor(2)
+    factor = Rounded.exact(np.full(len(added.values), beta))
+    return [_sum(step, [product, Tensor(added.shape, added.values.multiply(factor))])]
+
+
+def matmul(step: Step) -> list[Tensor]:
+    """A @ B as NumPy has it, one of them constant."""
+    sides = [step.numbers(k) if step.is_constant(k) else step.tensor(k) for k in (0, 1)]
+    return [_product(step, sides[0], sides[1])]
+
+
+def _product(
+    step: Step, left: Tensor | FloatArray, right: Tensor | FloatArray, factor: float = 1.0
+) -> Tensor:
+    """factor * left @ right."""
+    if isinstance(left, Tensor) and isinstance(right, Tensor):
+        raise LoweringError("multiplies two tensors that depend on the input")
+    a: Any = left.places if isinstance(left, Tensor) else left
+    b: Any = right.places if isinstance(right, Tensor) else right
+    if not a.ndim or not b.ndim:
+        raise LoweringError("multiplies a number without axes")
+    rows = a[None, :] if a.ndim == 1 else a
+    columns = np.swapaxes(b[:, None] if b.ndim == 1 else b, -1, -2)
+    if rows.shape[-1] != columns.shape[-1]:
+        raise LoweringError(f"cannot multiply {list(a.shape)} and {list(b.shape)}")
+    batch = np.broadcast_shapes(rows.shape[:-2], columns.shape[:-2])
+    full = (*batch, rows.shape[-2], *columns.shape[-2:])
+    spread_rows = np.broadcast_to(rows[..., :, None, :], full)
+    spread_columns = np.broadcast_to(columns[..., None, :, :], full)
+    shape = (*batch, *a.shape[-2:-1], *(b.shape[-1:] if b.ndim > 1 else ()))
+    source = left if isinstance(left, Tensor) else right
+    assert isinstance(source, Tensor)
+    places, weight = spread_rows, spread_columns
+    if source is right:
+        places, weight = weight, places
+    flat = (-1, full[-1])
+    matrix = Affine.matrix(places.reshape(flat), scaled(weight.reshape(flat), factor))
+    return Tensor(shape, step.levels.apply(matrix, source.values))
+
+
+def _sum(step: Step, tensors: list[Tensor]) -> Tensor:
+    """Sum of tensors."""
+    parts = together(tensors)
+    total = reduce(step.levels.add, (part.values for part in parts))
+    return Tensor(parts[0].shape, total)
+
+
+def add(step: Step) -> list[Tensor]:
+    """Sum of any number of tensors and constants."""
+    constants = [k for k in range(len(step.given)) if step.is_constant(k)]
+    others = [step.tensor(k) for k in range(len(step.given)) if k not in constants]
+    total = others[0] if len(others) == 1 else _sum(step, others)
+    for index in constants:
+        total, values = spread(total, step.numbers(index))
+        total = Tensor(total.shape, total.values.add(values))
+    return [total]
+
+
+def subtract(step: Step) -> list[Tensor]:
+    """a - b."""
+    if step.is_constant(1):
+        tensor, values = spread(step.tensor(), step.numbers(1))
+        return [Tensor(tensor.shape, tensor.values.add(-values))]
+    negative = _negative(step.tensor(1))
+    if step.is_constant(0):
+        tensor, values = spread(negative, step.numbers(0))
+        return [Tensor(tensor.shape, tensor.values.add(values))]
+    return [_sum(step, [step.tensor(0), negative])]
+
+
+def negate(step: Step) -> list[Tensor]:
+    """-x."""
+    return [_negative(step.tensor())]
+
+
+def _negative(tensor: Tensor) -> Tensor:
+    """-x."""
+    factor = Rounded.exact(np.full(len(tensor.values), -1.0))
+    return Tensor(tensor.shape, tensor.values.multiply(factor))
+
+
+def multiply(step: Step) -> list[Tensor]:
+    """a * b, one of them constant."""
+    constant = next((k for k in (0, 1) if step.is_constant(k)), None)
+    if constant is None:
+        raise LoweringError("multiplies two tensors that depend on the input")
+    tensor, values = spread(step.tensor(1 - constant), step.numbers(constant))
+    return [Tensor(tensor.shape, tensor.values.multiply(values))]
+
+
+def divide(step: Step) -> list[Tensor]:
+    """a / b, b constant."""
+    if not step.is_constant(1):
+        raise LoweringError("divides by a tensor that depends on the input")
+    if (step.numbers(1) == 0.0).any():
+        raise FileFormatError(f"{step.node.label} divides by 0; correct the constant")
+    tensor, values = spread(step.tensor(), step.numbers(1))
+    return [Tensor(tensor.shape, tensor.values.divide(values))]
+
+
+def mean(step: Step) -> list[Tensor]:
+    """Mean of any number of tensors and constants."""
+    [total] = add(step)
+    count = Rounded.exact(np.full(len(total.values), float(len(step.given))))
+    return [Tensor(total.shape, total.values.divide(count))]
+
+
+def normalise(step: Step) -> list[Tensor]:
+    """scale * (x - mean) / sqrt(variance + epsilon) + shift, one of each a channel (axis 1)."""
+    # Before opset 14, further outputs are what asks for training.
+    if step.integer("training_mode", 0) or sum(map(bool, step.node.outputs)) > 1:
+        raise LoweringError("is in training mode")
+    tensor = step.tensor()
+    if len(tensor.shape) < 2:
+        raise LoweringError(f"needs channels on axis 1 of {list(tensor.shape)}")
+    shape = (-1,) + (1,) * (len(tensor.shape) - 2)
+    scale, shift, centre, variance = (
+        spread(tensor, step.numbers(index).reshape(shape))[1].values for index in range(1, 5)
+    )
+    epsilon = step.number("epsilon", 1e-5)
+    values = normalised(tensor.values, scale, shift, centre, variance, epsilon)
+    return [Tensor(tensor.shape, values)]
+
+
+def scale(step: Step) -> list[Tensor]:
+    """(x - offset) * scale with attributes, as ONNX's operators for classical models have it."""
+    tensor = step.tensor()
+    offset = np.array(step.node.attributes.get("offset", [0.0]), dtype=np.float64)
+    factor = np.array(step.node.attributes.get("scale", [1.0]), dtype=np.float64)
+    moved = tensor.values.add(-spread(tensor, offset)[1])
+    return [Tensor(tensor.shape, moved.multiply(spread(tensor, factor)[1]))]
+
+
+def convolve(step: Step) -> list[Tensor]:
+    """Conv in any number of dimensions."""
+    tensor, weight = step.tensor(), step.numbers(1)
+    groups = step.integer("group", 1)
+    batch, channels, *spatial = _axes(tensor)
+    if weight.shape[1] * groups != channels or weight.shape[0] % groups:
+        raise LoweringError(f"has weights {list(weight.shape)} for {channels} channels")
+    axes = geometry(step, spatial, weight.shape[2:])
+    columns = _channel_windows(axes, batch, channels, len(weight), groups)
+    rows = weight.reshape(1, len(weight), 1, -1)
+    entries = np.broadcast_to(rows, columns.shape)
+    flat = (-1, columns.shape[-1])
+    matrix = Affine.matrix(columns.reshape(flat), Rounded.exact(entries.reshape(flat)))
+    shape = (batch, len(weight), *(axis.out for axis in axes))
+    return [_biased(step, Tensor(shape, step.levels.apply(matrix, tensor.values)))]
+
+
+def _axes(tensor: Tensor) -> tuple[int, ...]:
+    """The shape of a tensor with batch, channels and at least one more axis."""
+    if len(tensor.shape) < 3:
+        raise LoweringError(f"needs batch, channels and more axes, not {list(tensor.shape)}")
+    return tensor.shape
+
+
+def _channel_windows(
+    axes: list[Geometry], batch: int, channels: int, out: int, groups: int
+) -> IntArray:
+    """What each output of a convolution reads, (batch, out, positions, entries)."""
+    places = math.prod(axis.size for axis in axes)
+    window = covered(axes)
+    each = channels // groups
+    first = np.repeat(np.arange(groups) * each, out // groups)
+    read = first[:, None] + np.arange(each)
+    inputs = np.arange(batch)[:, None, None] * channels + read
+    columns = np.moveaxis(in_channels(window, inputs, places), 2, 3)
+    return columns.reshape(batch, out, len(window), -1)
+
+
+def _biased(step: Step, tensor: Tensor) -> Tensor:
+    """A tensor plus a number for each channel, if there is one."""
+    if len(step.given) < 3 or step.given[2] is None:
+        return tensor
+    shape = (-1,) + (1,) * (len(tensor.shape) - 2)
+    _, values = spread(tensor, step.numbers(2).reshape(shape))
+    return Tensor(tensor.shape, tensor.values.add(values))
+
+
+def convolve_transposed(step: Step) -> list[Tensor]:
+    """ConvTranspose: the transpose of the convolution from its output to its input."""
+    tensor, weight = step.tensor(), step.numbers(1)
+    groups = step.integer("group", 1)
+    batch, channels, *spatial = _axes(tensor)
+    if weight.shape[0] != channels:
+        raise LoweringError(f"has weights {list(weight.shape)} for {channels} channels")
+    axes = _transposed_axes(step, spatial, weight.shape[2:])
+    out = weight.shape[1] * groups
+    rows = _channel_windows(axes, batch, out, channels, groups)
+    entries = np.broadcast_to(weight.reshape(1, channels, 1, -1), rows.shape)
+    columns = np.broadcast_to(
+        np.arange(math.prod(rows.shape[:3]))[:, None], (math.prod(rows.shape[:3]), rows.shape[3])
+    )
+    shape = (batch, out, *(axis.size for axis in axes))
+    matrix = Affine.scattered(
+        rows.ravel(), columns.ravel(), Rounded.exact(entries.ravel()), math.prod(shape)
+    )
+    return [_biased(step, Tensor(shape, step.levels.apply(matrix, tensor.values)))]
+
+
+def _transposed_axes(step: Step, spatial: list[int], kernel: tuple[int, ...]) -> list[Geometry]:
+    """The axes of the convolution of which a transposed one is the transpose."""
+    rank = len(spatial)
+    strides, dilations = step.sizes("strides", [1] * rank), step.sizes("dilations", [1] * rank)
+    extra, pads = step.sizes("output_padding", [0] * rank), step.sizes("pads", [0] * (2 * rank))
+    wanted, automatic = step.sizes("output_shape", []), step.text("auto_pad", "NOTSET")
+    axes = []
+    for k in range(rank):
+        extent = (kernel[k] - 1) * dilations[k] + 1
+        whole = strides[k] * (spatial[k] - 1) + extra[k] + extent
+        begin, end = pads[k], pads[k + rank]
+        if wanted or automatic.startswith("SAME"):
+            total = max(whole - (wanted[-rank:][k] if wanted else spatial[k] * strides[k]), 0)
+            begin = total - total // 2 if automatic != "SAME_UPPER" else total // 2
+            end = total - begin
+        size = wanted[-rank:][k] if wanted else whole - begin - end
+        axes.append(Geometry(size, kernel[k], strides[k], dilations[k], begin, end, out=spatial[k]))
+    return axes
+
+
+def average_pool(step: Step) -> list[Tensor]:
+    """AveragePool; padding counts only where the file says so."""
+    tensor = step.tensor()
+    batch, channels, *spatial = _axes(tensor)
+    axes = geometry(step, spatial, step.sizes("kernel_shape", []))
+    window = covered(axes)
+    counts = (window >= 0).sum(axis=1)
+    if step.integer("count_include_pad", 0):
+        padded = [
+            Geometry(a.size + a.begin + a.end, a.kernel, a.stride, a.dilation, 0, 0, a.out)
+            for a in axes
+        ]
+        counts = (covered(padded) >= 0).sum(axis=1)
+    planes = np.arange(batch * channels)
+    columns = in_channels(window, planes, math.prod(spatial))
+    shares = Rounded.exact(np.ones(len(window))) / Rounded.exact(counts.astype(np.float64))
+    places = np.broadcast_to(np.arange(len(window))[None, :, None], columns.shape).reshape(
+        -1, window.shape[1]
+    )
+    matrix = Affine.matrix(columns.reshape(places.shape), shares[places])
+    shape = (batch, channels, *(axis.out for axis in axes))
+    return [Tensor(shape, step.levels.apply(matrix, tensor.values))]
+
+
+def grouped(step: Step) -> tuple[Tensor, IntArray, tuple[int, ...]]:
+    """For a reduction its tensor, the places that go together (n, k), and the resulting shape."""
+    tensor = step.tensor()
+    rank = len(tensor.shape)
+    chosen = step.integers("axes", 1)
+    if step.node.operator.startswith("Global"):
+        chosen = list(range(2, rank))
+    elif not chosen and step.integer("noop_with_empty_axes", 0):
+        chosen = []
+    elif not chosen:
+        chosen = list(range(rank))
+    if any(not -rank <= axis < rank for axis in chosen):
+        raise LoweringError(f"names an axis that {list(tensor.shape)} has not")
+    gone = sorted(axis % rank for axis in chosen)
+    keeps = step.node.operator.startswith("Global") or step.integer("keepdims", 1)
+    kept = [axis for axis in range(rank) if axis not in gone]
+    places = tensor.places.transpose(*kept, *gone)
+    size = math.prod(tensor.shape[axis] for axis in gone)
+    shape = tuple(
+        1 if axis in gone else size
+        for axis, size in enumerate(tensor.shape)
+        if keeps or axis not in gone
+    )
+    return tensor, places.reshape(-1, size), shape
+
+
+def reduce_sum(step: Step) -> list[Tensor]:
+    """ReduceSum."""
+    return [_reduced(step, average=False)]
+
+
+def reduce_mean(step: Step) -> list[Tensor]:
+    """ReduceMean and GlobalAveragePool."""
+    return [_reduced(step, average=True)]
+
+
+def _reduced(step: Step, average: bool) -> Tensor:
+    """Sums or means over axes."""
+    tensor, places, shape = grouped(step)
+    if places.shape[1] == 1:
+        return Tensor(shape, tensor.values.take(places.ravel()))
+    share = Rounded.exact(np.ones(places.shape))
+    if average:
+        share = share / Rounded.exact(np.full(places.shape, float(places.shape[1])))
+    matrix = Affine.matrix(places, share)
+    return Tensor(shape, step.levels.apply(matrix, tensor.values))

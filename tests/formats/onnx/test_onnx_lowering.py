@@ -1,0 +1,171 @@
+"""Graphs with branches, joins, convolutions and pools against onnxruntime, operator by operator."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from formats.onnx.onnx_models import chain, node, session, store
+from networks import find_network
+
+from leo_opt.formats import load
+
+GENERATOR = np.random.default_rng(0)
+IMAGE = (1, 2, 6, 5)
+
+
+def floats(*shape: int) -> np.ndarray:
+    return GENERATOR.standard_normal(shape).astype(np.float32)
+
+
+CASES: dict[str, tuple[list[Any], dict[str, np.ndarray]]] = {
+    "residual": ([node("Relu", "x", "a"), node("Add", "a x", "y")], {}),
+    "conv": (
+        [node("Conv", "x k b", "y", pads=[1, 0, 2, 1], strides=[2, 1])],
+        {"k": floats(4, 2, 3, 2), "b": floats(4)},
+    ),
+    "groups": (
+        [node("Conv", "x k", "y", group=2, strides=[2, 1], auto_pad="SAME_UPPER")],
+        {"k": floats(4, 1, 2, 3)},
+    ),
+    "transposed": (
+        [
+            node(
+                "ConvTranspose",
+                "x k b",
+                "y",
+                strides=[2, 3],
+                pads=[1, 0, 0, 1],
+                output_padding=[1, 0],
+            )
+        ],
+        {"k": floats(2, 3, 3, 3), "b": floats(3)},
+    ),
+    "conv of conv": (
+        [node("Conv", "x k", "a"), node("Conv", "a l", "y")],
+        {"k": floats(3, 2, 2, 2), "l": floats(2, 3, 2, 2)},
+    ),
+    "max pool": (
+        [node("MaxPool", "x", "y", kernel_shape=[3, 2], pads=[1, 0, 1, 1], strides=[2, 2])],
+        {},
+    ),
+    "ceiling": ([node("MaxPool", "x", "y", kernel_shape=[2, 2], strides=[2, 2], ceil_mode=1)], {}),
+    "average pool": ([node("AveragePool", "x", "y", kernel_shape=[3, 2], pads=[1, 0, 1, 1])], {}),
+    "padded average": (
+        [
+            node(
+                "AveragePool", "x", "y", kernel_shape=[3, 2], pads=[1, 0, 1, 1], count_include_pad=1
+            )
+        ],
+        {},
+    ),
+    "global": (
+        [
+            node("GlobalAveragePool", "x", "a"),
+            node("GlobalMaxPool", "x", "b"),
+            node("Sub", "a b", "y"),
+        ],
+        {},
+    ),
+    "leaky": (
+        [node("LeakyRelu", "x", "a", alpha=0.2), node("PRelu", "a s", "y")],
+        {"s": floats(2, 1, 1)},
+    ),
+    "abs": ([node("Abs", "x", "a"), node("Neg", "a", "y")], {}),
+    "clip": (
+        [node("Clip", "x lo hi", "a"), node("HardSigmoid", "a", "y")],
+        {"lo": np.float32(-0.5), "hi": np.float32(6.0)},
+    ),
+    "max": (
+        [node("Max", "x c", "a"), node("Neg", "x", "b"), node("Min", "a b c", "y")],
+        {"c": floats(5)},
+    ),
+    "layout": (
+        [
+            node("Transpose", "x", "a", perm=[0, 2, 3, 1]),
+            node("Slice", "a from to", "b"),
+            node("Pad", "b pads v", "c"),
+            node("Concat", "c c", "y", axis=1),
+        ],
+        {
+            "from": np.array([0, 1]),
+            "to": np.array([1, 6]),
+            "v": np.float32(0.5),
+            "pads": np.array([0, 1, 0, 2, 0, 0, 1, 0]),
+        },
+    ),
+    "where": (
+        [node("Relu", "x", "a"), node("Where", "mask a x", "y")],
+        {"mask": np.arange(60).reshape(IMAGE) % 2 == 0},
+    ),
+    "matmul": (
+        [node("MatMul", "w x", "a"), node("MatMul", "a v", "y")],
+        {"w": floats(2, 3, 6), "v": floats(5, 4)},
+    ),
+    "means": (
+        [
+            node("ReduceMean", "x", "a", axes=[1, 3], keepdims=0),
+            node("ReduceMax", "x", "b", axes=[1, 3], keepdims=0),
+            node("Sum", "a b", "y"),
+        ],
+        {},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_operators_compute_what_the_runtime_computes(name: str, tmp_path: Path):
+    nodes, given = CASES[name]
+    for index, entry in enumerate(nodes):
+        entry.name = f"node{index}"
+    model = chain(*nodes, shape=IMAGE, out=None, opset=13, **given)
+    model.graph.output[0].type.tensor_type.ClearField("shape")
+    network = load(store(model, tmp_path))
+    runner = session(model)
+    for _ in range(5):
+        image = GENERATOR.standard_normal(IMAGE).astype(np.float32)
+        [expected] = runner.run(None, {"x": image})
+        actual = network(image.ravel().astype(np.float64))
+        assert network.signature.output_shape == expected.shape
+        assert np.abs(actual - expected.ravel()).max() <= 1e-4
+
+
+def test_several_inputs_and_outputs_are_one_vector_with_named_parts(tmp_path: Path):
+    model = chain(node("MatMul", "x w", "a"), node("Add", "a u", "y"), node("Relu", "y", "z"))
+    for side, name in (("input", "u"), ("output", "z")):
+        extra = onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ("N", 2))
+        getattr(model.graph, side).append(extra)
+    network = load(store(model, tmp_path))
+    assert network([1.0, 1.0, -5.0, 1.0]).tolist() == [-1.0, 3.0, 0.0, 3.0]
+    assert [name for name, _ in network.signature.inputs] == ["x", "u"]
+    assert [name for name, _ in network.signature.outputs] == ["y", "z"]
+
+
+def test_a_batch_that_the_graph_mixes_is_read_as_one_input(tmp_path: Path):
+    model = chain(node("Reshape", "x mixed", "y"), mixed=np.array([2, -1]))
+    assert load(store(model, tmp_path)).signature.input_shape == (1, 2)
+
+
+def test_weights_of_a_residual_block_are_exact(tmp_path: Path):
+    nodes = [
+        node("Relu", "x", "a"),
+        node("MatMul", "a w", "b"),
+        node("Relu", "b", "c"),
+        node("MatMul", "c w", "d"),
+        node("Add", "d a", "e"),
+        node("Relu", "e", "y"),
+    ]
+    network = load(store(chain(*nodes), tmp_path))
+    assert network.rounding == ()
+    assert [layer.label for layer in network.layers] == ["relu", "2 relu + 2 linear", "relu"]
+    assert network.layers[1].lanes.tolist() == [-1, -1, 0, 1]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["cifar10_resnet/resnet_2b", "oval21/cifar_base_kw"])
+def test_real_convolutions_load(name: str):
+    network = load(find_network(f"real/{name}.onnx"))
+    assert network.input_size == 3072
