@@ -68,3 +68,16 @@ def test_links_between_pages_lead_somewhere() -> None:
     for page in PAGES:
         for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
             assert (page.parent / target).exists(), (page.name, target)
+
+
+def test_files_named_in_the_documentation_exist() -> None:
+    tour = (ROOT / "docs" / "tour.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`((?:leo_opt|tests|docs)/[\w/.-]+\.\w+)`", tour))
+    assert len(named) > 50
+    assert not [name for name in named if not (ROOT / name).is_file()]
+
+
+def test_the_tour_names_the_tables_it_sends_readers_to() -> None:
+    tour = (ROOT / "docs" / "tour.md").read_text(encoding="utf-8")
+    for table, place in re.findall(r"`([A-Z]+)` in `([\w/.]+)`", tour):
+        assert re.search(rf"^{table}\b", (ROOT / place).read_text(encoding="utf-8"), re.M), table
