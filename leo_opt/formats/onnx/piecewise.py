@@ -60,7 +60,7 @@ def hard_sigmoid(step: Step) -> list[Tensor]:
     """max(0, min(1, alpha * x + beta))."""
     tensor = step.tensor()
     count = len(tensor.values)
-    alpha = float(np.float32(step.number("alpha", float(np.float32(0.2)))))
+    alpha = step.number("alpha", 0.2)
     scaled = tensor.values.multiply(Rounded.exact(np.full(count, alpha)))
     moved = scaled.add(Rounded.exact(np.full(count, step.number("beta", 0.5))))
     return [Tensor(tensor.shape, _clipped(step, moved, 0.0, 1.0))]

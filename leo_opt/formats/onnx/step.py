@@ -63,8 +63,8 @@ class Step:
         return int(self.node.attributes.get(name, default))
 
     def number(self, name: str, default: float) -> float:
-        """A float32 attribute."""
-        return float(self.node.attributes.get(name, default))
+        """A float32 attribute; its default is a float32, too."""
+        return float(np.float32(self.node.attributes.get(name, default)))
 
     def text(self, name: str, default: str) -> str:
         """A text attribute."""

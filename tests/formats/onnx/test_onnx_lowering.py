@@ -74,6 +74,7 @@ CASES: dict[str, tuple[list[Any], dict[str, np.ndarray]]] = {
         [node("LeakyRelu", "x", "a", alpha=0.2), node("PRelu", "a s", "y")],
         {"s": floats(2, 1, 1)},
     ),
+    "leaky by default": ([node("LeakyRelu", "x", "y")], {}),
     "abs": ([node("Abs", "x", "a"), node("Neg", "a", "y")], {}),
     "clip": (
         [node("Clip", "x lo hi", "a"), node("HardSigmoid", "a", "y")],
