@@ -28,7 +28,7 @@ INPUT_LAYER = -1
 
 
 @dataclass(frozen=True, eq=False)
-class Part:
+class Component:
     """Some inputs and units of a network.
 
     Parameters
@@ -67,7 +67,7 @@ def graph(network: Network) -> networkx.DiGraph:
 
 def cone(
     network: Network, layer: int, units: ArrayLike, inert: Sequence[BoolArray] | None = None
-) -> Part:
+) -> Component:
     """All inputs and units on which the pre-activations of some units depend, and these.
 
     Parameters
@@ -101,7 +101,7 @@ def cone(
             used &= ~inert[below]
         members[below] = np.flatnonzero(used)
     inputs = np.flatnonzero(weights.columns_read(network.layers[0].weight[members[0]]))
-    return Part(inputs, tuple(members))
+    return Component(inputs, tuple(members))
 
 
 def influential_units(network: Network) -> tuple[BoolArray, ...]:
@@ -118,7 +118,7 @@ def independent_parts(
     *,
     inert: Sequence[BoolArray] | None = None,
     inert_inputs: BoolArray | None = None,
-) -> tuple[Part, ...]:
+) -> tuple[Component, ...]:
     """The parts of a network that share no input: each can be decided by itself.
 
     Parameters
@@ -133,7 +133,7 @@ def independent_parts(
 
     Returns
     -------
-    tuple of Part
+    tuple of Component
         Every unit is in exactly one part, and every input that is not inert. Ordered by their
         smallest input; units that depend on no input come last, each a part of its own.
     """
@@ -159,7 +159,7 @@ def independent_parts(
     present = np.unique(np.concatenate(columns))
     empty = (np.empty(0, dtype=np.int64),) * (len(network.layers) - depth)
     return tuple(
-        Part(
+        Component(
             np.flatnonzero(columns[0] == label),
             tuple(np.flatnonzero(column == label) for column in columns[1:]) + empty,
         )

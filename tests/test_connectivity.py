@@ -10,7 +10,7 @@ from seeds import seeds
 from leo_opt import Network
 from leo_opt.connectivity import (
     INPUT_LAYER,
-    Part,
+    Component,
     cone,
     graph,
     independent_parts,
@@ -34,7 +34,7 @@ def random_masks(generator: np.random.Generator, network: Network) -> list[np.nd
     return [generator.random(layer.n_out) < 0.3 for layer in network.layers]
 
 
-def nodes_of(part: Part) -> set[tuple[int, int]]:
+def nodes_of(part: Component) -> set[tuple[int, int]]:
     inputs = {(INPUT_LAYER, int(k)) for k in part.inputs}
     return inputs | {(layer, int(k)) for layer, units in enumerate(part.units) for k in units}
 

@@ -6,6 +6,7 @@ import ast
 import re
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import networkx as nx
@@ -76,6 +77,21 @@ PEERS = {
     "storage",
     "witnesses",
 }
+TWICE = {"Answer", "Instance", "Job", "Progress", "Question", "Record", "Result", "Run"}
+TWICE |= {"Scope", "Settings", "Splitting", "Step", "Table", "Units"}
+"""Names of classes that two things still have; the list only gets shorter."""
+INDEX_AS_LAYER = {
+    "compression",
+    "connectivity",
+    "decisions",
+    "deviation",
+    "formulations",
+    "report",
+    "rewrites",
+    "stability",
+    "witnesses",
+}
+"""Rooms where a parameter `layer` may still be the index of one; the list only gets shorter."""
 SLOW = ("pyomo", "highspy", "onnx", "scipy", "networkx", "click", "rich", "torch", "gurobipy")
 
 
@@ -133,6 +149,29 @@ def test_no_module_imports_itself_by_way_of_others() -> None:
                     arrows.add_edge(name, whole if whole in paths else node.module)
     circles = [part for part in nx.strongly_connected_components(arrows) if len(part) > 1]
     assert not circles
+
+
+def test_one_word_is_one_thing() -> None:
+    """No two public classes have one name."""
+    names: Counter[str] = Counter()
+    for path in modules():
+        body = ast.parse(path.read_text(encoding="utf-8")).body
+        names.update(node.name for node in body if isinstance(node, ast.ClassDef))
+    assert {n for n, count in names.items() if count > 1 and n[0] != "_"} <= TWICE
+
+
+def test_a_layer_is_no_index() -> None:
+    """A parameter `layer` is a `Layer`; the place of one is an `index`."""
+    found = set()
+    for path in modules():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.arg) and ast.unparse(node) == "layer: int":
+                found.add(path.relative_to(PACKAGE).parts[0].removesuffix(".py"))
+    assert found <= INDEX_AS_LAYER
+
+
+def test_nothing_asks_for_attributes_by_hasattr() -> None:
+    assert not [path for path in modules() if "hasattr(" in path.read_text(encoding="utf-8")]
 
 
 def test_import_is_quick() -> None:

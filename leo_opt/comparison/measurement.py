@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from leo_opt.comparison.cell_models import CellModel, build, prepare
 from leo_opt.comparison.cells import Cell
-from leo_opt.comparison.instances import Instance, build, prepare
 from leo_opt.errors import LeoOptError, SolverError, SolverNotAvailableError
 from leo_opt.network import FloatArray
 from leo_opt.separation import strengthen
@@ -108,22 +108,22 @@ def measure(cell: Cell) -> Measurement:
         begun = replace(begun, exact=formulation.exact)
         scope = prepare(cell)
         begin = time.monotonic()
-        instance = build(scope, cell.direction, formulation)
-        begun = replace(begun, **_size(instance), build_seconds=time.monotonic() - begin)
+        model = build(scope, cell.direction, formulation)
+        begun = replace(begun, **_size(model), build_seconds=time.monotonic() - begin)
         begin = time.monotonic()
         options = cell.solver.make_options(cell.seed)
-        with find(cell.solver.name).open(instance.encoding.form, options) as session:
+        with find(cell.solver.name).open(model.encoding.form, options) as session:
             begun = replace(begun, open_seconds=time.monotonic() - begin)
-            return _ask(session, cell, instance, begun)
+            return _ask(session, cell, model, begun)
     except (SolverError, SolverNotAvailableError) as error:
         return replace(begun, outcome="refused", reason=str(error))
     except (LeoOptError, MemoryError) as error:
         return replace(begun, outcome="failed", reason=f"{type(error).__name__}: {error}")
 
 
-def _size(instance: Instance) -> dict[str, Any]:
+def _size(model: CellModel) -> dict[str, Any]:
     """What a model consists of, and what random inputs reach."""
-    form = instance.encoding.form
+    form = model.encoding.form
     return {
         "rows": form.rows,
         "columns": form.columns,
@@ -131,8 +131,8 @@ def _size(instance: Instance) -> dict[str, Any]:
         "nonzeros": int(form.matrix.nnz),
         "indicators": len(form.indicators),
         "sos_sets": len(form.sos),
-        "seen": instance.reached_by_chance() / instance.scale,
-        "margin": instance.margin / instance.scale,
+        "seen": model.reached_by_chance() / model.scale,
+        "margin": model.margin / model.scale,
     }
 
 
@@ -148,17 +148,17 @@ class _Root:
     counted_cpu: float = 0.0
 
 
-def _ask(session: Session, cell: Cell, instance: Instance, begun: Measurement) -> Measurement:
+def _ask(session: Session, cell: Cell, model: CellModel, begun: Measurement) -> Measurement:
     """Relaxation, separation, branch and bound on an open session."""
-    root = _root(session, cell, instance)
+    root = _root(session, cell, model)
     session.forget()
     cpu = time.process_time()
-    answer = _solve(session, cell, instance, max(0.0, cell.time_limit - root.counted))
+    answer = _solve(session, cell, model, max(0.0, cell.time_limit - root.counted))
     cpu = time.process_time() - cpu + root.counted_cpu
-    natural = 1.0 / instance.scale
+    natural = 1.0 / model.scale
     confirmed = None
     if answer.point is not None:
-        confirmed = instance.reached(instance.encoding.inputs_of(answer.point)[None, :])
+        confirmed = model.reached(model.encoding.inputs_of(answer.point)[None, :])
     return replace(
         begun,
         outcome="answered",
@@ -175,39 +175,39 @@ def _ask(session: Session, cell: Cell, instance: Instance, begun: Measurement) -
         seconds=answer.seconds + root.counted,
         cpu_seconds=cpu,
         termination_condition=str(answer.termination_condition),
-        verdict=judge(answer, confirmed, instance.margin),
+        verdict=judge(answer, confirmed, model.margin),
         solver=answer.solver,
     )
 
 
-def _root(session: Session, cell: Cell, instance: Instance) -> _Root:
+def _root(session: Session, cell: Cell, model: CellModel) -> _Root:
     """The bound of the linear relaxation, and after rounds of separation where asked for."""
     begin, cpu = time.monotonic(), time.process_time()
-    first = _relax(session, instance, cell.time_limit)
-    separation = instance.encoding.separation
+    first = _relax(session, model, cell.time_limit)
+    separation = model.encoding.separation
     if cell.formulation.separation not in ("rounds", "both") or separation is None:
         return _Root(first, first, time.monotonic() - begin)
     found = strengthen(
         session,
         separation,
-        instance.cost,
-        constant=instance.constant,
+        model.cost,
+        constant=model.constant,
         rounds=cell.formulation.rounds,
         time_limit=max(0.0, cell.time_limit - (time.monotonic() - begin)),
     )
     spent, cpu = time.monotonic() - begin, time.process_time() - cpu
-    last = _relax(session, instance, cell.time_limit)
+    last = _relax(session, model, cell.time_limit)
     return _Root(first, last, spent, found.rows, spent, cpu)
 
 
-def _relax(session: Session, instance: Instance, time_limit: float) -> float | None:
+def _relax(session: Session, model: CellModel, time_limit: float) -> float | None:
     """The bound of the linear relaxation as it is now, by weak duality where there are duals.
 
     The objective of a solver's optimum is off by its tolerance at each row: on models with tens of
     thousands of rows one was 8e-5 below what the network reaches. Duals give a true bound.
     """
     answer = session.maximize(
-        instance.cost, constant=instance.constant, relaxation=True, time_limit=time_limit
+        model.cost, constant=model.constant, relaxation=True, time_limit=time_limit
     )
     if answer.row_duals is None:
         return answer.objective_bound
@@ -217,24 +217,24 @@ def _relax(session: Session, instance: Instance, time_limit: float) -> float | N
     side = np.where(answer.row_duals > 0.0, upper, lower)
     duals = np.where(np.isfinite(side), answer.row_duals, 0.0)
     columns = (now.column_lower, now.column_upper)
-    return instance.constant + dual_bound(instance.cost, duals, now.matrix, (lower, upper), columns)
+    return model.constant + dual_bound(model.cost, duals, now.matrix, (lower, upper), columns)
 
 
-def _solve(session: Session, cell: Cell, instance: Instance, time_limit: float) -> Answer:
+def _solve(session: Session, cell: Cell, model: CellModel, time_limit: float) -> Answer:
     """Branch and bound, to the optimum or until the sign is known."""
 
     def confirm(point: FloatArray) -> bool:
-        return instance.reached(instance.encoding.inputs_of(point)[None, :]) > 0.0
+        return model.reached(model.encoding.inputs_of(point)[None, :]) > 0.0
 
     by_sign = cell.stop == "sign"
     in_tree = cell.formulation.separation in ("tree", "both")
     return session.maximize(
-        instance.cost,
-        constant=instance.constant,
+        model.cost,
+        constant=model.constant,
         stop_above=0.0 if by_sign else None,
-        stop_below=-instance.margin if by_sign else None,
+        stop_below=-model.margin if by_sign else None,
         confirm=confirm if by_sign else None,
-        separate=instance.encoding.separation if in_tree else None,
+        separate=model.encoding.separation if in_tree else None,
         time_limit=time_limit,
         node_limit=cell.node_limit,
     )

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leo_opt.bounds import Bounds
-from leo_opt.connectivity import Part, cone, independent_parts
+from leo_opt.connectivity import Component, cone, independent_parts
 from leo_opt.decisions.findings import Direction
 from leo_opt.domain import Box
 from leo_opt.network import FloatArray, Layer, Network
@@ -94,15 +94,15 @@ def _rows_only(network: Network, layer: int, units: IntArray) -> Network:
     return Network((*network.layers[:layer], network.layers[layer].take(units)))
 
 
-def _whole_layers(network: Network, piece: Part) -> Part:
+def _whole_layers(network: Network, piece: Component) -> Component:
     """A cone without empty layers: questions about constants keep the layers whole."""
     if piece.inputs.size and all(units.size for units in piece.units[:-1]):
         return piece
     widths = [np.arange(layer.n_out) for layer in network.layers[:-1]]
-    return Part(np.arange(network.input_size), (*widths, piece.units[-1]))
+    return Component(np.arange(network.input_size), (*widths, piece.units[-1]))
 
 
-def _cut(network: Network, domain: Box, bounds: Bounds, piece: Part, asked: IntArray) -> Scope:
+def _cut(network: Network, domain: Box, bounds: Bounds, piece: Component, asked: IntArray) -> Scope:
     """The network, box and bounds of a cone."""
     before, layers = piece.inputs, []
     for layer, units in zip(network.layers, piece.units, strict=True):

@@ -22,7 +22,7 @@ _INFINITE = 1e20
 
 
 @dataclass(frozen=True)
-class Line:
+class SheetRow:
     """One row with one side.
 
     Parameters
@@ -83,7 +83,7 @@ class Sheet:
     """
 
     columns: Sequence[Column]
-    lines: Sequence[Line]
+    lines: Sequence[SheetRow]
     sets: Sequence[SpecialSet]
     objective_name: str
     objective: Mapping[int, float]
@@ -154,7 +154,7 @@ def _columns(form: StandardForm) -> list[Column]:
     ]
 
 
-def _lines(form: StandardForm, objective_name: str) -> Iterator[Line]:
+def _lines(form: StandardForm, objective_name: str) -> Iterator[SheetRow]:
     """Rows, then indicator rows; a row with two sides is two lines, which loses no digit."""
     names = [*form.row_names, *(row.name for row in form.indicators)]
     safe = safe_names(names, [objective_name])
@@ -164,12 +164,12 @@ def _lines(form: StandardForm, objective_name: str) -> Iterator[Line]:
     for k in range(form.rows):
         part = slice(starts[k], starts[k + 1])
         yield from _sides(
-            Line(safe[k], where[part], entries[part], "=", 0.0),
+            SheetRow(safe[k], where[part], entries[part], "=", 0.0),
             float(form.row_lower[k]),
             float(form.row_upper[k]),
         )
     for k, row in enumerate(form.indicators):
-        line = Line(
+        line = SheetRow(
             safe[form.rows + k],
             row.columns.tolist(),
             row.coefficients.tolist(),
@@ -180,7 +180,7 @@ def _lines(form: StandardForm, objective_name: str) -> Iterator[Line]:
         yield from _sides(line, row.lower, row.upper)
 
 
-def _sides(line: Line, lower: float, upper: float) -> Iterator[Line]:
+def _sides(line: SheetRow, lower: float, upper: float) -> Iterator[SheetRow]:
     """A line for each finite side of a row."""
     if lower == upper:
         yield _with_side(line, "", "=", upper)
@@ -192,8 +192,8 @@ def _sides(line: Line, lower: float, upper: float) -> Iterator[Line]:
         yield _with_side(line, "__upper" if both else "", "<=", upper)
 
 
-def _with_side(line: Line, suffix: str, sense: str, right: float) -> Line:
-    return Line(
+def _with_side(line: SheetRow, suffix: str, sense: str, right: float) -> SheetRow:
+    return SheetRow(
         line.name + suffix, line.columns, line.coefficients, sense, right + 0.0, line.condition
     )
 
@@ -211,7 +211,7 @@ def _sets(form: StandardForm, names: Sequence[str], taken: Iterable[str]) -> lis
 
 
 def _add_unused(
-    columns: Sequence[Column], lines: Sequence[Line], objective: dict[int, float]
+    columns: Sequence[Column], lines: Sequence[SheetRow], objective: dict[int, float]
 ) -> None:
     """Give columns of no row an entry 0 in the objective: not every reader knows others.
 

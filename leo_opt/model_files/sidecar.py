@@ -171,23 +171,23 @@ class Sidecar:
     def _natural(
         self,
         solution: Mapping[str, float],
-        layer: int,
+        index: int,
         names: Sequence[str | None],
         missing: float,
         sparse: bool,
     ) -> FloatArray:
         # A unit without a column is constant, at its shift; or it is stably inactive, or as good
         # as that: then only its post-activation may have a column.
-        phases = self.phases[layer] or ("linear",) * len(names)
+        phases = self.phases[index] or ("linear",) * len(names)
         inactive = [
             phase == "stably_inactive" or (name is None and post is not None)
-            for phase, name, post in zip(phases, names, self.post[layer], strict=True)
+            for phase, name, post in zip(phases, names, self.post[index], strict=True)
         ]
-        values = np.where(inactive, missing, self.shift[layer])
+        values = np.where(inactive, missing, self.shift[index])
         for unit, name in enumerate(names):
             if name is not None:
                 value = _value(solution, name, sparse)
-                values[unit] = value / self.scale[layer][unit] + self.shift[layer][unit]
+                values[unit] = value / self.scale[index][unit] + self.shift[index][unit]
         return values
 
     def save(self, path: AnyPath) -> None:

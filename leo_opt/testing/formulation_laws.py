@@ -109,9 +109,9 @@ def _cases(formulation: Formulation, solver: Solver) -> Iterator[tuple[Built, Fl
             yield case, np.vstack([box.sample(1, generator), corners])
 
 
-def _reach(bounds: Bounds, layer: int, unit: int) -> float:
+def _reach(bounds: Bounds, index: int, unit: int) -> float:
     """Largest magnitude of a pre-activation."""
-    return float(max(abs(bounds.lower[layer][unit]), abs(bounds.upper[layer][unit])))
+    return float(max(abs(bounds.lower[index][unit]), abs(bounds.upper[index][unit])))
 
 
 def _check_value(case: Built, expression: Any, value: float, reach: float, exact: bool) -> None:

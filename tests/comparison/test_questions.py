@@ -7,7 +7,7 @@ import pytest
 from random_networks import random_network
 
 from leo_opt import Box, propagate
-from leo_opt.comparison.instances import build
+from leo_opt.comparison.cell_models import build
 from leo_opt.comparison.questions import QuestionEntry, count_binaries, scope_of
 from leo_opt.formulations import BigM
 
@@ -46,8 +46,8 @@ def test_a_sample_is_a_part_of_all_and_within_the_range_of_binaries(seed: int) -
     bounds = propagate(network, BOX)
     for direction in some:
         scope = scope_of(network, BOX, bounds, direction)
-        instance = build(scope, direction, BigM())
-        assert np.count_nonzero(instance.encoding.form.integer) == count_binaries(scope)
+        model = build(scope, direction, BigM())
+        assert np.count_nonzero(model.encoding.form.integer) == count_binaries(scope)
         assert 2 <= count_binaries(scope) <= 5
 
 

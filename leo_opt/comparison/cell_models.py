@@ -26,7 +26,7 @@ _SEEN_POINTS = 1000
 
 
 @dataclass(frozen=True, eq=False)
-class Instance:
+class CellModel:
     """A question as arrays that a solver takes.
 
     Parameters
@@ -91,7 +91,7 @@ def prepare(cell: Cell) -> Scope:
     return scope_of(_load(*source), cell.domain, bounds, cell.direction)
 
 
-def build(scope: Scope, direction: Direction, formulation: Formulation) -> Instance:
+def build(scope: Scope, direction: Direction, formulation: Formulation) -> CellModel:
     """Formulate and compile the layers of a scope below its last one.
 
     Parameters
@@ -102,7 +102,7 @@ def build(scope: Scope, direction: Direction, formulation: Formulation) -> Insta
     local = scope.local(direction)
     model = build_layer_model(scope.network, scope.domain, local.layer, scope.bounds, formulation)
     cost, constant = model.objective(local)
-    return Instance(
+    return CellModel(
         scope=scope,
         direction=local,
         encoding=model.encoding,
