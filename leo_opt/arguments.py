@@ -35,6 +35,15 @@ _CURES: Mapping[str, str] = MappingProxyType(
 """What to do with values of other packages, by the package that a class of theirs is from."""
 
 
+_MOST = 2**53
+"""Whole numbers beyond this are no longer all floats."""
+MOST_POINTS = 10**8
+"""Random inputs to try."""
+MOST_WORKERS = 10_000
+MOST_SEED = 2 * 10**9
+"""What every solver takes for a seed."""
+
+
 def cure_for(value: object, otherwise: str) -> str:
     """What to do with a value of another package, or with the first of several."""
     while isinstance(value, (list, tuple)) and value:
@@ -103,7 +112,21 @@ def read_whole(value: Any, name: str) -> int:
     number = read_number(value, name)
     if number != int(number):
         refuse(value, name, "a whole number", "round it")
+    if abs(number) > _MOST:
+        raise InvalidInputError(f"{name} is {value}; it must be at most {_MOST:,}")
     return int(value)
+
+
+def at_most(limit: int, reader: Reader) -> Reader:
+    """A number that is not above a limit, beyond which nobody can mean it."""
+
+    def read(value: Any, name: str) -> Any:
+        number = reader(value, name)
+        if number > limit:
+            raise InvalidInputError(f"{name} is {value}; it must be at most {limit:,}")
+        return number
+
+    return read
 
 
 def read_flag(value: Any, name: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from numbers import Real
 
@@ -36,8 +37,7 @@ class Deadline:
         """
         if isinstance(time_limit, Deadline):
             return time_limit
-        check_limit(time_limit)
-        return cls(None if time_limit is None else float(time_limit))
+        return cls(read_seconds(time_limit))
 
     @classmethod
     def until(cls, ends_at: float | None, seconds: float | None) -> Deadline:
@@ -77,21 +77,35 @@ class Deadline:
 
 
 def check_limit(time_limit: float | Deadline | None) -> None:
-    """Refuse a number of seconds that is none.
+    """Refuse an option `time_limit` that is neither some seconds nor a deadline.
 
     Raises
     ------
     InvalidInputError
         If it is not a positive number.
     """
-    if time_limit is None or isinstance(time_limit, Deadline):
-        return
-    if isinstance(time_limit, bool) or not isinstance(time_limit, Real):
+    if not isinstance(time_limit, Deadline):
+        read_seconds(time_limit)
+
+
+def read_seconds(value: object, name: str = "time_limit") -> float | None:
+    """A number of seconds; None and infinity are no limit.
+
+    Raises
+    ------
+    InvalidInputError
+        If it is not a positive number.
+    """
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, Real):
         raise InvalidInputError(
-            f"time_limit is {time_limit!r}; give a number of seconds, or None for no limit"
+            f"{name} is {value!r}; give a number of seconds, or None for no limit"
         )
-    if not time_limit > 0:
-        raise InvalidInputError(f"time_limit is {time_limit}; it must be positive")
+    seconds = float(value)
+    if not seconds > 0:
+        raise InvalidInputError(f"{name} is {value}; it must be positive")
+    return None if seconds == math.inf else seconds
 
 
 NO_LIMIT = Deadline()

@@ -13,7 +13,7 @@ import click
 import numpy as np
 
 from leo_opt.cli.files import InputFile, OutputFile
-from leo_opt.deadline import Deadline, check_limit
+from leo_opt.deadline import Deadline, read_seconds
 from leo_opt.domain import Box
 from leo_opt.errors import InvalidInputError, LeoOptError, SolverNotAvailableError
 from leo_opt.network import FloatArray, Network
@@ -36,8 +36,8 @@ def time_limit_option(text: str) -> Callable[[Callable[..., None]], Callable[...
         param: click.Parameter,  # noqa: ARG001
         value: float | None,
     ) -> Deadline | None:
-        check_limit(value)
-        return None if value is None else Deadline(value, ctx.meta.get(CLOCK))
+        seconds = read_seconds(value)
+        return None if seconds is None else Deadline(seconds, ctx.meta.get(CLOCK))
 
     return click.option("--time-limit", type=float, metavar="SECONDS", callback=start, help=text)
 

@@ -100,17 +100,16 @@ def _build(run: Run, directions: list[Direction], bounds: Bounds) -> _JointModel
     )
     model.shown = pyo.Var(range(len(directions)), domain=pyo.Binary)
     model.implied = pyo.ConstraintList()
-    blurs = {
-        layer: solver_blur(run.network, run.domain, bounds, layer)
-        / unit_scales(run.network, run.domain, bounds, layer)
-        for layer in sorted({direction.layer for direction in directions})
-    }
+    layers = {direction.layer for direction in directions}
+    # Those of the block are too fine where a range is what cancellation leaves.
+    scales = {k: unit_scales(run.network, run.domain, bounds, k) for k in layers}
+    blurs = {k: solver_blur(run.network, run.domain, bounds, k) for k in layers}
     for k, (layer, unit, sign) in enumerate(directions):
-        scale = float(model.net.scale[layer, unit])
+        scale = float(scales[layer][unit])
         pre = scale * model.net.pre[layer, unit]
         end = bounds.lower if sign > 0 else bounds.upper
         least = sign * float(end[layer][unit]) * scale  # the lower end of sign * pre
-        margin = run.settings.margin + scale * float(blurs[layer][unit])
+        margin = run.settings.margin + float(blurs[layer][unit])
         model.implied.add(sign * pre + (least + margin) * model.shown[k] >= least)
     compiled = compile_model(model)
     return _JointModel(

@@ -10,7 +10,11 @@ from types import MappingProxyType
 from numpy.typing import ArrayLike
 
 from leo_opt.arguments import (
+    MOST_POINTS,
+    MOST_SEED,
+    MOST_WORKERS,
     Reader,
+    at_most,
     not_negative,
     optional,
     positive,
@@ -23,7 +27,7 @@ from leo_opt.arguments import (
     read_whole,
     words_of,
 )
-from leo_opt.deadline import Deadline, check_limit
+from leo_opt.deadline import Deadline, check_limit, read_seconds
 from leo_opt.formulations import FormulationLike, read_choice
 from leo_opt.storage.files import AnyPath
 
@@ -89,18 +93,18 @@ class Settings:
 _READERS: Mapping[str, Reader] = MappingProxyType(
     {
         "formulation": read_choice,
-        "random_points": not_negative(read_whole),
+        "random_points": at_most(MOST_POINTS, not_negative(read_whole)),
         "stages": words_of("stage", STAGES),
         "splitting_budget": positive(read_whole),
         "search_nodes": positive(read_whole),
-        "unit_time_limit": optional(positive(read_number)),
+        "unit_time_limit": read_seconds,
         "node_limit": optional(positive(read_whole)),
         "margin": positive(read_number),
         "skip_stable": read_flag,
-        "workers": positive(read_whole),
+        "workers": at_most(MOST_WORKERS, positive(read_whole)),
         "executor": optional(read_executor),
         "checkpoint": optional(read_path),
-        "seed": not_negative(read_whole),
+        "seed": at_most(MOST_SEED, not_negative(read_whole)),
         "progress": optional(read_callback),
     }
 )

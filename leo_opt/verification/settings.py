@@ -8,7 +8,10 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from leo_opt.arguments import (
+    MOST_SEED,
+    MOST_WORKERS,
     Reader,
+    at_most,
     not_negative,
     optional,
     positive,
@@ -77,9 +80,9 @@ _READERS: Mapping[str, Reader] = MappingProxyType(
         "node_limit": optional(positive(read_whole)),
         "piece_limit": positive(read_whole),
         "margin": positive(read_number),
-        "workers": positive(read_whole),
+        "workers": at_most(MOST_WORKERS, positive(read_whole)),
         "executor": optional(read_executor),
-        "seed": not_negative(read_whole),
+        "seed": at_most(MOST_SEED, not_negative(read_whole)),
         "progress": optional(read_callback),
     }
 )

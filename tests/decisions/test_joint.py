@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from networks import find_network
-from random_networks import random_box, random_network
+from random_networks import random_box, random_case, random_network
 from seeds import seeds
 from truth import count_phases
 
@@ -38,3 +38,12 @@ def test_joint_agrees_with_the_cascade_on_real_networks(name: str) -> None:
     for mine, theirs in zip(joint.phases, cascade.phases, strict=True):
         for one, other in zip(mine, theirs, strict=True):
             assert one == other or Phase.UNDECIDED in (one, other)
+
+
+@pytest.mark.parametrize("seed", [41, 50, 143])
+def test_ranges_that_cancellation_leaves_are_not_blown_up(seed: int) -> None:
+    """Rows with entries of 1e15 are refused by HiGHS."""
+    network, box = random_case(np.random.default_rng((900, seed)))
+    stability = classify(network, box, strategy="joint", random_points=0)
+    sides = (stability.lower_evidence, stability.upper_evidence)
+    assert not any(unit.anomaly for side in sides for layer in side for unit in layer)

@@ -7,6 +7,8 @@ S. Bolusani et al., The SCIP Optimization Suite 9.0, 2024; https://scipopt.org
 
 from __future__ import annotations
 
+from functools import cache
+
 from leo_opt.solvers.base import Solver
 from leo_opt.solvers.licences import OPEN_SOURCE, Licence
 from leo_opt.solvers.questions import Feature, SolverOptions
@@ -27,10 +29,7 @@ class Scip(Solver):
 
     def _version(self) -> str:
         """Version of the SCIP library."""
-        from pyscipopt import Model
-
-        model = Model()
-        return f"{model.getMajorVersion()}.{model.getMinorVersion()}.{model.getTechVersion()}"
+        return _library_version()
 
     def _licence(self, probe: bool) -> Licence:  # noqa: ARG002
         """Apache 2.0."""
@@ -39,3 +38,12 @@ class Scip(Solver):
     def _open(self, state: ModelState, options: SolverOptions) -> Session:
         kind = ScipSession if state.form.discrete else ScipRelaxation
         return kind(self, state, options)
+
+
+@cache
+def _library_version() -> str:
+    """Asked of a model, once, since making one takes its time."""
+    from pyscipopt import Model
+
+    model = Model()
+    return f"{model.getMajorVersion()}.{model.getMinorVersion()}.{model.getTechVersion()}"
