@@ -157,7 +157,7 @@ def nested(net: Network, count: int) -> Property:
 PROPERTIES: Mapping[str, Callable[[], tuple[Network, Property]]] = {
     "crown": lambda: (wide := hard_network((5, 50, 50)), boxes(wide, 4000, halfway(wide))),
     "witness": lambda: (net := hard_network((40, 60, 60)), nested(net, 300)),
-    "splitting": lambda: (net := hard_network((8, 60, 60)), one(net)),
+    "splitting": lambda: (net := hard_network((8, 150, 150)), one(net)),
     "branch-and-bound": lambda: (net := hard_network((40, 60, 60)), one(net)),
     "milp": lambda: (net := hard_network((40, 60, 60)), one(net)),
 }
