@@ -47,7 +47,7 @@ def test_a_kept_finding_names_the_solver_below_it(tmp_path) -> None:
         run.settle("lp", answer, lambda asked: [Job(tuple(asked))], [question])
         run.checkpoint.close()
         kept = json.loads(path.read_text().splitlines()[1])
-        assert kept["premise"][0] == "highs"
+        assert kept["premise"]["solver"] == "highs"
         # A later run, which knows nothing of that solver's bound, must not call it certified.
         later = Run(network(), Box(-1, 1).spread(3), settings, workers)
         for layer in range(3):
