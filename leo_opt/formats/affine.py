@@ -90,10 +90,18 @@ class Affine:
         return not self.is_product and bool((np.diff(self.ends) <= 1).all())
 
     @lazy
+    def variable_rows(self) -> NDArray[np.bool_]:
+        """Which values are a variable as it is, (n,)."""
+        plain: NDArray[np.bool_] = np.diff(self.ends) == 1
+        plain &= (self.shift.values == 0.0) & (self.shift.error == 0.0)
+        changed = (self.weight.values != 1.0) | (self.weight.error != 0.0)
+        plain[self.rows[changed]] = False
+        return plain
+
+    @lazy
     def is_variables(self) -> bool:
         """Whether each value is a variable as it is."""
-        rows = bool((np.diff(self.ends) == 1).all())
-        return rows and self.weight.equals(1.0) and self.shift.equals(0.0)
+        return bool(self.variable_rows.all())
 
     @property
     def rows(self) -> IntArray:

@@ -67,8 +67,23 @@ class Levels:
         if values.is_variables and not values.is_product:
             return values
         if id(values) not in self._linear:
-            self._linear[id(values)] = (values, self.units(values, LINEAR))
+            self._linear[id(values)] = (values, self._through_units(values))
         return self._linear[id(values)][1]
+
+    def _through_units(self, values: Affine) -> Affine:
+        """Linear units for values; but variables stay where units for them would cost a level more
+        than units for the others alone."""
+        kept = values.variable_rows
+        others = values.take(np.flatnonzero(~kept))
+        if kept.all() and np.ptp(self._level[values.columns]) > 0:
+            return Affine.variables(values.columns)
+        # An identity matrix behind one layer stays the layer that it is in the file.
+        if kept.all() or self._depth(others) >= self._depth(values):
+            return self.units(values, LINEAR)
+        columns = np.empty(len(values), dtype=np.int64)
+        columns[kept] = values.take(np.flatnonzero(kept)).columns
+        columns[~kept] = self.units(others, LINEAR).columns
+        return Affine.variables(columns)
 
     def apply(self, matrix: Affine, values: Affine) -> Affine:
         """A matrix times values."""

@@ -1,14 +1,15 @@
-"""Network to ONNX file: Gemm and Relu, a drop-in replacement for the file it was read from."""
+"""Network to ONNX file: Gemm and activations, a drop-in replacement for what it was read from."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
 from leo_opt import weights
-from leo_opt.activations import Operator, read_activation
+from leo_opt.activations import Activation, Operator
 from leo_opt.errors import OutputError, UnsupportedOperatorError
 from leo_opt.formats.dtypes import batch_axis
 from leo_opt.formats.onnx.file import LARGEST, PREFIX, said
@@ -16,7 +17,6 @@ from leo_opt.network import FloatArray, Network
 
 _OPSET = 17
 _IR_VERSION = 8
-"""Operators of each activation tag."""
 
 
 class _Builder:
@@ -33,9 +33,24 @@ class _Builder:
         """Name of the tensor at the end of the chain."""
         return self.nodes[-1].output[0] if self.nodes else self._signature.input_name
 
-    def add(self, operator: str, constants: dict[str, Any], **attributes: float) -> None:
-        """Put a node at the end; `constants` are its further inputs by name,
-        None where one is left out."""
+    def add(
+        self,
+        operator: str,
+        constants: dict[str, Any],
+        sources: Sequence[str] = (),
+        attributes: Mapping[str, float] = MappingProxyType({}),
+    ) -> None:
+        """Put a node at the end.
+
+        Parameters
+        ----------
+        constants
+            Its further inputs by name, None where one is left out.
+        sources
+            Tensors that it reads; by default the end of the chain.
+        attributes
+            Of the operator.
+        """
         from onnx import helper, numpy_helper
 
         names = ["" if values is None else self._free(n) for n, values in constants.items()]
@@ -48,7 +63,7 @@ class _Builder:
         self.nodes.append(
             helper.make_node(
                 operator,
-                [self.current, *names],
+                [*(sources or (self.current,)), *names],
                 [self._free(label)],
                 name=label,
                 **attributes,
@@ -138,30 +153,50 @@ def _flatten_input(builder: _Builder, network: Network) -> None:
     shape = network.signature.input_shape or ()
     batched = batch_axis(network)
     if len(shape) != 2 or not (batched or shape[0] == 1):
-        builder.add("Flatten", {}, axis=int(batched))
+        builder.add("Flatten", {}, attributes={"axis": int(batched)})
 
 
 def _add_layer(builder: _Builder, network: Network, index: int) -> None:
-    """Gemm, then the operator of the activation where the layer has one."""
+    """Gemm, then the operators of the activations.
+
+    Where a layer has several, the units of each are gathered, and all are put together again and
+    into their order.
+    """
     layer = network.layers[index]
     constants = {
         f"layers.{index}.weight": builder.numbers(weights.dense(layer.weight)),
         f"layers.{index}.bias": builder.numbers(layer.bias),
     }
-    builder.add("Gemm", constants, transB=1)
-    if not isinstance(layer.activation, str):
-        raise UnsupportedOperatorError(
-            f"layer {index} has the activations {layer.label}; ONNX files are written with one "
-            "activation a layer: save the network as .npz"
-        )
-    operator = read_activation(layer.activation).operator
+    builder.add("Gemm", constants, attributes={"transB": 1})
+    groups = list(layer.activations())
+    prefix = f"layers.{index}"
+    if len(groups) == 1:
+        _activate(builder, network, groups[0][0], layer.label, prefix)
+        return
+    pre, parts = builder.current, []
+    for place, (activation, units) in enumerate(groups):
+        name = f"{prefix}.{place}"
+        builder.add("Gather", {f"{name}.units": units}, [pre], {"axis": 1})
+        _activate(builder, network, activation, layer.tags[units[0]], name)
+        parts.append(builder.current)
+    builder.add("Concat", {}, parts, {"axis": 1})
+    order = np.argsort(np.concatenate([units for _, units in groups]))
+    if (np.diff(order) != 1).any():
+        builder.add("Gather", {f"{prefix}.order": order}, attributes={"axis": 1})
+
+
+def _activate(
+    builder: _Builder, network: Network, activation: Activation, tag: str, prefix: str
+) -> None:
+    """The operator of an activation, where it has one, on the end of the chain."""
+    operator = activation.operator
     if operator is not None:
-        _check_numbers(operator, layer.label, network.signature.dtype)
+        _check_numbers(operator, tag, network.signature.dtype)
         ends = {
-            f"layers.{index}.input_{place}": None if end is None else builder.numbers(np.array(end))
+            f"{prefix}.input_{place}": None if end is None else builder.numbers(np.array(end))
             for place, end in enumerate(operator.inputs, start=1)
         }
-        builder.add(operator.name, ends, **dict(operator.attributes))
+        builder.add(operator.name, ends, attributes=dict(operator.attributes))
 
 
 def _check_numbers(operator: Operator, label: str, dtype: str) -> None:

@@ -11,6 +11,7 @@ import onnxruntime
 import pytest
 from formats.onnx.random_onnx import SHAPES, random_inputs, random_model
 from networks import find_network
+from random_networks import structured
 from seeds import seeds
 
 from leo_opt.errors import OutputError
@@ -115,6 +116,25 @@ def test_weights_are_the_only_constants_and_gemm_and_relu_the_only_operators(tmp
         "leo_opt.summary": "from a test",
         "leo_opt.box": "[0, 1]",
     }
+
+
+@pytest.mark.parametrize("seed", seeds(12, of=60))
+def test_layers_of_several_activations_come_back_without_further_layers(seed: int, tmp_path: Path):
+    """Numbers are small integers, so that nothing rounds and outputs are equal."""
+    generator = np.random.default_rng(7000 + seed)
+    shapes = (5, 4), (4, 5), (2, 4)
+    weights = [generator.integers(-3, 4, shape) * 1.0 for shape in shapes]
+    biases = [generator.integers(-2, 3, shape[0]) * 1.0 for shape in shapes]
+    network = structured(generator, Network.from_arrays(weights, biases))
+    path = tmp_path / "net.onnx"
+    save(network, path)
+    back = load(path)
+    inputs = generator.integers(-4, 5, (60, 4)) * 1.0
+    assert np.array_equal(back(inputs), network(inputs))
+    assert np.array_equal(run(path, inputs.astype(np.float32)), network(inputs))
+    assert len(back.layers) == len(network.layers)
+    for mine, theirs in zip(back.layers, network.layers, strict=True):
+        assert mine.n_out <= theirs.n_out
 
 
 def test_a_layer_of_one_unit_is_no_preprocessing(tmp_path: Path):
