@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import TypeAlias
 
 import numpy as np
 
@@ -11,6 +13,7 @@ from leo_opt.errors import InvalidInputError, unknown_word
 from leo_opt.network import FloatArray, Layer, Network, Signature
 
 DTYPES = ("float32", "float64")
+Parts: TypeAlias = Sequence[tuple[str, tuple[int | str | None, ...]]]
 
 
 def written(network: Network, dtype: str | None = None) -> Network:
@@ -72,9 +75,9 @@ def batch_axis(network: Network) -> bool:
     shape = network.signature.input_shape
     if shape is None:
         return True
-    if _size(shape) == network.input_size:
+    if size_of(shape) == network.input_size:
         return False
-    if shape and _size(shape[1:]) == network.input_size:
+    if shape and size_of(shape[1:]) == network.input_size:
         return True
     raise InvalidInputError(
         f"the signature's input shape {list(shape)} does not hold {network.input_size} values; "
@@ -82,7 +85,32 @@ def batch_axis(network: Network) -> bool:
     )
 
 
-def _size(shape: tuple[int | str | None, ...]) -> int | None:
+def parts_are_batched(parts: Parts, size: int, batched: bool | None = None) -> bool:
+    """Whether the first axis of each part of the input, or of the output, is a batch.
+
+    Parameters
+    ----------
+    size
+        Number of values of one input or output.
+    batched
+        What is known of the other side; by default nothing.
+
+    Raises
+    ------
+    InvalidInputError
+        If the parts do not hold so many values.
+    """
+    if batched is not True and sum(size_of(shape) or 0 for _, shape in parts) == size:
+        return False
+    if batched is not False and sum(size_of(shape[1:]) or 0 for _, shape in parts) == size:
+        return True
+    shapes = ", ".join(f"{name} {list(shape)}" for name, shape in parts)
+    raise InvalidInputError(
+        f"the signature's parts {shapes} do not hold {size} values; correct or drop them"
+    )
+
+
+def size_of(shape: tuple[int | str | None, ...]) -> int | None:
     """Number of values, None if a dimension is free."""
     size = 1
     for dimension in shape:
@@ -107,8 +135,8 @@ def _complete(network: Network) -> Signature:
     outputs = signature.output_shape
     if outputs is None:
         outputs = (inputs[0] if batched else 1, network.output_size)
-    whole = _size(outputs) == network.output_size and not batched
-    if not whole and not (outputs and _size(outputs[1:]) == network.output_size):
+    whole = size_of(outputs) == network.output_size and not batched
+    if not whole and not (outputs and size_of(outputs[1:]) == network.output_size):
         raise InvalidInputError(
             f"the signature's output shape {list(outputs)} does not hold {network.output_size} "
             "values; correct it or leave it None"

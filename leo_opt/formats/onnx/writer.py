@@ -11,7 +11,7 @@ import numpy as np
 from leo_opt import weights
 from leo_opt.activations import Activation, Operator
 from leo_opt.errors import OutputError, UnsupportedOperatorError
-from leo_opt.formats.dtypes import batch_axis
+from leo_opt.formats.dtypes import Parts, batch_axis, parts_are_batched, size_of
 from leo_opt.formats.onnx.file import LARGEST, PREFIX, said
 from leo_opt.network import FloatArray, Network
 
@@ -24,6 +24,7 @@ class _Builder:
 
     def __init__(self, network: Network) -> None:
         self._signature = network.signature
+        self._taken = {name for name, _ in (*_inputs(network), *_outputs(network))}
         self._count = 0
         self.nodes: list[Any] = []
         self.initializers: list[Any] = []
@@ -70,17 +71,17 @@ class _Builder:
             )
         )
 
-    def end(self) -> None:
-        """Give the last tensor the name of the output."""
-        self.nodes[-1].output[0] = self._signature.output_name
+    def end(self, name: str) -> None:
+        """Give the last tensor the name of an output."""
+        self.nodes[-1].output[0] = name
 
     def numbers(self, values: FloatArray) -> Any:
         """Values in the element type of the file."""
         return values.astype(self._signature.dtype)
 
     def _free(self, name: str) -> str:
-        """A name that neither input nor output has."""
-        while name in (self._signature.input_name, self._signature.output_name):
+        """A name that no input or output has."""
+        while name in self._taken:
             name += "_"
         return name
 
@@ -123,18 +124,16 @@ def _model(network: Network, provenance: Mapping[str, str]) -> Any:
     from onnx import TensorProto, helper
 
     builder = _Builder(network)
-    _flatten_input(builder, network)
+    _flatten_inputs(builder, network)
     for index in range(len(network.layers)):
         _add_layer(builder, network, index)
-    _shape_output(builder, network)
-    builder.end()
-    signature = network.signature
-    kind = {"float32": TensorProto.FLOAT, "float64": TensorProto.DOUBLE}[signature.dtype]
+    _shape_outputs(builder, network)
+    kind = {"float32": TensorProto.FLOAT, "float64": TensorProto.DOUBLE}[network.signature.dtype]
     graph = helper.make_graph(
         builder.nodes,
         "network",
-        [helper.make_tensor_value_info(signature.input_name, kind, signature.input_shape)],
-        [helper.make_tensor_value_info(signature.output_name, kind, signature.output_shape)],
+        [helper.make_tensor_value_info(name, kind, shape) for name, shape in _inputs(network)],
+        [helper.make_tensor_value_info(name, kind, shape) for name, shape in _outputs(network)],
         builder.initializers,
     )
     model = helper.make_model(
@@ -148,12 +147,34 @@ def _model(network: Network, provenance: Mapping[str, str]) -> Any:
     return model
 
 
-def _flatten_input(builder: _Builder, network: Network) -> None:
-    """Turn the input into rows of one input each, where it is not."""
-    shape = network.signature.input_shape or ()
-    batched = batch_axis(network)
-    if len(shape) != 2 or not (batched or shape[0] == 1):
-        builder.add("Flatten", {}, attributes={"axis": int(batched)})
+def _inputs(network: Network) -> Parts:
+    """Names and shapes of the file's inputs."""
+    signature = network.signature
+    return signature.inputs or ((signature.input_name, signature.input_shape or ()),)
+
+
+def _outputs(network: Network) -> Parts:
+    """Names and shapes of the file's outputs."""
+    signature = network.signature
+    return signature.outputs or ((signature.output_name, signature.output_shape or ()),)
+
+
+def _batched(network: Network) -> bool:
+    """Whether the first axis of each input is a batch."""
+    inputs = network.signature.inputs
+    return parts_are_batched(inputs, network.input_size) if inputs else batch_axis(network)
+
+
+def _flatten_inputs(builder: _Builder, network: Network) -> None:
+    """Turn the inputs into rows of one input each, where they are not."""
+    batched, rows = _batched(network), []
+    for name, shape in _inputs(network):
+        flat = len(shape) == 2 and (batched or shape[0] == 1)
+        if not flat:
+            builder.add("Flatten", {}, [name], {"axis": int(batched)})
+        rows.append(name if flat else builder.current)
+    if len(rows) > 1:
+        builder.add("Concat", {}, rows, {"axis": 1})
 
 
 def _add_layer(builder: _Builder, network: Network, index: int) -> None:
@@ -212,12 +233,31 @@ def _check_numbers(operator: Operator, label: str, dtype: str) -> None:
             )
 
 
-def _shape_output(builder: _Builder, network: Network) -> None:
-    """Turn rows into the shape of the original output, where that is another."""
-    shape = network.signature.output_shape or ()
-    batched = batch_axis(network)
+def _shape_outputs(builder: _Builder, network: Network) -> None:
+    """Turn rows into the original outputs."""
+    parts, batched = _outputs(network), _batched(network)
+    if len(parts) == 1:
+        _shape_output(builder, "output", parts[0][1], batched)
+        builder.end(parts[0][0])
+        return
+    batched = parts_are_batched(parts, network.output_size, batched)
+    rows, start = builder.current, 0
+    for name, shape in parts:
+        end = start + (size_of(shape[1:] if batched else shape) or 0)
+        bounds = {"start": [start], "end": [end], "axes": [1]}
+        places = {f"{name}.{key}": np.array(value) for key, value in bounds.items()}
+        builder.add("Slice", places, [rows])
+        _shape_output(builder, name, shape, batched)
+        builder.end(name)
+        start = end
+
+
+def _shape_output(
+    builder: _Builder, name: str, shape: tuple[int | str | None, ...], batched: bool
+) -> None:
+    """Turn rows into the shape of an original output, where that is another."""
     if len(shape) == 2 and (batched or shape[0] == 1 or not isinstance(shape[0], int)):
         return
     sizes = [-1 if k == 0 and batched else size for k, size in enumerate(shape)]
     target = [size if isinstance(size, int) else -1 for size in sizes]
-    builder.add("Reshape", {"output_shape": np.array(target, dtype=np.int64)})
+    builder.add("Reshape", {f"{name}_shape": np.array(target, dtype=np.int64)})

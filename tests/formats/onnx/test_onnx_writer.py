@@ -14,7 +14,7 @@ from networks import find_network
 from random_networks import structured
 from seeds import seeds
 
-from leo_opt.errors import OutputError
+from leo_opt.errors import InvalidInputError, OutputError
 from leo_opt.formats import load, save, written
 from leo_opt.formats.onnx import writer as onnx_writer
 from leo_opt.network import Layer, Network, Signature
@@ -135,6 +135,46 @@ def test_layers_of_several_activations_come_back_without_further_layers(seed: in
     assert len(back.layers) == len(network.layers)
     for mine, theirs in zip(back.layers, network.layers, strict=True):
         assert mine.n_out <= theirs.n_out
+
+
+PARTS = {
+    "batched": ((("a", ("n", 3)), ("b", ("n", 2, 2))), (("y", ("n", 2)), ("a_shape", ("n", 1, 3)))),
+    "one": ((("a", (1, 3)), ("b", (2, 2))), (("y", (2,)), ("z", (1, 3)))),
+}
+
+
+@pytest.mark.parametrize("parts", PARTS)
+def test_several_inputs_and_outputs_keep_their_names_and_shapes(parts: str, tmp_path: Path):
+    inputs, outputs = PARTS[parts]
+    generator = np.random.default_rng(0)
+    weights = [generator.integers(-3, 4, shape) * 1.0 for shape in ((6, 7), (5, 6))]
+    network = Network.from_arrays(weights, [None, None])
+    network = replace(network, signature=Signature(inputs=inputs, outputs=outputs))
+    path = tmp_path / "net.onnx"
+    save(network, path)
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    for given, stated in ((session.get_inputs(), inputs), (session.get_outputs(), outputs)):
+        assert [(tensor.name, tuple(tensor.shape)) for tensor in given] == list(stated)
+    count = 3 if parts == "batched" else 1
+    rows = generator.integers(-4, 5, (count, 7)) * 1.0
+    shapes = [[count if size == "n" else size for size in shape] for _, shape in inputs]
+    ends = rows[:, :3], rows[:, 3:]
+    fed = {
+        name: values.reshape(shape).astype(np.float32)
+        for (name, _), values, shape in zip(inputs, ends, shapes, strict=True)
+    }
+    made = [values.reshape(count, -1) for values in session.run(None, fed)]
+    assert np.array_equal(np.hstack(made), network(rows))
+    back = load(path)
+    assert (back.signature.inputs, back.signature.outputs) == (inputs, outputs)
+    assert np.array_equal(back(rows), network(rows))
+
+
+def test_parts_that_do_not_hold_the_input_are_refused(tmp_path: Path):
+    network = Network.from_arrays([np.ones((1, 4))], [None])
+    signature = Signature(inputs=(("a", (1, 3)), ("b", (1, 2))))
+    with pytest.raises(InvalidInputError, match=r"a \[1, 3\], b \[1, 2\] do not hold 4 values"):
+        save(replace(network, signature=signature), tmp_path / "net.onnx")
 
 
 def test_a_layer_of_one_unit_is_no_preprocessing(tmp_path: Path):
