@@ -20,12 +20,13 @@ from leo_opt.formats.onnx.graph import Array, Node
 
 # fmt: off
 EVALUATED = frozenset({
-    "Abs", "Add", "Cast", "Concat", "Constant", "ConstantOfShape", "DequantizeLinear", "Div",
-    "Equal", "Expand", "Flatten", "Floor", "Gather", "Gemm", "Greater", "Identity", "Less",
-    "MatMul", "Max", "Min", "Mul", "Neg", "Not", "Pow", "Range", "Reciprocal", "ReduceL2",
+    "Abs", "Add", "And", "Cast", "Ceil", "Concat", "Constant", "ConstantOfShape",
+    "DequantizeLinear", "Div", "Equal", "Exp", "Expand", "Flatten", "Floor", "Gather", "Gemm",
+    "Greater", "GreaterOrEqual", "Identity", "Less", "LessOrEqual", "Log", "MatMul", "Max", "Min",
+    "Mod", "Mul", "Neg", "Not", "Or", "Pow", "Range", "Reciprocal", "ReduceL2",
     "ReduceMax", "ReduceMean", "ReduceMin", "ReduceProd", "ReduceSum", "ReduceSumSquare",
-    "Reshape", "Shape", "Size", "Slice", "Split", "Sqrt", "Squeeze", "Sub", "Tile", "Transpose",
-    "Unsqueeze", "Where",
+    "Reshape", "Shape", "Sign", "Size", "Slice", "Split", "Sqrt", "Squeeze", "Sub", "Sum", "Tile",
+    "Transpose", "Unsqueeze", "Where",
 })
 # fmt: on
 """Operators that may compute constants."""

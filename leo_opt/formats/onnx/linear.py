@@ -51,8 +51,6 @@ def _product(
     step: Step, left: Tensor | FloatArray, right: Tensor | FloatArray, factor: float = 1.0
 ) -> Tensor:
     """factor * left @ right."""
-    if isinstance(left, Tensor) and isinstance(right, Tensor):
-        raise LoweringError("multiplies two tensors that depend on the input")
     a: Any = left.places if isinstance(left, Tensor) else left
     b: Any = right.places if isinstance(right, Tensor) else right
     if not a.ndim or not b.ndim:
@@ -66,14 +64,74 @@ def _product(
     spread_rows = np.broadcast_to(rows[..., :, None, :], full)
     spread_columns = np.broadcast_to(columns[..., None, :, :], full)
     shape = (*batch, *a.shape[-2:-1], *(b.shape[-1:] if b.ndim > 1 else ()))
-    source = left if isinstance(left, Tensor) else right
+    return _contracted(step, (left, right), (spread_rows, spread_columns), shape, factor)
+
+
+def _contracted(
+    step: Step,
+    sides: tuple[Tensor | FloatArray, Tensor | FloatArray],
+    entries: tuple[Any, Any],
+    shape: tuple[int, ...],
+    factor: float = 1.0,
+) -> Tensor:
+    """Sums over the last axis of products of entries: places of the tensor, and numbers."""
+    if all(isinstance(side, Tensor) for side in sides):
+        raise LoweringError("multiplies two tensors that depend on the input")
+    source, places, weight = sides[0], *entries
+    if not isinstance(source, Tensor):
+        source, places, weight = sides[1], weight, places
     assert isinstance(source, Tensor)
-    places, weight = spread_rows, spread_columns
-    if source is right:
-        places, weight = weight, places
-    flat = (-1, full[-1])
+    flat = (-1, places.shape[-1])
     matrix = Affine.matrix(places.reshape(flat), scaled(weight.reshape(flat), factor))
     return Tensor(shape, step.levels.apply(matrix, source.values))
+
+
+def einsum(step: Step) -> list[Tensor]:
+    """Einsum of one tensor and at most one constant, with each axis named once a side."""
+    equation = step.text("equation", "").replace(" ", "")
+    given, arrow, result = equation.partition("->")
+    if not arrow:
+        result = "".join(name for name in sorted({*given} - {","}) if given.count(name) == 1)
+    names = given.split(",")
+    if "." in equation or any(len(set(side)) < len(side) for side in (*names, result)):
+        raise LoweringError(f"has the equation {equation!r}; name each axis, once a side")
+    if len(names) > 2:
+        raise LoweringError(f"multiplies {len(names)} tensors, not 2 at most")
+    sides = [step.numbers(k) if step.is_constant(k) else step.tensor(k) for k in range(len(names))]
+    if len(sides) == 1:
+        sides, names = [*sides, np.ones(())], [*names, ""]
+    pairs = list(zip(sides, names, strict=True))
+    if any(len(axes) != len(side.shape) for side, axes in pairs):
+        raise LoweringError(f"has the equation {equation!r} for other numbers of axes")
+    sizes = {
+        name: size for side, axes in pairs for name, size in zip(axes, side.shape, strict=True)
+    }
+    order = [*result, *sorted(set(given) - {*result, ","})]
+    entries = []
+    for side, axes in pairs:
+        places = side.places if isinstance(side, Tensor) else side
+        moved = places.transpose([axes.index(name) for name in order if name in axes])
+        spread_out = moved.reshape([sizes[name] if name in axes else 1 for name in order])
+        full = np.broadcast_to(spread_out, [sizes[name] for name in order])
+        entries.append(full.reshape(math.prod(sizes[name] for name in result), -1))
+    shape = tuple(sizes[name] for name in result)
+    return [_contracted(step, (sides[0], sides[1]), (entries[0], entries[1]), shape)]
+
+
+def cumulate(step: Step) -> list[Tensor]:
+    """CumSum: at each place of an axis, the sum of what stands up to it."""
+    tensor, axis = step.tensor(), step.integers("axis", 1)
+    assert axis is not None
+    places = np.moveaxis(tensor.places, axis[0], -1)
+    index = np.arange(places.shape[-1])
+    gap = index[:, None] - index
+    if step.integer("reverse", 0):
+        gap = -gap
+    summed = np.where(gap >= step.integer("exclusive", 0), places[..., None, :], -1)
+    order = np.moveaxis(np.arange(places.size).reshape(places.shape), -1, axis[0])
+    columns = summed.reshape(-1, len(index))[order.ravel()]
+    matrix = Affine.matrix(columns, Rounded.exact(np.ones(columns.shape)))
+    return [Tensor(tensor.shape, step.levels.apply(matrix, tensor.values))]
 
 
 def _sum(step: Step, tensors: list[Tensor]) -> Tensor:

@@ -106,6 +106,22 @@ CASES: dict[str, tuple[list[Any], dict[str, np.ndarray]]] = {
         [node("MatMul", "w x", "a"), node("MatMul", "a v", "y")],
         {"w": floats(2, 3, 6), "v": floats(5, 4)},
     ),
+    "einsum": (
+        [
+            node("Einsum", "x w", "a", equation="nchw,kw->hkn"),
+            node("Einsum", "a", "b", equation="hkn->kh"),
+            node("Relu", "b", "c"),
+            node("Einsum", "v c", "y", equation="kh,kh"),
+        ],
+        {"w": floats(4, 5), "v": floats(4, 6)},
+    ),
+    "cumulated": (
+        [
+            node("CumSum", "x one", "a"),
+            node("CumSum", "a last", "y", reverse=1, exclusive=1),
+        ],
+        {"one": np.array(2), "last": np.array(-1)},
+    ),
     "means": (
         [
             node("ReduceMean", "x", "a", axes=[1, 3], keepdims=0),
