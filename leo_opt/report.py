@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 import leo_opt
@@ -25,6 +24,7 @@ from leo_opt.formats import written
 from leo_opt.network import Network
 from leo_opt.solvers.catalogue import SolverRecord
 from leo_opt.stability import Phase, Stability
+from leo_opt.tables import Table
 
 _PACKAGES = ("numpy", "scipy", "pyomo", "highspy", "onnx")
 
@@ -216,20 +216,17 @@ def describe_versions() -> dict[str, str]:
 
 def stability_table(stability: Stability) -> RenderableType:
     """Phases a layer and the evidence behind them."""
-    table = Table(box=None, pad_edge=False)
     shown = _phases_of(stability)
-    for heading in ("layer", "units", *(str(p).replace("_", " ") for p in shown), "certified"):
-        table.add_column(heading, justify="right")
+    headings = ("layer", "units", *(str(p).replace("_", " ") for p in shown), "certified")
+    rows: list[list[object]] = []
     for layer, phases in enumerate(stability.phases):
-        if not phases:
-            continue
-        counts = [stability.count(layer, phase) for phase in shown]
-        cells = [layer, len(phases), *counts, stability.certified_phases(layer)]
-        table.add_row(*map(str, cells))
+        if phases:
+            counts = [stability.count(layer, phase) for phase in shown]
+            rows.append([layer, len(phases), *counts, stability.certified_phases(layer)])
     statistics = stability.statistics
     evidence = ", ".join(f"{name} {n}" for name, n in describe_evidence(stability).items())
     return Group(
-        table,
+        Table.of(headings, rows, "right").renderable(),
         Text(f"evidence: {evidence or 'none needed'}"),
         Text(
             f"{statistics.milps_solved} MILPs ({statistics.solver}, {statistics.formulation}), "
@@ -242,19 +239,14 @@ def stability_table(stability: Stability) -> RenderableType:
 def rewriting_tables(compression: Compression) -> list[RenderableType]:
     """Units and parameters before and after."""
     before, after = compression.original, compression.network
-    table = Table(box=None, pad_edge=False)
-    for heading in ("layer", "units before", "after"):
-        table.add_column(heading, justify="right")
-    for layer in before.hidden_layers:
-        # Nothing is kept of a layer that is gone.
-        kept = len(compression.kept[layer])
-        table.add_row(str(layer), str(before.layers[layer].n_out), str(kept))
+    # Nothing is kept of a layer that is gone.
+    rows = [(k, before.layers[k].n_out, len(compression.kept[k])) for k in before.hidden_layers]
     changes = (
         ("hidden units: ", sum(before.hidden_widths), sum(after.hidden_widths)),
         ("parameters:   ", before.parameters, after.parameters),
     )
     return [
-        table,
+        Table.of(("layer", "units before", "after"), rows, "right").renderable(),
         *(
             Text(f"{what}{old} -> {new} ({removed_percent(old, new):.1f} % removed)")
             for what, old, new in changes
@@ -280,9 +272,7 @@ def compression_table(run: CompressionRun) -> RenderableType:
 
 def solver_table(records: Sequence[SolverRecord]) -> RenderableType:
     """Solvers with their licences and features, or the command that installs them."""
-    table = Table(box=None, pad_edge=False)
-    for heading in ("solver", "version", "licence", "features"):
-        table.add_column(heading, overflow="fold")
+    rows = []
     for record in records:
         if record.installed:
             cells = (record.version, str(record.licence), ", ".join(record.features))
@@ -290,27 +280,26 @@ def solver_table(records: Sequence[SolverRecord]) -> RenderableType:
             cells = ("unusable", "", record.problem)
         else:
             cells = ("not installed", "", record.install)
-        table.add_row(record.name, *cells)
-    return table
+        rows.append((record.name, *cells))
+    return Table.of(("solver", "version", "licence", "features"), rows, "left").renderable()
 
 
 def network_table(network: Network) -> RenderableType:
     """Layers, widths and parameters."""
-    table = Table(box=None, pad_edge=False)
-    for heading in ("layer", "inputs", "units", "activation", "parameters", "zero weights"):
-        table.add_column(heading, justify="right")
+    headings = ("layer", "inputs", "units", "activation", "parameters", "zero weights")
+    rows: list[list[object]] = []
     for index, layer in enumerate(network.layers):
         stored = np.count_nonzero(weights.entries(layer.weight))
         zeros = 100.0 * (1.0 - stored / (layer.n_in * layer.n_out))
         cells = [index, layer.n_in, layer.n_out, layer.label, layer.parameters]
-        table.add_row(*map(str, cells), f"{zeros:.1f} %")
+        rows.append([*cells, f"{zeros:.1f} %"])
     signature = network.signature
     largest = max(
         (float(part.max()) for r in network.rounding if r for part in (r.weight, r.bias)),
         default=0.0,
     )
     return Group(
-        table,
+        Table.of(headings, rows, "right").renderable(),
         Text(f"{sum(network.hidden_widths)} hidden units, {network.parameters} parameters"),
         Text(
             f"input {signature.input_name!r} {signature.input_shape}, "

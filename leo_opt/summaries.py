@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from leo_opt.bounds import Bounds
@@ -20,6 +19,7 @@ from leo_opt.console import PlainConsole
 from leo_opt.network import Network
 from leo_opt.report import network_table, rewriting_tables, stability_table
 from leo_opt.stability import Stability
+from leo_opt.tables import Table
 from leo_opt.verification import Verdict
 
 _SHOWN = 10
@@ -41,17 +41,15 @@ def as_html(value: Any) -> str:
 
 def _bounds_table(bounds: Bounds) -> RenderableType:
     """How wide the intervals of each layer are, and on which side of zero."""
-    table = Table(box=None, pad_edge=False)
     headings = ("layer", "units", "above zero", "below zero", "around zero", "narrowest", "widest")
-    for heading in headings:
-        table.add_column(heading, justify="right")
+    rows: list[list[object]] = []
     for layer, (low, high) in enumerate(zip(bounds.lower, bounds.upper, strict=True)):
         below = high <= 0.0
         above = (low >= 0.0) & ~below
         counts = [layer, low.size, above.sum(), below.sum(), (~above & ~below).sum()]
         width = high - low
-        table.add_row(*map(str, counts), f"{width.min():.3g}", f"{width.max():.3g}")
-    return Group(table, Text(f"on {bounds.domain!r}"))
+        rows.append([*counts, f"{width.min():.3g}", f"{width.max():.3g}"])
+    return Group(Table.of(headings, rows, "right").renderable(), Text(f"on {bounds.domain!r}"))
 
 
 def _stability_table(stability: Stability) -> RenderableType:

@@ -16,7 +16,7 @@ import leo_opt
 
 PACKAGE = Path(leo_opt.__file__).parent
 ROWS = (
-    ("errors", "arguments", "registry", "summarised", "lazily"),
+    ("errors", "arguments", "registry", "summarised", "lazily", "closing", "tables"),
     (
         "activations",
         "weights",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -94,10 +94,6 @@ class Measurement:
     termination_condition: str = ""
     verdict: str = ""
     solver: str = ""
-
-    def as_json(self) -> dict[str, Any]:
-        """Field by field."""
-        return asdict(self)
 
 
 def measure(cell: Cell) -> Measurement:

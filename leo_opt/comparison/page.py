@@ -6,7 +6,7 @@ import base64
 from collections.abc import Mapping, Sequence
 from html import escape
 
-from leo_opt.comparison.tables import Table
+from leo_opt.tables import Table
 
 _STYLE = """
 body { font: 15px/1.45 system-ui, sans-serif; max-width: 72rem; }
@@ -45,7 +45,7 @@ def write_page(
     for name, content in plots.items():
         code = base64.b64encode(content).decode()
         parts.append(f'<p><img alt="{escape(name)}" src="data:image/png;base64,{code}"></p>')
-    parts += [_table(table) for table in tables]
+    parts += [table.html() for table in tables]
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         # Without it, telephones show a page as if it were 980 pixels wide, in tiny letters.
@@ -53,15 +53,4 @@ def write_page(
         f"<title>Comparison</title><style>{_STYLE}</style></head>\n<body>\n"
         + "\n".join(parts)
         + "\n</body></html>\n"
-    )
-
-
-def _table(table: Table) -> str:
-    remarks = "".join(f"<p>{escape(text.replace('`', ''))}</p>" for text in table.remarks)
-    head = "".join(f"<th>{escape(text.replace('`', ''))}</th>" for text in table.columns)
-    rows = [f"<tr>{''.join(f'<td>{escape(text)}</td>' for text in row)}</tr>" for row in table.rows]
-    body = "\n".join(rows)
-    return (
-        f"<h2>{escape(table.heading)}</h2>{remarks}"
-        f'<div class="wide"><table><tr>{head}</tr>\n{body}</table></div>'
     )

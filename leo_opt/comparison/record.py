@@ -11,9 +11,9 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
+from leo_opt.closing import Closing
 from leo_opt.comparison.cells import Cell
 from leo_opt.comparison.measurement import Measurement
 from leo_opt.errors import FileFormatError, OutputError
@@ -80,7 +80,7 @@ def read_results(folder: str | os.PathLike[str]) -> Results:
     return _collect(_KIND.read(content, path)[0])
 
 
-class Record:
+class Record(Closing):
     """The results file of a folder, open for one run; a context manager.
 
     Raises
@@ -102,15 +102,8 @@ class Record:
         self._journal = Journal(path, _KIND)
         self.results = _collect(self._journal.entries)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Close the file and let other runs use it."""
         self._journal.close()
 
     def note_environment(self, environment: Mapping[str, Any]) -> str:

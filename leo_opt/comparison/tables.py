@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from types import MappingProxyType
 
 from leo_opt.comparison.agreement import find_clashes, withdraw
@@ -22,6 +20,8 @@ from leo_opt.comparison.summary import (
     summarise,
     summarise_gaps,
 )
+from leo_opt.storage import codec
+from leo_opt.tables import Table, to_csv
 
 _CELL_FIELDS = (
     "network", "domain", "layer", "unit", "sign", "bounds", "formulation", "solver", "seed",
@@ -38,32 +38,17 @@ _CLOCK_WORDS: Mapping[str, str] = MappingProxyType(
 )
 
 
-@dataclass(frozen=True)
-class Table:
-    """A table for Markdown and HTML: a heading, sentences about it, columns and texts."""
-
-    heading: str
-    remarks: tuple[str, ...]
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-
-
 def write_csv(results: Results) -> str:
     """One row a cell with everything that is known of it."""
     measured = [field.name for field in fields(Measurement)]
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
     headings = [_HEADINGS.get(name, name) for name in measured]
-    writer.writerow([*_CELL_FIELDS, "solved", *headings, "environment", "key"])
+    rows = []
     for entry in withdraw(results.entries):
-        found = entry.measurement.as_json()
-        writer.writerow(
-            [entry.cell[name] for name in _CELL_FIELDS]
-            + [is_solved(entry)]
-            + [found[name] for name in measured]
-            + [entry.environment, entry.key]
-        )
-    return stream.getvalue()
+        found = codec.to_tree(entry.measurement)
+        cell = [entry.cell[name] for name in _CELL_FIELDS]
+        values = [found[name] for name in measured]
+        rows.append([*cell, is_solved(entry), *values, entry.environment, entry.key])
+    return to_csv([*_CELL_FIELDS, "solved", *headings, "environment", "key"], rows)
 
 
 def make_tables(results: Results, clock: str = "wall") -> list[Table]:
@@ -90,13 +75,13 @@ def _side_by_side(lines: Sequence[Line], clock: str) -> Table:
         "A mean is over what the solver took: where it refused large models, the rest are smaller.",
     )
     return Table(
-        "Side by side",
-        remarks,
         ("formulation", *solvers),
         tuple(
             (" ".join(who).strip(), *(found.get(solver, "-") for solver in solvers))
             for who, found in rows.items()
         ),
+        "Side by side",
+        remarks,
     )
 
 
@@ -130,7 +115,7 @@ def _times(lines: Sequence[Line], clock: str) -> Table:
         f"ratio to `{BASELINE}` on the same solver and questions. `fastest` counts the questions "
         "on which no formulation on the same solver was faster.",
     )
-    return Table("Formulations and solvers", remarks, columns, tuple(rows))
+    return Table(columns, tuple(rows), "Formulations and solvers", remarks)
 
 
 def _gaps(lines: Sequence[GapLine]) -> Table:
@@ -151,7 +136,7 @@ def _gaps(lines: Sequence[GapLine]) -> Table:
         "of separation where the formulation separates; questions whose optimum is known.",
     )
     columns = ("formulation", "questions", "median", "mean", "least", "most", "rows separated")
-    return Table("Root gap closed", remarks, columns, tuple(rows))
+    return Table(columns, tuple(rows), "Root gap closed", remarks)
 
 
 def _sizes(entries: Iterable[Entry]) -> Table:
@@ -171,7 +156,7 @@ def _sizes(entries: Iterable[Entry]) -> Table:
         build = sorted(one.build_seconds or 0.0 for one in found)
         rows.append((formulation, *spans, number(build[len(build) // 2])))
     columns = ("formulation", *names, "median build s")
-    return Table("Models", ("Before separation.",), columns, tuple(rows))
+    return Table(columns, tuple(rows), "Models", ("Before separation.",))
 
 
 def _refusals(entries: Iterable[Entry]) -> Table:
@@ -188,7 +173,7 @@ def _refusals(entries: Iterable[Entry]) -> Table:
         for who, found in reasons.items()
     ]
     columns = ("formulation", "solver", "outcome", "cells", "reason")
-    return Table("Refused, failed, wrong", (), columns, tuple(rows))
+    return Table(columns, tuple(rows), "Refused, failed, wrong")
 
 
 def _environments(results: Results) -> Table:
@@ -210,7 +195,7 @@ def _environments(results: Results) -> Table:
         ("More than one line: times are not comparable across them.",) if len(rows) > 1 else ()
     )
     return Table(
-        "Machine and versions", remarks, ("cells", "machine", "system", "versions"), tuple(rows)
+        ("cells", "machine", "system", "versions"), tuple(rows), "Machine and versions", remarks
     )
 
 
@@ -225,7 +210,7 @@ def write_markdown(results: Results, clock: str = "wall") -> str:
     parts = ["# Comparison", verdict_line(results, clashes)]
     parts += [f"- **{line}**" for line in clashes]
     for table in make_tables(results, clock):
-        parts += [f"## {table.heading}", *table.remarks, markdown(table)]
+        parts += [f"## {table.heading}", *table.remarks, table.markdown()]
     return "\n\n".join(parts) + "\n"
 
 
@@ -238,30 +223,6 @@ def verdict_line(results: Results, clashes: Sequence[str]) -> str:
         f"{len(results.entries)} cells, {answered} answered; no bound contradicts what the network "
         "reaches, and all optima of a question agree."
     )
-
-
-def markdown(table: Table) -> str:
-    """A table in Markdown, numbers to the right."""
-    numeric = [
-        all(_is_number(row[k]) for row in table.rows) and bool(table.rows)
-        for k in range(len(table.columns))
-    ]
-    lines = [
-        f"| {' | '.join(table.columns)} |",
-        f"|{'|'.join('---:' if right else '---' for right in numeric)}|",
-    ]
-    lines += [f"| {' | '.join(_plain(text) for text in row)} |" for row in table.rows]
-    return "\n".join(lines)
-
-
-def _plain(text: str) -> str:
-    return " ".join(text.replace("|", "\\|").split())
-
-
-def _is_number(text: str) -> bool:
-    return text.replace(",", "").replace(".", "").replace("-", "").replace(
-        " to ", ""
-    ).isdigit() or (text == "-")
 
 
 def number(value: float | None) -> str:

@@ -7,16 +7,17 @@ rows in force, and doubts about what came back.
 from __future__ import annotations
 
 import os
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from types import MappingProxyType, TracebackType
-from typing import Any, Self
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from leo_opt.closing import Closing
 from leo_opt.errors import SolverError
 from leo_opt.lazily import lazy
 from leo_opt.solvers.arguments import read_array, read_constant, read_limit, read_stop
@@ -42,7 +43,7 @@ _TOLERANCE = 1e-6
 """Violation of a row, with coefficients of about 1, that solvers allow by default."""
 
 
-class Session(ABC):
+class Session(Closing):
     """One model loaded in one solver: many questions, one process, one thread.
 
     Use it as a context manager, or call `close`.
@@ -87,7 +88,7 @@ class Session(ABC):
 
     # What a backend writes.
 
-    def _load(self) -> None:  # noqa: B027
+    def _load(self) -> None:
         """Make the solver's object from `self.state`; a backend without one has nothing to do.
 
         Called when the session opens, and again after a solve that threw: nobody knows what is
@@ -139,7 +140,7 @@ class Session(ABC):
     def _close(self) -> None:
         """Give memory and licence back; called once, perhaps after a `_load` that failed."""
 
-    def _forget(self) -> None:  # noqa: B027
+    def _forget(self) -> None:
         """Drop what earlier questions left behind, such as the basis."""
 
     # What everybody uses.
@@ -339,17 +340,6 @@ class Session(ABC):
                     # What fails here must not hide what was answered before.
                     with suppress(ForeignError), border(self.solver.name, "close a session"):
                         part._close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     # How a question is answered.
 

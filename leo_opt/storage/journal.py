@@ -14,9 +14,9 @@ import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, Generic, TypeVar
 
+from leo_opt.closing import Closing
 from leo_opt.errors import FileFormatError, MismatchError, OutputError
 from leo_opt.storage import codec
 from leo_opt.storage.files import AnyPath
@@ -114,7 +114,7 @@ if sys.platform != "win32":
     os.register_at_fork(after_in_child=_close_in_child)
 
 
-class Journal(Generic[Entry]):
+class Journal(Closing, Generic[Entry]):
     """A journal, open for one run; a context manager.
 
     Parameters
@@ -179,17 +179,6 @@ class Journal(Generic[Entry]):
     def close(self) -> None:
         """Close the file and let other runs use it."""
         self._stream.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _unwritable(self, error: OSError, cure: str) -> OutputError:
         reason = error.strerror or str(error)

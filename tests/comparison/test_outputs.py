@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import json
 import re
 import sys
@@ -15,7 +16,6 @@ from comparison.small_plans import PLAN, entry, write_plan
 from leo_opt.cli import main
 from leo_opt.comparison import Results, measure, runs, write_report
 from leo_opt.comparison.record import FILE, FORMAT
-from leo_opt.comparison.tables import markdown
 
 FILES = ("results.csv", "table.md", "index.html", "profile.png", "root_gap.png")
 
@@ -83,7 +83,7 @@ def test_without_matplotlib_there_are_tables_and_the_cure(
 def test_a_contradiction_is_loud_and_the_exit_code_is_not_zero(tmp_path: Path) -> None:
     lines: list[object] = [{"format": FORMAT}]
     for one in (entry(), entry(solver="scip", final_bound=0.5, incumbent=0.5, confirmed=0.5)):
-        measured = one.measurement.as_json()
+        measured = dataclasses.asdict(one.measurement)
         lines.append(
             {"key": one.key, "cell": one.cell, "environment": "e", "measurement": measured}
         )
@@ -124,7 +124,7 @@ def test_wrong_calls_are_one_line(
 
 
 def test_names_cannot_break_tables() -> None:
-    from leo_opt.comparison.tables import Table
+    from leo_opt.tables import Table
 
-    text = markdown(Table("t", (), ("a", "b"), (("x|y\nz", "1"),)))
+    text = Table(("a", "b"), (("x|y\nz", "1"),)).markdown()
     assert text == "| a | b |\n|---|---:|\n| x\\|y z | 1 |"
