@@ -227,6 +227,17 @@ def scale(step: Step) -> list[Tensor]:
     return [Tensor(tensor.shape, moved.multiply(spread(tensor, factor)[1]))]
 
 
+def regress(step: Step) -> list[Tensor]:
+    """Linear regression, (n, features) to (n, targets), coefficients target by target."""
+    if step.text("post_transform", "NONE") != "NONE":
+        raise LoweringError(f"has the post_transform {step.text('post_transform', '')!r}")
+    targets = step.integer("targets", 1)
+    weight = np.array(step.node.attributes["coefficients"], dtype=np.float64)
+    shift = np.array(step.node.attributes.get("intercepts", [0.0] * targets), dtype=np.float64)
+    product = _product(step, step.tensor(), weight.reshape(targets, -1).T)
+    return [Tensor(product.shape, product.values.add(spread(product, shift)[1]))]
+
+
 def convolve(step: Step) -> list[Tensor]:
     """Conv in any number of dimensions."""
     tensor, weight = step.tensor(), step.numbers(1)

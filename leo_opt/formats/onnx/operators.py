@@ -32,6 +32,7 @@ OPERATORS: Mapping[str, Callable[[Step], list[Tensor]]] = MappingProxyType(
         "ReduceSum": linear.reduce_sum,
         "Sub": linear.subtract,
         "Sum": linear.add,
+        "ai.onnx.ml.LinearRegressor": linear.regress,
         "ai.onnx.ml.Scaler": linear.scale,
         "Abs": piecewise.absolute,
         "Clip": piecewise.clip,

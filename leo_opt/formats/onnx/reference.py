@@ -127,7 +127,7 @@ def check_against_reference(trial: Trial, network: Network) -> None:
 
 def _precise_node(node: Node) -> Any:
     """The node as the reference evaluator has to see it."""
-    from onnx import NodeProto, TensorProto, helper
+    from onnx import NodeProto, TensorProto
 
     proto = NodeProto()
     proto.CopyFrom(node.proto)
@@ -137,7 +137,19 @@ def _precise_node(node: Node) -> Any:
     if node.operator == "BatchNormalization":
         # Below opset 14 the evaluator mixes the statistics of the batch into those of the file,
         # with the weight 1 - momentum, although only training should (onnx/onnx#8442).
-        kept = [attribute for attribute in proto.attribute if attribute.name != "momentum"]
-        del proto.attribute[:]
-        proto.attribute.extend([*kept, helper.make_attribute("momentum", 1.0)])
+        _set(proto, "momentum", 1.0)
+    if node.operator == "MaxPool" and set(node.attributes.get("strides", [1])) == {1}:
+        # At strides of 1, where it does nothing, the evaluator adds the padding once more.
+        _set(proto, "ceil_mode", 0)
+    if node.operator == "ai.onnx.ml.LinearRegressor" and "intercepts" not in node.attributes:
+        _set(proto, "intercepts", [0.0] * node.attributes.get("targets", 1))
     return proto
+
+
+def _set(proto: Any, name: str, value: float | list[float]) -> None:
+    """Replace an attribute of a node."""
+    from onnx import helper
+
+    kept = [attribute for attribute in proto.attribute if attribute.name != name]
+    del proto.attribute[:]
+    proto.attribute.extend([*kept, helper.make_attribute(name, value)])

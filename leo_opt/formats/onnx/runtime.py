@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from leo_opt.formats.agreement import SLACK, check_agreement
-from leo_opt.formats.onnx.file import LARGEST
+from leo_opt.formats.onnx.file import LARGEST, domain_of
 from leo_opt.formats.onnx.graph import Array
 from leo_opt.formats.onnx.reference import Trial
 from leo_opt.network import FloatArray, Network
@@ -67,9 +67,17 @@ def check_against_runtime(model: Any, trial: Trial, network: Network) -> None:
 
 
 def _typed(trial: Trial) -> Any:
-    """The graph of a trial as a model, with the types that the runtime asks for."""
+    """The graph of a trial as a model, with the types that the runtime asks for.
+
+    Raises
+    ------
+    _NoOpinionError
+        If it has an operator that computes in float32 whatever it is given.
+    """
     from onnx import TensorProto, helper
 
+    if any(domain_of(node.domain) for node in trial.proto.node):
+        raise _NoOpinionError
     graph = trial.graph
     sources, targets = (
         [helper.make_tensor_value_info(port.name, TensorProto.DOUBLE, None) for port in ports]

@@ -53,6 +53,10 @@ CASES: dict[str, tuple[list[Any], dict[str, np.ndarray]]] = {
         {},
     ),
     "ceiling": ([node("MaxPool", "x", "y", kernel_shape=[2, 2], strides=[2, 2], ceil_mode=1)], {}),
+    "ceiling of nothing": (
+        [node("MaxPool", "x", "y", kernel_shape=[3, 3], pads=[1, 1, 1, 1], ceil_mode=1)],
+        {},
+    ),
     "average pool": ([node("AveragePool", "x", "y", kernel_shape=[3, 2], pads=[1, 0, 1, 1])], {}),
     "padded average": (
         [
@@ -148,6 +152,21 @@ def test_operators_compute_what_the_runtime_computes(name: str, tmp_path: Path):
         actual = network(image.ravel().astype(np.float64))
         assert network.signature.output_shape == expected.shape
         assert np.abs(actual - expected.ravel()).max() <= 1e-4
+
+
+def test_models_of_scikit_learn_are_read(tmp_path: Path):
+    """Their scaler computes in float32 whatever it is given, and a linear model is one node."""
+    learned = {"domain": "ai.onnx.ml"}
+    scaler = node("Scaler", "x", "a", offset=[0.3, -1.7], scale=[0.37, 2.9], **learned)
+    regressor = node(
+        "LinearRegressor", "b", "y", coefficients=[0.5, -2.0, 3.1, 1.0], targets=2, **learned
+    )
+    model = chain(scaler, node("MatMul", "a w", "c"), node("Relu", "c", "b"), regressor)
+    model.opset_import.append(onnx.helper.make_opsetid("ai.onnx.ml", 1))
+    network = load(store(model, tmp_path))
+    sample = GENERATOR.standard_normal((5, 2)).astype(np.float32)
+    [expected] = session(model).run(None, {"x": sample})
+    assert np.abs(network(sample.astype(np.float64)) - expected).max() <= 1e-4
 
 
 def test_several_inputs_and_outputs_are_one_vector_with_named_parts(tmp_path: Path):
