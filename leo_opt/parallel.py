@@ -14,25 +14,18 @@ from concurrent.futures import (
     CancelledError,
     Executor,
     Future,
-    ProcessPoolExecutor,
     ThreadPoolExecutor,
     wait,
 )
 from dataclasses import dataclass
 from functools import partial
 from types import TracebackType
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from leo_opt.blas import one_blas_thread
 from leo_opt.deadline import NO_LIMIT, Deadline
 from leo_opt.errors import InvalidInputError, WorkerError
-from leo_opt.worker_processes import (
-    UNGUARDED,
-    check_that_it_starts,
-    end,
-    end_if_unguarded,
-    new_pool,
-)
+from leo_opt.worker_processes import UNGUARDED, WorkerPool, end_if_unguarded
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
@@ -96,7 +89,7 @@ class Workers:
         self._count = count
         self._given = executor
         self._deadline = deadline
-        self._own: ProcessPoolExecutor | None = None
+        self._own: WorkerPool | None = None
 
     def __enter__(self) -> Workers:
         return self
@@ -113,11 +106,10 @@ class Workers:
         """Shut the own processes down; unfinished jobs are dropped."""
         if self._own is not None:
             own, self._own = self._own, None
-            processes = list((own._processes or {}).values())
-            manager: Any = own._executor_manager_thread  # typeshed takes it for something else
-            own.shutdown(wait=wait_for_jobs, cancel_futures=True)
-            if not wait_for_jobs:
-                end(processes, manager)
+            if wait_for_jobs:
+                own.shutdown(cancel_futures=True)
+            else:
+                own.end()
 
     def run(self, function: Callable[[Job], Result], jobs: Sequence[Job]) -> Iterator[Done[Result]]:
         """Results of function(job) for every job, in the order in which they are ready.
@@ -163,13 +155,14 @@ class Workers:
                 self._close(wait_for_jobs=False)
             for index in lost:
                 # Alone in a pool of its own, so that a job that kills its worker harms no other.
-                with new_pool(1) as pool:
-                    check_that_it_starts(pool)
-                    yield from _run_on(pool, function, jobs, [index], 1, self._deadline, own=True)
+                self._own = WorkerPool(1)
+                self._own.check_that_it_starts()
+                yield from _run_on(self._own, function, jobs, [index], 1, self._deadline, own=True)
+                self._close(wait_for_jobs=_patience(self._deadline) != 0.0)
 
-    def _pool(self) -> ProcessPoolExecutor:
+    def _pool(self) -> WorkerPool:
         if self._own is None:
-            self._own = new_pool(self._count)
+            self._own = WorkerPool(self._count)
         return self._own
 
 
@@ -285,8 +278,11 @@ def _failure_of(future: Future[Result], executor: Executor) -> JobFailure | None
 
 
 def _is_of(executor: Executor, error: BaseException) -> bool:
-    """Whether the executor's own package raised an error, such as Dask's `KilledWorker`."""
-    return _package(error) == _package(executor)
+    """Whether the executor's own package raised an error, such as Dask's `KilledWorker`.
+
+    Errors of this package are of the jobs, whatever runs them.
+    """
+    return _package(error) == _package(executor) != __name__.partition(".")[0]
 
 
 def _package(value: object) -> str:

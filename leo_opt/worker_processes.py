@@ -6,6 +6,7 @@ import multiprocessing
 import os
 from collections.abc import Sequence
 from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
+from functools import partial
 from multiprocessing import connection, spawn
 from multiprocessing.context import SpawnContext, SpawnProcess
 from multiprocessing.process import BaseProcess
@@ -15,7 +16,7 @@ from typing import Any
 from leo_opt.errors import WorkerError
 
 _PATIENCE = 5.0
-"""Seconds within which a terminated process ends."""
+"""Seconds within which a pool of killed processes is shut down."""
 
 _EXIT_CODE = 86
 """Of a worker that was about to start workers of its own while it read its parent's script."""
@@ -27,18 +28,6 @@ UNGUARDED = (
 """What to do about a script that is not made for that."""
 
 _NAME = "leo_opt worker"
-
-
-def end(processes: Sequence[BaseProcess], manager: Thread | None) -> None:
-    """Terminate processes and wait until their semaphores and pipes are given back."""
-    for process in processes:
-        process.terminate()
-    for process in processes:
-        process.join(_PATIENCE)
-        if process.is_alive():
-            process.kill()
-    if manager is not None:
-        manager.join(_PATIENCE)
 
 
 class _Worker(SpawnProcess):
@@ -53,35 +42,57 @@ class _Context(SpawnContext):
     """How worker processes are started: solvers have threads, which a fork would copy as they are
     at that moment."""
 
-    Process = _Worker
+    def __init__(self) -> None:
+        super().__init__()
+        self.started: list[BaseProcess] = []
+
+    def Process(self, *arguments: Any, **options: Any) -> _Worker:  # type: ignore[override]  # noqa: N802
+        """A worker process, which is remembered."""
+        worker = _Worker(*arguments, **options)
+        self.started.append(worker)
+        return worker
 
 
-def new_pool(count: int) -> ProcessPoolExecutor:
-    """Processes that end with this one, however it ends."""
-    return ProcessPoolExecutor(count, mp_context=_Context(), initializer=_begin_worker)
+class WorkerPool(ProcessPoolExecutor):
+    """Processes that end with this one, however it ends, and when they are told to."""
 
+    def __init__(self, count: int) -> None:
+        context = _Context()
+        super().__init__(count, mp_context=context, initializer=_begin_worker)
+        self.processes: Sequence[BaseProcess] = context.started
 
-def check_that_it_starts(pool: ProcessPoolExecutor) -> None:
-    """Wait until a process of a new pool has begun.
+    def end(self) -> None:
+        """End the processes whatever they do, and give their semaphores and pipes back.
 
-    Raises
-    ------
-    WorkerError
-        If it ends before that.
-    """
-    begun = pool.submit(os.getpid)
-    processes = list((pool._processes or {}).values())
-    try:
-        begun.result()
-    except BrokenExecutor as error:
-        for process in processes:
-            process.join(_PATIENCE)
-        codes = [process.exitcode for process in processes]
-        cure = "see what they say on standard error, or take workers=1"
-        raise WorkerError(
-            f"worker processes end as they start, with exit codes {codes}: "
-            f"{UNGUARDED if _EXIT_CODE in codes else cure}"
-        ) from error
+        Solvers may catch a polite signal and go on, and jobs leave nothing to clean up.
+        """
+        for process in self.processes:
+            if process.pid is not None:  # It has none if it could not be started.
+                process.kill()
+        # A thread, as one that died while it sent a result may keep the pool waiting for the rest.
+        closing = Thread(target=partial(self.shutdown, cancel_futures=True), daemon=True)
+        closing.start()
+        closing.join(_PATIENCE)
+
+    def check_that_it_starts(self) -> None:
+        """Wait until a process has begun.
+
+        Raises
+        ------
+        WorkerError
+            If it ends before that.
+        """
+        try:
+            self.submit(os.getpid).result()
+        except BrokenExecutor as error:
+            # The pool waits for its processes; of two that wait for one, one sees no exit code.
+            self.shutdown()
+            codes = [process.exitcode for process in self.processes]
+            cure = "see what they say on standard error, or take workers=1"
+            raise WorkerError(
+                f"worker processes end as they start, with exit codes {codes}: "
+                f"{UNGUARDED if _EXIT_CODE in codes else cure}"
+            ) from error
 
 
 def end_if_unguarded() -> None:

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections import Counter
+from functools import cache
 from pathlib import Path
 
 import networkx as nx
@@ -99,10 +100,15 @@ def modules() -> list[Path]:
     return sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
 
 
+@cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
 def imports_of(path: Path) -> set[str]:
     """Second parts of the names `leo_opt.x` that a file imports, wherever in the file."""
     names = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("leo_opt"):
             parts = (node.module or "").split(".")
             names |= {parts[1]} if len(parts) > 1 else {alias.name for alias in node.names}
@@ -142,7 +148,7 @@ def test_no_module_imports_itself_by_way_of_others() -> None:
     }
     arrows = nx.DiGraph()
     for name, path in paths.items():
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in ast.walk(parsed(path)):
             if isinstance(node, ast.ImportFrom) and node.module in paths | {"leo_opt": PACKAGE}:
                 for alias in node.names:
                     whole = f"{node.module}.{alias.name}"
@@ -164,7 +170,7 @@ def test_a_layer_is_no_index() -> None:
     """A parameter `layer` is a `Layer`; the place of one is an `index`."""
     found = set()
     for path in modules():
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in ast.walk(parsed(path)):
             if isinstance(node, ast.arg) and ast.unparse(node) == "layer: int":
                 found.add(path.relative_to(PACKAGE).parts[0].removesuffix(".py"))
     assert found <= INDEX_AS_LAYER
@@ -172,6 +178,25 @@ def test_a_layer_is_no_index() -> None:
 
 def test_nothing_asks_for_attributes_by_hasattr() -> None:
     assert not [path for path in modules() if "hasattr(" in path.read_text(encoding="utf-8")]
+
+
+PRIVATE = {"_exit"} | {
+    # PyTorch has no other way to see whether a module has hooks.
+    "_modules",
+    *("_forward_hooks", "_forward_pre_hooks"),
+    *("_global_forward_hooks", "_global_forward_pre_hooks"),
+}
+"""Names with an underscore that others document, and those that nothing public replaces."""
+
+
+def test_nobody_elses_private_names_are_used() -> None:
+    nodes = [node for path in modules() for node in ast.walk(parsed(path))]
+    mine = {node.name for node in nodes if isinstance(node, ast.FunctionDef)}
+    attributes = [node for node in nodes if isinstance(node, ast.Attribute)]
+    mine |= {node.attr for node in attributes if isinstance(node.ctx, ast.Store)}
+    mine |= {node.id for node in nodes if isinstance(node, ast.Name)}
+    foreign = {node.attr for node in attributes if re.match("_[^_]", node.attr)} - mine
+    assert foreign - {"_replace"} == PRIVATE
 
 
 def test_import_is_quick() -> None:

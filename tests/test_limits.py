@@ -205,7 +205,7 @@ def test_workers_that_do_not_end_by_themselves_are_not_waited_for(kind: str, lim
     with Workers(2, executor, Deadline(limit)) as workers:
         # The first shows that workers have begun, however long their start takes.
         outcomes = {done.index: done.outcome for done in workers.run(sleep_for, [0, nap, nap, nap])}
-        processes = list(workers._own._processes.values()) if workers._own else []
+        processes = workers._own.processes if workers._own else []
     assert time.monotonic() - begin < 2.0 * nap
     assert outcomes[0] == 0
     assert all(isinstance(outcomes[k], JobFailure) for k in (1, 2, 3))

@@ -92,11 +92,20 @@ with Workers(2) as workers:
 """
 
 
+SLOW_TO_HEAR = """
+import os, time
+waitpid = os.waitpid
+os.waitpid = lambda *which: (waitpid(*which), time.sleep(0.2))[0]
+"""
+"""Whoever else waits for a process meanwhile finds that there is none."""
+
+
 @pytest.mark.parametrize(
     ("alone", "cure"),
     [
         ("", 'if __name__ == "__main__":'),
         ("if __name__ != '__main__': sys.exit(7)", "exit codes [7]"),
+        (SLOW_TO_HEAR + "if __name__ != '__main__': sys.exit(7)", "exit codes [7]"),
     ],
 )
 def test_workers_that_cannot_start_are_one_error_that_names_the_cure(

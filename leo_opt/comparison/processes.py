@@ -10,7 +10,7 @@ from typing import Self
 
 from leo_opt.comparison.cells import Cell
 from leo_opt.comparison.measurement import Measurement
-from leo_opt.worker_processes import new_pool
+from leo_opt.worker_processes import WorkerPool
 
 _LONGEST_WAIT = 3600.0
 """Seconds; the system takes no endless ones."""
@@ -20,7 +20,7 @@ class CellProcess:
     """A process that is replaced when it dies or has to be ended; a context manager."""
 
     def __init__(self) -> None:
-        self._pool = new_pool(1)
+        self._pool = WorkerPool(1)
 
     def __enter__(self) -> Self:
         return self
@@ -31,7 +31,10 @@ class CellProcess:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._end(kill=kind is not None)
+        if kind is None:
+            self._pool.shutdown(cancel_futures=True)
+        else:
+            self._pool.end()
 
     def start(self, measure: Callable[[Cell], Measurement], cell: Cell, patience: float) -> None:
         """Begin with a cell, which has `patience` seconds."""
@@ -81,14 +84,8 @@ class CellProcess:
         )
 
     def _replace(self) -> None:
-        self._end(kill=True)
-        self._pool = new_pool(1)
-
-    def _end(self, kill: bool) -> None:
-        # Solvers may catch a polite signal and go on, and a cell leaves nothing to clean up.
-        for process in list((self._pool._processes or {}).values()) if kill else []:
-            process.kill()
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        self._pool.end()
+        self._pool = WorkerPool(1)
 
 
 def wait_for_any(processes: Collection[CellProcess]) -> None:

@@ -33,7 +33,7 @@ def result(process: CellProcess) -> Measurement:
 
 
 def pids(process: CellProcess) -> list[int]:
-    return list(process._pool._processes or {})
+    return [worker.pid for worker in process._pool.processes]
 
 
 @pytest.mark.slow

@@ -17,7 +17,7 @@ from leo_opt.cli import main
 from leo_opt.errors import InvalidInputError
 from leo_opt.properties import Property
 from leo_opt.verification import Answer, Verdict, keep_class, splitting, verify
-from leo_opt.worker_processes import new_pool
+from leo_opt.worker_processes import WorkerPool
 
 
 def deep(shape: tuple[int, ...], seed: int) -> Network:
@@ -74,7 +74,7 @@ def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="module")
 def places() -> Iterator[Executor]:
     """Processes that outlive a verification."""
-    with new_pool(2) as pool:
+    with WorkerPool(2) as pool:
         yield pool
 
 
