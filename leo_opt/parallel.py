@@ -134,6 +134,36 @@ class Workers:
         else:
             yield from self._run_in_processes(function, jobs)
 
+    def in_order(
+        self,
+        function: Callable[[Job], Result],
+        jobs: Sequence[Job],
+        ready: Callable[[Result | JobFailure], None] = lambda outcome: None,
+    ) -> Iterator[Result | JobFailure]:
+        """Outcomes of function(job) in the order of the jobs, each when all before it are there.
+
+        Whoever has seen enough stops asking: with one worker the jobs behind are then never begun.
+
+        Parameters
+        ----------
+        ready
+            Called with each outcome at once, whichever job is ready first.
+        """
+        if len(jobs) == 1:
+            # Alone it is as quick here, and many runs never need another process.
+            outcome = function(jobs[0])
+            ready(outcome)
+            yield outcome
+            return
+        early: dict[int, Result | JobFailure] = {}
+        position = 0
+        for done in self.run(function, jobs):
+            ready(done.outcome)
+            early[done.index] = done.outcome
+            while position in early:
+                yield early.pop(position)
+                position += 1
+
     def _run_in_processes(
         self, function: Callable[[Job], Result], jobs: Sequence[Job]
     ) -> Iterator[Done[Result]]:

@@ -186,3 +186,27 @@ def test_an_interrupt_leaves_no_semaphore_and_no_process(tmp_path: Path) -> None
         _, errors = process.communicate(timeout=30)
     assert "KeyboardInterrupt" in errors
     assert "leaked" not in errors
+
+
+def test_outcomes_come_in_the_order_of_the_jobs_and_are_told_when_ready() -> None:
+    with ThreadPoolExecutor(3) as pool, Workers(executor=pool) as workers:
+        told: list[object] = []
+        found = list(workers.in_order(_sleep, [0.2, 0.1, 0.0], told.append))
+    assert found == [0.2, 0.1, 0.0]
+    assert told == [0.0, 0.1, 0.2]
+
+
+def test_whoever_stops_asking_begins_no_further_job() -> None:
+    begun: list[int] = []
+
+    def note(job: int) -> int:
+        begun.append(job)
+        return job
+
+    assert next(iter(Workers().in_order(note, [1, 2, 3]))) == 1
+    assert begun == [1]
+
+
+def _sleep(seconds: float) -> float:
+    time.sleep(seconds)
+    return seconds

@@ -108,14 +108,13 @@ def _split(run: Run) -> None:
     record = Record(
         run.checkpoint.split,
         run.checkpoint.keep_split,
-        lambda share: run.announce(last, "splitting", before, share=share),
+        lambda share, *_: run.announce(last, "splitting", before, share=share),
     )
     asked = [direction for layer in network.phased_layers for direction in ledger.open(layer)]
     known = ledger.bounds(len(network.layers), certified=True)
-    found = split_inputs(
-        network, known, asked, ledger.witnesses, run.settings.splitting_budget, run.deadline, record
-    )
-    ledger.witnesses = found.witnesses
+    budget, seed = run.settings.splitting_budget, run.settings.seed
+    limits = budget, run.deadline, record, seed
+    found, ledger.witnesses = split_inputs(network, known, asked, ledger.witnesses, *limits)
     ledger.tighten_layers(found.lower, found.upper, "splitting", ARITHMETIC)
     run.credit("splitting", before)
 

@@ -118,15 +118,17 @@ class SplitJob(Job):
 
         def answer(direction: Direction, deadline: Deadline) -> Finding:
             nothing = Witnesses.none(network)
-            found = split_inputs(network, bounds, [direction], nothing, self.budget, deadline)
+            found, shown = split_inputs(
+                network, bounds, [direction], nothing, self.budget, deadline
+            )
             layer, unit, sign = direction
-            row = (found.witnesses.below if sign < 0 else found.witnesses.above)[layer][unit]
+            row = (shown.below if sign < 0 else shown.above)[layer][unit]
             bound = -found.lower[layer] if sign < 0 else found.upper[layer]
             return Finding(
                 direction,
                 self.stage,
                 bound=float(bound[unit]),
-                witness=found.witnesses.inputs[row] if row >= 0 else None,
+                witness=shown.inputs[row] if row >= 0 else None,
                 effort=self.budget,
                 seconds=deadline.elapsed,
             )

@@ -1,7 +1,9 @@
 """Input splitting: halve the box until bounds decide every piece of it.
 
-For networks with few inputs this settles many directions at once, and every bound it proves is
-certified: the largest of the bounds of pieces that cover the box.
+For boxes in which few inputs vary this settles many goals at once, and every bound it proves is
+certified: the largest of the bounds of pieces that cover the box. The input to halve is the one
+along which the rows of open goals vary most, averaged over some points of the piece: units that
+are off at one point of it are on at another.
 
 References
 ----------
@@ -11,33 +13,142 @@ using Symbolic Intervals, USENIX Security 2018, section 4 (iterative interval re
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from leo_opt.bounds import Bounds
+from leo_opt.bounds import Bounds, crown
 from leo_opt.bounds.pieces import bound_pieces, boxes_at_once
 from leo_opt.deadline import Deadline
 from leo_opt.decisions.findings import Direction
 from leo_opt.decisions.splitting_state import (
     ANY_BUDGET,
     NO_RECORD,
+    Pace,
     Record,
     Rhythm,
     SplitState,
 )
-from leo_opt.domain import Boxes
+from leo_opt.domain import Box, Boxes
 from leo_opt.enclosure import evaluate
+from leo_opt.lazily import lazy
 from leo_opt.network import FloatArray, Network
-from leo_opt.witnesses import Witnesses, collect, directions
+from leo_opt.parallel import JobFailure, Workers
+from leo_opt.witnesses import IntArray, Witnesses, collect, directions
+
+BoolArray = NDArray[np.bool_]
 
 MOST_INPUTS = 12
-"""Inputs beyond which halving one of them at a time gains too little."""
-_STRIDE = 1000, 0.1
-"""Pieces after which the pace is measured: at least so many, and this share of the budget."""
-_PROBES = 3
+"""Inputs that can vary, beyond which halving one of them at a time gains too little."""
+_ROUND = 4
+"""Chunks of a round of a thorough run, which may be bounded at the same time. Others have one: the
+fewer pieces wait, the fewer are left to bound at the end."""
+_PROBES = 4
 """Random points of a piece whose gradients say where to halve it."""
+
+
+@dataclass(frozen=True, eq=False)
+class Goals:
+    """What input splitting is to decide: a goal is settled where one of its rows is never positive.
+
+    Parameters
+    ----------
+    network, known
+        Finite, certified bounds on the whole box of every layer that has rows; a last layer without
+        bounds is bounded by CROWN on each piece.
+    rows
+        Of each goal one or more directions, the goals one after the other.
+    owners : (rows,) array
+        The goal of each row, counted from 0.
+    thorough
+        Whether to go on as long as there is time, for a point that shows one goal to be positive.
+        Otherwise bounds of all units are wanted as well, a goal is given up where some point shows
+        that no bound can settle it, and all are where the budget would not do.
+    """
+
+    network: Network
+    known: Bounds
+    rows: tuple[Direction, ...]
+    owners: IntArray
+    thorough: bool = False
+
+    @classmethod
+    def of_directions(cls, network: Network, known: Bounds, asked: Sequence[Direction]) -> Goals:
+        """Each direction alone."""
+        return cls(network, known, tuple(asked), np.arange(len(asked)))
+
+    @lazy
+    def places(self) -> tuple[IntArray, IntArray, IntArray]:
+        """Layer, unit and sign of each row."""
+        layers, units, signs = np.array(self.rows, dtype=np.int64).reshape(-1, 3).T
+        return layers, units, signs
+
+    def holding(self, rows: Iterable[Direction]) -> BoolArray:
+        """Which goals have one of some rows, (goals,)."""
+        some = set(rows)
+        found = np.array([row in some for row in self.rows], dtype=bool)
+        return np.bincount(self.owners[found], minlength=self.count) > 0
+
+    @property
+    def count(self) -> int:
+        """Number of goals."""
+        return int(self.owners[-1]) + 1 if self.owners.size else 0
+
+    def at_rows(self, below: Sequence[FloatArray], above: Sequence[FloatArray]) -> FloatArray:
+        """Of arrays (N, n_out), one a layer for each sign, the entries of the rows, (N, rows)."""
+        layers, units, signs = self.places
+        found = np.empty((len(above[0]), len(self.rows)))
+        for layer in np.unique(layers):
+            mine = layers == layer
+            high, low = above[layer][:, units[mine]], below[layer][:, units[mine]]
+            found[:, mine] = np.where(signs[mine] > 0, high, low)
+        return found
+
+    def least(self, values: FloatArray) -> FloatArray:
+        """Least value of the rows of each goal, (N, goals)."""
+        starts = np.flatnonzero(np.diff(self.owners, prepend=-1))
+        smallest: FloatArray = np.minimum.reduceat(values, starts, axis=1)
+        return smallest
+
+    def reach(self, points: FloatArray) -> BoolArray:
+        """At which points (N, n_in) no row of a goal is below zero but for rounding, (N, goals).
+
+        What holds such a point has no bound that settles the goal: bounds round no less.
+        """
+        values = evaluate(self.network, points)
+        highest = [(radius - pre, pre + radius) for pre, radius in values]
+        below, above = zip(*highest, strict=True)
+        return self.least(self.at_rows(below, above)) >= 0.0
+
+    @lazy
+    def ends(self) -> FloatArray:
+        """Lower and upper ends of all known intervals in a row."""
+        return np.concatenate([*self.known.lower, *self.known.upper])
+
+    def bound(
+        self, boxes: Boxes, deadline: Deadline, ends: FloatArray | None = None
+    ) -> tuple[list[FloatArray], list[FloatArray]]:
+        """Certified bounds of every layer on each of N boxes, one (N, n_out) array a layer.
+
+        Parameters
+        ----------
+        ends : (N, ...) array or None
+            Tighter ones than `self.ends`, one row a box.
+        """
+        rows = np.broadcast_to(self.ends, (len(boxes), self.ends.size)) if ends is None else ends
+        sizes = [side.size for side in (*self.known.lower, *self.known.upper)]
+        known = np.split(rows, np.cumsum(sizes)[:-1], axis=1)
+        half = len(self.known.lower)
+        lower, upper = bound_pieces(self.network, boxes, known[:half], known[half:], deadline)
+        for layer in range(len(lower), len(self.network.layers)):
+            low, high = crown.bound_layer(
+                self.network, boxes, layer, lower, upper, ("adaptive",), deadline
+            )
+            lower.append(low)
+            upper.append(high)
+        return lower, upper
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,37 +158,75 @@ class Splitting:
     Parameters
     ----------
     lower, upper : one (n_out,) array a layer
-        Proved bounds of the pre-activations on the whole box.
-    witnesses
-        Those known before, and more.
+        Proved bounds of the pre-activations on the whole box; a thorough one has none.
+    settled : (goals,) array
+        Which goals are nowhere positive.
     pieces
         Boxes that were bounded, those of the run that it goes on from among them.
     """
 
     lower: tuple[FloatArray, ...]
     upper: tuple[FloatArray, ...]
-    witnesses: Witnesses
+    settled: BoolArray
     pieces: int
 
 
+Look = Callable[[FloatArray], BoolArray | None]
+"""Tries points (N, n_in) as witnesses: which goals need no further work, (goals,), or None where
+none does."""
+
+
+def few_inputs(domain: Box) -> bool:
+    """Whether so few inputs vary that splitting pays."""
+    return int((domain.lower < domain.upper).sum()) <= MOST_INPUTS
+
+
 @dataclass(frozen=True, eq=False)
-class _Stack:
-    """Boxes that wait, and the share of the whole that each stands for."""
+class _Pieces:
+    """Boxes with what is known of each.
+
+    Parameters
+    ----------
+    shares : (N,) array
+        Of the whole box.
+    open : (N, goals) array
+        Which goals it may leave open.
+    ends : (N, ...) array
+        Of a thorough run `Goals.ends`, tightened on the box it is a half of: fewer units cross
+        zero there. Others keep none, as a run that goes on from a record has none.
+    """
 
     boxes: Boxes
     shares: FloatArray
+    open: BoolArray
+    ends: FloatArray
 
-    def pop(self, count: int) -> tuple[_Stack, _Stack]:
-        """The last ones, and the rest."""
-        last, rest = slice(-count, None), slice(-count)
-        return _Stack(self.boxes[last], self.shares[last]), _Stack(
-            self.boxes[rest], self.shares[rest]
+    @classmethod
+    def at(cls, start: SplitState, goals: Goals) -> _Pieces:
+        """Those that wait, each of which may leave every goal open."""
+        count = len(start.boxes)
+        ends = np.tile(goals.ends if goals.thorough else goals.ends[:0], (count, 1))
+        return cls(start.boxes, start.shares, np.ones((count, goals.count), dtype=bool), ends)
+
+    def __len__(self) -> int:
+        return len(self.boxes)
+
+    def __getitem__(self, rows: slice | BoolArray) -> _Pieces:
+        return _Pieces(self.boxes[rows], self.shares[rows], self.open[rows], self.ends[rows])
+
+    def join(self, other: _Pieces) -> _Pieces:
+        """These, then the others."""
+        return _Pieces(
+            self.boxes.join(other.boxes),
+            np.concatenate([self.shares, other.shares]),
+            np.vstack([self.open, other.open]),
+            np.vstack([self.ends, other.ends]),
         )
 
-    def push(self, boxes: Boxes, shares: FloatArray, along: NDArray[np.int64]) -> _Stack:
-        """With the halves of boxes on top."""
-        halves = np.concatenate([0.5 * shares, 0.5 * shares])
-        return _Stack(self.boxes.join(boxes.halve(along)), np.concatenate([self.shares, halves]))
+    def halve(self, along: IntArray) -> _Pieces:
+        """Both halves of each."""
+        halves = replace(self, shares=0.5 * self.shares)
+        return replace(halves.join(halves), boxes=self.boxes.halve(along))
 
 
 class _Cover:
@@ -86,236 +235,235 @@ class _Cover:
     def __init__(self, start: SplitState) -> None:
         self.lower, self.upper = list(start.lower), list(start.upper)
 
-    def include(self, lower: list[FloatArray], upper: list[FloatArray]) -> None:
+    def include(self, lower: Sequence[FloatArray], upper: Sequence[FloatArray]) -> None:
         """Widen by the bounds of some pieces, one (N, n_out) array a layer."""
         for layer, (low, high) in enumerate(zip(lower, upper, strict=True)):
             self.lower[layer] = np.minimum(self.lower[layer], low.min(axis=0, initial=np.inf))
             self.upper[layer] = np.maximum(self.upper[layer], high.max(axis=0, initial=-np.inf))
 
 
-class _Pace:
-    """Tells when the pieces bounded last say that the budget will not do."""
+@dataclass(frozen=True, eq=False)
+class _Chunk:
+    """Pieces to bound and halve, which goals are wanted, and what seeds the probes."""
 
-    def __init__(self, budget: int, start: SplitState) -> None:
-        self._budget = budget
-        self._stride = max(_STRIDE[0], int(_STRIDE[1] * budget))
-        self._bounded, self._done, self._measured_at, self._done_then = start.pace
-
-    def advance(self, pieces: int, share: float) -> None:
-        """Count pieces bounded, and the share of the whole that needs no more of them."""
-        self._bounded += pieces
-        self._done += share
-
-    @property
-    def state(self) -> tuple[int, float, int, float]:
-        """Pieces and share so far, and those at the last measurement."""
-        return self._bounded, self._done, self._measured_at, self._done_then
-
-    @property
-    def share(self) -> float:
-        """Of the whole that is done."""
-        return self._done
-
-    @property
-    def bounded(self) -> int:
-        """Pieces so far."""
-        return self._bounded
-
-    @property
-    def suffices(self) -> bool:
-        """Whether the end may be reached within the budget."""
-        stride = self._bounded - self._measured_at
-        if stride >= self._stride:
-            gained = self._done - self._done_then
-            self._measured_at, self._done_then = self._bounded, self._done
-            if stride * (1.0 - self._done) > gained * (self._budget - self._bounded):
-                return False
-        return self._bounded < self._budget
+    goals: Goals
+    pieces: _Pieces
+    wanted: BoolArray
+    seed: tuple[int, ...]
+    ends_at: float | None
 
 
-class _Work:
-    """Input splitting under way: what is done, what waits, and what was seen."""
+@dataclass(frozen=True, eq=False)
+class _Halved:
+    """What became of a chunk.
 
-    def __init__(
-        self,
-        network: Network,
-        known: Bounds,
-        asked: list[Direction],
-        witnesses: Witnesses,
-        pace: _Pace,
-        start: SplitState,
-    ) -> None:
-        self.network, self.known, self.asked, self.pace = network, known, asked, pace
-        self.witnesses = witnesses
-        if len(start.points):
-            self.witnesses = collect(network, known.domain, start.points, witnesses)
-        self.cover = _Cover(start)
-        self.stack = _Stack(start.boxes, start.shares)
-        tied = set(start.tied)
-        self._hopeful = np.array([direction not in tied for direction in asked], dtype=bool)
+    Parameters
+    ----------
+    points : (N, n_in) array
+        Inputs that may be witnesses.
+    tied : (goals,) array
+        Which goals some point reaches, if only by rounding.
+    stuck : (goals,) array
+        Which goals are open on a piece that is of no use to halve: one that has no halves, or with
+        a point that ties.
+    share, lower, upper
+        Of the pieces that are done: their share of the whole, and the largest bounds.
+    pieces
+        Halves of the others.
+    """
 
-    def halve(self, count: int, deadline: Deadline) -> None:
-        """Bound the last pieces that wait, and let halves of those that are not done wait."""
-        pieces, stack = self.stack.pop(count)
-        lower, upper = _bound(self.network, pieces.boxes, self.known, deadline)
-        self.witnesses, tied = _look(
-            self.network, self.known, self.asked, pieces.boxes.centres, self.witnesses
-        )
-        self._hopeful &= ~tied
-        alive = _alive(self.asked, self.witnesses, lower, upper) & self._hopeful
+    points: FloatArray
+    tied: BoolArray
+    stuck: BoolArray
+    share: float
+    lower: list[FloatArray]
+    upper: list[FloatArray]
+    pieces: _Pieces
+
+
+def _halve(chunk: _Chunk) -> _Halved:
+    """Bound the pieces of a chunk and halve those that are not done."""
+    goals, pieces = chunk.goals, chunk.pieces
+    deadline = Deadline.until(chunk.ends_at, None)
+    # Where sums overflow nothing is proved.
+    with np.errstate(over="ignore", invalid="ignore"):
+        centres = pieces.boxes.centres
+        reached = goals.reach(centres)
+        known = pieces.ends if goals.thorough else None
+        lower, upper = goals.bound(pieces.boxes, deadline, known)
+        values = goals.at_rows([-low for low in lower], upper)
+        # What is not a number is no bound below zero.
+        left = ~(goals.least(values) <= 0.0) & chunk.wanted
         # Between neighbouring floats there is nothing left to halve.
         wide = np.nextafter(pieces.boxes.lower, np.inf) < pieces.boxes.upper
-        going = np.asarray(alive.any(axis=1) & wide.any(axis=1))
-        self.pace.advance(len(pieces.boxes), float(pieces.shares[~going].sum()))
-        self.cover.include([low[~going] for low in lower], [high[~going] for high in upper])
-        boxes = pieces.boxes[going]
-        # The same probes whether a run has gone on from here or has come here by itself.
-        probes = np.random.default_rng(self.pace.bounded)
-        along = _choose(
-            self.network, boxes, wide[going], self.asked, alive[going], probes, deadline
-        )
-        self.stack = stack.push(boxes, pieces.shares[going], along)
+        useless = left & (reached | ~wide.any(axis=1, keepdims=True))
+        going = np.asarray((left & ~useless).any(axis=1))
+        more = replace(pieces, open=left & ~useless)
+        if goals.thorough:
+            hidden = len(goals.known.lower)
+            more = replace(more, ends=np.hstack([*lower[:hidden], *upper[:hidden]]))
+        more = more[going]
+        generator = np.random.default_rng(chunk.seed)
+        along = _choose(goals, more, values[going], wide[going], generator, deadline)
+    return _Halved(
+        points=centres[(reached & chunk.wanted).any(axis=1)],
+        tied=np.asarray(reached.any(axis=0)),
+        stuck=np.asarray(useless.any(axis=0)),
+        share=float(pieces.shares[~going].sum()),
+        lower=[low[~going].min(axis=0, keepdims=True, initial=np.inf) for low in lower],
+        upper=[high[~going].max(axis=0, keepdims=True, initial=-np.inf) for high in upper],
+        pieces=more.halve(along),
+    )
 
-    def state(self, reached: int = 0) -> SplitState:
-        """Where it stands, as a value."""
-        hopes = zip(self.asked, self._hopeful, strict=True)
-        waiting = slice(0, 0 if reached else None)
+
+def _choose(
+    goals: Goals,
+    pieces: _Pieces,
+    values: FloatArray,
+    wide: BoolArray,
+    generator: np.random.Generator,
+    deadline: Deadline,
+) -> IntArray:
+    """For each piece the input along which the most promising rows of its open goals vary most."""
+    layers, units, signs = goals.places
+    alive, least = pieces.open, goals.least(values)
+    if goals.thorough:
+        # One witness is enough, and one goal that is left: the one farthest from settled.
+        hardest = np.where(alive, least, -np.inf).argmax(axis=1)
+        alive = hardest[:, None] == np.arange(goals.count)
+    # A row is settled first where its bound is the least of its goal.
+    chosen = alive[:, goals.owners] & (values <= least[:, goals.owners])
+    width = pieces.boxes.upper - pieces.boxes.lower
+    influence = np.zeros_like(width)
+    for _ in range(_PROBES):
+        points = pieces.boxes.lower + width * generator.random(width.shape)
+        for layer in np.unique(layers):
+            if deadline.passed:
+                break
+            rows, columns = np.nonzero(chosen & (layers == layer))
+            ones = signs[columns].astype(np.float64)
+            gradients = directions(goals.network, points[rows], int(layer), units[columns], ones)
+            np.add.at(influence, rows, np.abs(gradients))
+    # Where no gradient shows anything the widest input is halved.
+    share = width / np.maximum(width.max(axis=1, keepdims=True, initial=0.0), 1e-300)
+    effect = influence * width
+    effect += share * (1e-6 * effect.max(axis=1, keepdims=True, initial=0.0) + 1e-12)
+    return np.asarray(np.where(wide, effect, -1.0).argmax(axis=1), dtype=np.int64)
+
+
+def split(
+    goals: Goals,
+    look: Look,
+    budget: int,
+    deadline: Deadline,
+    workers: Workers | None = None,
+    record: Record = NO_RECORD,
+    seed: int = 0,
+) -> Splitting:
+    """Halve a box until no goal is open on any piece, a limit strikes, or `look` has seen enough.
+
+    Parameters
+    ----------
+    budget
+        Most pieces to bound.
+    workers
+        They bound the chunks of a round, which is the same however many they are; by default none.
+    record
+        The way from and to a record of the run.
+    """
+    domain, start = goals.known.domain, record.start
+    if start is None or not start.answers(goals.rows, budget):
+        start = SplitState.begin(goals.network, domain, goals.rows)
+    pace, rhythm, cover = Pace(budget, start, goals.thorough), Rhythm(), _Cover(start)
+    waiting = _Pieces.at(start, goals)
+    tied = goals.holding(start.tied)
+    stuck, lost = np.zeros(goals.count, dtype=bool), False
+    shown = look(start.points)
+
+    def state(reached: int = 0) -> SplitState:
+        boxes = waiting[slice(0, 0 if reached else None)]
+        gone = tuple(row for row, k in zip(goals.rows, goals.owners, strict=True) if tied[k])
+        ends = tuple(cover.lower), tuple(cover.upper)
+        nothing = np.empty((0, goals.network.input_size))
         return SplitState(
-            asked=tuple(self.asked),
-            tied=tuple(direction for direction, hopeful in hopes if not hopeful),
-            lower=tuple(self.cover.lower),
-            upper=tuple(self.cover.upper),
-            boxes=self.stack.boxes[waiting],
-            shares=self.stack.shares[waiting],
-            points=self.witnesses.inputs,
-            pace=self.pace.state,
-            reached=reached,
+            goals.rows, gone, *ends, boxes.boxes, boxes.shares, nothing, pace.state, reached
         )
+
+    record.report(pace.share, pace.bounded, len(waiting))
+    size = boxes_at_once(goals.network)
+    most = _ROUND * size if goals.thorough else size
+    while len(waiting) and shown is not None and pace.suffices and not (lost or deadline.passed):
+        taken, waiting = waiting[slice(-most, None)], waiting[slice(-most)]
+        wanted = ~shown & (goals.thorough | ~tied)
+        chunks = [
+            _Chunk(goals, taken[slice(k, k + size)], wanted, (seed, pace.bounded + k), deadline.at)
+            for k in range(0, len(taken), size)
+        ]
+        outcomes: Iterable[_Halved | JobFailure] = map(_halve, chunks)
+        if workers is not None:
+            outcomes = workers.in_order(_halve, chunks)
+        for chunk, halved in zip(chunks, outcomes, strict=False):
+            if isinstance(halved, JobFailure):
+                waiting, lost = waiting.join(chunk.pieces), True
+                continue
+            tied, stuck = tied | halved.tied, stuck | halved.stuck
+            pace.advance(len(chunk.pieces), halved.share)
+            cover.include(halved.lower, halved.upper)
+            waiting = waiting.join(halved.pieces)
+            shown = look(halved.points) if len(halved.points) else shown
+            if shown is None:
+                break
+        record.report(pace.share, pace.bounded, len(waiting))
+        if rhythm.is_due:
+            record.keep(state())
+    settled = ~(stuck | waiting.open.any(axis=0)) if shown is not None else stuck & False
+    if not goals.thorough:
+        if len(waiting):
+            record.keep(state())
+        for first in range(0, len(waiting), size):
+            if deadline.passed:
+                # What holds on the whole box holds on the pieces that are left.
+                known = goals.known
+                cover.include([low[None] for low in known.lower], [up[None] for up in known.upper])
+                break
+            cover.include(*goals.bound(waiting.boxes[slice(first, first + size)], deadline))
+        if not deadline.passed and not start.reached:
+            record.keep(state(reached=budget if len(waiting) else ANY_BUDGET))
+    return Splitting(tuple(cover.lower), tuple(cover.upper), settled, pace.bounded)
 
 
 def split_inputs(
     network: Network,
     known: Bounds,
-    asked: list[Direction],
+    asked: Sequence[Direction],
     witnesses: Witnesses,
     budget: int,
     deadline: Deadline,
     record: Record = NO_RECORD,
-) -> Splitting:
-    """Halve the domain of some bounds until no direction asked is open, or the budget is spent.
+    seed: int = 0,
+) -> tuple[Splitting, Witnesses]:
+    """Bounds of all units, and witnesses, from splitting until no direction asked is open.
 
     It also ends where the budget would not do at the pace of the last pieces.
 
     Parameters
     ----------
     known
-        Finite bounds of all layers on the domain.
-    budget
-        Most pieces to bound.
-    record
-        The way from and to a record of the run, for which `known` must be certified.
+        Finite bounds of all layers on the domain; certified where there is a record.
     """
-    start = record.start
-    if start is None or not start.answers(asked, budget):
-        start = SplitState.begin(network, known.domain, asked)
-    pace, rhythm = _Pace(budget, start), Rhythm()
-    work = _Work(network, known, asked, witnesses, pace, start)
-    keep = record.keep or (lambda state: None)
-    report = record.report or (lambda share: None)
-    chunk = boxes_at_once(network)
-    report(pace.share)
-    while len(work.stack.boxes) and pace.suffices and not deadline.passed:
-        work.halve(chunk, deadline)
-        report(pace.share)
-        if rhythm.is_due:
-            keep(work.state())
-    left = work.stack.boxes
-    if len(left):
-        keep(work.state())
-    for first in range(0, len(left), chunk):
-        if deadline.passed:
-            # What holds on the whole box holds on the pieces that are left.
-            work.cover.include([low[None] for low in known.lower], [up[None] for up in known.upper])
-            break
-        work.cover.include(*_bound(network, left[first : first + chunk], known, deadline))
-    if not deadline.passed and not start.reached:
-        keep(work.state(reached=budget if len(left) else ANY_BUDGET))
-    return Splitting(tuple(work.cover.lower), tuple(work.cover.upper), work.witnesses, pace.bounded)
+    goals = Goals.of_directions(network, known, asked)
 
+    def look(points: FloatArray) -> BoolArray:
+        nonlocal witnesses
+        witnesses = collect(network, known.domain, points, witnesses)
+        rows = [
+            (witnesses.below if sign < 0 else witnesses.above)[layer][unit]
+            for layer, unit, sign in asked
+        ]
+        return np.array(rows, dtype=np.int64) >= 0
 
-def _bound(
-    network: Network, pieces: Boxes, known: Bounds, deadline: Deadline
-) -> tuple[list[FloatArray], list[FloatArray]]:
-    """Certified bounds of every layer on each piece, one (N, n_out) array a layer."""
-    lower, upper = (
-        [np.broadcast_to(side, (len(pieces), side.size)) for side in sides]
-        for sides in (known.lower, known.upper)
-    )
-    return bound_pieces(network, pieces, lower, upper, deadline)
+    def keep(state: SplitState) -> None:
+        record.keep(replace(state, points=witnesses.inputs))
 
-
-def _look(
-    network: Network,
-    known: Bounds,
-    asked: list[Direction],
-    points: FloatArray,
-    witnesses: Witnesses,
-) -> tuple[Witnesses, NDArray[np.bool_]]:
-    """Witnesses among some points (N, n_in), and which directions reach zero but for rounding.
-
-    No bound of a piece with such a point can prove a sign, however small the piece is.
-    """
-    values = evaluate(network, points)
-    showing, tied = np.zeros(len(points), dtype=bool), np.zeros(len(asked), dtype=bool)
-    for column, (layer, unit, sign) in enumerate(asked):
-        value, radius = sign * values[layer][0][:, unit], values[layer][1][:, unit]
-        showing |= value > radius
-        tied[column] = (np.abs(value) <= radius).any()
-    if showing.any():
-        witnesses = collect(network, known.domain, points[showing], witnesses)
-    return witnesses, tied
-
-
-def _alive(
-    asked: list[Direction],
-    witnesses: Witnesses,
-    lower: list[FloatArray],
-    upper: list[FloatArray],
-) -> NDArray[np.bool_]:
-    """Which pieces leave which directions open, (N, directions)."""
-    alive = np.zeros((len(lower[0]), len(asked)), dtype=bool)
-    for column, (layer, unit, sign) in enumerate(asked):
-        shown = witnesses.below if sign < 0 else witnesses.above
-        if shown[layer][unit] < 0:
-            alive[:, column] = -lower[layer][:, unit] > 0 if sign < 0 else upper[layer][:, unit] > 0
-    return alive
-
-
-def _choose(
-    network: Network,
-    pieces: Boxes,
-    wide: NDArray[np.bool_],
-    asked: list[Direction],
-    alive: NDArray[np.bool_],
-    generator: np.random.Generator,
-    deadline: Deadline,
-) -> NDArray[np.int64]:
-    """For each piece the input along which the open pre-activations vary most."""
-    width = pieces.upper - pieces.lower
-    influence = np.zeros_like(width)
-    layers = np.array([direction.layer for direction in asked])
-    units = np.array([direction.unit for direction in asked])
-    for _ in range(_PROBES):
-        points = pieces.lower + width * generator.random(width.shape)
-        for layer in np.unique(layers):
-            if deadline.passed:
-                break
-            rows, columns = np.nonzero(alive & (layers == layer))
-            signs = np.ones(rows.size)
-            gradients = directions(network, points[rows], int(layer), units[columns], signs)
-            np.add.at(influence, rows, np.abs(gradients))
-    # Where no gradient shows anything the widest input is halved.
-    share = width / np.maximum(width.max(axis=1, keepdims=True), 1e-300)
-    effect = influence * width
-    effect += share * (1e-6 * effect.max(axis=1, keepdims=True) + 1e-12)
-    return np.asarray(np.where(wide, effect, -1.0).argmax(axis=1), dtype=np.int64)
+    found = split(goals, look, budget, deadline, None, replace(record, keep=keep), seed)
+    return found, witnesses

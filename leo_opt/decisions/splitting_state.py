@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,8 @@ ANY_BUDGET = sys.maxsize
 
 _AFTER, _SHARE = 1.0, 0.05
 """Seconds of work, and share of the work before, that a kill may cost."""
+_STRIDE = 1000, 0.1
+"""Pieces after which the pace is measured: at least so many, and this share of the budget."""
 _NOISE = 1e-6
 """Of a sum of shares, which are powers of two."""
 
@@ -74,7 +76,7 @@ class SplitState:
     reached: int = 0
 
     @classmethod
-    def begin(cls, network: Network, domain: Box, asked: list[Direction]) -> SplitState:
+    def begin(cls, network: Network, domain: Box, asked: Sequence[Direction]) -> SplitState:
         """The whole box, which waits."""
         return cls(
             asked=tuple(asked),
@@ -86,7 +88,7 @@ class SplitState:
             points=np.empty((0, network.input_size)),
         )
 
-    def answers(self, asked: list[Direction], budget: int) -> bool:
+    def answers(self, asked: Sequence[Direction], budget: int) -> bool:
         """Whether a run that asks this may go on from here, or is done."""
         return set(asked) <= set(self.asked) and (not self.reached or budget <= self.reached)
 
@@ -155,6 +157,46 @@ class SplitState:
             raise ValueError("no piece waits and none is done")
 
 
+class Pace:
+    """Tells when the pieces bounded last say that the budget will not do."""
+
+    def __init__(self, budget: int, start: SplitState, patient: bool = False) -> None:
+        self._budget, self._patient = budget, patient
+        self._stride = max(_STRIDE[0], int(_STRIDE[1] * budget))
+        self._bounded, self._done, self._measured_at, self._done_then = start.pace
+
+    def advance(self, pieces: int, share: float) -> None:
+        """Count pieces bounded, and the share of the whole that needs no more of them."""
+        self._bounded += pieces
+        self._done += share
+
+    @property
+    def state(self) -> tuple[int, float, int, float]:
+        """Pieces and share so far, and those at the last measurement."""
+        return self._bounded, self._done, self._measured_at, self._done_then
+
+    @property
+    def share(self) -> float:
+        """Of the whole that is done."""
+        return self._done
+
+    @property
+    def bounded(self) -> int:
+        """Pieces so far."""
+        return self._bounded
+
+    @property
+    def suffices(self) -> bool:
+        """Whether the end may be reached within the budget."""
+        stride = self._bounded - self._measured_at
+        if stride >= self._stride and not self._patient:
+            gained = self._done - self._done_then
+            self._measured_at, self._done_then = self._bounded, self._done
+            if stride * (1.0 - self._done) > gained * (self._budget - self._bounded):
+                return False
+        return self._bounded < self._budget
+
+
 @dataclass(frozen=True)
 class Record:
     """Where input splitting begins, and whom it tells how far it is.
@@ -166,12 +208,13 @@ class Record:
     keep
         Called now and then with where it stands, and at the end.
     report
-        Called at the start and after every few pieces with the share of the box that is done.
+        Called at the start and after every round with the share of the box that is done, and the
+        numbers of boxes bounded and waiting.
     """
 
     start: SplitState | None = None
-    keep: Callable[[SplitState], None] | None = None
-    report: Callable[[float], None] | None = None
+    keep: Callable[[SplitState], None] = lambda state: None
+    report: Callable[[float, int, int], None] = lambda share, bounded, waiting: None
 
 
 NO_RECORD = Record()

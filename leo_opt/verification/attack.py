@@ -5,10 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from leo_opt.deadline import Deadline
-from leo_opt.enclosure import evaluate
 from leo_opt.network import FloatArray
 from leo_opt.properties import RationalBox, Rationals
 from leo_opt.verification.confirmation import confirm
@@ -75,19 +73,6 @@ def check(
                 if witness is not None:
                     return witness
     return None
-
-
-def ties(question: Question, points: FloatArray) -> NDArray[np.bool_]:
-    """At which points (N, n_in) no slack of a conjunct is above zero but for rounding, (N, C).
-
-    What holds such a point has no bound that refutes the conjunct: bounds round no less.
-    """
-    value, radius = evaluate(question.slack_network, points)[-1]
-    surely = value - radius
-    owners = range(len(question.conjuncts))
-    return np.stack(
-        [~(surely[:, question.owners == owner] > 0.0).any(axis=1) for owner in owners], axis=1
-    )
 
 
 def confirmed(

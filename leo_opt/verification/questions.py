@@ -18,6 +18,8 @@ from leo_opt.arguments import read_whole
 from leo_opt.arithmetic import float_above
 from leo_opt.bounds import Bounds, Interval, Propagation, post_interval
 from leo_opt.deadline import NO_LIMIT, Deadline
+from leo_opt.decisions.findings import Direction
+from leo_opt.decisions.splitting import Goals
 from leo_opt.domain import Box, BoxLike, read_box
 from leo_opt.errors import FileFormatError, InvalidInputError, MismatchError
 from leo_opt.formats.vnnlib import read_property
@@ -115,6 +117,13 @@ class Question:
         sizes = [c.rows + c.mixtures[1].size for c in self.conjuncts]
         return np.repeat(np.arange(len(sizes)), sizes)
 
+    @lazy
+    def goals(self) -> Goals:
+        """Conjuncts as goals of input splitting: one is settled where a slack is never negative."""
+        layer, owners = len(self.network.layers), self.mixed_owners
+        rows = tuple(Direction(layer, unit, -1) for unit in range(owners.size))
+        return Goals(self.mixed_network, self.bounds, rows, owners, thorough=True)
+
     def slack_bounds(self, mixed: bool = False, deadline: Deadline = NO_LIMIT) -> Interval:
         """Certified intervals of the outputs of the slack network, or of the mixed one."""
         steps = Propagation(self.mixed_network if mixed else self.slack_network, self.domain)
@@ -130,15 +139,6 @@ class Question:
     def on(self, bounds: Bounds) -> Question:
         """The same question, with tighter intervals."""
         return Question(self.network, self.domain, bounds, self.conjuncts)
-
-    def best(self, mixed: FloatArray) -> FloatArray:
-        """Largest value of each conjunct, (N, conjuncts), from outputs (N, m) of the mixed network.
-
-        Every conjunct must have a row.
-        """
-        starts = np.flatnonzero(np.diff(self.mixed_owners, prepend=-1))
-        largest: FloatArray = np.maximum.reduceat(mixed, starts, axis=1)
-        return largest
 
 
 def load_property(path: AnyPath) -> Property:

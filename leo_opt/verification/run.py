@@ -6,20 +6,22 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+import numpy as np
+
 from leo_opt.arguments import name_of
 from leo_opt.arithmetic import is_float
 from leo_opt.deadline import NO_LIMIT, Deadline
 from leo_opt.decisions.findings import Finding
-from leo_opt.network import Network
+from leo_opt.decisions.splitting import BoolArray, few_inputs, split
+from leo_opt.decisions.splitting_state import Record
+from leo_opt.network import FloatArray, Network
 from leo_opt.parallel import JobFailure, Workers
 from leo_opt.properties import Property, nearest
 from leo_opt.stability import ARITHMETIC, Premise
 from leo_opt.verification.attack import Witness, attack, check, confirmed
 from leo_opt.verification.making import make_questions
-from leo_opt.verification.order import run_in_order
 from leo_opt.verification.questions import Question
 from leo_opt.verification.settings import Progress, Settings
-from leo_opt.verification.splitting import is_low_dimensional, split
 from leo_opt.verification.stages import (
     MilpCase,
     SearchCase,
@@ -235,24 +237,31 @@ def _attack(run: Run, question: Question) -> Question:
 
 def _split(run: Run, question: Question) -> Question:
     """Input splitting, where few inputs vary."""
-    if not is_low_dimensional(question) or not question.bounds.finite:
+    if not few_inputs(question.domain) or not question.bounds.finite:
         return question
-    before = run._pieces
+    before, deadline = run._pieces, run.share(_SPLITTING_SHARE)
+
+    def look(points: FloatArray) -> BoolArray | None:
+        run.witness = check(question, points, deadline) if len(points) else None
+        return np.zeros(len(question.conjuncts), dtype=bool) if run.witness is None else None
+
+    def report(share: float, bounded: int, waiting: int) -> None:  # noqa: ARG001
+        run.announce("splitting", f"{before + bounded} pieces, {waiting} waiting")
+
     found = split(
-        question,
-        run.share(_SPLITTING_SHARE),
+        question.goals,
+        look,
         run.settings.piece_limit,
-        run.settings.seed,
+        deadline,
         run.workers,
-        lambda done, waiting: run.announce(
-            "splitting", f"{before + done} pieces, {waiting} waiting"
-        ),
+        Record(report=report),
+        run.settings.seed,
     )
     run.add_pieces(found.pieces)
-    run.witness = found.witness
-    for case in found.refuted:
+    refuted = [c.case for c, gone in zip(question.conjuncts, found.settled, strict=True) if gone]
+    for case in refuted:
         run.refute(case, "splitting")
-    return question.without(found.refuted)
+    return question.without(refuted)
 
 
 def _search(run: Run, question: Question) -> Question:
@@ -325,7 +334,7 @@ def _ask_each(
     seconds = None if fair is None else max(fair, _LEAST_SECONDS)
     jobs = [make_job(target, position, seconds) for position in range(count)]
     settled = []
-    for position, outcome in enumerate(run_in_order(run.workers, ask, jobs)):
+    for position, outcome in enumerate(run.workers.in_order(ask, jobs)):
         finding = (
             Finding(jobs[position].direction, stage, anomaly=outcome.reason)
             if isinstance(outcome, JobFailure)

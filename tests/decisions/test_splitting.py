@@ -17,7 +17,7 @@ from leo_opt import Box, Layer, Network, Phase, classify, load, load_domain
 from leo_opt.bounds import propagate
 from leo_opt.deadline import Deadline
 from leo_opt.decisions.findings import Direction
-from leo_opt.decisions.splitting import split_inputs
+from leo_opt.decisions.splitting import Goals, split, split_inputs
 from leo_opt.domain import Boxes
 from leo_opt.witnesses import Witnesses
 
@@ -73,12 +73,12 @@ def test_each_direction_alone_is_bounded_truly_and_proved(seed: int) -> None:
             direction = Direction(layer, unit, sign)
             end = exact[layer][unit][1] if sign > 0 else -exact[layer][unit][0]
             for budget in (1, 5000):
-                found = split_inputs(
+                found, witnesses = split_inputs(
                     network, bounds, [direction], Witnesses.none(network), budget, Deadline(None)
                 )
                 proved = found.upper[layer][unit] if sign > 0 else -found.lower[layer][unit]
                 assert Fraction(float(proved)) >= end
-                shown = found.witnesses.above if sign > 0 else found.witnesses.below
+                shown = witnesses.above if sign > 0 else witnesses.below
                 assert shown[layer][unit] < 0 or end > 0
             reach = 1.0 + max(abs(float(x)) for x in exact[layer][unit])
             if end < -1e-3 * reach:
@@ -94,7 +94,38 @@ def test_splitting_gives_up_where_the_budget_will_not_do() -> None:
     layers = Layer(first, np.zeros(30), "relu"), Layer(second, -1.5 * sums.max(axis=0), "relu")
     network = Network(layers)
     known, asked = propagate(network, box), [Direction(1, 0, +1)]
-    found = split_inputs(network, known, asked, Witnesses.none(network), 50_000, Deadline(None))
+    nothing = Witnesses.none(network)
+    found, shown = split_inputs(network, known, asked, nothing, 50_000, Deadline(None))
     assert found.upper[1][0] > 0.0
-    assert found.witnesses.above[1][0] < 0
+    assert shown.above[1][0] < 0
     assert found.pieces < 15_000
+
+
+@pytest.mark.parametrize("seed", seeds(8, of=40))
+def test_a_goal_of_several_rows_is_settled_only_where_they_are_never_positive_at_once(
+    seed: int,
+) -> None:
+    generator = np.random.default_rng((13, seed))
+    network = random_network(generator)
+    box = random_box(generator, network.input_size).spread(network.input_size)
+    last = len(network.layers) - 1
+    units = generator.integers(network.layers[last].n_out, size=4)
+    rows = [Direction(last, int(unit), int(generator.choice((-1, 1)))) for unit in units]
+    owners = np.array([0, 0, 1, 1])
+    goals = Goals(network, propagate(network, box), tuple(rows), owners, thorough=True)
+    seen = np.zeros(2, dtype=bool)
+
+    def look(points: np.ndarray) -> np.ndarray:
+        return seen
+
+    pre = network.pre_activations(box.sample(2000, generator))[last]
+    values = np.stack([row.sign * pre[:, row.unit] for row in rows], axis=1)
+    positive = np.stack([(values[:, owners == k] > 0.0).all(axis=1).any() for k in range(2)])
+    known = goals.known
+    ends = {1: known.upper[last], -1: -known.lower[last]}
+    highest = np.array([ends[row.sign][row.unit] for row in rows])
+    for budget in (1, 2000):
+        found = split(goals, look, budget, Deadline(None))
+        assert not (found.settled & positive).any()
+        # A row that the bounds of the whole box hold below zero settles its goal.
+        assert found.settled[owners[highest <= 0.0]].all()

@@ -36,13 +36,16 @@ def test_every_state_leads_to_the_same_end(seed: int, monkeypatch: pytest.Monkey
         for sign in (-1, 1)
     ]
 
-    def split(**options: Any) -> Splitting:
+    def split(**options: Any) -> tuple[Splitting, Witnesses]:
         nothing, record = Witnesses.none(network), Record(**options)
         return split_inputs(network, bounds, asked, nothing, 40, Deadline(None), record)
 
     states: list[dict[str, Any]] = []
-    shares: list[float] = []
-    whole = split(keep=lambda state: states.append(state.to_json()), report=shares.append)
+    shares = Shares()
+    whole = split(
+        keep=lambda state: states.append(state.to_json()),
+        report=lambda share, *_: shares.append(share),
+    )
     assert shares == sorted(shares)
     assert all(0.0 <= share <= 1.0 for share in shares)
     # The last word comes with the end; a round before it has one state.
@@ -52,20 +55,31 @@ def test_every_state_leads_to_the_same_end(seed: int, monkeypatch: pytest.Monkey
         text = json.dumps(tree)
         state = SplitState.from_json(json.loads(text), network, box)
         assert json.dumps(state.to_json()) == text
-        more: list[float] = []
-        resumed = split(start=state, report=more.append)
+        more = Shares()
+        resumed = split(start=state, report=more)
         assert more[0] == state.pace[1]
         assert len(more) < len(shares)
         assert_same(network, resumed, whole)
 
 
-def assert_same(network: Network, left: Splitting, right: Splitting) -> None:
+class Shares(list[float]):
+    """The shares of the box that a run reports."""
+
+    def __call__(self, share: float, bounded: int, waiting: int) -> None:
+        assert bounded >= 0 <= waiting
+        self.append(share)
+
+
+def assert_same(
+    network: Network, mine: tuple[Splitting, Witnesses], other: tuple[Splitting, Witnesses]
+) -> None:
+    (left, left_shown), (right, right_shown) = mine, other
     for layer in range(len(network.layers)):
         np.testing.assert_array_equal(left.lower[layer], right.lower[layer])
         np.testing.assert_array_equal(left.upper[layer], right.upper[layer])
         for name in ("below", "above"):
-            mine, other = getattr(left.witnesses, name), getattr(right.witnesses, name)
-            np.testing.assert_array_equal(mine[layer] >= 0, other[layer] >= 0)
+            first, second = getattr(left_shown, name), getattr(right_shown, name)
+            np.testing.assert_array_equal(first[layer] >= 0, second[layer] >= 0)
     assert left.pieces == right.pieces
 
 

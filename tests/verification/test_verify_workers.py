@@ -14,9 +14,10 @@ from random_properties import make_property, random_rows
 
 from leo_opt import Box, Network, save
 from leo_opt.cli import main
+from leo_opt.decisions import splitting
 from leo_opt.errors import InvalidInputError
 from leo_opt.properties import Property
-from leo_opt.verification import Answer, Verdict, keep_class, splitting, verify
+from leo_opt.verification import Answer, Verdict, keep_class, verify
 from leo_opt.worker_processes import WorkerPool
 
 
