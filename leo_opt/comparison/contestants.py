@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
+import msgspec
 import numpy as np
 
-from leo_opt.comparison.keys import Keys
-from leo_opt.errors import InvalidInputError, SolverError
+from leo_opt.comparison.keys import Counted, Finite, Natural, Positive
 from leo_opt.formulations import Formulation
 from leo_opt.formulations import find as find_formulation
 from leo_opt.solvers import SolverOptions, StandardForm
 from leo_opt.solvers import find as find_solver
+from leo_opt.storage.codec import from_tree
 
 SEPARATION = ("rounds", "tree", "both", "none")
 """Where rows that a formulation leaves out are added: in rounds at the root before branch and
@@ -75,23 +75,7 @@ def _label(name: str, said: Sequence[str]) -> str:
     return f"{name}({', '.join(said)})" if said else name
 
 
-@contextmanager
-def _naming(keys: Keys, *errors: type[Exception]) -> Iterator[None]:
-    """Say in which table of the plan a value is that was refused with one of the errors."""
-    try:
-        yield
-    except errors as error:
-        raise InvalidInputError(f"{keys.where}: {error}") from error
-
-
-def _close(keys: Keys, options: Iterable[str]) -> None:
-    """Refuse what is neither an option nor has been read."""
-    for key in options:
-        keys.known(key)
-    keys.close()
-
-
-def read_formulation(keys: Keys) -> FormulationEntry:
+def read_formulation(tree: Mapping[str, Any]) -> FormulationEntry:
     """A formulation of a plan.
 
     Raises
@@ -99,107 +83,101 @@ def read_formulation(keys: Keys) -> FormulationEntry:
     InvalidInputError
         Naming the key that is wrong.
     """
-    name = keys.text("name")
-    with _naming(keys, InvalidInputError):
-        default = find_formulation(name)
-    separation, rounds = "none", _DEFAULT_ROUNDS
-    if default.separates:
-        separation = keys.text("separation", "rounds", SEPARATION)
-        rounds = keys.whole("rounds", _DEFAULT_ROUNDS, least=1)
-    known = {entry.name: getattr(default, entry.name) for entry in _fields(default)}
-    options = {key: _option(keys, key, value) for key, value in known.items() if key in keys}
-    _close(keys, known)
-    entry = FormulationEntry(name, tuple(sorted(options.items())), separation, rounds)
-    with _naming(keys, InvalidInputError, TypeError):
-        entry.make()
+    default = find_formulation(from_tree(tree, _Named).name)
+    table = from_tree(tree, _table_of(default))
+    given = {key: getattr(table, key) for key in _options(default)}
+    options = {key: value for key, value in given.items() if value is not msgspec.UNSET}
+    entry = FormulationEntry(
+        default.name,
+        tuple(sorted(options.items())),
+        getattr(table, "separation", "none"),
+        getattr(table, "rounds", _DEFAULT_ROUNDS),
+    )
+    entry.make()
     return entry
 
 
-def _fields(formulation: Formulation) -> tuple[Any, ...]:
-    return fields(formulation) if is_dataclass(formulation) else ()
+class _Named(msgspec.Struct):
+    name: str
 
 
-def _option(keys: Keys, key: str, default: object) -> object:
-    """The value of an option, which must be of the kind of its default."""
-    readers: Mapping[type, Callable[[], object]] = {
-        bool: lambda: keys.flag(key, False),
-        int: lambda: keys.whole(key),
-        float: lambda: keys.number(key, positive=False),
-        str: lambda: keys.text(key),
-    }
-    if type(default) not in readers:
-        raise InvalidInputError(
-            f"{keys.where}: {key} of this formulation cannot be set in a plan; leave it out"
-        )
-    return readers[type(default)]()
+def _table_of(formulation: Formulation) -> type[msgspec.Struct]:
+    """What a plan may say of a formulation."""
+    keys: list[Any] = [("name", str)]
+    if formulation.separates:
+        keys += [
+            ("separation", Literal[SEPARATION], "rounds"),
+            ("rounds", Counted, _DEFAULT_ROUNDS),
+        ]
+    options = _options(formulation).items()
+    keys += [(key, kind | msgspec.UnsetType, msgspec.UNSET) for key, kind in options]
+    return msgspec.defstruct("FormulationTable", keys, forbid_unknown_fields=True)
 
 
-@dataclass(frozen=True)
-class SolverEntry:
-    """A solver with its options.
+def _options(formulation: Formulation) -> dict[str, Any]:
+    """The options that a plan can set, with the kind of their default."""
+    kinds: Mapping[type, Any] = {bool: bool, int: Natural, float: Finite, str: str}
+    entries: tuple[Any, ...] = fields(formulation) if is_dataclass(formulation) else ()
+    defaults = {entry.name: type(getattr(formulation, entry.name)) for entry in entries}
+    return {name: kinds[kind] for name, kind in defaults.items() if kind in kinds}
+
+
+class SolverEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One entry of `[[solvers]]`: a solver with its options.
 
     Parameters
     ----------
     name
         What `leo_opt.solvers.find` takes.
-    options
-        Fields of `SolverOptions`, sorted; `extra` is a sorted tuple, too.
+    threads, relative_gap, absolute_gap, feasibility_tolerance, integrality_tolerance
+        Of `SolverOptions`.
+    extra
+        Options by the solver's own names.
     """
 
     name: str
-    options: tuple[tuple[str, object], ...] = ()
-    extra: tuple[tuple[str, object], ...] = ()
+    threads: int | None = None
+    relative_gap: Finite | None = None
+    absolute_gap: Finite | None = None
+    feasibility_tolerance: Positive | None = None
+    integrality_tolerance: Positive | None = None
+    extra: dict[str, str | int | float | bool] = {}
+
+    def __post_init__(self) -> None:
+        find_solver(self.name)
+        self.make_options(seed=0)
+
+    def _options(self) -> dict[str, Any]:
+        """The options that are set, sorted."""
+        given = {key: getattr(self, key) for key in sorted(self.__struct_fields__)}
+        apart = ("name", "extra")
+        return {
+            key: value for key, value in given.items() if key not in apart and value is not None
+        }
 
     def make_options(self, seed: int) -> SolverOptions:
         """Options of a session."""
-        made = SolverOptions(seed=seed, extra=MappingProxyType(dict(self.extra)))
-        return replace(made, **dict(self.options))  # type: ignore[arg-type]
+        return SolverOptions(seed=seed, extra=MappingProxyType(self.extra), **self._options())
 
     @property
     def label(self) -> str:
         """Name and options for tables; says of which nobody knows whether they are in force."""
-        said = [f"{key}={value}" for key, value in self.options]
+        said = [f"{key}={value}" for key, value in self._options().items()]
         unsure = "" if not self.extra or find_solver(self.name).checks_options else " (unchecked)"
-        said += [f"{key}={value}{unsure}" for key, value in self.extra]
+        said += [f"{key}={value}{unsure}" for key, value in sorted(self.extra.items())]
         return _label(self.name, said)
 
+    def check(self) -> None:
+        """Open a session on a model of one column, which refuses unknown options.
 
-def read_solver(keys: Keys) -> SolverEntry:
-    """A solver of a plan; its options are tried on a small model where it is installed.
-
-    Raises
-    ------
-    InvalidInputError
-        Naming the key that is wrong.
-    """
-    name = keys.text("name")
-    with _naming(keys, InvalidInputError):
-        find_solver(name)
-    numbers: Mapping[str, Callable[[], object]] = {
-        "threads": lambda: keys.whole("threads", least=1),
-        "relative_gap": lambda: keys.number("relative_gap", positive=False),
-        "absolute_gap": lambda: keys.number("absolute_gap", positive=False),
-        "feasibility_tolerance": lambda: keys.number("feasibility_tolerance"),
-        "integrality_tolerance": lambda: keys.number("integrality_tolerance"),
-    }
-    options = {key: read() for key, read in numbers.items() if key in keys}
-    extra = keys.table("extra")
-    for key, value in extra.items():
-        if not isinstance(value, str | int | float):
-            raise keys.wrong(f"extra.{key}", value, "give a text, a number or a truth value")
-    _close(keys, numbers)
-    entry = SolverEntry(name, tuple(sorted(options.items())), tuple(sorted(extra.items())))
-    with _naming(keys, InvalidInputError, SolverError):
-        _try_options(entry)
-    return entry
-
-
-def _try_options(entry: SolverEntry) -> None:
-    """Open a session on a model of one column, which refuses unknown options."""
-    options = entry.make_options(seed=0)
-    solver = find_solver(entry.name)
-    if solver.available():
-        solver.open(_smallest_model(), options).close()
+        Raises
+        ------
+        LeoOptError
+            If the solver is installed and does not know one, or does not take its value.
+        """
+        solver = find_solver(self.name)
+        if solver.available():
+            solver.open(_smallest_model(), self.make_options(seed=0)).close()
 
 
 def _smallest_model() -> StandardForm:

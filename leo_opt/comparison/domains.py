@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from zipfile import BadZipFile
 
+import msgspec
 import numpy as np
 
-from leo_opt.comparison.keys import Keys
+from leo_opt.comparison.keys import Filled, Finite, Positive
 from leo_opt.domain import Box
-from leo_opt.errors import FileFormatError, InvalidInputError, LeoOptError
+from leo_opt.errors import InvalidInputError, LeoOptError, unknown_word
 from leo_opt.formats import load_domain
 from leo_opt.network import FloatArray
 
@@ -34,75 +35,94 @@ class NamedBox:
     box: Box
 
 
-def read_domain(keys: Keys, folder: Path) -> list[NamedBox]:
-    """The boxes of one table of a plan.
+Side = Finite | tuple[Finite, ...]
+"""One number for all inputs, or one for each."""
 
-    Raises
-    ------
-    LeoOptError
-        Naming the key or file that is wrong.
+
+class DomainTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One entry of `[[domains]]`: exactly one of a box, a file, a ball, balls around samples.
+
+    Parameters
+    ----------
+    box
+        Lower and upper.
+    file
+        A VNN-LIB property, or .npz with lower and upper.
+    point, radius, within
+        An L-infinity ball, cut with a box.
+    samples, index, array
+        Balls around rows of an array of a .npz file.
     """
-    entry = keys.text("name")
-    kinds = [kind for kind in _KINDS if kind in keys]
-    if len(kinds) != 1:
-        found = " and ".join(kinds) or "none"
-        raise InvalidInputError(
-            f"{keys.where}: give exactly one of {', '.join(_KINDS)}; found {found}"
-        )
-    try:
-        boxes = _KINDS[kinds[0]](keys, folder)
-    except (InvalidInputError, FileFormatError) as error:
-        if str(error).startswith(keys.where):
-            raise
-        raise type(error)(f"{keys.where}: {error}") from error
-    keys.close()
-    return [NamedBox(entry, f"{entry}{suffix}", box) for suffix, box in boxes]
+
+    name: str
+    box: tuple[Side, Side] | None = None
+    file: str | None = None
+    point: Filled[Finite] | None = None
+    samples: str | None = None
+    index: Filled[int] | None = None
+    array: str | None = None
+    radius: Positive | None = None
+    within: tuple[Side, Side] | None = None
+
+    def __post_init__(self) -> None:
+        given = [key for key in self.__struct_fields__[1:] if getattr(self, key) is not None]
+        kinds = [kind for kind in _KEYS if kind in given]
+        if len(kinds) != 1:
+            found = " and ".join(kinds) or "none"
+            raise ValueError(f"give exactly one of {', '.join(_KEYS)}; found {found}")
+        (kind,) = kinds
+        for key in given:
+            if key != kind and key not in _KEYS[kind]:
+                known = ["name", kind, *_KEYS[kind]]
+                raise ValueError(unknown_word(f"key beside {kind}", key, known))
+        for key in _KEYS[kind]:
+            if key in _NEEDED and key not in given:
+                raise ValueError(f"{key} is missing; give {_NEEDED[key]}")
+
+    def boxes(self, folder: Path) -> list[NamedBox]:
+        """The boxes, of which samples are several.
+
+        Raises
+        ------
+        LeoOptError
+            If a file or a number is wrong.
+        """
+        if self.box is not None:
+            return [self._named("", Box(*self.box))]
+        if self.file is not None:
+            return [self._named("", load_domain(folder / Path(self.file).expanduser()))]
+        if self.point is not None:
+            return [self._named("", self._ball(np.array(self.point)))]
+        path = folder / Path(self.samples or "").expanduser()
+        points, chosen = _load_points(path, self.array or ""), self.index or ()
+        for index in chosen:
+            if not 0 <= index < len(points):
+                raise InvalidInputError(
+                    f"index is {index}; {path.name} has samples 0 to {len(points) - 1}"
+                )
+        several = len(chosen) > 1
+        return [self._named(f"[{k}]" if several else "", self._ball(points[k])) for k in chosen]
+
+    def _named(self, suffix: str, box: Box) -> NamedBox:
+        return NamedBox(self.name, f"{self.name}{suffix}", box)
+
+    def _ball(self, point: FloatArray) -> Box:
+        within = None if self.within is None else Box(*self.within)
+        return Box.around(point, self.radius or 0.0, within)
 
 
-Boxes = list[tuple[str, Box]]
-"""What is put behind the entry's name, and the box."""
-
-
-def _read_box(keys: Keys, folder: Path) -> Boxes:  # noqa: ARG001
-    """`box = [0, 1]`, or `box = [[0, 0], [1, 2]]`: lower and upper."""
-    return [("", _pair(keys, "box"))]
-
-
-def _pair(keys: Keys, key: str) -> Box:
-    sides = keys.items(key, object)
-    if len(sides) != 2:
-        raise keys.wrong(key, sides, "give two entries, lower and upper")
-    return Box(sides[0], sides[1])
-
-
-def _read_file(keys: Keys, folder: Path) -> Boxes:
-    """`file = "prop.vnnlib"`: a VNN-LIB property, or .npz with lower and upper."""
-    return [("", load_domain(folder / Path(keys.text("file")).expanduser()))]
-
-
-def _read_point(keys: Keys, folder: Path) -> Boxes:  # noqa: ARG001
-    """`point = [...]` with `radius` and perhaps `within`."""
-    point = np.array(keys.items("point", float), dtype=np.float64)
-    return [("", _ball(keys, point))]
-
-
-def _read_samples(keys: Keys, folder: Path) -> Boxes:
-    """`samples = "points.npz"` with `index`, `radius` and perhaps `array` and `within`."""
-    path = folder / Path(keys.text("samples")).expanduser()
-    points = _load_points(path, keys.text("array", ""))
-    chosen = keys.items("index", int)
-    for index in chosen:
-        if not 0 <= index < len(points):
-            raise keys.wrong("index", index, f"{path.name} has samples 0 to {len(points) - 1}")
-    several = len(chosen) > 1
-    return [(f"[{k}]" if several else "", _ball(keys, points[k])) for k in chosen]
-
-
-def _ball(keys: Keys, point: FloatArray) -> Box:
-    radius = keys.number("radius")
-    within = _pair(keys, "within") if "within" in keys else None
-    keys.known("within")
-    return Box.around(point, radius, within)
+_KEYS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "box": (),
+        "file": (),
+        "point": ("radius", "within"),
+        "samples": ("index", "array", "radius", "within"),
+    }
+)
+"""The keys that tell domains apart, and those that go with each."""
+_NEEDED: Mapping[str, str] = MappingProxyType(
+    {"radius": "a number", "index": "a list of whole numbers"}
+)
 
 
 def _load_points(path: Path, name: str) -> FloatArray:
@@ -129,9 +149,3 @@ def _load_points(path: Path, name: str) -> FloatArray:
         )
     points: FloatArray = values.reshape(len(values), -1).astype(np.float64)
     return points
-
-
-_KINDS: Mapping[str, Callable[[Keys, Path], Boxes]] = MappingProxyType(
-    {"box": _read_box, "file": _read_file, "point": _read_point, "samples": _read_samples}
-)
-"""The kinds of domains, by the key that tells them apart."""

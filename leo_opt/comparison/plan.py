@@ -8,28 +8,48 @@ import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
 
 from leo_opt import formats
 from leo_opt.bounds import METHODS
-from leo_opt.comparison.contestants import (
-    FormulationEntry,
-    SolverEntry,
-    read_formulation,
-    read_solver,
-)
-from leo_opt.comparison.domains import NamedBox, read_domain
-from leo_opt.comparison.keys import Keys
-from leo_opt.comparison.questions import QuestionEntry, read_question
-from leo_opt.errors import FileFormatError, InvalidInputError, LeoOptError
+from leo_opt.comparison.contestants import FormulationEntry, SolverEntry, read_formulation
+from leo_opt.comparison.domains import DomainTable, NamedBox
+from leo_opt.comparison.keys import Counted, Filled, Natural, Positive, each, standing_at
+from leo_opt.comparison.questions import Directions, Outputs, Questions
+from leo_opt.errors import FileFormatError, InvalidInputError, unknown_word
 from leo_opt.network import Network
+from leo_opt.storage.codec import from_tree
 from leo_opt.storage.files import check_readable
 
-STOPS = ("none", "sign")
-"""When a solver may stop: at the optimum, or as soon as the sign of the quantity is known."""
-
-
-_WHOLE_PLAN = ("bounds", "seeds", "time_limit", "node_limit", "stop")
+FORMAT = "leo_opt comparison plan"
 _ABOVE = "; keys of the whole plan stand above the first [[table]]"
+
+
+class NetworkTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One entry of `[[networks]]`: a file or a pattern, and the names of its domains."""
+
+    path: str
+    domains: Filled[str] | None = None
+
+
+class PlanFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What stands in a plan file; see `Plan`."""
+
+    networks: Filled[NetworkTable]
+    domains: Filled[DomainTable]
+    questions: Filled[Directions | Outputs]
+    formulations: Filled[Annotated[dict[str, Any], msgspec.Meta(description="name and options")]]
+    solvers: Filled[SolverEntry]
+    bounds: Filled[str] = ("crown",)
+    seeds: Filled[Natural] = (0,)
+    time_limit: Positive = 60.0
+    node_limit: Counted | None = None
+    stop: Literal["none", "sign"] = "none"
+
+    def __post_init__(self) -> None:
+        each("bounds", self.bounds, METHODS.find)
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,18 +87,19 @@ class Plan:
     node_limit
         Or None.
     stop
-        A word of `STOPS`.
+        When a solver may stop: at the optimum ("none"), or as soon as the "sign" of the quantity
+        is known.
     """
 
     networks: tuple[NetworkEntry, ...]
-    questions: tuple[QuestionEntry, ...]
+    questions: tuple[Questions, ...]
     bounds: tuple[str, ...]
     formulations: tuple[FormulationEntry, ...]
     solvers: tuple[SolverEntry, ...]
     seeds: tuple[int, ...]
     time_limit: float
     node_limit: int | None
-    stop: str
+    stop: Literal["none", "sign"]
 
 
 def read_plan(path: str | os.PathLike[str]) -> Plan:
@@ -99,73 +120,60 @@ def read_plan(path: str | os.PathLike[str]) -> Plan:
     source = Path(path)
     check_readable(source)
     try:
-        values = tomllib.loads(source.read_text(encoding="utf-8"))
+        tree = tomllib.loads(source.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise FileFormatError(f"{path} is not TOML: {error}; correct that place") from error
-    keys = Keys(values, source.name, dict.fromkeys(_WHOLE_PLAN, _ABOVE))
-    limit = keys.whole("node_limit", 1, least=1) if "node_limit" in keys else None
-    keys.known("node_limit")
-    folder = source.parent
-    domains = _read_domains(keys, folder)
-    networks = [entry for keys in keys.tables("networks") for entry in _read(keys, folder, domains)]
-    plan = Plan(
-        networks=tuple(networks),
-        questions=tuple(read_question(entry) for entry in keys.tables("questions")),
-        bounds=_read_bounds(keys),
-        formulations=tuple(read_formulation(entry) for entry in keys.tables("formulations")),
-        solvers=tuple(read_solver(entry) for entry in keys.tables("solvers")),
-        seeds=_read_seeds(keys),
-        time_limit=keys.number("time_limit", 60.0),
-        node_limit=limit,
-        stop=keys.text("stop", "none", STOPS),
-    )
-    keys.close()
-    for question in plan.questions:
-        for entry in plan.networks:
-            question.check(entry.name, entry.network)
-    return plan
+    with standing_at(source.name):
+        return _plan_of(_decode(tree), source.parent)
 
 
-def _read_bounds(keys: Keys) -> tuple[str, ...]:
-    names, known = keys.items("bounds", str, ["crown"]), METHODS.names()
-    for name in names:
-        if name not in known:
-            raise keys.wrong("bounds", name, f"known are {', '.join(known)}")
-    return tuple(dict.fromkeys(names))
+def _decode(tree: dict[str, Any]) -> PlanFile:
+    try:
+        return from_tree(tree, PlanFile)
+    except ValueError as error:
+        misplaced = any(f"key {key!r} is" in str(error) for key in PlanFile.__struct_fields__)
+        raise InvalidInputError(f"{error}{_ABOVE if misplaced else ''}") from error
 
 
-def _read_seeds(keys: Keys) -> tuple[int, ...]:
-    seeds = keys.items("seeds", int, [0])
-    for seed in seeds:
-        if seed < 0:
-            raise keys.wrong("seeds", seed, "at least 0 is needed")
-    return tuple(dict.fromkeys(seeds))
-
-
-def _read_domains(keys: Keys, folder: Path) -> list[NamedBox]:
+def _plan_of(file: PlanFile, folder: Path) -> Plan:
+    """What a file asks for, all of which is tried."""
     boxes: list[NamedBox] = []
-    for entry in keys.tables("domains"):
-        found = read_domain(entry, folder)
+    for found in each("domains", file.domains, lambda table: table.boxes(folder)):
         if any(found[0].entry == box.entry for box in boxes):
-            raise entry.wrong("name", found[0].entry, "another domain has that name; change one")
+            raise InvalidInputError(f"two domains have the name {found[0].entry!r}; change one")
         boxes += found
-    return boxes
+    read = each("networks", file.networks, lambda table: _read(table, folder, boxes))
+    networks = tuple(entry for entries in read for entry in entries)
+    by_name = [(entry.name, entry.network) for entry in networks]
+    each("questions", file.questions, lambda asked: [asked.check(*entry) for entry in by_name])
+    each("solvers", file.solvers, SolverEntry.check)
+    return Plan(
+        networks=networks,
+        questions=file.questions,
+        bounds=tuple(dict.fromkeys(file.bounds)),
+        formulations=tuple(each("formulations", file.formulations, read_formulation)),
+        solvers=file.solvers,
+        seeds=tuple(dict.fromkeys(file.seeds)),
+        time_limit=file.time_limit,
+        node_limit=file.node_limit,
+        stop=file.stop,
+    )
 
 
-def _read(keys: Keys, folder: Path, domains: Sequence[NamedBox]) -> list[NetworkEntry]:
+def _read(table: NetworkTable, folder: Path, boxes: Sequence[NamedBox]) -> list[NetworkEntry]:
     """The networks of one table, of which a pattern may name several."""
-    pattern = keys.text("path")
-    names = list(dict.fromkeys(box.entry for box in domains))
-    wanted = keys.items("domains", str, names)
-    keys.close()
+    names = list(dict.fromkeys(box.entry for box in boxes))
+    wanted = table.domains or names
     for name in wanted:
         if name not in names:
-            raise keys.wrong("domains", name, f"known are {', '.join(names)}")
-    chosen = [box for box in domains if box.entry in wanted]
-    paths = _expand(folder / Path(pattern).expanduser())
+            raise InvalidInputError(unknown_word("domain", name, names))
+    chosen = [box for box in boxes if box.entry in wanted]
+    paths = _expand(folder / Path(table.path).expanduser())
     if not paths:
-        raise keys.wrong("path", pattern, f"no file in {folder} has such a name; correct it")
-    return [_load(keys, path, chosen) for path in paths]
+        raise InvalidInputError(
+            f"path is {table.path!r}; no file in {folder} has such a name; correct it"
+        )
+    return [_load(path, chosen) for path in paths]
 
 
 def _expand(pattern: Path) -> list[Path]:
@@ -175,17 +183,15 @@ def _expand(pattern: Path) -> list[Path]:
     return [Path(name) for name in sorted(glob.glob(str(pattern), recursive=True))]
 
 
-def _load(keys: Keys, path: Path, domains: Sequence[NamedBox]) -> NetworkEntry:
+def _load(path: Path, domains: Sequence[NamedBox]) -> NetworkEntry:
+    network = formats.load(path)
     try:
-        network = formats.load(path)
         boxes = tuple(
             NamedBox(named.entry, named.name, named.box.spread(network.input_size))
             for named in domains
         )
     except InvalidInputError as error:
         raise InvalidInputError(
-            f"{keys.where}: {path.name}: {error}; name the domains that fit: domains = [...]"
+            f"{path.name}: {error}; name the domains that fit: domains = [...]"
         ) from error
-    except LeoOptError as error:
-        raise type(error)(f"{keys.where}: {error}") from error
     return NetworkEntry(path.resolve(), network, boxes)

@@ -18,8 +18,10 @@ from typing import Any, TypeVar, get_origin
 
 import msgspec
 import numpy as np
+from msgspec import inspect
 
 from leo_opt.activations import FloatArray
+from leo_opt.errors import unknown_word
 
 T = TypeVar("T")
 
@@ -66,7 +68,7 @@ def from_tree(tree: object, kind: type[T], name: str = "") -> T:
     try:
         return msgspec.convert(tree, kind, dec_hook=_decode)
     except msgspec.ValidationError as error:
-        raise ValueError(_explain(tree, str(error), name)) from error
+        raise ValueError(_explain(tree, kind, str(error), name)) from error
 
 
 def from_json(content: str | bytes, kind: type[T], form: str) -> T:
@@ -171,15 +173,50 @@ def _describe(kind: Any) -> dict[str, Any]:
     return dict(_SPECIAL[get_origin(kind) or kind].schema)
 
 
-def _explain(tree: Any, message: str, name: str) -> str:
+def _explain(tree: Any, kind: type, message: str, name: str) -> str:
     """What msgspec says of a place, with the value that stands there, in our words."""
     found = _PLACE.search(message)
     said = message[: found.start()] if found else message
     said = re.sub(r"`(\w+)`", lambda word: _WORDS.get(word[1], word[1]), said)
     said = said[:1].lower() + said[1:]
     place = ".".join(filter(None, (name, found[1] if found else "")))
+    allowed = inspect.type_info(kind)
     for index, key in _STEP.findall(found[1]) if found else ():
         if key == "...":
             return f"{place}: {said}"
+        allowed = _inside(allowed, tree, key)
         tree = tree[int(index)] if index else tree.get(key)
-    return f"{place} is {tree!r:.60}; {said}" if place else said
+    if isinstance(allowed, inspect.LiteralType) and said.startswith("invalid"):
+        return f"{place}: {unknown_word('word', tree, map(str, allowed.values))}"
+    unknown = re.fullmatch(r"object contains unknown field (.*)", said)
+    if unknown:
+        said = unknown_word("key", unknown[1], _fields(allowed, tree))
+    missing = re.fullmatch(r"object missing required field (.*)", said)
+    if missing:
+        said = f"{missing[1]} is missing"
+    about_parts = isinstance(tree, dict) and not said.startswith("expected")
+    if about_parts or not place:
+        return f"{place}: {said}" if place else said
+    return f"{place} is {tree!r:.60}; {said}"
+
+
+def _fields(allowed: inspect.Type, tree: Any) -> dict[str, inspect.Type]:
+    """What may stand under which key of a table of some kinds, one of which its tag names."""
+    for kind in allowed.types if isinstance(allowed, inspect.UnionType) else (allowed,):
+        if isinstance(kind, inspect.StructType) and tree.get(kind.tag_field, kind.tag) == kind.tag:
+            tag = {kind.tag_field: inspect.LiteralType((kind.tag,))} if kind.tag_field else {}
+            return tag | {field.encode_name: field.type for field in kind.fields}
+    return {}
+
+
+def _inside(allowed: inspect.Type, tree: Any, key: str) -> inspect.Type:
+    """What may stand under a key of a table, or, without one, in a list."""
+    kinds = allowed.types if isinstance(allowed, inspect.UnionType) else (allowed,)
+    structs = [kind for kind in kinds if isinstance(kind, inspect.StructType)]
+    tags = tuple(kind.tag for kind in structs if key and kind.tag_field == key)
+    if tags:
+        return inspect.LiteralType(tags)
+    if key:
+        return _fields(allowed, tree).get(key, inspect.AnyType())
+    items = [kind.item_type for kind in kinds if isinstance(kind, inspect.VarTupleType)]
+    return items[0] if items else inspect.AnyType()

@@ -131,5 +131,5 @@ def test_options_of_a_solver_arrive(tmp_path: Path) -> None:
     found = measure(cell)
     assert found.outcome == "answered"
     assert found.termination_condition == "maxTimeLimit"
-    entry = SolverEntry("highs", (("relative_gap", 0.5),), (("presolve", "off"),))
+    entry = SolverEntry("highs", relative_gap=0.5, extra={"presolve": "off"})
     assert measure(replace(cell, solver=entry, time_limit=20.0)).outcome == "answered"

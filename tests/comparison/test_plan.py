@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -16,46 +17,70 @@ from leo_opt.errors import LeoOptError
 
 MISTAKES = [
     ("time_limit = 20.0", "time_limits = 20.0", "'time_limits' is unknown; known are"),
-    ("time_limit = 20.0", "time_limit = 0", "time_limit is 0.0; a positive number"),
+    ("time_limit = 20.0", "time_limit = 0", "time_limit is 0; expected a number > 0"),
     ("time_limit = 20.0", "time_limit = nan", "time_limit is nan"),
-    ("time_limit = 20.0", 'time_limit = "20"', "time_limit is '20'; a number"),
-    ("time_limit = 20.0", "time_limit = true", "time_limit is True; a number"),
-    ("time_limit = 20.0", "node_limit = 0", "node_limit is 0; at least 1"),
-    ("time_limit = 20.0", "seeds = [-1]", "seeds is -1; at least 0"),
-    ("time_limit = 20.0", "seeds = []", "seeds is .*; name at least one"),
-    ("time_limit = 20.0", 'bounds = ["crowns"]', "bounds is 'crowns'; known are interval, crown"),
-    ("time_limit = 20.0", 'stop = "signs"', "stop is 'signs'; known are none, sign"),
+    ("time_limit = 20.0", 'time_limit = "20"', "time_limit is '20'; expected a number"),
+    ("time_limit = 20.0", "time_limit = true", "time_limit is True; expected a number"),
+    ("time_limit = 20.0", "node_limit = 0", "node_limit is 0; expected a whole number >= 1"),
+    ("time_limit = 20.0", "seeds = [-1]", r"seeds\[0\] is -1; expected a whole number >= 0"),
+    ("time_limit = 20.0", "seeds = []", r"seeds is \[\]; expected a list in \[ \] of length >= 1"),
+    (
+        "time_limit = 20.0",
+        'bounds = ["crowns"]',
+        "bounds.0.: method 'crowns' is unknown; known are interval, crown",
+    ),
+    (
+        "time_limit = 20.0",
+        'stop = "signs"',
+        "stop: word 'signs' is unknown; known are none, sign; did you mean sign",
+    ),
     ("time_limit = 20.0", "time_limit = ", "is not TOML"),
-    ("[[networks]]", "[networks]", "networks is {'path': 'net.npz'}; a list"),
+    ("[[networks]]", "[networks]", "networks is {'path': 'net.npz'}; expected a list"),
     ('path = "net.npz"', 'path = "nothing*.onnx"', "path is 'nothing.*'; no file in"),
     ('path = "net.npz"', 'path = "plan.toml"', "networks.0.: .*suffix '.toml'"),
-    ('path = "net.npz"', 'path = "net.npz"\ndomains = ["cube"]', "domains is 'cube'; known are"),
+    (
+        'path = "net.npz"',
+        'path = "net.npz"\ndomains = ["cube"]',
+        "networks.0.: domain 'cube' is unknown; known are square",
+    ),
     ("box = [-1, 1]", "box = [1, -1]", "domains.0.: lower 1.0 exceeds upper -1.0"),
-    ("box = [-1, 1]", "box = [1]", r"box is \[1\]; give two entries"),
+    ("box = [-1, 1]", "box = [1]", r"box is \[1\]; expected a list in \[ \] of length 2, got 1"),
     ("box = [-1, 1]", "box = [[0, 0, 0], [1, 1, 1]]", "3 inputs and the network 2.*domains = "),
     ("box = [-1, 1]", "box = [-1, 1]\nfile = 'a.npz'", "exactly one of box, file.*box and file"),
     ("box = [-1, 1]", "", "exactly one of .*; found none"),
     ("box = [-1, 1]", "file = 'a.npz'", "a.npz does not exist"),
     ("box = [-1, 1]", "point = [0, 0]", "radius is missing; give a number"),
-    ("box = [-1, 1]", "point = [0, 0]\nradius = -1", "radius is -1.0; a positive"),
+    ("box = [-1, 1]", "point = [0, 0]\nradius = -1", "radius is -1; expected a number > 0"),
     ("box = [-1, 1]", "samples = 'net.npz'\nindex = [0]\nradius = 1", "say which with array"),
     ('name = "square"', 'name = "square"\ncolour = 1', "'colour' is unknown; known are"),
-    ('kind = "outputs"', 'kind = "output"', "kind is 'output'; known are directions, outputs"),
+    (
+        'kind = "outputs"',
+        'kind = "output"',
+        "kind: word 'output' is unknown; known are directions, outputs; did you mean outputs",
+    ),
     ('sense = "both"', "outputs = [4]", "outputs has 4; network net has outputs 0 to 0"),
-    ('sense = "both"', 'sense = "up"', "sense is 'up'; known are maximize, minimize, both"),
+    (
+        'sense = "both"',
+        'sense = "up"',
+        "sense: word 'up' is unknown; known are both, maximize, minimize",
+    ),
     ('sense = "both"', "count = 3", "'count' is unknown"),
     ('kind = "outputs"\nsense = "both"', 'kind = "directions"\nlayers = [0]', "layers has 0"),
     (
         'kind = "outputs"\nsense = "both"',
         'kind = "directions"\nbinaries = [3]',
-        "give two numbers, the least and the most",
+        "expected a list in . . of length 2, got 1",
     ),
     ('name = "big-m"', 'name = "big-M"', "formulations.0.: formulation 'big-M' is unknown"),
     ('name = "big-m"', 'name = "big-m"\nparts = 2', "'parts' is unknown; known are name"),
     ('name = "big-m"', 'name = "partition"\nparts = 0', "formulations.0.: parts is 0; at least 1"),
-    ('name = "big-m"', 'name = "partition"\nparts = 2.5', "parts is 2.5; a whole number"),
+    ('name = "big-m"', 'name = "partition"\nparts = 2.5', "parts is 2.5; expected a whole number"),
     ('name = "big-m"', 'name = "partition"\nsplit = "x"', "split 'x' is unknown"),
-    ('name = "big-m"', 'name = "ideal"\nseparation = "x"', "separation is 'x'; known are rounds"),
+    (
+        'name = "big-m"',
+        'name = "ideal"\nseparation = "x"',
+        "separation: word 'x' is unknown; known are both, none, rounds, tree",
+    ),
     ('name = "highs"', 'name = "high"', "solvers.0.: solver 'high' is unknown"),
     ('name = "highs"', 'name = "highs"\ngap = 1', "'gap' is unknown"),
     ('name = "highs"', 'name = "highs"\ntime_limit = 1', "'time_limit' .* above the first"),
@@ -81,9 +106,11 @@ def test_a_mistake_is_named_before_any_work(
 
 @pytest.mark.parametrize("table", ["networks", "domains", "questions", "formulations", "solvers"])
 def test_every_table_is_needed(table: str, tmp_path: Path) -> None:
-    path = write_plan(tmp_path, PLAN.replace(f"[[{table}]]", f"[[{table}_of_old]]"))
-    with pytest.raises(LeoOptError, match=f"{table} is missing"):
-        read_plan(path)
+    renamed = PLAN.replace(f"[[{table}]]", f"[[{table}s]]")
+    removed = re.sub(rf"\[\[{table}\]\][^[]*(\[-1, 1\]\n)?", "", PLAN)
+    for text, message in ((removed, f"{table} is missing"), (renamed, f"mean {table}?")):
+        with pytest.raises(LeoOptError, match=message):
+            read_plan(write_plan(tmp_path, text))
 
 
 def test_cells_are_the_cross_product(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from random_networks import random_network
 
 from leo_opt import Box, propagate
 from leo_opt.comparison.cell_models import build
-from leo_opt.comparison.questions import QuestionEntry, count_binaries, scope_of
+from leo_opt.comparison.questions import Directions, Outputs, count_binaries, scope_of
 from leo_opt.formulations import BigM
 
 BOX = Box(-1.0, 1.0).spread(3)
@@ -18,7 +18,7 @@ BOX = Box(-1.0, 1.0).spread(3)
 def test_directions_are_open_and_repeatable(seed: int) -> None:
     network = random_network(np.random.default_rng(seed), inputs=3, widths=(5, 5, 4))
     bounds = propagate(network, BOX)
-    entry = QuestionEntry("directions", random_points=50)
+    entry = Directions(random_points=50)
     found = entry.choose(network, BOX)
     assert found == entry.choose(network, BOX)
     points = BOX.sample(50, np.random.default_rng(0))
@@ -39,8 +39,8 @@ def test_directions_are_open_and_repeatable(seed: int) -> None:
 @pytest.mark.parametrize("seed", range(10))
 def test_a_sample_is_a_part_of_all_and_within_the_range_of_binaries(seed: int) -> None:
     network = random_network(np.random.default_rng(seed), inputs=3, widths=(6, 6, 5))
-    everything = QuestionEntry("directions").choose(network, BOX)
-    some = QuestionEntry("directions", count=3, seed=seed, binaries=(2, 5)).choose(network, BOX)
+    everything = Directions().choose(network, BOX)
+    some = Directions(count=3, seed=seed, binaries=(2, 5)).choose(network, BOX)
     assert set(some) <= set(everything)
     assert len(some) <= 3
     bounds = propagate(network, BOX)
@@ -53,6 +53,6 @@ def test_a_sample_is_a_part_of_all_and_within_the_range_of_binaries(seed: int) -
 
 def test_outputs_in_both_senses() -> None:
     network = random_network(np.random.default_rng(3), inputs=3, widths=(4,), outputs=2)
-    entry = QuestionEntry("outputs", signs=(1, -1))
+    entry = Outputs(sense="both")
     last = len(network.layers) - 1
     assert entry.choose(network, BOX) == [(last, 0, -1), (last, 0, 1), (last, 1, -1), (last, 1, 1)]

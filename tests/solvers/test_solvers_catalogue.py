@@ -231,6 +231,6 @@ def test_options_of_pyomo_interfaces_are_checked(name: str) -> None:
 
 def test_options_that_nobody_checks_are_marked() -> None:
     assert not find("pyomo:cbc").checks_options
-    entry = SolverEntry("pyomo:cbc", extra=(("cuts", "off"),))
+    entry = SolverEntry("pyomo:cbc", extra={"cuts": "off"})
     assert entry.label == "pyomo:cbc(cuts=off (unchecked))"
-    assert SolverEntry("highs", extra=(("presolve", "off"),)).label == "highs(presolve=off)"
+    assert SolverEntry("highs", extra={"presolve": "off"}).label == "highs(presolve=off)"

@@ -67,7 +67,7 @@ def test_what_is_wrong_is_named(change: dict[str, Any], words: str) -> None:
 
 
 def test_what_is_missing_is_named() -> None:
-    with pytest.raises(ValueError, match=r"^object missing required field name$"):
+    with pytest.raises(ValueError, match=r"^name is missing$"):
         codec.from_tree({}, Value)
     with pytest.raises(ValueError, match=r"^value is \[\]; expected a table in"):
         codec.from_tree([], Value, "value")

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from leo_opt import stability
-from leo_opt.comparison import record
+from leo_opt.comparison import plan, record
 from leo_opt.decisions import checkpoint
 from leo_opt.decisions.findings import Finding
 from leo_opt.decisions.splitting_state import SplitEntry
@@ -28,6 +28,7 @@ KINDS = {
     "model_sidecar": (sidecar.SidecarFile, sidecar.FORMAT),
     "checkpoint_finding": (Finding, f"{checkpoint.FORMAT}: an entry"),
     "checkpoint_split": (SplitEntry, f'{checkpoint.FORMAT}: "split" of an entry'),
+    "comparison_plan": (plan.PlanFile, plan.FORMAT),
     "comparison_entry": (record.Entry, f"{record.FORMAT}: an entry"),
     "network_signature": (Signature, f"{npz.STRUCTURED}: signature"),
 }
