@@ -1,4 +1,4 @@
-"""The point in time that a run should not pass: made once, and passed on to every stage."""
+"""What a run may spend, time and memory: made once, and passed on to every stage."""
 
 from __future__ import annotations
 
@@ -8,9 +8,13 @@ from numbers import Real
 
 from leo_opt.errors import InvalidInputError
 
+GIGABYTE = 1e9
+MEMORY = 2.0
+"""Gigabytes that a run may take unless its caller says otherwise."""
+
 
 class Deadline:
-    """A point in time that a run should not pass.
+    """A point in time that a run should not pass, and the memory that it may take.
 
     What cannot be interrupted, such as one call of a solver, looks at `remaining` beforehand.
 
@@ -20,24 +24,38 @@ class Deadline:
         From the start; None for no limit.
     start
         When the clock was started, as `time.monotonic` tells it; by default now.
+    memory
+        Gigabytes. Bounds are computed in batches that fit, and a model that cannot is not built;
+        networks and results count to nobody's share.
     """
 
-    def __init__(self, seconds: float | None = None, start: float | None = None) -> None:
+    def __init__(
+        self, seconds: float | None = None, start: float | None = None, memory: float = MEMORY
+    ) -> None:
         self._start = time.monotonic() if start is None else start
         self._seconds = seconds
+        self.memory = memory * GIGABYTE
+        """In bytes."""
 
     @classmethod
-    def of(cls, time_limit: float | Deadline | None) -> Deadline:
+    def of(cls, time_limit: float | Deadline | None, memory: float | None = None) -> Deadline:
         """The deadline of an option `time_limit`: some seconds from now, or one that is running.
+
+        Parameters
+        ----------
+        memory
+            Gigabytes; None for those of the deadline that is running, or `MEMORY`.
 
         Raises
         ------
         InvalidInputError
-            If the seconds are not positive.
+            If the seconds or the gigabytes are not positive.
         """
-        if isinstance(time_limit, Deadline):
-            return time_limit
-        return cls(read_seconds(time_limit))
+        running = time_limit if isinstance(time_limit, Deadline) else cls(read_limit(time_limit))
+        if memory is None:
+            return running
+        amount = read_limit(memory, "memory", "gigabytes")
+        return cls(running.seconds, running._start, math.inf if amount is None else amount)
 
     @classmethod
     def until(cls, ends_at: float | None, seconds: float | None) -> Deadline:
@@ -48,7 +66,8 @@ class Deadline:
 
     def part(self, share: float) -> Deadline:
         """One that leaves the rest of the remaining time to others."""
-        return Deadline(None if self.remaining is None else share * self.remaining)
+        seconds = None if self.remaining is None else share * self.remaining
+        return Deadline(seconds, memory=self.memory / GIGABYTE)
 
     @property
     def seconds(self) -> float | None:
@@ -85,11 +104,11 @@ def check_limit(time_limit: float | Deadline | None) -> None:
         If it is not a positive number.
     """
     if not isinstance(time_limit, Deadline):
-        read_seconds(time_limit)
+        read_limit(time_limit)
 
 
-def read_seconds(value: object, name: str = "time_limit") -> float | None:
-    """A number of seconds; None and infinity are no limit.
+def read_limit(value: object, name: str = "time_limit", unit: str = "seconds") -> float | None:
+    """A number of seconds, or of something else; None and infinity are no limit.
 
     Raises
     ------
@@ -100,7 +119,7 @@ def read_seconds(value: object, name: str = "time_limit") -> float | None:
         return None
     if isinstance(value, bool) or not isinstance(value, Real):
         raise InvalidInputError(
-            f"{name} is {value!r}; give a number of seconds, or None for no limit"
+            f"{name} is {value!r}; give a number of {unit}, or None for no limit"
         )
     seconds = float(value)
     if not seconds > 0:

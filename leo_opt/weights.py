@@ -10,6 +10,7 @@ A CSR weight is canonical: entries sorted by column, none stored twice, no zeros
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeAlias, TypeGuard
 
@@ -29,6 +30,9 @@ _HASHED_ROWS = 256
 _SPARSE_CELLS = 2**16
 _SPARSE_SHARE = 8
 """A weight that is read is kept as CSR if it has so many cells and one in so many is an entry."""
+_DENSE_FROM = 0.125
+"""Share of entries from which on a product is faster with a dense array: products of two CSR arrays
+take several times as long for each multiplication."""
 
 
 def is_sparse(values: object) -> TypeGuard[Any]:
@@ -214,6 +218,30 @@ def stack_columns(left: Weight, right: FloatArray) -> Weight:
     from scipy.sparse import csr_array, hstack
 
     return hstack([left, csr_array(right)], format="csr")
+
+
+def mirror(weight: Weight) -> Weight:
+    """The rows, and below them their negatives, of the same kind."""
+    if not is_sparse(weight):
+        return np.concatenate([weight, -weight])
+    from scipy.sparse import vstack
+
+    return vstack([weight, -weight], format="csr")
+
+
+def product(left: Weight, right: Weight) -> Weight:
+    """left @ right for dense left (..., m, n), or any (m, n), and right (n, p).
+
+    Sparse where both are and the product has few entries; else dense.
+    """
+    if not is_sparse(left):
+        # One product of a tall matrix is much faster than many of small ones.
+        flat = left.reshape(math.prod(left.shape[:-1]), left.shape[-1]) @ right
+        return flat.reshape(*left.shape[:-1], right.shape[1])
+    made = left @ right
+    if is_sparse(made) and made.nnz > _DENSE_FROM * made.shape[0] * made.shape[1]:
+        return made.toarray()
+    return made
 
 
 def sum_rows(weight: Weight, vector: FloatArray) -> NDArray[np.longdouble]:

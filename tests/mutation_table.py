@@ -67,10 +67,18 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
             "last * high - above * high",
         ),
         "crown-wrong-line": (
-            "np.minimum(rows, 0.0) * step.below",
-            "np.minimum(rows, 0.0) * step.above",
+            "np.minimum(values, 0.0) * _spread(step.below",
+            "np.minimum(values, 0.0) * _spread(step.above",
         ),
-        "crown-lift-of-both-signs": ("_apply(positive, step.offset)", "_apply(rows, step.offset)"),
+        "crown-lift-of-both-signs": (
+            "with_numbers(rows, positive), step.offset",
+            "with_numbers(rows, values), step.offset",
+        ),
+        "crown-drops-lower-lines": (
+            "kept = (step.above != 0.0) | (step.below != 0.0)",
+            "kept = step.below != 0.0",
+        ),
+        "crown-rows-not-mirrored": ("np.maximum(low[..., some], -below)", "-above"),
         "crown-multiplier-end": (
             "np.maximum(shift * low, shift * high)",
             "np.minimum(shift * low, shift * high)",
@@ -84,8 +92,8 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
         ),
         "crown-underflow": ("np.abs(offset)) + TINY * size", "np.abs(offset))"),
         "crown-wrong-input-end": (
-            "np.minimum(rows, 0.0), domain.lower)",
-            "np.minimum(rows, 0.0), domain.upper)",
+            "weights.negative_part(rows), domain.lower)",
+            "weights.negative_part(rows), domain.upper)",
         ),
         "crown-vanished-coefficient": ("step.cost) + step.lost", "step.cost)"),
         "crown-planes-unrounded": ("planes[index].units, 2", "planes[index].units, 0"),

@@ -48,9 +48,30 @@ LOWER_SLOPES: Mapping[str, SlopeRule] = MappingProxyType(
 )
 """Rules for the share of the way from the lowest to the highest slope; each one is sound."""
 
+Wanted = Callable[[FloatArray, FloatArray], NDArray[np.bool_]]
+"""Which rows, (m,), are asked for, given the intervals that are known of them."""
+
+
+def every_row(low: FloatArray, high: FloatArray) -> NDArray[np.bool_]:
+    """For whoever wants the tightest interval of each row."""
+    return np.ones(np.broadcast_shapes(low.shape, high.shape)[-1:], dtype=bool)
+
+
+def open_rows(phased: NDArray[np.bool_], low: FloatArray, high: FloatArray) -> NDArray[np.bool_]:
+    """Rectifiers, of a mask (m,), whose sign is open on some box."""
+    crosses = ((low < 0.0) & (high > 0.0)).reshape(-1, phased.size).any(axis=0)
+    return phased & crosses
+
+
 _NONE_TILTED = np.zeros(0, dtype=np.int64)
 _MOST_WORK = 2e8
 """Multiplications of one backward pass, about a tenth of a second, between looks at the clock."""
+
+_ARRAYS = 8
+"""Arrays of the size of a batch of rows that one step holds at a time, and one to spare."""
+
+_WORTH_DROPPING = 0.9
+"""Columns are dropped where no more than this share is left."""
 
 _VANISHED = 2.0**-1070
 """Above all that underflow can take from three products: each loses less than 2**-1074."""
@@ -69,7 +90,8 @@ class _Relaxation:
     over the inputs of the layer.
     """
 
-    layer: Layer
+    weight: Weight
+    bias: FloatArray
     above: FloatArray
     offset: FloatArray
     below: FloatArray
@@ -82,7 +104,7 @@ class _Relaxation:
 
 
 @dataclass
-class Memory:
+class Lines:
     """Lines of the layers of one network on one box, kept from one layer to the next.
 
     They depend on the intervals alone, so they are made again where these have changed.
@@ -116,7 +138,9 @@ def bound_rows(
     bias: FloatArray,
     slopes: Sequence[str] = tuple(LOWER_SLOPES),
     deadline: Deadline = NO_LIMIT,
-    memory: Memory | None = None,
+    lines: Lines | None = None,
+    known: Interval | None = None,
+    wanted: Wanted = every_row,
 ) -> Interval:
     """Bounds of weight @ h + bias, where h are the post-activations of layer len(lower) - 1.
 
@@ -130,16 +154,24 @@ def bound_rows(
     bias : (m,) array
     slopes
         Keys of `LOWER_SLOPES`; the bounds of all are intersected.
-    memory
+    deadline
+        Its budget of memory holds, too: rows are taken in batches that fit.
+    lines
         Of this network, box and choice of slopes.
+    known : pair of (m,) or (N, m) arrays
+        What is proved of the rows already, by default nothing; the result is intersected with it.
+    wanted
+        Which rows, given their intervals so far, are worth a further choice of slopes.
 
     Returns
     -------
     lower, upper : (m,) or (N, m) arrays
-        Infinite where an earlier bound is, and for rows that the deadline left no time for.
+        What is known where an earlier bound is infinite, and of rows that are not wanted or that
+        the deadline left no time for.
     """
     shape = (*domain.lower.shape[:-1], bias.size)
-    low, high = np.full(shape, -np.inf), np.full(shape, np.inf)
+    low, high = known or (np.full(shape, -np.inf), np.full(shape, np.inf))
+    low, high = low.copy(), high.copy()
     # An interval without an end costs infinitely much, wherever it stands; this only spares work.
     if deadline.passed or not all(np.isfinite(side).all() for side in (*lower[-1:], *upper[-1:])):
         return low, high
@@ -151,37 +183,44 @@ def bound_rows(
             lower,
             upper,
             lambda index: _shares(lower[index], upper[index], slopes),
-            memory=memory,
+            lines=lines,
         )
-        for some in _batches(network, domain, len(lower), bias.size, len(slopes)):
-            if deadline.passed:
-                break
-            part = weights.dense(weight[some])
-            rows = np.vstack([part, -part])
-            constants = np.concatenate([bias[some], -bias[some]])
-            best = _bound_above(rows, constants, relaxations, domain)
-            best = best.min(axis=0) if best.ndim > len(shape) else best
-            low[..., some] = -best[..., constants.size // 2 :]
-            high[..., some] = best[..., : constants.size // 2]
+        crossing = any(((a < 0.0) & (b > 0.0)).any() for a, b in zip(lower, upper, strict=True))
+        for rule in range(len(slopes) if crossing else 1):
+            steps = [replace(step, below=step.below[rule]) for step in relaxations]
+            rows = np.flatnonzero(wanted(low, high))
+            for some in _batches(network, domain, len(lower), rows, deadline):
+                if deadline.passed:
+                    return low, high
+                part = weight[some]
+                constants = np.concatenate([bias[some], -bias[some]])
+                ends = _bound_above(weights.mirror(part), constants, steps, domain)
+                above, below = np.split(ends, 2, axis=-1)
+                low[..., some] = np.maximum(low[..., some], -below)
+                high[..., some] = np.minimum(high[..., some], above)
     return low, high
 
 
 def _shares(low: FloatArray, high: FloatArray, slopes: Sequence[str]) -> FloatArray:
-    """Shares of the lower lines by each rule, (rules, ..., n_out); one where no unit crosses."""
+    """Shares of the lower lines by each rule, (rules, ..., n_out)."""
     chord = _chord_share(low, high)
-    rules = slopes if ((low < 0.0) & (high > 0.0)).any() else slopes[:1]
-    shares = [LOWER_SLOPES[rule](low, high, chord) for rule in rules]
-    return np.stack(shares) if len(shares) > 1 else shares[0]
+    return np.stack([LOWER_SLOPES[rule](low, high, chord) for rule in slopes])
 
 
 def _batches(
-    network: Network, domain: Box | Boxes, depth: int, count: int, rules: int
-) -> Iterator[slice]:
-    """Rows of so much work that the clock is looked at often enough."""
-    work = sum(weights.count(layer.weight) for layer in network.layers[:depth])
-    work *= 2 * rules * int(np.prod(domain.lower.shape[:-1]))
-    size = max(1, int(_MOST_WORK / max(work, 1)))
-    return (slice(start, start + size) for start in range(0, count, size))
+    network: Network,
+    domain: Box | Boxes,
+    depth: int,
+    rows: NDArray[np.int64],
+    deadline: Deadline,
+) -> Iterator[NDArray[np.int64]]:
+    """Rows of so much work that the clock is looked at often enough, and that fit in memory."""
+    boxes = int(np.prod(domain.lower.shape[:-1]))
+    layers = network.layers[:depth]
+    work = 2 * boxes * sum(weights.count(layer.weight) for layer in layers)
+    room = 2 * boxes * 8 * _ARRAYS * max((max(layer.weight.shape) for layer in layers), default=1)
+    size = max(1, int(min(_MOST_WORK / max(work, 1), deadline.memory / room)))
+    return (rows[start : start + size] for start in range(0, rows.size, size))
 
 
 def bound_layer(
@@ -192,13 +231,24 @@ def bound_layer(
     upper: Sequence[FloatArray],
     slopes: Sequence[str] = tuple(LOWER_SLOPES),
     deadline: Deadline = NO_LIMIT,
-    memory: Memory | None = None,
+    lines: Lines | None = None,
+    known: Interval | None = None,
+    wanted: Wanted = every_row,
 ) -> Interval:
     """Bounds of the pre-activations of layer `index`; arguments as in `bound_rows`."""
     layer = network.layers[index]
-    lower, upper = lower[:index], upper[:index]
     return bound_rows(
-        network, domain, lower, upper, layer.weight, layer.bias, slopes, deadline, memory
+        network,
+        domain,
+        lower[:index],
+        upper[:index],
+        layer.weight,
+        layer.bias,
+        slopes,
+        deadline,
+        lines,
+        known,
+        wanted,
     )
 
 
@@ -314,7 +364,7 @@ def _relax(
     shares: Callable[[int], FloatArray],
     multipliers: Sequence[FloatArray] | None = None,
     planes: Mapping[int, Planes] = MappingProxyType({}),
-    memory: Memory | None = None,
+    lines: Lines | None = None,
 ) -> list[_Relaxation]:
     """Relaxations of the layers passed through, from the first to the last.
 
@@ -328,7 +378,7 @@ def _relax(
     before = domain.lower, domain.upper
     for index, (low, high) in enumerate(zip(lower, upper, strict=True)):
         layer = network.layers[index]
-        known = None if memory is None else memory.recall(index, low, high)
+        known = None if lines is None else lines.recall(index, low, high)
         if known is not None:
             relaxations.append(known[0])
             before = known[1]
@@ -353,11 +403,23 @@ def _relax(
         shift = None if multipliers is None else multipliers[index]
         ends = np.zeros(1) if shift is None else _largest_products(shift, low, high)
         relaxations.append(
-            _Relaxation(layer, above, offset, below, cost, lost, shift, ends, tilted, slopes)
+            _Relaxation(
+                layer.weight,
+                layer.bias,
+                above,
+                offset,
+                below,
+                cost,
+                lost,
+                shift,
+                ends,
+                tilted,
+                slopes,
+            )
         )
         before = post_interval(layer, low, high)
-        if memory is not None:
-            memory.keep(low, high, relaxations[-1], before)
+        if lines is not None:
+            lines.keep(low, high, relaxations[-1], before)
     return relaxations
 
 
@@ -406,7 +468,34 @@ def _lines(
     return above, offset, below
 
 
-def _apply(matrix: FloatArray, vector: FloatArray) -> FloatArray:
+def _spread(per_unit: FloatArray, rows: Weight) -> FloatArray:
+    """Numbers (..., n) of units for each of the `weights.entries` of rows (..., m, n)."""
+    spread: FloatArray
+    spread = per_unit[rows.indices] if weights.is_sparse(rows) else per_unit[..., None, :]
+    return spread
+
+
+def _drop_columns(rows: Weight, step: _Relaxation) -> tuple[Weight, _Relaxation]:
+    """Rows without the columns of units that pass nothing on, and the lines of the others."""
+    if step.shift is not None or step.tilted.size or step.above.ndim > 1:
+        return rows, step
+    kept = (step.above != 0.0) | (step.below != 0.0)
+    kept &= weights.columns_read(rows)
+    if kept.sum() > _WORTH_DROPPING * kept.size:
+        return rows, step
+    units = np.flatnonzero(kept)
+    return rows[:, units], replace(
+        step,
+        weight=step.weight[units],
+        bias=step.bias[units],
+        above=step.above[units],
+        offset=step.offset[units],
+        below=step.below[units],
+        cost=step.cost[units],
+    )
+
+
+def _apply(matrix: Weight, vector: FloatArray) -> FloatArray:
     """Matrix-vector products over leading dimensions: (..., m, n) and (..., n) to (..., m)."""
     if vector.ndim == 1:
         return np.asarray(matrix @ vector)
@@ -415,35 +504,37 @@ def _apply(matrix: FloatArray, vector: FloatArray) -> FloatArray:
 
 
 def _bound_above(
-    rows: FloatArray,
+    rows: Weight,
     constants: FloatArray,
     relaxations: Sequence[_Relaxation],
     domain: Box | Boxes,
 ) -> FloatArray:
     """Upper bounds of rows @ h + constants, h the post-activations of the last relaxation."""
     total, magnitude, error = constants, np.abs(constants), np.zeros_like(constants)
-    for step in reversed(relaxations):
-        positive = np.maximum(rows, 0.0)
-        negative = np.minimum(rows, 0.0) * step.below[..., None, :]
-        scaled = positive * step.above[..., None, :] + negative
+    for whole in reversed(relaxations):
+        rows, step = _drop_columns(rows, whole)
+        values = weights.entries(rows)
+        positive = np.maximum(values, 0.0)
+        negative = np.minimum(values, 0.0) * _spread(step.below, rows)
+        scaled = positive * _spread(step.above, rows) + negative
         # No less than the coefficients themselves, since slopes are at most 1.
         weight = positive - negative
-        change = _apply(positive, step.offset)
+        change = _apply(weights.with_numbers(rows, positive), step.offset)
         if step.shift is not None:
             shift = step.shift[..., None, :]
             scaled, weight, change = scaled - shift, weight + np.abs(shift), change + step.ends
             magnitude = magnitude + np.abs(change)
-        change = change + scaled @ step.layer.bias
-        error = error + _apply(weight, step.cost) + step.lost
+        before = weights.with_numbers(rows, scaled)
+        change = change + before @ step.bias
+        error = error + _apply(weights.with_numbers(rows, weight), step.cost) + step.lost
         total = total + change
         magnitude = magnitude + np.abs(change)
-        # One product of a tall matrix is much faster than many of small ones.
-        flat = scaled.reshape(-1, scaled.shape[-1]) @ step.layer.weight
+        rows = weights.product(before, step.weight)
         if step.tilted.size:
-            flat += positive[..., step.tilted].reshape(-1, step.tilted.size) @ step.slopes
-        rows = flat.reshape(*scaled.shape[:-1], flat.shape[-1])
-    ends = _apply(np.maximum(rows, 0.0), domain.upper) + _apply(np.minimum(rows, 0.0), domain.lower)
-    reach = _apply(np.abs(rows), np.maximum(np.abs(domain.lower), np.abs(domain.upper)))
+            rows += positive[..., step.tilted] @ step.slopes
+    ends = _apply(weights.positive_part(rows), domain.upper)
+    ends = ends + _apply(weights.negative_part(rows), domain.lower)
+    reach = _apply(abs(rows), np.maximum(np.abs(domain.lower), np.abs(domain.upper)))
     error = (
         (1.0 + gamma(8)) * error
         + gamma(domain.lower.shape[-1] + 2) * reach

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar
 
 import numpy as np
@@ -77,9 +78,13 @@ class Crown(BoundMethod):
     ----------
     slopes
         Keys of `crown.LOWER_SLOPES`; the bounds of all are intersected.
+    open_only
+        Ask only about rectifiers whose sign intervals and the slopes tried so far leave open, and
+        about outputs: the relaxation of a unit whose sign is proved is exact whatever its interval.
     """
 
     slopes: tuple[str, ...] = tuple(crown.LOWER_SLOPES)
+    open_only: bool = False
     name: ClassVar[str] = "crown"
 
     def __post_init__(self) -> None:
@@ -88,10 +93,23 @@ class Crown(BoundMethod):
 
     def start(self, network: Network, domain: Box | Boxes) -> BoundLayer:
         """See `bounds.crown`."""
-        memory = crown.Memory()
-        return lambda index, lower, upper, deadline: crown.bound_layer(
-            network, domain, index, lower, upper, self.slopes, deadline, memory
-        )
+        lines = crown.Lines()
+
+        def bound(
+            index: int,
+            lower: Sequence[FloatArray],
+            upper: Sequence[FloatArray],
+            deadline: Deadline,
+        ) -> Interval:
+            known, wanted = None, crown.every_row
+            if self.open_only and index < len(network.layers) - 1:
+                known = interval.bound_layer(network, domain, index, lower, upper)
+                wanted = partial(crown.open_rows, network.layers[index].phased)
+            return crown.bound_layer(
+                network, domain, index, lower, upper, self.slopes, deadline, lines, known, wanted
+            )
+
+        return bound
 
 
 METHODS: Registry[BoundMethod] = Registry(

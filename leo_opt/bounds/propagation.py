@@ -14,6 +14,7 @@ def propagate(
     domain: BoxLike,
     method: BoundMethodLike = "crown",
     time_limit: float | Deadline | None = None,
+    memory: float | None = None,
 ) -> Bounds:
     """Bounds of every pre-activation of `network` on `domain`.
 
@@ -25,6 +26,8 @@ def propagate(
     time_limit
         Seconds for the method; where they end, the bounds of interval arithmetic are left, as
         true and wider.
+    memory
+        Gigabytes for the arrays that are made on the way, by default 2.
 
     Returns
     -------
@@ -45,7 +48,7 @@ def propagate(
     """
     chosen = METHODS.find(method)
     box = read_box(domain).spread(read_network(network).input_size)
-    deadline, steps = Deadline.of(time_limit), Propagation(network, box, chosen)
+    deadline, steps = Deadline.of(time_limit, memory), Propagation(network, box, chosen)
     lower: list[FloatArray] = []
     upper: list[FloatArray] = []
     for index in range(len(network.layers)):

@@ -13,7 +13,7 @@ import click
 import numpy as np
 
 from leo_opt.cli.files import InputFile, OutputFile
-from leo_opt.deadline import Deadline, read_seconds
+from leo_opt.deadline import Deadline, read_limit
 from leo_opt.domain import Box
 from leo_opt.errors import InvalidInputError, LeoOptError, SolverNotAvailableError
 from leo_opt.network import FloatArray, Network
@@ -36,7 +36,7 @@ def time_limit_option(text: str) -> Callable[[Callable[..., None]], Callable[...
         param: click.Parameter,  # noqa: ARG001
         value: float | None,
     ) -> Deadline | None:
-        seconds = read_seconds(value)
+        seconds = read_limit(value)
         return None if seconds is None else Deadline(seconds, ctx.meta.get(CLOCK))
 
     return click.option("--time-limit", type=float, metavar="SECONDS", callback=start, help=text)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from leo_opt.arguments import name_of
 from leo_opt.bounds import BoundMethodLike, Bounds, Propagation
+from leo_opt.bounds.methods import Crown
 from leo_opt.deadline import NO_LIMIT, Deadline
 from leo_opt.decisions.findings import Direction
 from leo_opt.domain import Box
@@ -79,7 +80,8 @@ class Ledger:
 
         The certified intervals are computed from certified ones. Where a solver has tightened
         an earlier layer, a second pass from the trusted intervals inherits that premise. Units
-        that the deadline leaves no time for have what interval arithmetic says.
+        that the deadline leaves no time for have what interval arithmetic says. CROWN is asked
+        about units whose sign intervals leave open, and about outputs.
         """
         self._bound_layer(layer, ARITHMETIC, method, deadline)
         premise = self.premise_below(layer)
@@ -91,7 +93,9 @@ class Ledger:
     ) -> None:
         key = name_of(method), premise.certified
         if key not in self._steps:
-            self._steps[key] = Propagation(self.network, self.domain, method)
+            self._steps[key] = Propagation(
+                self.network, self.domain, Crown(open_only=True) if method == "crown" else method
+            )
         known = self._arrays(premise.certified)
         for step, (low, high) in self._steps[key].layer(layer, *known, deadline):
             rests_on = weakest(premise, step.premise)

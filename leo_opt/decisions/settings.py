@@ -27,7 +27,7 @@ from leo_opt.arguments import (
     read_whole,
     words_of,
 )
-from leo_opt.deadline import Deadline, check_limit, read_seconds
+from leo_opt.deadline import Deadline, check_limit, read_limit
 from leo_opt.formulations import FormulationLike, read_choice
 from leo_opt.storage.files import AnyPath
 
@@ -97,7 +97,7 @@ _READERS: Mapping[str, Reader] = MappingProxyType(
         "stages": words_of("stage", STAGES),
         "splitting_budget": positive(read_whole),
         "search_nodes": positive(read_whole),
-        "unit_time_limit": read_seconds,
+        "unit_time_limit": read_limit,
         "node_limit": optional(positive(read_whole)),
         "margin": positive(read_number),
         "skip_stable": read_flag,

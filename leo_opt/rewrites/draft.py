@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leo_opt.arithmetic import round_down
+from leo_opt.bounds import propagate
+from leo_opt.deadline import NO_LIMIT, Deadline
 from leo_opt.deviation import add_up, reach, spread_deviation
 from leo_opt.domain import Box
 from leo_opt.network import FloatArray, Layer, Network
@@ -139,7 +141,13 @@ class Draft:
     steps: tuple[Step, ...] = ()
 
     @classmethod
-    def begin(cls, network: Network, stability: Stability, certified_only: bool = False) -> Draft:
+    def begin(
+        cls,
+        network: Network,
+        stability: Stability,
+        certified_only: bool = False,
+        deadline: Deadline = NO_LIMIT,
+    ) -> Draft:
         """The draft before the first rewrite.
 
         Parameters
@@ -148,9 +156,11 @@ class Draft:
             Believe only phases that arithmetic alone proves.
         """
         units = []
-        for layer, (low, high) in enumerate(
-            zip(stability.certified.lower, stability.certified.upper, strict=True)
-        ):
+        # A classification asks no more of units whose sign intervals prove; here numbers that are
+        # written and deviations hang on them.
+        bounds = propagate(network, stability.domain, time_limit=deadline)
+        bounds = stability.certified.intersect(bounds)
+        for layer, (low, high) in enumerate(zip(bounds.lower, bounds.upper, strict=True)):
             phased = network.layers[layer].phased
             if certified_only:
                 inactive = phased & (high <= 0.0)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from leo_opt.arguments import read_flag, read_instance
-from leo_opt.deadline import read_seconds
+from leo_opt.deadline import read_limit
 from leo_opt.errors import InvalidInputError
 from leo_opt.solvers.base import Solver
 from leo_opt.solvers.catalogue import find
@@ -109,7 +109,7 @@ def solve(
     optimal 11.0 5
     """
     begin = time.monotonic()
-    time_limit = read_seconds(time_limit)
+    time_limit = read_limit(time_limit)
     start, load = read_flag(start, "start"), read_flag(load, "load")
     chosen = find(solver)
     compiled = compile_model(model)

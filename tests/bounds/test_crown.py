@@ -7,10 +7,44 @@ from fractions import Fraction
 import numpy as np
 import pytest
 from rationals import drifting, exact, random_ends
+from scipy.sparse import csr_array
 
-from leo_opt.bounds import crown
+from leo_opt.bounds import crown, propagate
 from leo_opt.domain import Box
 from leo_opt.network import Layer, Network
+
+
+def convolutional(generator: np.random.Generator, sparse: bool) -> Network:
+    """Layers whose units read a few neighbours, and a dense one that reads them all."""
+    layers, width = [], 40
+    for width_after, reads in ((60, 3), (50, 4), (30, 5), (4, 30)):
+        weight = np.zeros((width_after, width))
+        for unit in range(width_after):
+            start = unit * (width - reads) // width_after
+            weight[unit, start : start + reads] = generator.normal(size=reads)
+        bias = generator.normal(size=width_after) - 0.5
+        kept = csr_array(weight) if sparse and reads < width else weight
+        layers.append(Layer(kept, bias, "relu" if width_after > 4 else "linear"))
+        width = width_after
+    return Network(tuple(layers))
+
+
+@pytest.mark.parametrize("memory", [2.0, 1e-6])
+def test_sparse_rows_in_small_batches_have_the_bounds_of_dense_ones(memory: float) -> None:
+    for seed in range(10):
+        dense, sparse = (
+            convolutional(np.random.default_rng(seed), sparse) for sparse in (False, True)
+        )
+        box = Box(-0.5, 0.5)
+        mine = propagate(sparse, box, memory=memory)
+        theirs = propagate(dense, box)
+        for side, other in ((mine.lower, theirs.lower), (mine.upper, theirs.upper)):
+            for values, others in zip(side, other, strict=True):
+                np.testing.assert_allclose(values, others, rtol=1e-9, atol=1e-9)
+        inputs = np.random.default_rng(seed).uniform(-0.5, 0.5, (50, 40))
+        for layer, pre in enumerate(dense.pre_activations(inputs)):
+            assert (mine.lower[layer] - 1e-12 <= pre).all()
+            assert (pre <= mine.upper[layer] + 1e-12).all()
 
 
 # Tiny and huge factors that cancel: what underflows on the way meets a huge weight.
