@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leo_opt.arithmetic import round_down
-from leo_opt.bounds import propagate
+from leo_opt.bounds import Propagation
 from leo_opt.deadline import NO_LIMIT, Deadline
 from leo_opt.deviation import add_up, reach, spread_deviation
 from leo_opt.domain import Box
@@ -155,12 +155,18 @@ class Draft:
         certified_only
             Believe only phases that arithmetic alone proves.
         """
-        units = []
+        domain = stability.domain.spread(network.input_size)
         # A classification asks no more of units whose sign intervals prove; here numbers that are
         # written and deviations hang on them.
-        bounds = propagate(network, stability.domain, time_limit=deadline)
-        bounds = stability.certified.intersect(bounds)
-        for layer, (low, high) in enumerate(zip(bounds.lower, bounds.upper, strict=True)):
+        steps, certified = Propagation(network, domain), stability.certified
+        units: list[Units] = []
+        lower: list[FloatArray] = []
+        upper: list[FloatArray] = []
+        for layer, known in enumerate(zip(certified.lower, certified.upper, strict=True)):
+            found = steps.bound(layer, lower, upper, deadline)
+            low, high = np.maximum(known[0], found[0]), np.minimum(known[1], found[1])
+            lower.append(low)
+            upper.append(high)
             phased = network.layers[layer].phased
             if certified_only:
                 inactive = phased & (high <= 0.0)
@@ -172,7 +178,6 @@ class Draft:
             units.append(
                 Units(np.arange(low.size), active, inactive, low, high, np.zeros(low.size))
             )
-        domain = stability.domain.spread(network.input_size)
         return cls(network, domain, tuple(units), tuple(range(len(network.layers))))
 
     @property
