@@ -72,6 +72,18 @@ def nearest_float(value: Fraction) -> tuple[float, int]:
     return nearest, top * denominator - numerator * bottom
 
 
+def exact_sums(left: FloatArray, right: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Sums, and what rounding took from them, exactly where nothing overflows.
+
+    References
+    ----------
+    D. E. Knuth, The Art of Computer Programming, volume 2, section 4.2.2, theorem B (TwoSum).
+    """
+    sums = left + right
+    shadow = sums - left
+    return sums, (left - (sums - shadow)) + (right - shadow)
+
+
 def exact_products(left: FloatArray, right: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Products as unevaluated sums of two floats: the rounded ones, and what rounding took.
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from leo_opt.arguments import read_array, refuse
+from leo_opt.arithmetic import exact_sums, round_down
 from leo_opt.errors import InvalidInputError
 from leo_opt.network import FloatArray
 
@@ -241,8 +242,6 @@ class Boxes:
 
 
 def _subtract_down(left: FloatArray, right: FloatArray) -> FloatArray:
-    """left - right, rounded towards minus infinity (Knuth's TwoSum shows the rounding error)."""
-    difference = left - right
-    shadow = difference - left
-    error = (left - (difference - shadow)) + (-right - shadow)
-    return np.where(error < 0, np.nextafter(difference, -np.inf), difference)
+    """left - right, rounded towards minus infinity."""
+    difference, rest = exact_sums(left, -right)
+    return np.where(rest < 0, round_down(difference), difference)

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from leo_opt.network import FloatArray
 from leo_opt.stability import ARITHMETIC, Premise, weakest
+from leo_opt.storage.codec import Extended
 
 
 class Direction(NamedTuple):
@@ -43,7 +44,7 @@ class Finding:
 
     direction: Direction
     stage: str
-    bound: float | None = None
+    bound: Extended | None = None
     premise: Premise = ARITHMETIC
     witness: FloatArray | None = None
     anomaly: str = ""

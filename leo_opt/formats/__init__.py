@@ -14,6 +14,7 @@ from leo_opt.formats.boxes import load_domain
 from leo_opt.formats.dtypes import written
 from leo_opt.formats.onnx import file, reader, writer
 from leo_opt.network import Network, read_network
+from leo_opt.storage import codec
 from leo_opt.storage.files import (
     AnyPath,
     check_readable,
@@ -152,9 +153,13 @@ def save(
     """
     read_network(network)
     form = FORMATS[suffix_of(path, FORMATS)]
+    try:
+        told = codec.from_tree(dict(provenance or {}), dict[str, str], "provenance")
+    except ValueError as error:
+        raise InvalidInputError(str(error)) from error
     check_writable(path)
     stored = network if dtype is None and form.lossless else written(network, dtype)
-    write_atomically(path, form.encode(stored, provenance or {}))
+    write_atomically(path, form.encode(stored, told))
 
 
 def default_dtype(network: Network, path: AnyPath) -> str:

@@ -97,11 +97,9 @@ def provenance(path: Path) -> dict[str, str]:
     """
     with _opened(path) as archive:
         text = str(archive["provenance"])
-    try:
-        tree = json.loads(text)
-    except ValueError:  # Earlier versions kept one sentence here.
-        tree = {"summary": text} if text else {}
-    return {str(name): str(value) for name, value in dict(tree).items()}
+        if text[:1] != "{":  # Earlier versions kept one sentence here.
+            return {"summary": text} if text else {}
+        return codec.from_tree(json.loads(text), dict[str, str], "provenance")
 
 
 @contextmanager

@@ -3,10 +3,6 @@
 Reading a file means arithmetic: a division by 0.3 goes into a matrix, a batch normalisation has a
 square root. Done in `Rounded`, every such step adds what it rounds to a proved bound, which is
 exactly 0 where nothing was rounded.
-
-References
-----------
-T. J. Dekker, A floating-point technique for extending the available precision, 1971.
 """
 
 from __future__ import annotations
@@ -17,7 +13,16 @@ from typing import Any
 
 import numpy as np
 
-from leo_opt.arithmetic import TINY, UNIT_ROUNDOFF, exact_dots, gamma, round_down, round_up
+from leo_opt.arithmetic import (
+    TINY,
+    UNIT_ROUNDOFF,
+    exact_dots,
+    exact_products,
+    exact_sums,
+    gamma,
+    round_down,
+    round_up,
+)
 from leo_opt.network import FloatArray
 
 
@@ -71,9 +76,7 @@ class Rounded:
 
     def __add__(self, other: Rounded) -> Rounded:
         with np.errstate(over="ignore", invalid="ignore"):
-            total = self.values + other.values
-            shadow = total - self.values
-            rest = (self.values - (total - shadow)) + (other.values - shadow)
+            total, rest = exact_sums(self.values, other.values)
             return Rounded(total, _bound(self.error + other.error + _size(rest, total)))
 
     def __sub__(self, other: Rounded) -> Rounded:
@@ -157,17 +160,7 @@ def _fresh(result: FloatArray, exact: FloatArray) -> FloatArray:
 
 def _product(left: FloatArray, right: FloatArray) -> tuple[FloatArray, FloatArray]:
     """left * right and what was rounded off, nan where that cannot be told."""
-    product = left * right
-    high_l, low_l = _split(left)
-    high_r, low_r = _split(right)
-    rest = low_l * low_r - (((product - high_l * high_r) - low_l * high_r) - high_l * low_r)
+    product, rest = exact_products(left, right)
     # Below this size what was rounded off may itself underflow.
     risky = (np.abs(product) < 2.0**-900) & (left != 0.0) & (right != 0.0)
     return product, np.where(risky, np.nan, rest)
-
-
-def _split(values: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Two summands of at most 26 bits each."""
-    shifted = values * (2.0**27 + 1.0)
-    high = shifted - (shifted - values)
-    return high, values - high

@@ -1,8 +1,8 @@
 """Values to and from trees of JSON or TOML: what a file may hold is said by types, once.
 
 A frozen dataclass or a `msgspec.Struct` is the description of what stands in a file. Numbers stay
-what they are: arrays are lists in which infinities are texts,
-rationals are texts. What does not fit is refused with its place, its value, and what is needed.
+what they are; infinities, which JSON does not have, and rationals are texts. What does not fit is
+refused with its place, its value, and what is needed.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from types import MappingProxyType
-from typing import Any, TypeVar, get_origin
+from typing import TYPE_CHECKING, Any, TypeVar, get_origin
 
 import msgspec
 import numpy as np
@@ -24,6 +24,14 @@ from leo_opt.activations import FloatArray
 from leo_opt.errors import unknown_word
 
 T = TypeVar("T")
+
+if TYPE_CHECKING:
+    Extended = float
+else:
+
+    class Extended(float):
+        """A float that may be infinite."""
+
 
 _WORDS: Mapping[str, str] = MappingProxyType(
     {
@@ -45,9 +53,11 @@ def to_tree(value: object) -> Any:
 
 
 def _plain(tree: Any) -> Any:
-    """The tree as a file gives it back: lists, no tuples."""
+    """The tree as a file gives it back: lists, no tuples; texts for infinities."""
     if isinstance(tree, dict):
         return {key: _plain(value) for key, value in tree.items()}
+    if isinstance(tree, float):
+        return _number(tree)
     return [_plain(value) for value in tree] if isinstance(tree, (list, tuple)) else tree
 
 
@@ -118,10 +128,11 @@ def schema(kind: type, form: str) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class _Special:
-    """How a type that JSON does not have is written."""
+    """How a type that JSON does not have is written, and which texts or numbers stand for it."""
 
     encode: Callable[[Any], Any]
     decode: Callable[[Any], Any]
+    written: Mapping[type, str]
     schema: Mapping[str, Any]
 
 
@@ -131,25 +142,42 @@ def _numbers(values: FloatArray) -> list[Any]:
         return [_numbers(row) for row in values]
     if np.isfinite(values).all():
         return list(values.tolist())
-    return [x if math.isfinite(x) else str(x) for x in values.tolist()]
+    return [_number(x) for x in values.tolist()]
 
 
+def _number(value: float) -> float | str:
+    return value if math.isfinite(value) else str(value)
+
+
+def _extended(tree: float | str) -> float:
+    if tree not in ("inf", "-inf") and isinstance(tree, str):
+        raise ValueError('expected a number, "inf" or "-inf"')
+    return Extended(tree)
+
+
+_NUMBER: Mapping[str, Any] = MappingProxyType(
+    {"anyOf": [{"type": "number"}, {"enum": ["inf", "-inf"]}]}
+)
 _ARRAY: Mapping[str, Any] = MappingProxyType(
     {
         "type": "array",
         "items": {
-            "anyOf": [
-                {"type": "number"},
-                {"enum": ["inf", "-inf"]},
-                {"type": "array", "items": {"type": "number"}},
-            ]
+            "anyOf": [*_NUMBER["anyOf"], {"type": "array", "items": {"type": "number"}}],
         },
     }
 )
 _SPECIAL: Mapping[type, _Special] = MappingProxyType(
     {
-        np.ndarray: _Special(_numbers, lambda tree: np.array(tree, dtype=np.float64), _ARRAY),
-        Fraction: _Special(str, Fraction, {"type": "string"}),
+        np.ndarray: _Special(
+            _numbers,
+            lambda tree: np.array(tree, dtype=np.float64),
+            {list: _WORDS["array"]},
+            _ARRAY,
+        ),
+        Fraction: _Special(str, Fraction, {str: _WORDS["str"]}, {"type": "string"}),
+        Extended: _Special(
+            float, _extended, dict.fromkeys((int, float, str), _WORDS["float"]), _NUMBER
+        ),
     }
 )
 
@@ -161,10 +189,11 @@ def _encode(value: Any) -> Any:
 
 
 def _decode(kind: Any, tree: Any) -> Any:
-    if not isinstance(tree, (list, str)):
-        raise ValueError(f"{tree!r:.60} is neither a list nor a text")
+    special = _SPECIAL[get_origin(kind) or kind]
+    if type(tree) not in special.written:
+        raise ValueError(f"expected {next(iter(special.written.values()))}")
     try:
-        return _SPECIAL[get_origin(kind) or kind].decode(tree)
+        return special.decode(tree)
     except ArithmeticError as error:
         raise ValueError(str(error)) from error
 

@@ -169,7 +169,7 @@ class Journal(Closing, Generic[Entry]):
             If the disk does not take it.
         """
         try:
-            left = json.dumps(dict(line)).encode() + b"\n"
+            left = json.dumps(dict(line), allow_nan=False).encode() + b"\n"
             while left:
                 left = left[self._stream.write(left) :]
             os.fsync(self._stream.fileno())

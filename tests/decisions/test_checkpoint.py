@@ -80,12 +80,13 @@ def settles(entry: dict) -> bool:
 
 
 def test_finished_searches_and_what_is_settled_are_not_asked_again(tmp_path) -> None:
-    tied, decided = Direction(1, 0, 1), Direction(1, 1, 1)
+    tied, decided, unbounded = Direction(1, 0, 1), Direction(1, 1, 1), Direction(1, 2, 1)
     made = [
         Finding(tied, "branch-and-bound", bound=1.0, effort=250),
         Finding(tied, "milp", bound=0.5),
         Finding(tied, "tighten", bound=0.9, effort=6),
         Finding(decided, "branch-and-bound", bound=-1.0, effort=250),
+        Finding(unbounded, "tighten", bound=np.inf, effort=6),
     ]
     path = str(tmp_path / "run.jsonl")
     with contextlib.closing(Checkpoint.open(path, network(), BOX.spread(10), 1e-6)) as record:
@@ -107,6 +108,9 @@ def test_finished_searches_and_what_is_settled_are_not_asked_again(tmp_path) -> 
         assert bound("milp", decided) == -1.0
         # An interval is asked for itself, whatever its sign.
         assert bound("tighten", decided, 6) is None
+        assert bound("tighten", unbounded, 6) == np.inf
+    # What other readers of JSON know, too.
+    assert "Infinity" not in (tmp_path / "run.jsonl").read_text()
 
 
 @pytest.mark.parametrize("kept", [0.3, 0.8])

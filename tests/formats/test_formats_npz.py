@@ -10,7 +10,7 @@ import pytest
 from random_networks import random_network, structured
 from scipy.sparse import csr_array
 
-from leo_opt.errors import FileFormatError
+from leo_opt.errors import FileFormatError, InvalidInputError
 from leo_opt.formats import default_dtype, load, load_provenance, save, written
 from leo_opt.network import Layer, Network, Signature
 
@@ -63,6 +63,13 @@ def test_a_sentence_of_an_earlier_version_is_a_summary(tmp_path: Path):
         arrays = dict(archive)
     np.savez(tmp_path / "net.npz", **arrays | {"provenance": np.array("Compressed by hand.")})
     assert load_provenance(tmp_path / "net.npz") == {"summary": "Compressed by hand."}
+
+
+@pytest.mark.parametrize("name", ["net.npz", "net.onnx"])
+def test_a_provenance_of_something_else_than_texts_is_refused(name: str, tmp_path: Path):
+    with pytest.raises(InvalidInputError, match="expected a text in quotes, got a whole number"):
+        save(Network.from_arrays([np.eye(2)], [None]), tmp_path / name, provenance={"seed": 1})
+    assert not (tmp_path / name).exists()
 
 
 def test_an_unknown_shape_stays_unknown(tmp_path: Path):

@@ -16,6 +16,7 @@ from leo_opt.comparison.record import Record, read_results
 from leo_opt.errors import FileFormatError
 from leo_opt.formats import load_provenance
 from leo_opt.model_files import Sidecar
+from leo_opt.verification import Answer, Verdict
 
 OLD = Path(__file__).parent / "old"
 DOMAIN = Box([-1.0, -1.0], [1.0, 0.5])
@@ -73,6 +74,16 @@ def test_a_model_file_and_its_sidecar() -> None:
     assert sidecar.inputs == ("input_0", "input_1")
     assert sidecar.about["formulation"]["name"] == "big-m"
     assert sidecar.objective_value(-2.5) == 2.5
+
+
+def test_the_verdict_on_a_property() -> None:
+    verdict = Verdict.load(OLD / "verdict.json")
+    assert verdict.answer is Answer.HOLDS
+    assert verdict.certified
+    assert verdict.network_hash == HASHES["3"]["hash"]
+    assert [case.method for case in verdict.cases] == ["crown"]
+    old = json.loads((OLD / "verdict.json").read_text())
+    assert old.items() <= verdict.to_json().items()
 
 
 def test_a_checkpoint_is_refused_with_its_version_and_the_cure(tmp_path: Path) -> None:
