@@ -15,9 +15,10 @@ from fractions import Fraction
 
 import numpy as np
 
+from leo_opt.arguments import read_whole
 from leo_opt.arithmetic import float_above, float_below, nearest_float
-from leo_opt.domain import Box
-from leo_opt.errors import FileFormatError
+from leo_opt.domain import Box, BoxLike, read_box
+from leo_opt.errors import FileFormatError, InvalidInputError
 from leo_opt.network import FloatArray
 
 Variable = tuple[str, int]
@@ -227,3 +228,33 @@ class RationalBox:
 def nearest(point: Rationals) -> FloatArray:
     """The float64 point (n,) next to a rational one."""
     return np.array([float(value) for value in point])
+
+
+def keep_class(domain: BoxLike, label: int, classes: int) -> Property:
+    """The property that on a box no other class reaches the score of one: local robustness.
+
+    Parameters
+    ----------
+    domain
+        Such as `Box.around(image, 0.03, within=Box(0.0, 1.0))`.
+    label
+        The class that should win.
+    classes
+        Number of outputs of the network.
+
+    Raises
+    ------
+    InvalidInputError
+        If the box has no fixed size or there is no such class.
+    """
+    box = read_box(domain)
+    label, classes = read_whole(label, "label"), read_whole(classes, "classes")
+    if box.size is None or not 0 <= label < classes:
+        raise InvalidInputError(
+            f"class {label} of {classes} on {box!r}: give a class from 0 on and a box with one "
+            "interval an input"
+        )
+    others = [k for k in range(classes) if k != label]
+    rows = [((("Y", label), Fraction(1)), (("Y", other), Fraction(-1))) for other in others]
+    cases = tuple(Case(box, (Inequality(row, Fraction(0)),)) for row in rows)
+    return Property(box.size, classes, cases)

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from leo_opt.errors import FileFormatError, InvalidInputError, UnsupportedOperatorError
 from leo_opt.formats import npz
-from leo_opt.formats.boxes import load_domain
+from leo_opt.formats.boxes import load_domain, load_property
 from leo_opt.formats.dtypes import written
 from leo_opt.formats.onnx import file, reader, writer
 from leo_opt.network import Network, read_network
@@ -32,6 +32,7 @@ __all__ = [
     "default_dtype",
     "load",
     "load_domain",
+    "load_property",
     "load_provenance",
     "save",
     "written",

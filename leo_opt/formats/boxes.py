@@ -1,10 +1,11 @@
-"""Boxes of inputs from files."""
+"""Boxes of inputs from files, and properties, which are about boxes."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
+from typing import TypeVar
 
 import numpy as np
 
@@ -12,7 +13,10 @@ from leo_opt.domain import Box
 from leo_opt.errors import FileFormatError, InvalidInputError
 from leo_opt.formats import vnnlib
 from leo_opt.formats.npz import READ_ERRORS
+from leo_opt.properties import Property
 from leo_opt.storage.files import AnyPath, check_readable, suffix_of
+
+T = TypeVar("T")
 
 
 def load_domain(path: AnyPath, input_size: int | None = None) -> Box:
@@ -35,14 +39,39 @@ def load_domain(path: AnyPath, input_size: int | None = None) -> Box:
         If the box has another size, is crossed or infinite.
     """
     read = _READERS[suffix_of(path, _READERS)]
+    return _read(lambda source: _spread(read(source), input_size), path)
+
+
+def _spread(box: Box, input_size: int | None) -> Box:
+    return box if input_size is None else box.spread(input_size)
+
+
+def load_property(path: AnyPath) -> Property:
+    """Read a property for `verify`.
+
+    Parameters
+    ----------
+    path
+        VNN-LIB, ending in .vnnlib or .vnnlib.gz.
+
+    Raises
+    ------
+    FileFormatError
+        If the file cannot be read as a property, or its input part is not a union of boxes.
+    InvalidInputError
+        If a box is crossed or not finite.
+    """
+    suffix_of(path, [suffix for suffix in _READERS if suffix.startswith(".vnnlib")])
+    return _read(vnnlib.read_property, path)
+
+
+def _read(read: Callable[[Path], T], path: AnyPath) -> T:
+    """What is read from a file, which errors name."""
     source = check_readable(path)
     try:
-        box = read(source)
-        return box if input_size is None else box.spread(input_size)
-    except FileFormatError as error:
-        raise FileFormatError(f"{path}: {error}") from error
-    except InvalidInputError as error:
-        raise InvalidInputError(f"{path}: {error}") from error
+        return read(source)
+    except (FileFormatError, InvalidInputError) as error:
+        raise type(error)(f"{path}: {error}") from error
 
 
 def _read_npz(path: Path) -> Box:

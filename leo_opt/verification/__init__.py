@@ -10,12 +10,12 @@ import numpy as np
 from leo_opt.arguments import read_instance
 from leo_opt.blas import one_blas_thread
 from leo_opt.deadline import Deadline
+from leo_opt.formats import load_property
 from leo_opt.formulations import FormulationLike
 from leo_opt.network import Network, read_network, require_rectifiers
 from leo_opt.parallel import Workers
-from leo_opt.properties import Property
+from leo_opt.properties import Property, keep_class
 from leo_opt.solvers import find as find_solver
-from leo_opt.verification.questions import keep_class, load_property
 from leo_opt.verification.run import Run
 from leo_opt.verification.settings import STAGES, Progress, Settings
 from leo_opt.verification.verdicts import (

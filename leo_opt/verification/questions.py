@@ -14,22 +14,18 @@ from itertools import combinations
 
 import numpy as np
 
-from leo_opt.arguments import read_whole
 from leo_opt.arithmetic import float_above
 from leo_opt.bounds import Bounds, Interval, Propagation, post_interval
 from leo_opt.deadline import NO_LIMIT, Deadline
 from leo_opt.decisions.findings import Direction
 from leo_opt.decisions.splitting import Goals
-from leo_opt.domain import Box, BoxLike, read_box
-from leo_opt.errors import FileFormatError, InvalidInputError, MismatchError
-from leo_opt.formats.vnnlib import read_property
+from leo_opt.domain import Box
+from leo_opt.errors import MismatchError
 from leo_opt.lazily import lazy
 from leo_opt.network import FloatArray, Layer, Network
 from leo_opt.properties import Case, Inequality, Property, Variable
-from leo_opt.storage.files import AnyPath, check_readable, suffix_of
 from leo_opt.witnesses import IntArray
 
-_SUFFIXES = (".vnnlib", ".vnnlib.gz")
 _MOST_PAIRED = 8
 """Inequalities of a case of which all pairs are summed."""
 _SMALLEST = 2.0**-400
@@ -139,56 +135,6 @@ class Question:
     def on(self, bounds: Bounds) -> Question:
         """The same question, with tighter intervals."""
         return Question(self.network, self.domain, bounds, self.conjuncts)
-
-
-def load_property(path: AnyPath) -> Property:
-    """Read a VNN-LIB property, .vnnlib or .vnnlib.gz.
-
-    Raises
-    ------
-    FileFormatError
-        If the file cannot be read as a property, or its input part is not a union of boxes.
-    InvalidInputError
-        If a box is crossed or not finite.
-    """
-    suffix_of(path, _SUFFIXES)
-    source = check_readable(path)
-    try:
-        return read_property(source)
-    except FileFormatError as error:
-        raise FileFormatError(f"{path}: {error}") from error
-    except InvalidInputError as error:
-        raise InvalidInputError(f"{path}: {error}") from error
-
-
-def keep_class(domain: BoxLike, label: int, classes: int) -> Property:
-    """The property that on a box no other class reaches the score of one: local robustness.
-
-    Parameters
-    ----------
-    domain
-        Such as `Box.around(image, 0.03, within=Box(0.0, 1.0))`.
-    label
-        The class that should win.
-    classes
-        Number of outputs of the network.
-
-    Raises
-    ------
-    InvalidInputError
-        If the box has no fixed size or there is no such class.
-    """
-    box = read_box(domain)
-    label, classes = read_whole(label, "label"), read_whole(classes, "classes")
-    if box.size is None or not 0 <= label < classes:
-        raise InvalidInputError(
-            f"class {label} of {classes} on {box!r}: give a class from 0 on and a box with one "
-            "interval an input"
-        )
-    others = [k for k in range(classes) if k != label]
-    rows = [((("Y", label), Fraction(1)), (("Y", other), Fraction(-1))) for other in others]
-    cases = tuple(Case(box, (Inequality(row, Fraction(0)),)) for row in rows)
-    return Property(box.size, classes, cases)
 
 
 def check_sizes(network: Network, asked: Property) -> None:
