@@ -150,15 +150,15 @@ def reduce_layers(draft: Draft) -> Draft:
     return draft
 
 
-def reduce_layer(draft: Draft, layer: int) -> Draft:
+def reduce_layer(draft: Draft, index: int) -> Draft:
     """The smallest of what merging, rank reduction and folding make of one hidden layer.
 
     Merging makes no new rows, and so wins where it leaves as few units as rank reduction.
     Folding wins where it needs no more parameters than the others.
     """
-    candidates = merge_dependent(draft, layer), reduce_rank(draft, layer)
-    best = min(candidates, key=lambda candidate: candidate.network.layers[layer].n_out)
-    folded = fold_layer(draft, layer)
+    candidates = merge_dependent(draft, index), reduce_rank(draft, index)
+    best = min(candidates, key=lambda candidate: candidate.network.layers[index].n_out)
+    folded = fold_layer(draft, index)
     if folded is not draft and folded.network.parameters <= best.network.parameters:
         return folded
     return best

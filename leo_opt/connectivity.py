@@ -66,13 +66,13 @@ def graph(network: Network) -> networkx.DiGraph:
 
 
 def cone(
-    network: Network, layer: int, units: ArrayLike, inert: Sequence[BoolArray] | None = None
+    network: Network, index: int, units: ArrayLike, inert: Sequence[BoolArray] | None = None
 ) -> Component:
     """All inputs and units on which the pre-activations of some units depend, and these.
 
     Parameters
     ----------
-    layer, units
+    index, units
         The units asked about.
     inert : one (n_out,) array a layer, or None
         Units whose post-activation is a constant, such as stably inactive ones: nothing depends
@@ -84,18 +84,18 @@ def cone(
         If there is no such layer or unit.
     """
     asked = np.asarray(units, dtype=np.int64).ravel()
-    if not 0 <= layer < len(network.layers):
+    if not 0 <= index < len(network.layers):
         raise InvalidInputError(
-            f"layer {layer} does not exist; this network has layers 0 to {len(network.layers) - 1}"
+            f"layer {index} does not exist; this network has layers 0 to {len(network.layers) - 1}"
         )
-    width = network.layers[layer].n_out
+    width = network.layers[index].n_out
     if ((asked < 0) | (asked >= width)).any():
         raise InvalidInputError(
-            f"units {asked.tolist()} are not all in layer {layer}, which has units 0 to {width - 1}"
+            f"units {asked.tolist()} are not all in layer {index}, which has units 0 to {width - 1}"
         )
     members = [np.empty(0, dtype=np.int64)] * len(network.layers)
-    members[layer] = np.unique(asked)
-    for below in range(layer - 1, -1, -1):
+    members[index] = np.unique(asked)
+    for below in range(index - 1, -1, -1):
         used = weights.columns_read(network.layers[below + 1].weight[members[below + 1]])
         if inert is not None:
             used &= ~inert[below]

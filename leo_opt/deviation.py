@@ -94,12 +94,12 @@ def add_up(*terms: FloatArray) -> FloatArray:
     return total
 
 
-def spread_deviation(network: Network, layer: int, per_unit: FloatArray) -> tuple[FloatArray, ...]:
+def spread_deviation(network: Network, index: int, per_unit: FloatArray) -> tuple[FloatArray, ...]:
     """How far a change of one layer's pre-activations can move those of all later layers.
 
     Parameters
     ----------
-    layer
+    index
         Index of the layer whose pre-activations change.
     per_unit : (n_out,) array
         How far each of them can move.
@@ -107,17 +107,17 @@ def spread_deviation(network: Network, layer: int, per_unit: FloatArray) -> tupl
     Returns
     -------
     tuple of arrays
-        One bound a unit for `layer` and each later layer; the last holds for the outputs too.
+        One bound a unit for layer `index` and each later layer; the last holds for the outputs too.
     """
     spread = [np.asarray(per_unit, dtype=np.float64)]
-    for later in network.layers[layer + 1 :]:
+    for later in network.layers[index + 1 :]:
         spread.append(reach(later.weight, spread[-1]))
     return tuple(spread)
 
 
-def propagate_deviation(network: Network, layer: int, per_unit: FloatArray) -> FloatArray:
+def propagate_deviation(network: Network, index: int, per_unit: FloatArray) -> FloatArray:
     """How far a change of one layer's pre-activations can move the outputs, (output_size,)."""
-    return spread_deviation(network, layer, per_unit)[-1]
+    return spread_deviation(network, index, per_unit)[-1]
 
 
 def rounding_deviation(network: Network, written: Network, bounds: Intervals) -> FloatArray:
@@ -233,13 +233,13 @@ def inference_error(network: Network, bounds: Intervals, dtype: str) -> FloatArr
     return error
 
 
-def largest_inputs(network: Network, bounds: Intervals, layer: int) -> FloatArray:
+def largest_inputs(network: Network, bounds: Intervals, index: int) -> FloatArray:
     """Largest magnitude of every number that a layer reads, (n_in,)."""
-    if layer == 0:
+    if index == 0:
         box = bounds.domain.spread(network.input_size)
         return np.maximum(np.abs(box.lower), np.abs(box.upper))
-    below = network.layers[layer - 1]
-    ends = bounds.lower[layer - 1], bounds.upper[layer - 1]
+    below = network.layers[index - 1]
+    ends = bounds.lower[index - 1], bounds.upper[index - 1]
     largest = (add_up(np.abs(below.activate(end)), below.rounding(end)) for end in ends)
     return np.maximum(*largest)
 

@@ -162,11 +162,11 @@ def _phases_of(stability: Stability) -> list[Phase]:
     return [phase for phase in Phase if mixed or phase is not Phase.LINEAR]
 
 
-def _evidence_of(stability: Stability, layer: int, unit: int, phase: Phase) -> list[str]:
+def _evidence_of(stability: Stability, index: int, unit: int, phase: Phase) -> list[str]:
     """The kinds of evidence that a phase rests on."""
     if phase is Phase.LINEAR:
         return []
-    lower, upper = stability.lower_evidence[layer][unit], stability.upper_evidence[layer][unit]
+    lower, upper = stability.lower_evidence[index][unit], stability.upper_evidence[index][unit]
     if phase is Phase.STABLY_ACTIVE:
         return [lower.method]
     if phase is Phase.STABLY_INACTIVE:

@@ -171,15 +171,15 @@ class Stability(Summarised):
         """For each layer whether some of its units have phases."""
         return tuple(bool(mask.any()) for mask in self.phased)
 
-    def _phase(self, layer: int, unit: int) -> Phase:
-        if not self.phased[layer][unit]:
+    def _phase(self, index: int, unit: int) -> Phase:
+        if not self.phased[index][unit]:
             return Phase.LINEAR
-        if self.trusted.upper[layer][unit] <= 0.0:
+        if self.trusted.upper[index][unit] <= 0.0:
             return Phase.STABLY_INACTIVE
-        if self.trusted.lower[layer][unit] >= 0.0:
+        if self.trusted.lower[index][unit] >= 0.0:
             return Phase.STABLY_ACTIVE
-        seen_below = self.lower_evidence[layer][unit].witness is not None
-        seen_above = self.upper_evidence[layer][unit].witness is not None
+        seen_below = self.lower_evidence[index][unit].witness is not None
+        seen_above = self.upper_evidence[index][unit].witness is not None
         return Phase.UNSTABLE if seen_below and seen_above else Phase.UNDECIDED
 
     @lazy
@@ -212,14 +212,14 @@ class Stability(Summarised):
         told = [f"{found[phase]} {phase.replace('_', ' ')}" for phase in Phase if found[phase]]
         return f"Stability({', '.join(told) or 'no units with phases'}, on {self.domain!r})"
 
-    def count(self, layer: int, phase: Phase) -> int:
+    def count(self, index: int, phase: Phase) -> int:
         """Number of units of a layer in a phase."""
-        return self.phases[layer].count(phase)
+        return self.phases[index].count(phase)
 
-    def certified_phases(self, layer: int) -> int:
+    def certified_phases(self, index: int) -> int:
         """Number of stable units of a layer that arithmetic alone proves stable."""
-        low, high = self.certified.lower[layer], self.certified.upper[layer]
-        return int((((low >= 0.0) | (high <= 0.0)) & self.phased[layer]).sum())
+        low, high = self.certified.lower[index], self.certified.upper[index]
+        return int((((low >= 0.0) | (high <= 0.0)) & self.phased[index]).sum())
 
     def check(self, network: Network, domain: BoxLike | None = None) -> None:
         """Refuse another network, or a box that this one does not cover.

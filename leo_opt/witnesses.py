@@ -134,9 +134,9 @@ def _chunks(network: Network, count: int) -> Iterator[slice]:
 
 
 def directions(
-    network: Network, inputs: FloatArray, layer: int, units: IntArray, signs: FloatArray
+    network: Network, inputs: FloatArray, index: int, units: IntArray, signs: FloatArray
 ) -> FloatArray:
-    """Gradients of sign * pre[layer, unit] at the inputs.
+    """Gradients of sign * pre[index, unit] at the inputs.
 
     Parameters
     ----------
@@ -150,24 +150,23 @@ def directions(
         One-sided derivatives from below where a unit of an earlier layer is at a breakpoint.
     """
     pres = network.pre_activations(inputs)
-    gradient = signs[:, None] * weights.dense(network.layers[layer].weight[units])
-    for index in range(layer - 1, -1, -1):
-        earlier = network.layers[index]
-        gradient = (gradient * earlier.slopes(pres[index])) @ earlier.weight
+    gradient = signs[:, None] * weights.dense(network.layers[index].weight[units])
+    for earlier, pre in zip(network.layers[:index][::-1], pres[:index][::-1], strict=True):
+        gradient = (gradient * earlier.slopes(pre)) @ earlier.weight
     return gradient
 
 
 def ascend(
     network: Network,
     domain: Box,
-    layer: int,
+    index: int,
     units: IntArray,
     signs: FloatArray,
     starts: FloatArray,
     iterations: int = 60,
     deadline: Deadline = NO_LIMIT,
 ) -> FloatArray:
-    """Batched Frank-Wolfe ascent of sign * pre[layer, unit], one row a question.
+    """Batched Frank-Wolfe ascent of sign * pre[index, unit], one row a question.
 
     Parameters
     ----------
@@ -185,19 +184,19 @@ def ascend(
     M. Frank, P. Wolfe, An algorithm for quadratic programming, Naval Res. Logist. Q. 3, 1956.
     """
     box = domain.spread(network.input_size)
-    prefix = Network(network.layers[: layer + 1])
+    prefix = Network(network.layers[: index + 1])
     rows = np.arange(units.size)
     point = box.clip(starts)
     best, best_value = point, np.full(units.size, -np.inf)
     for iteration in range(iterations + 1):
-        value = signs * prefix.pre_activations(point)[layer][rows, units]
+        value = signs * prefix.pre_activations(point)[index][rows, units]
         better = value > best_value
         best = np.where(better[:, None], point, best)
         best_value = np.where(better, value, best_value)
         # A sign once shown is enough; the rest of the batch goes on.
         if iteration == iterations or (best_value > 0.0).all() or deadline.passed:
             break
-        target = box.vertices(directions(prefix, point, layer, units, signs))
+        target = box.vertices(directions(prefix, point, index, units, signs))
         step = 1.0 if iteration < _FULL_STEPS else 2.0 / (iteration - _FULL_STEPS + 3.0)
         point = box.clip(point + step * (target - point))
     return best
@@ -218,9 +217,9 @@ def first_layer_vertices(network: Network, domain: Box) -> FloatArray:
 
 
 def best_starts(
-    network: Network, pool: FloatArray, layer: int, units: Sequence[int], signs: FloatArray
+    network: Network, pool: FloatArray, index: int, units: Sequence[int], signs: FloatArray
 ) -> FloatArray:
     """For each question the input of `pool` (k, n_in) that is highest on sign * pre."""
-    pre = Network(network.layers[: layer + 1]).pre_activations(pool)[layer]
+    pre = Network(network.layers[: index + 1]).pre_activations(pool)[index]
     best: FloatArray = pool[(pre[:, units] * signs).argmax(axis=0)]
     return best

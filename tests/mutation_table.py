@@ -207,18 +207,18 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
             "(weight > 0.0) & (self.lower <= 0.0)",
         ),
         "passing-not-inactive": (
-            "return draft.units[layer].active",
-            "return ~draft.units[layer].inactive",
+            "return draft.units[index].active",
+            "return ~draft.units[index].inactive",
         ),
         "block-loss-of-kept": ("reach(outgoing, drift))", "0.0 * reach(outgoing, drift))"),
-        "block-loss-of-all": ("add_up(draft.lost(layer, draft.units[layer].active), ", "add_up("),
+        "block-loss-of-all": ("add_up(draft.lost(index, draft.units[index].active), ", "add_up("),
         "block-linear-shifted": ("if not self.rectified:", "if self.rectified:"),
     },
     "rewrites/constant.py": {
         "constant-drift": ("drifts=mask & ~bare)", "drifts=mask & False)"),
         "constant-rounding": (
-            "add_up(draft.lost(layer, drifts), rounding)",
-            "draft.lost(layer, drifts)",
+            "add_up(draft.lost(index, drifts), rounding)",
+            "draft.lost(index, drifts)",
         ),
         "constant-nearly": ("(units.lower == units.upper)", "(units.upper - units.lower < 0.2)"),
         "constant-output-drift": (
@@ -235,7 +235,7 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
         ),
     },
     "rewrites/dead.py": {
-        "dead-one-sided": ("layer + 1].weight)", "layer + 1].weight > 0.0)"),
+        "dead-one-sided": ("index + 1].weight)", "index + 1].weight > 0.0)"),
     },
     "rewrites/dependent.py": {
         "dependent-wrong-sign": (
@@ -243,7 +243,7 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
             "block.outgoing[:, basis] - dependent @ coefficients",
         ),
         "dependent-drift": (
-            "add_up(merged.error, block_loss(draft, layer, members[basis], outgoing))",
+            "add_up(merged.error, block_loss(draft, index, members[basis], outgoing))",
             "merged.error",
         ),
         "dependent-old-bias": (
@@ -262,8 +262,8 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
         ),
         "unstable-active": ("phase is Phase.STABLY_ACTIVE", "phase is not Phase.STABLY_INACTIVE"),
         "lost-nothing": (
-            "return reach(outgoing, self.units[layer].drift[mask])",
-            "return 0.0 * reach(outgoing, self.units[layer].drift[mask])",
+            "return reach(outgoing, self.units[index].drift[mask])",
+            "return 0.0 * reach(outgoing, self.units[index].drift[mask])",
         ),
     },
     "rewrites/duplicate.py": {
@@ -286,17 +286,17 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
     },
     "rewrites/fold.py": {
         "fold-drift": (
-            "add_up(folded.error, block_loss(draft, layer, nothing, following.weight[:, nothing]))",
+            "add_up(folded.error, block_loss(draft, index, nothing, following.weight[:, nothing]))",
             "folded.error",
         ),
         "fold-old-bias": ("Layer(product, folded.next_bias,", "Layer(product, following.bias,"),
         "fold-some-active": (
-            "passing_units(draft, layer).all()",
-            "passing_units(draft, layer).any()",
+            "passing_units(draft, index).all()",
+            "passing_units(draft, index).any()",
         ),
     },
     "rewrites/inactive.py": {
-        "inactive-undecided": ("draft.units[layer].inactive", "~draft.units[layer].active"),
+        "inactive-undecided": ("draft.units[index].inactive", "~draft.units[index].active"),
         "inactive-drift": ("drifts=mask)", "drifts=mask & False)"),
     },
     "rewrites/product_rank.py": {

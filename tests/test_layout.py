@@ -78,20 +78,9 @@ PEERS = {
     "storage",
     "witnesses",
 }
-TWICE = {"Answer", "Instance", "Job", "Progress", "Question", "Record", "Result", "Run"}
-TWICE |= {"Scope", "Settings", "Splitting", "Step", "Table", "Units"}
+TWICE = {"Answer", "Job", "Progress", "Question", "Record", "Run", "Settings", "Step"}
 """Names of classes that two things still have; the list only gets shorter."""
-INDEX_AS_LAYER = {
-    "compression",
-    "connectivity",
-    "decisions",
-    "deviation",
-    "formulations",
-    "report",
-    "rewrites",
-    "stability",
-    "witnesses",
-}
+INDEX_AS_LAYER = {"decisions"}
 """Rooms where a parameter `layer` may still be the index of one; the list only gets shorter."""
 SLOW = ("pyomo", "highspy", "onnx", "scipy", "networkx", "click", "rich", "torch", "gurobipy")
 

@@ -17,7 +17,7 @@ from leo_opt.network import Network
 from leo_opt.solvers import find as find_solver
 from leo_opt.storage.files import check_writable
 from leo_opt.verification import Progress, load_property, save_witness, verify
-from leo_opt.verification.instances import Instance, Result, Table, load_network
+from leo_opt.verification.instances import Instance, InstanceResult, ResultsTable, load_network
 from leo_opt.verification.settings import Settings
 
 EXIT_CODES = {"violated": 1, "error": 2, "unknown": 3, "holds": 0}
@@ -40,7 +40,7 @@ def verify_each(
     Settings(**options)
     find_solver(options["solver"])
     run = _Run(witness_folder, narrate, options)
-    table = Table(instances, table_file)
+    table = ResultsTable(instances, table_file)
     done = 0
     try:
         for position, (instance, known) in enumerate(zip(instances, list(table), strict=True)):
@@ -79,7 +79,7 @@ def _text(limit: float | None) -> str:
     return "" if limit is None else f"{limit:g}"
 
 
-def _describe(instance: Instance, result: Result, source: str) -> str:
+def _describe(instance: Instance, result: InstanceResult, source: str) -> str:
     """One line about an instance."""
     where = f"line {instance.line}, " if result.answer == "error" and instance.line else ""
     note = f": {' '.join(result.note.split())}" if result.note else ""
@@ -110,7 +110,7 @@ class _Run:
 
     def decide(
         self, instance: Instance, position: int, limit: float | None, files: str
-    ) -> tuple[Result, str]:
+    ) -> tuple[InstanceResult, str]:
         """The result of an instance, and how long it took."""
         start = time.monotonic()
         found = {"network": instance.network, "property": instance.asked, "limit": _text(limit)}
@@ -124,7 +124,7 @@ class _Run:
             note = "out of memory" if isinstance(error, MemoryError) else str(error)
             found |= {"answer": "error", "note": note}
         seconds = f"{time.monotonic() - start:.2f}"
-        return Result(seconds=seconds, **found), f"{seconds} s"
+        return InstanceResult(seconds=seconds, **found), f"{seconds} s"
 
     def _verify(self, instance: Instance, position: int, limit: float | None) -> dict[str, str]:
         """What the table says of an instance that can be read."""

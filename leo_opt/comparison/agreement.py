@@ -9,7 +9,7 @@ from typing import Any
 from leo_opt.comparison.measurement import IMPOSSIBLE
 from leo_opt.comparison.record import Entry
 
-Question = tuple[Any, ...]
+Asked = tuple[Any, ...]
 
 _QUESTION = ("network_hash", "domain_hash", "layer", "unit", "sign")
 
@@ -47,14 +47,14 @@ def name_of(cell: Mapping[str, Any]) -> str:
     )
 
 
-def question_of(entry: Entry) -> Question:
+def question_of(entry: Entry) -> Asked:
     """What a cell is about, whoever answers it."""
     return tuple(entry.cell[name] for name in _QUESTION)
 
 
 def find_clashes(entries: Iterable[Entry]) -> list[Clash]:
     """All contradictions and disagreements among cells of the same question."""
-    groups: dict[Question, list[Entry]] = {}
+    groups: dict[Asked, list[Entry]] = {}
     for entry in entries:
         if entry.measurement.outcome == "answered":
             groups.setdefault(question_of(entry), []).append(entry)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from leo_opt.comparison.agreement import Question, is_optimum, question_of, withdraw
+from leo_opt.comparison.agreement import Asked, is_optimum, question_of, withdraw
 from leo_opt.comparison.record import Entry
 
 SHIFT = 1.0
@@ -128,7 +128,7 @@ def seconds_of(entry: Entry, clock: str) -> float | None:
     return max(LEAST_SECONDS, seconds if is_solved(entry) else limit)
 
 
-def run_of(entry: Entry) -> tuple[Question, int]:
+def run_of(entry: Entry) -> tuple[Asked, int]:
     """What formulations and solvers are compared on: a question and a seed."""
     return question_of(entry), int(entry.cell["seed"])
 
@@ -210,9 +210,9 @@ def _ratio(mine: Iterable[Entry], base: Iterable[Entry], clock: str) -> float | 
     return math.exp(statistics.fmean(logs)) if logs else None
 
 
-def optima(entries: Iterable[Entry]) -> dict[Question, float]:
+def optima(entries: Iterable[Entry]) -> dict[Asked, float]:
     """The optimum of each question that some exact formulation solved."""
-    known: dict[Question, float] = {}
+    known: dict[Asked, float] = {}
     for entry in entries:
         bound = entry.measurement.final_bound
         if is_optimum(entry) and bound is not None:
@@ -221,7 +221,7 @@ def optima(entries: Iterable[Entry]) -> dict[Question, float]:
     return known
 
 
-def gaps_closed(entries: Sequence[Entry]) -> dict[tuple[str, str], dict[Question, float]]:
+def gaps_closed(entries: Sequence[Entry]) -> dict[tuple[str, str], dict[Asked, float]]:
     """Share of big-M's root gap that is closed, by (formulation, bounds) and question.
 
     1 where the root bound is the optimum, 0 where it is that of big-M, negative where it is
@@ -229,12 +229,12 @@ def gaps_closed(entries: Sequence[Entry]) -> dict[tuple[str, str], dict[Question
     """
     entries = withdraw(entries)
     best = optima(entries)
-    base: dict[tuple[Question, str], float] = {}
+    base: dict[tuple[Asked, str], float] = {}
     for entry in entries:
         bound = entry.measurement.root_bound
         if entry.cell["formulation"] == BASELINE and bound is not None and _answered(entry):
             base.setdefault((question_of(entry), entry.cell["bounds"]), bound)
-    closed: dict[tuple[str, str], dict[Question, float]] = {}
+    closed: dict[tuple[str, str], dict[Asked, float]] = {}
     for entry in entries:
         if entry.cell["separation"] == "tree":
             continue  # Its rows come after the root relaxation that is measured here.

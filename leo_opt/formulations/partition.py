@@ -223,19 +223,19 @@ def _scaled_part(row: UnitRow, members: IntArray) -> Part:
     return Part(members, weights * scale, scale, lower * scale, upper * scale)
 
 
-def _tighten(layer: int, chosen: Sequence[tuple[Unit, Part]]) -> list[Part]:
+def _tighten(index: int, chosen: Sequence[tuple[Unit, Part]]) -> list[Part]:
     """Parts of units of one layer, with intervals that CROWN makes smaller.
 
     The first layer reads the inputs, which depend on nothing.
     """
     parts = [part for _, part in chosen]
     sums = chosen[0][0].sums
-    if layer == 0 or sums is None:
+    if index == 0 or sums is None:
         return parts
     coefficients = np.zeros((len(parts), chosen[0][0].row.coefficients.size))
     for k, part in enumerate(parts):
         coefficients[k, part.members] = part.weights
-    lower, upper = sums.interval(layer, coefficients)
+    lower, upper = sums.interval(index, coefficients)
     tightened = []
     for part, low, high in zip(parts, lower.tolist(), upper.tolist(), strict=True):
         ends = max(part.lower, low), min(part.upper, high)

@@ -41,7 +41,7 @@ class SumBounds:
     bounds: Bounds
     inputs: Sequence[Scaling]
 
-    def interval(self, layer: int, coefficients: FloatArray) -> Interval:
+    def interval(self, index: int, coefficients: FloatArray) -> Interval:
         """Intervals of coefficients @ x, where x are the scaled variables that a layer reads.
 
         Parameters
@@ -53,17 +53,17 @@ class SumBounds:
         lower, upper : (m,) arrays
             True for every input of the domain; infinite where nothing is known.
         """
-        scaling = self.inputs[layer]
+        scaling = self.inputs[index]
         # x = 2**exponent * (value - shift): powers of two are exact in binary.
         natural = np.ldexp(coefficients, scaling.exponent[None, :])
-        weight = np.zeros((len(coefficients), self.network.layers[layer].n_in))
+        weight = np.zeros((len(coefficients), self.network.layers[index].n_in))
         weight[:, scaling.kept] = natural
         terms = natural * scaling.shift[scaling.kept]
         lower, upper = crown.bound_rows(
             self.network,
             self.domain,
-            self.bounds.lower[:layer],
-            self.bounds.upper[:layer],
+            self.bounds.lower[:index],
+            self.bounds.upper[:index],
             weight,
             -terms.sum(axis=1),
         )

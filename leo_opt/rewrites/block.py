@@ -74,16 +74,16 @@ class Block:
     rectified: bool = True
 
     @classmethod
-    def of(cls, draft: Draft, layer: int) -> Block:
+    def of(cls, draft: Draft, index: int) -> Block:
         """The units of a hidden layer that pass their input on."""
-        mask = passing_units(draft, layer)
-        current, following = draft.network.layers[layer : layer + 2]
+        mask = passing_units(draft, index)
+        current, following = draft.network.layers[index : index + 2]
         return cls(
             weights.dense(following.weight[:, mask]),
             weights.dense(current.weight[mask]),
             current.bias[mask],
             following.bias,
-            *draft.inputs_of(layer),
+            *draft.inputs_of(index),
             rectified=bool(current.phased.all()),
         )
 
@@ -189,12 +189,12 @@ class Block:
         )
 
 
-def passing_units(draft: Draft, layer: int) -> BoolArray:
+def passing_units(draft: Draft, index: int) -> BoolArray:
     """The units of a layer that pass their input on: stably active ones and linear ones."""
-    return draft.units[layer].active | ~draft.network.layers[layer].phased
+    return draft.units[index].active | ~draft.network.layers[index].phased
 
 
-def block_loss(draft: Draft, layer: int, kept: IntArray, outgoing: FloatArray) -> FloatArray:
+def block_loss(draft: Draft, index: int, kept: IntArray, outgoing: FloatArray) -> FloatArray:
     """What drift costs where a layer's passing units are taken for linear.
 
     Parameters
@@ -204,5 +204,5 @@ def block_loss(draft: Draft, layer: int, kept: IntArray, outgoing: FloatArray) -
     outgoing : (p, len(kept)) array
         What the next layer now reads of them.
     """
-    drift = np.where(draft.network.layers[layer].phased, draft.units[layer].drift, 0.0)[kept]
-    return add_up(draft.lost(layer, draft.units[layer].active), reach(outgoing, drift))
+    drift = np.where(draft.network.layers[index].phased, draft.units[index].drift, 0.0)[kept]
+    return add_up(draft.lost(index, draft.units[index].active), reach(outgoing, drift))

@@ -15,19 +15,19 @@ from leo_opt.rewrites.draft import BoolArray, Draft, Units
 from leo_opt.rewrites.rational import activate, affine, dot, round_nearest, to_fractions
 
 
-def fold_constants(draft: Draft, layer: int) -> Draft:
+def fold_constants(draft: Draft, index: int) -> Draft:
     """Fold the units of a hidden layer that do not vary on the domain into the next bias.
 
     The law: a unit that always has the value v adds v times its outgoing column. The bias that
     takes it up is summed in rationals and rounded once; the deviation is that rounding.
     """
-    values, bare = constant_values(draft, layer)
+    values, bare = constant_values(draft, index)
     mask = np.zeros(bare.size, dtype=bool)
     mask[list(values)] = True
-    return absorb(draft, layer, mask, "constant", values=values, drifts=mask & ~bare)
+    return absorb(draft, index, mask, "constant", values=values, drifts=mask & ~bare)
 
 
-def constant_values(draft: Draft, layer: int) -> tuple[dict[int, Fraction], BoolArray]:
+def constant_values(draft: Draft, index: int) -> tuple[dict[int, Fraction], BoolArray]:
     """What is certain not to vary on the domain among the units of a layer.
 
     A unit does not vary if it has no weights but on inputs that cannot vary, or if both ends of
@@ -40,12 +40,12 @@ def constant_values(draft: Draft, layer: int) -> tuple[dict[int, Fraction], Bool
     bare : (n_out,) array
         Whether that is known from the weights as they are now.
     """
-    current, units = draft.network.layers[layer], draft.units[layer]
+    current, units = draft.network.layers[index], draft.units[index]
     stuck = np.zeros(current.n_in, dtype=bool)
-    if layer == 0:
+    if index == 0:
         stuck = draft.domain.lower == draft.domain.upper
     bare = ~weights.rows_that_read(current.weight, ~stuck)
-    inputs = to_fractions(np.where(stuck, draft.inputs_of(layer)[0], 0.0)) if bare.any() else []
+    inputs = to_fractions(np.where(stuck, draft.inputs_of(index)[0], 0.0)) if bare.any() else []
     values = {}
     for unit in np.flatnonzero(bare | (units.lower == units.upper)).tolist():
         if bare[unit]:
@@ -58,7 +58,7 @@ def constant_values(draft: Draft, layer: int) -> tuple[dict[int, Fraction], Bool
 
 def absorb(
     draft: Draft,
-    layer: int,
+    index: int,
     mask: BoolArray,
     rewrite: str,
     *,
@@ -80,21 +80,21 @@ def absorb(
     """
     if not mask.any():
         return draft
-    current, following = draft.network.layers[layer : layer + 2]
+    current, following = draft.network.layers[index : index + 2]
     try:
         bias, rounding = _bias_with(following, values)
     except OverflowError:
         return draft
-    error = add_up(draft.lost(layer, drifts), rounding)
-    record = (rewrite, draft.units[layer].index[mask], 0)
+    error = add_up(draft.lost(index, drifts), rounding)
+    record = (rewrite, draft.units[index].index[mask], 0)
     if mask.all():
-        return _make_constant(draft, layer, bias, error, rewrite)
+        return _make_constant(draft, index, bias, error, rewrite)
     keep = ~mask
     pair = (
         current.take(keep),
         Layer(following.weight[:, keep], bias, following.activation),
     )
-    return draft.replace_pair(layer, pair, draft.units[layer].take(keep), error, record)
+    return draft.replace_pair(index, pair, draft.units[index].take(keep), error, record)
 
 
 def _bias_with(following: Layer, values: Mapping[int, Fraction]) -> tuple[FloatArray, FloatArray]:
@@ -109,7 +109,7 @@ def _bias_with(following: Layer, values: Mapping[int, Fraction]) -> tuple[FloatA
 
 
 def _make_constant(
-    draft: Draft, layer: int, bias: FloatArray, error: FloatArray, rewrite: str
+    draft: Draft, index: int, bias: FloatArray, error: FloatArray, rewrite: str
 ) -> Draft:
     """A network that has lost all units of a layer: a linear layer without weights.
 
@@ -118,7 +118,7 @@ def _make_constant(
     bias, error : (n_out of the next layer,) arrays
         Pre-activations of the next layer, and how far they can be from what they were.
     """
-    later = draft.network.layers[layer + 1 :]
+    later = draft.network.layers[index + 1 :]
     values = activate(later[0], to_fractions(bias))
     for current in later[1:]:
         values = activate(current, affine(current, values))
@@ -126,8 +126,8 @@ def _make_constant(
         outputs, rounding = round_nearest(values)
     except OverflowError:
         return draft
-    record = (rewrite, draft.units[layer].index, 0)
-    noted = draft.note(layer + 1, error, draft.origin[layer], record)
+    record = (rewrite, draft.units[index].index, 0)
+    noted = draft.note(index + 1, error, draft.origin[index], record)
     return _replace_all(noted, outputs, rounding)
 
 

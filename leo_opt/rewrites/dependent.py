@@ -12,7 +12,7 @@ from leo_opt.rewrites.block import Block, block_loss, passing_units
 from leo_opt.rewrites.draft import Draft, IntArray
 
 
-def merge_dependent(draft: Draft, layer: int) -> Draft:
+def merge_dependent(draft: Draft, index: int) -> Draft:
     """Merge the stably active units of a hidden layer that depend linearly on the others.
 
     The law: where weight[i] = sum of a_k weight[k] on the domain, unit i equals the sum of
@@ -25,9 +25,9 @@ def merge_dependent(draft: Draft, layer: int) -> Draft:
     T. Serra, A. Kumar, S. Ramalingam, Lossless Compression of Deep Neural Networks, CPAIOR 2020,
     Algorithm 1.
     """
-    mask = passing_units(draft, layer)
-    block = Block.of(draft, layer)
-    if not (draft.network.layers[layer].has_phases and mask.sum() > 1 and block.bounded):
+    mask = passing_units(draft, index)
+    block = Block.of(draft, index)
+    if not (draft.network.layers[index].has_phases and mask.sum() > 1 and block.bounded):
         return draft
     basis, coefficients = independent_rows(block.weight * block.radius)
     members = np.flatnonzero(mask)
@@ -39,16 +39,16 @@ def merge_dependent(draft: Draft, layer: int) -> Draft:
     merged = block.replace(outgoing, block.weight[basis], block.bias[basis])
     if not (merged.error <= block.level).all():
         return draft
-    current, following = draft.network.layers[layer : layer + 2]
+    current, following = draft.network.layers[index : index + 2]
     columns = weights.set_columns(following.weight, members[basis], outgoing)
     keep = ~np.isin(np.arange(mask.size), gone)
     pair = (
         current.take(keep),
         Layer(columns[:, keep], merged.next_bias, following.activation),
     )
-    error = add_up(merged.error, block_loss(draft, layer, members[basis], outgoing))
-    record = ("dependent", draft.units[layer].index[gone], 0)
-    return draft.replace_pair(layer, pair, draft.units[layer].take(keep), error, record)
+    error = add_up(merged.error, block_loss(draft, index, members[basis], outgoing))
+    record = ("dependent", draft.units[index].index[gone], 0)
+    return draft.replace_pair(index, pair, draft.units[index].take(keep), error, record)
 
 
 def independent_rows(rows: FloatArray) -> tuple[IntArray, FloatArray]:

@@ -190,17 +190,17 @@ class Draft:
         """Proved bound on the difference from the original, per output."""
         return self.units[-1].drift
 
-    def inputs_of(self, layer: int) -> tuple[FloatArray, FloatArray]:
+    def inputs_of(self, index: int) -> tuple[FloatArray, FloatArray]:
         """Certified interval of everything a layer reads."""
-        if layer == 0:
+        if index == 0:
             return self.domain.lower, self.domain.upper
-        lower, upper = self.units[layer - 1].interval
-        below = self.network.layers[layer - 1]
+        lower, upper = self.units[index - 1].interval
+        below = self.network.layers[index - 1]
         return below.activate(lower), below.activate(upper)
 
     def replace_pair(
         self,
-        layer: int,
+        index: int,
         pair: tuple[Layer, Layer],
         units: Units,
         error: FloatArray,
@@ -217,13 +217,13 @@ class Draft:
         record
             Name of the rewrite, `index` of the units that went, number of new units.
         """
-        layers = (*self.network.layers[:layer], *pair, *self.network.layers[layer + 2 :])
-        known = (*self.units[:layer], units, *self.units[layer + 1 :])
+        layers = (*self.network.layers[:index], *pair, *self.network.layers[index + 2 :])
+        known = (*self.units[:index], units, *self.units[index + 1 :])
         changed = replace(self, network=Network(layers, self.network.signature), units=known)
-        return changed.note(layer + 1, error, self.origin[layer], record)
+        return changed.note(index + 1, error, self.origin[index], record)
 
     def note(
-        self, layer: int, error: FloatArray, origin: int, record: tuple[str, IntArray, int]
+        self, index: int, error: FloatArray, origin: int, record: tuple[str, IntArray, int]
     ) -> Draft:
         """This draft with a step written down that moved the pre-activations of a layer.
 
@@ -237,13 +237,13 @@ class Draft:
             As in `replace_pair`.
         """
         rewrite, removed, added = record
-        spread = spread_deviation(self.network, layer, error)
-        units = tuple(map(Units.move, self.units[layer:], spread))
+        spread = spread_deviation(self.network, index, error)
+        units = tuple(map(Units.move, self.units[index:], spread))
         step = Step(rewrite, origin, tuple(removed.tolist()), added, spread[-1])
-        return replace(self, units=(*self.units[:layer], *units), steps=(*self.steps, step))
+        return replace(self, units=(*self.units[:index], *units), steps=(*self.steps, step))
 
-    def lost(self, layer: int, mask: BoolArray) -> FloatArray:
+    def lost(self, index: int, mask: BoolArray) -> FloatArray:
         """How far the next layer's pre-activations move where each unit of the mask is taken for
         what its phase or value was at first, (n_out of the next layer,)."""
-        outgoing = self.network.layers[layer + 1].weight[:, mask]
-        return reach(outgoing, self.units[layer].drift[mask])
+        outgoing = self.network.layers[index + 1].weight[:, mask]
+        return reach(outgoing, self.units[index].drift[mask])

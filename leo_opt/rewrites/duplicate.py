@@ -14,7 +14,7 @@ from leo_opt.rewrites.draft import Draft
 from leo_opt.rewrites.rational import round_nearest
 
 
-def merge_duplicates(draft: Draft, layer: int) -> Draft:
+def merge_duplicates(draft: Draft, index: int) -> Draft:
     """Merge the units of a hidden layer whose rows, biases included, are positive multiples.
 
     The law: from weight[i] = c weight[k] and bias[i] = c bias[k] with c > 0 follows
@@ -22,16 +22,16 @@ def merge_duplicates(draft: Draft, layer: int) -> Draft:
     of unit i besides its own. Proportion is decided in rationals; new columns are summed in
     rationals and rounded once. The deviation is that rounding times the largest post[k].
     """
-    current = draft.network.layers[layer]
+    current = draft.network.layers[index]
     if not current.has_phases:
         return draft
     groups = proportional_rows(current)
     if not groups:
         return draft
-    following = draft.network.layers[layer + 1]
+    following = draft.network.layers[index + 1]
     columns, error = np.empty((following.n_out, len(groups))), np.zeros(following.n_out)
     keep = np.ones(current.n_out, dtype=bool)
-    largest = np.maximum(*map(np.abs, draft.inputs_of(layer + 1)))
+    largest = np.maximum(*map(np.abs, draft.inputs_of(index + 1)))
     try:
         for k, (unit, factors) in enumerate(groups.items()):
             columns[:, k], rounding = _merged_column(following.weight, unit, factors)
@@ -44,8 +44,8 @@ def merge_duplicates(draft: Draft, layer: int) -> Draft:
         current.take(keep),
         Layer(outgoing[:, keep], following.bias, following.activation),
     )
-    record = ("duplicate", draft.units[layer].index[~keep], 0)
-    return draft.replace_pair(layer, pair, draft.units[layer].take(keep), error, record)
+    record = ("duplicate", draft.units[index].index[~keep], 0)
+    return draft.replace_pair(index, pair, draft.units[index].take(keep), error, record)
 
 
 def proportional_rows(layer: Layer) -> dict[int, dict[int, Fraction]]:

@@ -12,7 +12,7 @@ from leo_opt.rewrites.block import Block, block_loss, passing_units
 from leo_opt.rewrites.draft import Draft
 
 
-def fold_layer(draft: Draft, layer: int) -> Draft:
+def fold_layer(draft: Draft, index: int) -> Draft:
     """Fold a hidden layer that is stably active throughout into the next layer.
 
     The law: a layer that passes all its inputs on is affine, and so is the map that the next
@@ -20,10 +20,10 @@ def fold_layer(draft: Draft, layer: int) -> Draft:
     layers fold as well; a linear layer in front of one with phases, such as preprocessing, is
     left alone, so that no weight of the network is rounded.
     """
-    current, following = draft.network.layers[layer : layer + 2]
-    if not passing_units(draft, layer).all() or (following.has_phases and not current.has_phases):
+    current, following = draft.network.layers[index : index + 2]
+    if not passing_units(draft, index).all() or (following.has_phases and not current.has_phases):
         return draft
-    block = Block.of(draft, layer)
+    block = Block.of(draft, index)
     if not block.bounded:
         return draft
     product = block.product
@@ -31,17 +31,17 @@ def fold_layer(draft: Draft, layer: int) -> Draft:
     if not np.isfinite(folded.error).all():
         return draft
     layers = (
-        *draft.network.layers[:layer],
+        *draft.network.layers[:index],
         Layer(product, folded.next_bias, following.activation),
-        *draft.network.layers[layer + 2 :],
+        *draft.network.layers[index + 2 :],
     )
     nothing = np.empty(0, dtype=np.int64)
-    error = add_up(folded.error, block_loss(draft, layer, nothing, following.weight[:, nothing]))
+    error = add_up(folded.error, block_loss(draft, index, nothing, following.weight[:, nothing]))
     changed = replace(
         draft,
         network=Network(layers, draft.network.signature),
-        units=(*draft.units[:layer], *draft.units[layer + 1 :]),
-        origin=(*draft.origin[:layer], *draft.origin[layer + 1 :]),
+        units=(*draft.units[:index], *draft.units[index + 1 :]),
+        origin=(*draft.origin[:index], *draft.origin[index + 1 :]),
     )
-    record = ("fold", draft.units[layer].index, 0)
-    return changed.note(layer, error, draft.origin[layer], record)
+    record = ("fold", draft.units[index].index, 0)
+    return changed.note(index, error, draft.origin[index], record)

@@ -6,7 +6,7 @@ from leo_opt.rewrites.constant import absorb
 from leo_opt.rewrites.draft import Draft
 
 
-def delete_inactive(draft: Draft, layer: int) -> Draft:
+def delete_inactive(draft: Draft, index: int) -> Draft:
     """Delete the stably inactive units of a hidden layer.
 
     The law: a unit whose pre-activation is never positive adds nothing to the next layer. No
@@ -17,5 +17,5 @@ def delete_inactive(draft: Draft, layer: int) -> Draft:
     T. Serra, A. Kumar, S. Ramalingam, Lossless Compression of Deep Neural Networks, CPAIOR 2020,
     Algorithm 1.
     """
-    mask = draft.units[layer].inactive
-    return absorb(draft, layer, mask, "inactive", values={}, drifts=mask)
+    mask = draft.units[index].inactive
+    return absorb(draft, index, mask, "inactive", values={}, drifts=mask)

@@ -12,7 +12,7 @@ from leo_opt.rewrites.block import Block, Replacement, block_loss, passing_units
 from leo_opt.rewrites.draft import Draft, IntArray
 
 
-def reduce_rank(draft: Draft, layer: int) -> Draft:
+def reduce_rank(draft: Draft, index: int) -> Draft:
     """Replace the stably active units of a hidden layer by as few as the next layer needs.
 
     The law: the next layer sees the stably active units only through the product
@@ -22,19 +22,19 @@ def reduce_rank(draft: Draft, layer: int) -> Draft:
     counts as reached where the proved error stays at the level of rounding (`Block.level`). The
     new units are stably active by construction.
     """
-    if not draft.network.layers[layer].has_phases:
+    if not draft.network.layers[index].has_phases:
         return draft
-    mask = passing_units(draft, layer)
+    mask = passing_units(draft, index)
     if not mask.any():
         return draft
-    block = Block.of(draft, layer)
+    block = Block.of(draft, index)
     if not block.bounded:
         return draft
     # A layer keeps at least one unit.
     found = smallest_factors(block, least=int(mask.all()))
     if found is None:
         return draft
-    current, following = draft.network.layers[layer : layer + 2]
+    current, following = draft.network.layers[index : index + 2]
     tag = current.tags[0] if block.rectified else LINEAR
     rest = [other for other, gone in zip(current.tags, mask, strict=True) if not gone]
     pair = (
@@ -49,13 +49,13 @@ def reduce_rank(draft: Draft, layer: int) -> Draft:
             following.activation,
         ),
     )
-    units = draft.units[layer]
+    units = draft.units[index]
     image = affine_image(found.weight, found.bias, block.lower, block.upper)
     nothing = np.empty(0, dtype=np.int64)
-    loss = block_loss(draft, layer, nothing, following.weight[:, nothing])
+    loss = block_loss(draft, index, nothing, following.weight[:, nothing])
     record = ("product-rank", units.index[mask], found.bias.size)
     known = units.take(~mask).append_passing(*image, phased=block.rectified)
-    return draft.replace_pair(layer, pair, known, add_up(found.error, loss), record)
+    return draft.replace_pair(index, pair, known, add_up(found.error, loss), record)
 
 
 def smallest_factors(block: Block, least: int = 0) -> Replacement | None:

@@ -33,7 +33,7 @@ _ALL = slice(None)
 
 
 @dataclass(frozen=True, eq=False)
-class Units:
+class Scales:
     """The units of a model's columns: 2**exponent * x instead of x.
 
     Parameters
@@ -44,9 +44,9 @@ class Units:
     exponent: IntArray
 
     @property
-    def back(self) -> Units:
+    def back(self) -> Scales:
         """The way back, from 2**exponent * x to x."""
-        return Units(-self.exponent)
+        return Scales(-self.exponent)
 
     def values(self, values: FloatArray, columns: IntArray | slice = _ALL) -> FloatArray:
         """Values or bounds of columns, all by default."""
@@ -89,7 +89,7 @@ class Units:
         )
 
 
-def scale(form: StandardForm) -> tuple[StandardForm, Units]:
+def scale(form: StandardForm) -> tuple[StandardForm, Scales]:
     """A model over columns with a range of about 1, and their units.
 
     Only columns that are continuous and have two finite bounds are scaled, and only where their
@@ -102,7 +102,7 @@ def scale(form: StandardForm) -> tuple[StandardForm, Units]:
     known = np.isfinite(width) & (width > 0.0)
     exponent = 1 - np.frexp(np.where(known, width, 1.0))[1]
     exponent[usual | ~known | (np.abs(exponent) > _MOST)] = 0
-    units = Units(exponent.astype(np.int64))
+    units = Scales(exponent.astype(np.int64))
     return units.form(form), units
 
 

@@ -11,7 +11,7 @@ from scipy import sparse
 
 from leo_opt.errors import InvalidInputError, SolverError
 from leo_opt.solvers.questions import Rows
-from leo_opt.solvers.scaling import Units
+from leo_opt.solvers.scaling import Scales
 from leo_opt.solvers.standard_form import (
     BoolArray,
     FloatArray,
@@ -48,10 +48,10 @@ class ModelState:
         form: StandardForm,
         smallest_entry: float,
         touched: BoolArray,
-        units: Units | None = None,
+        units: Scales | None = None,
     ) -> None:
         self.form = form
-        self.units = Units(np.zeros(form.columns, dtype=np.int64)) if units is None else units
+        self.units = Scales(np.zeros(form.columns, dtype=np.int64)) if units is None else units
         self.lower = form.column_lower.copy()
         self.upper = form.column_upper.copy()
         self._smallest_entry = smallest_entry

@@ -144,7 +144,7 @@ def load_network(path: Path) -> Network:
 
 
 @dataclass(frozen=True)
-class Result:
+class InstanceResult:
     """What came of an instance: one row of the table.
 
     Parameters
@@ -188,10 +188,10 @@ class Result:
         return self.answer in DECIDED or tried
 
 
-_COLUMNS = tuple(field.name for field in fields(Result))
+_COLUMNS = tuple(field.name for field in fields(InstanceResult))
 
 
-class Table:
+class ResultsTable:
     """Results of the instances of a run, in their order, and those a file held before.
 
     Parameters
@@ -214,11 +214,11 @@ class Table:
         mine = {(one.network, one.asked) for one in instances}
         self._others = [row for key, row in held.items() if key not in mine]
 
-    def __iter__(self) -> Iterator[Result | None]:
+    def __iter__(self) -> Iterator[InstanceResult | None]:
         """Results by instance, None where there is none."""
         return iter(self._rows)
 
-    def put(self, position: int, result: Result) -> None:
+    def put(self, position: int, result: InstanceResult) -> None:
         """Enter the result of an instance and write the file.
 
         Raises
@@ -238,7 +238,7 @@ class Table:
         write_atomically(self._path, stream.getvalue().encode())
 
 
-def _read_results(path: AnyPath) -> dict[tuple[str, str], Result]:
+def _read_results(path: AnyPath) -> dict[tuple[str, str], InstanceResult]:
     """The rows of a table of results by network and property."""
     try:
         text = check_readable(path).read_bytes().decode("utf-8-sig")
@@ -247,7 +247,7 @@ def _read_results(path: AnyPath) -> dict[tuple[str, str], Result]:
             raise ValueError(f"its first row is {','.join(header)[:60]!r}")
         if any(len(row) != len(_COLUMNS) for row in rows):
             raise ValueError(f"a row has not {len(_COLUMNS)} entries")
-        results = [Result(*row) for row in rows]
+        results = [InstanceResult(*row) for row in rows]
     except (OSError, ValueError, csv.Error) as error:
         raise FileFormatError(
             f"{path} is no table of results of this command: {error}; name another file"

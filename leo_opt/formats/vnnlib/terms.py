@@ -46,12 +46,12 @@ class Definition:
     """
 
     expression: Expression
-    scope: Scope
+    scope: Names
     known: dict[bool | None, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
-class Scope:
+class Names:
     """What the symbols of an expression mean.
 
     Parameters
@@ -65,10 +65,10 @@ class Scope:
     variables: Mapping[str, Variable]
     definitions: Mapping[str, Definition]
 
-    def define(self, expressions: Mapping[str, Expression]) -> Scope:
+    def define(self, expressions: Mapping[str, Expression]) -> Names:
         """This scope with more names, which may use those of this scope only."""
         new = {name: Definition(what, self) for name, what in expressions.items()}
-        return Scope(self.variables, {**self.definitions, **new})
+        return Names(self.variables, {**self.definitions, **new})
 
 
 def expect(expression: Expression, length: int) -> None:
@@ -85,7 +85,7 @@ def expect(expression: Expression, length: int) -> None:
         )
 
 
-def bind(expression: Expression, scope: Scope) -> tuple[Expression, Scope]:
+def bind(expression: Expression, scope: Names) -> tuple[Expression, Names]:
     """What stands inside (let ((name value) ...) inside), and its scope.
 
     Raises
@@ -117,7 +117,7 @@ def check_name(name: str) -> None:
         raise FileFormatError(f"{show(name)} cannot be defined: it is no name, or has a meaning")
 
 
-def linear(term: Expression, scope: Scope) -> Linear:
+def linear(term: Expression, scope: Names) -> Linear:
     """A linear term: numbers and variables under +, -, * and /.
 
     Raises
@@ -162,7 +162,7 @@ def check_length(*values: Fraction) -> None:
             )
 
 
-def _symbol(text: str, scope: Scope) -> Linear:
+def _symbol(text: str, scope: Names) -> Linear:
     """A number, a variable, or another name."""
     definition = scope.definitions.get(text)
     if definition is not None:
