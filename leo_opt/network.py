@@ -22,6 +22,7 @@ from leo_opt.arguments import read_array, read_instance, read_tuple
 from leo_opt.errors import InvalidInputError, UnsupportedOperatorError
 from leo_opt.layer import Layer
 from leo_opt.lazily import lazy
+from leo_opt.signature import Signature
 from leo_opt.summarised import Summarised
 from leo_opt.weights import Weight, is_sparse
 
@@ -43,33 +44,6 @@ __all__ = [
 
 _SHOWN = 8
 """Layers that `repr` lists."""
-
-
-@dataclass(frozen=True)
-class Signature:
-    """How a network file presents its input and output; outside equality and hash.
-
-    Parameters
-    ----------
-    input_name, output_name
-        Names of the graph's input and output tensors.
-    input_shape, output_shape
-        Dimensions as the file states them: an int, a name for a free dimension, or None where
-        it is unnamed. `None` for a whole shape means "not known".
-    dtype
-        Element type of the file: "float32" or "float64".
-    inputs, outputs
-        Names and shapes of the parts of which input or output are made, in order, where a file
-        has several; else empty.
-    """
-
-    input_name: str = "input"
-    output_name: str = "output"
-    input_shape: tuple[int | str | None, ...] | None = None
-    output_shape: tuple[int | str | None, ...] | None = None
-    dtype: str = "float32"
-    inputs: tuple[tuple[str, tuple[int | str | None, ...]], ...] = ()
-    outputs: tuple[tuple[str, tuple[int | str | None, ...]], ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,6 +20,7 @@ ROWS = (
     ("errors", "arguments", "registry", "summarised", "lazily", "closing", "tables"),
     (
         "activations",
+        "signature",
         "weights",
         "layer",
         "network",
@@ -67,6 +68,7 @@ PEERS = {
     "console",
     "worker_processes",
     "activations",
+    "signature",
     "weights",
     "network",
     "domain",

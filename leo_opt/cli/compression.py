@@ -15,7 +15,11 @@ from leo_opt.cli.options import domain_options, read_domain, run_classification
 @click.command(cls=FileCommand)
 @click.argument("network_file", metavar="NETWORK", type=InputFile())
 @click.option(
-    "-o", "--output", required=True, type=OutputFile(), help="The smaller network, .onnx or .npz."
+    "-o",
+    "--output",
+    required=True,
+    type=OutputFile(),
+    help="The smaller network: .onnx, .onnx.gz, .nnet or .npz.",
 )
 @domain_options
 @click.option("--dtype", type=click.Choice(["float32", "float64"]), help="Of the written weights.")

@@ -11,13 +11,14 @@ from typing import Any
 
 import click
 
+from leo_opt import formats
 from leo_opt.deadline import Deadline
 from leo_opt.errors import LeoOptError, OutputError
 from leo_opt.network import Network
 from leo_opt.solvers import find as find_solver
 from leo_opt.storage.files import check_writable
 from leo_opt.verification import Progress, load_property, save_witness, verify
-from leo_opt.verification.instances import Instance, InstanceResult, ResultsTable, load_network
+from leo_opt.verification.instances import Instance, InstanceResult, ResultsTable
 from leo_opt.verification.settings import Settings
 
 EXIT_CODES = {"violated": 1, "error": 2, "unknown": 3, "holds": 0}
@@ -153,5 +154,5 @@ class _Run:
     def _load(self, path: Path) -> Network:
         """A network, which is often that of the instance before."""
         if self._network is None or self._network[0] != path:
-            self._network = path, load_network(path)
+            self._network = path, formats.load(path)
         return self._network[1]

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import TypeVar
 
 from leo_opt.errors import FileFormatError, InvalidInputError, UnsupportedOperatorError
-from leo_opt.formats import npz
+from leo_opt.formats import nnet, npz
 from leo_opt.formats.boxes import load_domain, load_property
 from leo_opt.formats.dtypes import written
 from leo_opt.formats.onnx import file, reader, writer
+from leo_opt.formats.selection import Selection
 from leo_opt.network import Network, read_network
 from leo_opt.storage import codec
 from leo_opt.storage.files import (
@@ -24,6 +26,7 @@ from leo_opt.storage.files import (
 )
 
 Value = TypeVar("Value")
+Encoder = Callable[[Network, Mapping[str, str]], bytes]
 
 __all__ = [
     "FORMATS",
@@ -48,7 +51,7 @@ class Format:
     name
         What people call it.
     read
-        From a file to a network.
+        From a file, and what is meant of it, to a network.
     encode
         From a network, as `written` returns it, and its provenance to bytes.
     provenance
@@ -59,28 +62,40 @@ class Format:
     """
 
     name: str
-    read: Callable[[Path], Network]
-    encode: Callable[[Network, Mapping[str, str]], bytes]
+    read: Callable[[Path, Selection], Network]
+    encode: Encoder
     provenance: Callable[[Path], Mapping[str, str]]
     lossless: bool
 
 
+def _packed(encode: Encoder) -> Encoder:
+    """The same in gzip; the clock has no part in the bytes."""
+    return lambda network, provenance: gzip.compress(encode(network, provenance), mtime=0)
+
+
+_ONNX = Format("ONNX", reader.read, writer.encode, file.provenance, False)
+
 FORMATS: Mapping[str, Format] = MappingProxyType(
     {
-        ".onnx": Format("ONNX", reader.read, writer.encode, file.provenance, False),
+        ".onnx": _ONNX,
+        ".onnx.gz": replace(_ONNX, name="ONNX, packed", encode=_packed(writer.encode)),
+        ".nnet": Format("NNet", nnet.read, nnet.encode, nnet.provenance, True),
         ".npz": Format("NumPy archive", npz.read, npz.encode, npz.provenance, True),
     }
 )
 """The one table of network formats, by suffix."""
 
 
-def load(path: AnyPath) -> Network:
+def load(path: AnyPath, *, normalised: bool = False) -> Network:
     """Read a network.
 
     Parameters
     ----------
     path
         A file with a suffix of `FORMATS`.
+    normalised
+        Of a .nnet file take the layers alone, whose inputs and outputs are normalised, instead of
+        the network in units.
 
     Returns
     -------
@@ -95,7 +110,8 @@ def load(path: AnyPath) -> Network:
     UnsupportedOperatorError
         If an ONNX graph is not a chain of supported operators.
     """
-    return _read(path, FORMATS[suffix_of(path, FORMATS)].read)
+    read, selection = FORMATS[suffix_of(path, FORMATS)].read, Selection(normalised)
+    return _read(path, lambda source: read(source, selection))
 
 
 def load_provenance(path: AnyPath) -> Mapping[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import TypeVar
@@ -11,25 +12,29 @@ import numpy as np
 
 from leo_opt.domain import Box
 from leo_opt.errors import FileFormatError, InvalidInputError
-from leo_opt.formats import vnnlib
+from leo_opt.formats import nnet, vnnlib
 from leo_opt.formats.npz import READ_ERRORS
+from leo_opt.formats.selection import Selection
 from leo_opt.properties import Property
 from leo_opt.storage.files import AnyPath, check_readable, suffix_of
 
 T = TypeVar("T")
 
 
-def load_domain(path: AnyPath, input_size: int | None = None) -> Box:
+def load_domain(path: AnyPath, input_size: int | None = None, *, normalised: bool = False) -> Box:
     """Read a box of inputs.
 
     Parameters
     ----------
     path
-        A .npz file with the arrays `lower` and `upper`, or a VNN-LIB property (.vnnlib or
-        .vnnlib.gz) whose input part is one box. Decimal bounds are rounded outward, so that the
-        box holds the decimal one; ends that a strict inequality excludes belong to it.
+        A .npz file with the arrays `lower` and `upper`, a .nnet network, whose header states them,
+        or a VNN-LIB property (.vnnlib or .vnnlib.gz) whose input part is one box. Decimal bounds
+        are rounded outward, so that the box holds the decimal one; ends that a strict inequality
+        excludes belong to it.
     input_size
         Number of inputs of the network; scalars are spread over them.
+    normalised
+        Whether the box of a .nnet file is meant for its layers alone.
 
     Raises
     ------
@@ -39,6 +44,8 @@ def load_domain(path: AnyPath, input_size: int | None = None) -> Box:
         If the box has another size, is crossed or infinite.
     """
     read = _READERS[suffix_of(path, _READERS)]
+    if normalised and read is nnet.read_domain:
+        read = partial(nnet.read_domain, selection=Selection(normalised))
     return _read(lambda source: _spread(read(source), input_size), path)
 
 
@@ -98,6 +105,7 @@ def _float64(side: np.ndarray) -> np.ndarray:
 _READERS: Mapping[str, Callable[[Path], Box]] = MappingProxyType(
     {
         ".npz": _read_npz,
+        ".nnet": nnet.read_domain,
         ".vnnlib": vnnlib.read_domain,
         ".vnnlib.gz": vnnlib.read_domain,
     }

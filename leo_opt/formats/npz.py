@@ -15,6 +15,7 @@ import numpy as np
 
 from leo_opt import weights
 from leo_opt.errors import FileFormatError
+from leo_opt.formats.selection import EVERYTHING, Selection
 from leo_opt.network import Layer, Network, Signature
 from leo_opt.storage import codec
 
@@ -65,7 +66,7 @@ def encode(network: Network, provenance: Mapping[str, str]) -> bytes:
     return stream.getvalue()
 
 
-def read(path: Path) -> Network:
+def read(path: Path, selection: Selection = EVERYTHING) -> Network:  # noqa: ARG001
     """The network in a .npz file.
 
     Raises

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import secrets
+import zlib
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
@@ -58,6 +60,24 @@ def check_readable(path: AnyPath) -> Path:
         raise FileFormatError(f"{path} does not exist; check the name") from None
     except (OSError, ValueError) as error:
         raise FileFormatError(f"{path} cannot be opened: {error}") from error
+
+
+def read_bytes(path: Path, most: int) -> bytes:
+    """What a file holds, unpacked where its name ends with .gz.
+
+    Raises
+    ------
+    FileFormatError
+        If it cannot be read or holds more bytes than `most`.
+    """
+    try:
+        with (gzip.open if path.suffix.lower() == ".gz" else open)(path, "rb") as stream:
+            content: bytes = stream.read(most + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise FileFormatError(f"the file cannot be read: {error}") from error
+    if len(content) > most:
+        raise FileFormatError(f"the file holds more than {most} bytes")
+    return content
 
 
 def check_writable(path: AnyPath, known: Collection[str] | None = None) -> Path:

@@ -8,19 +8,14 @@ instance, so that a run can be stopped at any time and goes on where it was.
 from __future__ import annotations
 
 import csv
-import gzip
 import hashlib
 import io
 import os
-import tempfile
-import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
-from leo_opt import formats
-from leo_opt.errors import FileFormatError, LeoOptError
-from leo_opt.network import Network
+from leo_opt.errors import FileFormatError
 from leo_opt.storage.files import AnyPath, check_readable, write_atomically
 
 HEADER = ("network", "property", "seconds")
@@ -118,29 +113,6 @@ def _read_row(line: int, row: list[str], folder: str) -> Instance:
         if not 0.0 < seconds < float("inf"):
             problem = f"the time limit is {more[0]!r}; write a positive number of seconds"
     return Instance(line, network, asked, None if problem else seconds, folder, problem)
-
-
-def load_network(path: Path) -> Network:
-    """Load a network, which may be packed by gzip.
-
-    Raises
-    ------
-    LeoOptError
-        As `load` does.
-    """
-    if path.suffix.lower() != ".gz":
-        return formats.load(path)
-    plain = path.with_suffix("").name
-    with tempfile.TemporaryDirectory() as folder:
-        unpacked = Path(folder, plain)
-        try:
-            unpacked.write_bytes(gzip.decompress(check_readable(path).read_bytes()))
-        except (OSError, EOFError, zlib.error) as error:
-            raise FileFormatError(f"{path} cannot be unpacked: {error}") from error
-        try:
-            return formats.load(unpacked)
-        except LeoOptError as error:
-            raise type(error)(str(error).replace(str(unpacked), str(path))) from error
 
 
 @dataclass(frozen=True)

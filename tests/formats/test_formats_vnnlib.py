@@ -294,7 +294,7 @@ def test_truncated_archives_are_refused(tmp_path: Path):
 def test_missing_files_and_unknown_suffixes(tmp_path: Path):
     with pytest.raises(FileFormatError, match="does not exist"):
         load_domain(tmp_path / "p.vnnlib")
-    with pytest.raises(FileFormatError, match=r"known are \.npz, \.vnnlib, \.vnnlib\.gz"):
+    with pytest.raises(FileFormatError, match=r"known are \.npz, \.nnet, \.vnnlib, \.vnnlib\.gz"):
         load_domain(tmp_path / "p.txt")
 
 

@@ -65,7 +65,7 @@ def test_unknown_suffixes_list_the_known_ones(name: str, tmp_path: Path):
         lambda path: save(NETWORK, path),
         load,
     ):
-        with pytest.raises(FileFormatError, match=r"known are \.onnx, \.npz"):
+        with pytest.raises(FileFormatError, match=r"known are \.onnx, \.onnx\.gz, \.nnet, \.npz"):
             action(tmp_path / name)
 
 

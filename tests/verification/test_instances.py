@@ -195,7 +195,7 @@ def test_packed_files_are_found(folder: Path) -> None:
     network.with_name("net.onnx.gz").write_bytes(b"no archive")
     done = run("--instances", rows)
     assert done.exit_code == BAD_INPUT
-    assert "net.onnx.gz cannot be unpacked" in done.stdout
+    assert "net.onnx.gz: the file cannot be read" in done.stdout
     network.with_name("net.onnx.gz").write_bytes(gzip.compress(b"no network"))
     assert str(folder / "onnx" / "net.onnx.gz") in run("--instances", rows).stdout
 

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 from leo_opt.errors import FileFormatError
-from leo_opt.storage.files import check_readable
+from leo_opt.storage.files import check_readable, read_bytes
 
 OLDEST_OPSET = 9
 """Older files are converted to it: they broadcast otherwise, and ask for training otherwise."""
@@ -60,8 +60,9 @@ def parse(path: Path) -> Any:
             f"the file has {size} bytes and an .onnx file holds at most {LARGEST}; save the model "
             "with its weights as external data"
         )
+    content = read_bytes(path, LARGEST)
     try:
-        model = onnx.load(path, format="protobuf", load_external_data=False)
+        model = onnx.load_model_from_string(content)
     except damaged as error:
         raise FileFormatError("this is no ONNX model, or a truncated one; export it again") from (
             error

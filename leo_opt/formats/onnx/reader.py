@@ -28,6 +28,7 @@ from leo_opt.formats.onnx.reference import check_against_reference, prepare
 from leo_opt.formats.onnx.refusals import explain
 from leo_opt.formats.onnx.runtime import check_against_runtime
 from leo_opt.formats.onnx.step import LoweringError, Step, Tensor
+from leo_opt.formats.selection import EVERYTHING, Selection
 from leo_opt.network import Network, Signature
 
 
@@ -53,7 +54,7 @@ class Reading:
     batched: bool
 
 
-def read(path: Path) -> Network:
+def read(path: Path, selection: Selection = EVERYTHING) -> Network:  # noqa: ARG001
     """The network in an ONNX file.
 
     Raises

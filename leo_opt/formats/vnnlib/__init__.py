@@ -11,9 +11,7 @@ VNN-LIB 1.0, https://www.vnnlib.org
 
 from __future__ import annotations
 
-import gzip
 import itertools
-import zlib
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -25,6 +23,7 @@ from leo_opt.formats.vnnlib.formulas import Cases, combine, to_cases
 from leo_opt.formats.vnnlib.s_expressions import Expression, parse, show
 from leo_opt.formats.vnnlib.terms import VARIABLE, Names, check_name, expect
 from leo_opt.properties import Case, Inequality, Property, RationalBox, Variable
+from leo_opt.storage.files import read_bytes
 
 _MOST_BYTES = 1_000_000_000
 """Of a file, unpacked."""
@@ -56,15 +55,9 @@ def read_property(path: Path) -> Property:
         If a box is crossed or not finite.
     """
     try:
-        with (gzip.open if path.suffix.lower() == ".gz" else open)(path, "rb") as stream:
-            content = stream.read(_MOST_BYTES + 1)
-        if len(content) > _MOST_BYTES:
-            raise FileFormatError(f"this is longer than {_MOST_BYTES} bytes; split the property")
-        text = content.decode("utf-8-sig")
+        text = read_bytes(path, _MOST_BYTES).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise FileFormatError("this is no text file; a VNN-LIB property is text") from error
-    except (OSError, EOFError, zlib.error) as error:
-        raise FileFormatError(f"this cannot be read: {error}") from error
     return parse_property(text)
 
 

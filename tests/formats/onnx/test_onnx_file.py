@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import sys
 from pathlib import Path
@@ -15,10 +16,11 @@ from formats.onnx.onnx_models import chain, node, session, store
 from onnx import TensorProto, helper, numpy_helper
 
 from leo_opt.errors import FileFormatError, LeoOptError, UnsupportedOperatorError
-from leo_opt.formats import load
+from leo_opt.formats import load, load_provenance, save
 from leo_opt.formats.onnx import evaluator as onnx_evaluator
 from leo_opt.formats.onnx import file as onnx_file
 from leo_opt.formats.onnx.operators import OPERATORS
+from leo_opt.network import Network
 
 WEIGHT = np.array([[1.0, -2.0], [3.0, 4.0]], np.float32)
 
@@ -245,3 +247,18 @@ def test_a_gemm_of_more_than_two_axes_takes_them_as_rows(tmp_path: Path):
     nodes = [node("Gemm", "x w b", "a", broadcast=1), node("Relu", "a", "y")]
     model = chain(*nodes, shape=(1, 1, 1, 2), out=(1, 2), opset=6, b=bias)
     assert load(store(model, tmp_path))([1.0, 1.0]).tolist() == [4.5, 1.5]
+
+
+def test_packed_files_are_read_and_written(tmp_path: Path):
+    network = Network.from_arrays([[[1.5, -2.0]], [[0.5]]], [[0.25], [1.0]])
+    save(network, tmp_path / "net.onnx.gz", provenance={"summary": "a test's"})
+    save(network, tmp_path / "net.onnx", provenance={"summary": "a test's"})
+    content = (tmp_path / "net.onnx.gz").read_bytes()
+    assert gzip.decompress(content) == (tmp_path / "net.onnx").read_bytes()
+    assert load(tmp_path / "net.onnx.gz") == load(tmp_path / "net.onnx")
+    assert load_provenance(tmp_path / "net.onnx.gz") == {"summary": "a test's"}
+    save(network, tmp_path / "net.onnx.gz", provenance={"summary": "a test's"})
+    assert (tmp_path / "net.onnx.gz").read_bytes() == content
+    (tmp_path / "net.onnx.gz").write_bytes(content[:-9])
+    with pytest.raises(FileFormatError, match="cannot be read"):
+        load(tmp_path / "net.onnx.gz")

@@ -1,0 +1,22 @@
+"""Which network of a file is meant, where it holds more than one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What is read of a file.
+
+    Parameters
+    ----------
+    normalised
+        Of a .nnet file the layers alone, whose inputs and outputs are normalised, instead of the
+        network in units.
+    """
+
+    normalised: bool = False
+
+
+EVERYTHING = Selection()
