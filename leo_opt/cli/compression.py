@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from leo_opt.cli.files import FileCommand, InputFile, OutputFile
+from leo_opt.cli.files import FileCommand, InputFile, OutputFile, network_suffixes
 from leo_opt.cli.options import domain_options, read_domain, run_classification
 
 
@@ -18,7 +18,7 @@ from leo_opt.cli.options import domain_options, read_domain, run_classification
     "-o",
     "--output",
     required=True,
-    type=OutputFile(),
+    type=OutputFile(network_suffixes),
     help="The smaller network: .onnx, .onnx.gz, .nnet or .npz.",
 )
 @domain_options
@@ -44,9 +44,6 @@ def compress(
     )
     from leo_opt.storage.files import write_atomically
 
-    formats.check_writable(output, formats.FORMATS)
-    if report_file is not None:
-        formats.check_writable(report_file)
     start = time.monotonic()
     network = formats.load(network_file)
     domain = read_domain(network, options)

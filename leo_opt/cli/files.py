@@ -1,12 +1,13 @@
 """Files on the command line: what a command reads, what it writes, and that these are not the same.
 
 Every option that names a file is an `InputFile`, an `OutputFile` or a folder, and a command with
-such options is a `FileCommand`. So no command can replace what it reads, and none has to look.
+such options is a `FileCommand`. So no command can replace what it reads, or work for what it cannot
+write, and none has to look.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 import click
@@ -21,13 +22,28 @@ class OutputFile(click.Path):
 
     Parameters
     ----------
+    known
+        Gives the suffixes that it may have; by default any.
     beside
         Gives the names of further files that are written with it.
     """
 
-    def __init__(self, beside: Callable[[str], tuple[str, ...]] | None = None) -> None:
+    def __init__(
+        self,
+        known: Callable[[], Collection[str]] | None = None,
+        beside: Callable[[str], tuple[str, ...]] | None = None,
+    ) -> None:
         super().__init__()
+        self.known = known
         self.beside = beside
+
+    def check(self, path: str) -> None:
+        """Refuse a file that cannot be written."""
+        from leo_opt.storage.files import check_writable
+
+        check_writable(path, None if self.known is None else self.known())
+        for further in self.files(path)[1:]:
+            check_writable(further)
 
     def files(self, path: str) -> tuple[str, ...]:
         """All files that are written where this one is asked for."""
@@ -35,7 +51,7 @@ class OutputFile(click.Path):
 
 
 class FileCommand(click.Command):
-    """A command that refuses, before any work, to write what it reads or one file twice."""
+    """A command that refuses, before any work, what it cannot write, or reads, or writes twice."""
 
     def __init__(self, *arguments: Any, **settings: Any) -> None:
         super().__init__(*arguments, **settings)
@@ -55,6 +71,10 @@ class FileCommand(click.Command):
 
         force = ctx.params.pop("force", False)
         check_distinct(dict(self._named(ctx, InputFile)), dict(self._named(ctx, OutputFile)), force)
+        for parameter in self.params:
+            value = ctx.params.get(parameter.name or "")
+            if isinstance(parameter.type, OutputFile) and value is not None:
+                parameter.type.check(value)
         return super().invoke(ctx)
 
     def _named(self, ctx: click.Context, kind: type[click.Path]) -> Iterator[tuple[str, Any]]:
@@ -73,3 +93,10 @@ class FileCommand(click.Command):
                 continue
             for number, path in enumerate(parameter.type.files(value)):
                 yield f"{label} (the file beside it)" if number else label, path
+
+
+def network_suffixes() -> Collection[str]:
+    """Suffixes of the files that networks are kept in."""
+    from leo_opt.formats import FORMATS
+
+    return FORMATS

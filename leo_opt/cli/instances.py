@@ -16,7 +16,6 @@ from leo_opt.deadline import Deadline
 from leo_opt.errors import LeoOptError, OutputError
 from leo_opt.network import Network
 from leo_opt.solvers import find as find_solver
-from leo_opt.storage.files import check_writable
 from leo_opt.verification import Progress, load_property, save_witness, verify
 from leo_opt.verification.instances import Instance, InstanceResult, ResultsTable
 from leo_opt.verification.settings import Settings
@@ -33,8 +32,6 @@ def verify_each(
     options: dict[str, Any],
 ) -> int:
     """Decide all instances that are not decided in the table already; the exit code."""
-    if table_file is not None:
-        check_writable(table_file, (".csv",))
     if witness_folder is not None:
         _make_folder(witness_folder)
     # What is wrong with the options is wrong with every instance.

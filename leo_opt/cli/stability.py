@@ -19,8 +19,6 @@ def classify(network_file: str, json_file: str | None, **options: Any) -> None:
     from leo_opt import formats
     from leo_opt.report import show, stability_table
 
-    if json_file is not None:
-        formats.check_writable(json_file)
     network = formats.load(network_file)
     stability = run_classification(network, read_domain(network, options), options)
     if json_file is not None:

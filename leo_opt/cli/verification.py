@@ -13,12 +13,18 @@ from leo_opt.cli.options import solver_options, time_limit_option
 from leo_opt.errors import InvalidInputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from leo_opt.verification import Progress
 
 _EVERY = 2.0
 """Seconds between two lines of progress within a stage."""
+
+
+def _witness_suffixes() -> Collection[str]:
+    from leo_opt.verification import WITNESS_FORMATS
+
+    return WITNESS_FORMATS
 
 
 def _exact_files(path: str) -> tuple[str, ...]:
@@ -42,13 +48,13 @@ def _exact_files(path: str) -> tuple[str, ...]:
     "-o",
     "--output",
     "table_file",
-    type=OutputFile(),
+    type=OutputFile(lambda: (".csv",)),
     help="Keep what is decided in this CSV file; a run that finds it goes on there.",
 )
 @click.option(
     "--witness",
     "witness_file",
-    type=OutputFile(_exact_files),
+    type=OutputFile(_witness_suffixes, _exact_files),
     help="Write it: .npz or .txt.",
 )
 @click.option(
@@ -120,13 +126,9 @@ def _verify_one(
     from leo_opt import formats
     from leo_opt.cli.instances import EXIT_CODES
     from leo_opt.report import show
-    from leo_opt.verification import WITNESS_FORMATS, load_property, save_witness
+    from leo_opt.verification import load_property, save_witness
     from leo_opt.verification import verify as decide
 
-    if witness_file is not None:
-        formats.check_writable(witness_file, WITNESS_FORMATS)
-    if json_file is not None:
-        formats.check_writable(json_file)
     network = formats.load(network_file)
     asked = load_property(property_file)
     verdict = decide(network, asked, progress=narrate, **options)

@@ -107,6 +107,28 @@ def test_every_file_of_every_command_is_an_input_or_an_output(name: str) -> None
     assert isinstance(command, FileCommand) or not files
 
 
+# What would be read is not there either: the output is looked at first.
+ENOUGH = {
+    "classify": ["no.onnx"],
+    "compress": ["no.onnx", "-o", "a.npz"],
+    "demo": [],
+    "formulate": ["no.onnx", "-o", "a.lp"],
+    "verify": ["no.onnx", "no.vnnlib"],
+}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_no_command_begins_to_work_for_a_file_that_it_cannot_write(name: str) -> None:
+    command = main.get_command(click.Context(main), name)  # type: ignore[attr-defined]
+    for option in command.params:
+        if isinstance(option.type, OutputFile):
+            suffix = next(iter(option.type.known())) if option.type.known is not None else ""
+            target = f"/no such folder/file{suffix}"
+            done = run(name, *ENOUGH[name], max(option.opts, key=len), target)
+            assert done.exit_code == 2
+            assert "cannot write /no such folder" in done.stderr
+
+
 @pytest.mark.parametrize("suffix", [".onnx", ".npz"])
 def test_a_written_network_says_where_it_comes_from(suffix: str, tiny: Path) -> None:
     small = tiny.with_name("small").with_suffix(suffix)
