@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import re
 import subprocess
 import sys
@@ -188,6 +189,38 @@ def test_nobody_elses_private_names_are_used() -> None:
     mine |= {node.id for node in nodes if isinstance(node, ast.Name)}
     foreign = {node.attr for node in attributes if re.match("_[^_]", node.attr)} - mine
     assert foreign - {"_replace"} == PRIVATE
+
+
+TESTS = Path(__file__).parent
+WITHOUT_SOURCE = {
+    "rewrites/test_laws.py",
+    "storage/test_schemas.py",
+    "test_layout.py",
+    "test_limits.py",
+    "test_main.py",
+    "test_real_networks.py",
+    "test_user_types.py",
+}
+"""Tests of many files at once."""
+
+
+def test_a_test_stands_at_the_path_of_what_it_tests() -> None:
+    """Named after a file, a folder or a verb of it, and perhaps what it looks at there.
+
+    Where several folders have such a file the folder's name comes first.
+    """
+    lost = set()
+    for path in TESTS.rglob("test_*.py"):
+        folder = path.parent.relative_to(TESTS)
+        home = TESTS.parent / folder if folder.name == "docs" else PACKAGE / folder
+        known = {entry.stem for place in (home, path.parent) for entry in place.iterdir()}
+        if home != TESTS.parent / folder:
+            package = importlib.import_module(".".join(("leo_opt", *folder.parts)))
+            known |= set(getattr(package, "__all__", ()))
+        known |= {f"{folder.name}_{name}" for name in known} | {folder.name or "leo_opt"}
+        if not any(f"{path.stem}_".startswith(f"test_{name}_") for name in known):
+            lost.add(path.relative_to(TESTS).as_posix())
+    assert lost == WITHOUT_SOURCE
 
 
 def test_import_is_quick() -> None:

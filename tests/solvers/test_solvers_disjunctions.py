@@ -13,6 +13,7 @@ from pyomo.dae import ContinuousSet, DerivativeVar
 from pyomo.gdp import Disjunct, Disjunction
 from pyomo.mpec import Complementarity, complements
 from pyomo.network import Arc, Port
+from solvers.random_disjunctions import add_disjunction, random_row
 
 from leo_opt import Box, Network, formulate
 from leo_opt.errors import InvalidInputError
@@ -20,50 +21,6 @@ from leo_opt.solvers import Feature, compile_model, find
 
 SEEDS = range(40)
 VALUES = (-1.0, 0.0, 1.0)
-
-
-def random_row(generator: np.random.Generator, model: Any) -> Any:
-    """A row over the variables with small whole numbers."""
-    coefficients = generator.integers(-2, 3, len(model.x))
-    body = sum(int(c) * x for c, x in zip(coefficients, model.x.values(), strict=True))
-    bound = int(generator.integers(-2, 4))
-    kind = generator.integers(0, 4)
-    if not coefficients.any():
-        return model.x[0] <= 1
-    return (body <= bound, body >= -bound, (bound - 3, body, bound), body == bound)[kind]
-
-
-def fill_disjunct(generator: np.random.Generator, model: Any, disjunct: Any, depth: int) -> None:
-    """Rows, sets and perhaps a disjunction inside a disjunct."""
-    disjunct.row = pyo.Constraint(expr=random_row(generator, model))
-    if generator.random() < 0.3:
-        kind = int(generator.integers(1, 3))
-        disjunct.group = pyo.SOSConstraint(var=model.x, sos=kind)
-    if depth and generator.random() < 0.7:
-        add_disjunction(generator, model, disjunct, depth - 1)
-
-
-def add_disjunction(generator: np.random.Generator, model: Any, owner: Any, depth: int) -> None:
-    """A disjunction of two or three disjuncts on a block or in a disjunct."""
-    owner.part = Disjunct(range(int(generator.integers(2, 4))))
-    for disjunct in owner.part.values():
-        fill_disjunct(generator, model, disjunct, depth)
-    owner.choice = Disjunction(expr=list(owner.part.values()), xor=bool(generator.random() < 0.7))
-    indicators = [disjunct.indicator_var for disjunct in owner.part.values()]
-    if generator.random() < 0.4:
-        owner.logic = pyo.LogicalConstraint(
-            expr=(
-                pyo.atmost(1, *indicators),
-                indicators[0].implies(~indicators[1]),
-                pyo.lor(indicators[0], pyo.lnot(indicators[-1])),
-                indicators[0].equivalent_to(pyo.lnot(indicators[1])),
-            )[int(generator.integers(0, 4))]
-        )
-    if generator.random() < 0.2:
-        owner.part[0].deactivate()
-    elif generator.random() < 0.2:
-        # Inside a disjunct, true would make that one true, too.
-        owner.part[0].indicator_var.fix(owner is model and bool(generator.random() < 0.5))
 
 
 def random_model(seed: int) -> Any:
@@ -304,29 +261,3 @@ def test_rows_that_are_false_switch_their_disjunct_off() -> None:
     model.choice = Disjunction(expr=[model.on, model.off])
     model.goal = pyo.Objective(expr=model.x, sense=pyo.maximize)
     assert optimum(model) == pytest.approx(0.5)
-
-
-def test_cplex_has_a_true_bound_where_nobody_looks_at_candidates() -> None:
-    """With a callback for candidates that does nothing it says 3 and has a point worth 1."""
-    solver = find("cplex")
-    if not solver.available():
-        pytest.skip("CPLEX is not installed: pip install 'leo-opt[cplex]'")
-    generator = np.random.default_rng((7, 593))
-    model = pyo.ConcreteModel()
-    model.x = pyo.Var(range(3), domain=pyo.Integers, bounds=(-1, 1))
-    add_disjunction(generator, model, model, depth=int(generator.integers(1, 3)))
-    if generator.random() < 0.5:
-        model.row = pyo.Constraint(expr=random_row(generator, model))
-    goal = [int(c) for c in generator.integers(-5, 6, 3)]
-    model.goal = pyo.Objective(expr=sum(c * x for c, x in zip(goal, model.x.values(), strict=True)))
-    compiled = compile_model(model)
-    cost, constant = compiled.linear(model.goal.expr)
-    with solver.open(compiled.form) as session:
-        answers = [
-            session.solve(),
-            # Incumbents are looked at where progress is told, too late for this to be wrong.
-            session.minimize(cost, constant=constant, stop_below=-100.0),
-        ]
-    for answer in answers:
-        assert answer.termination_condition == "optimal"
-        assert answer.objective_bound == pytest.approx(1.0)

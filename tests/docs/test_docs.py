@@ -15,7 +15,7 @@ from pages import blocks, run_page
 import leo_opt
 from leo_opt.cli import main
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parent.parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 OWN_TESTS = {"solvers.md", "formulations.md", "examples.md"}
 """Pages that tests beside the code they are about run, and ask what came out."""

@@ -18,7 +18,7 @@ from leo_opt import Box, Network, Stability, load, save
 from leo_opt.cli import FAULT, TRACEBACK, main
 from leo_opt.cli.options import INTERRUPTED
 
-DATA = Path(__file__).parent.parent / "leo_opt" / "data"
+DATA = Path(__file__).parent.parent.parent / "leo_opt" / "data"
 SMALL = DATA / "mnist_25-25_l1_0.001_s0.onnx"
 
 
