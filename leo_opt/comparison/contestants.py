@@ -8,12 +8,11 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 import msgspec
-import numpy as np
 
 from leo_opt.comparison.keys import Counted, Finite, Natural, Positive
 from leo_opt.formulations import Formulation
 from leo_opt.formulations import find as find_formulation
-from leo_opt.solvers import SolverOptions, StandardForm
+from leo_opt.solvers import SolverOptions
 from leo_opt.solvers import find as find_solver
 from leo_opt.storage.codec import from_tree
 
@@ -168,26 +167,11 @@ class SolverEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return _label(self.name, said)
 
     def check(self) -> None:
-        """Open a session on a model of one column, which refuses unknown options.
+        """Refuse options that the solver does not know, where it is installed.
 
         Raises
         ------
         LeoOptError
-            If the solver is installed and does not know one, or does not take its value.
+            If it does not know one, or does not take its value.
         """
-        solver = find_solver(self.name)
-        if solver.available():
-            solver.open(_smallest_model(), self.make_options(seed=0)).close()
-
-
-def _smallest_model() -> StandardForm:
-    """0 <= x <= 1, x integral."""
-    zero, one = np.zeros(1), np.ones(1)
-    return StandardForm(
-        matrix=np.ones((1, 1)),
-        row_lower=zero,
-        row_upper=one,
-        column_lower=zero,
-        column_upper=one,
-        integer=np.array([True]),
-    )
+        find_solver(self.name).check_options(self.make_options(seed=0))

@@ -42,6 +42,8 @@ from __future__ import annotations
 
 from abc import abstractmethod
 
+import numpy as np
+
 from leo_opt.errors import SolverError
 from leo_opt.solvers.border import border
 from leo_opt.solvers.identity import SolverIdentity
@@ -99,6 +101,19 @@ class Solver(SolverIdentity):
                 session.close()
                 raise
         return session
+
+    def check_options(self, options: SolverOptions) -> None:
+        """Try options on a model of one column, where the solver is installed.
+
+        Raises
+        ------
+        LeoOptError
+            As `open`.
+        """
+        if self.available():
+            zero, one = np.zeros(1), np.ones(1)
+            form = StandardForm(np.ones((1, 1)), zero, one, zero, one, np.array([True]))
+            self.open(form, options).close()
 
 
 def needs_of(form: StandardForm) -> frozenset[Feature]:

@@ -14,6 +14,7 @@ import pytest
 import leo_opt
 from leo_opt.errors import InvalidInputError, SolverNotAvailableError
 from leo_opt.solvers import SolverOptions, StandardForm, find
+from leo_opt.solvers.highs import callback
 from leo_opt.solvers.highs import session as module
 from leo_opt.solvers.standard_form import FloatArray
 from leo_opt.testing.models import hard_form, knapsack, small_form
@@ -37,8 +38,8 @@ def test_callback_codes_are_highspys() -> None:
     import highspy
 
     kinds = highspy.cb.HighsCallbackType
-    assert int(kinds.kCallbackMipInterrupt) == module.MIP_INTERRUPT
-    assert int(kinds.kCallbackMipImprovingSolution) == module.IMPROVING_SOLUTION
+    assert int(kinds.kCallbackMipInterrupt) == callback.MIP_INTERRUPT
+    assert int(kinds.kCallbackMipImprovingSolution) == callback.IMPROVING_SOLUTION
     known = {name for name in dir(highspy.HighsModelStatus) if name.startswith("k")}
     assert set(module._TERMINATION) <= known
     assert known - set(module._TERMINATION) <= {"kNotset", "kUnknown"}
