@@ -17,7 +17,7 @@ from leo_opt.enclosure import evaluate
 from leo_opt.errors import FileFormatError, InvalidInputError, MismatchError
 
 MARGIN = 1e-6
-CHUNKS, PER_CHUNK = 40, 50
+CHUNKS, PER_CHUNK = 50, 40
 
 
 @pytest.mark.parametrize("chunk", seeds(3, of=CHUNKS))

@@ -7,6 +7,7 @@ import logging
 import numpy as np
 import pytest
 from random_networks import random_case
+from seeds import seeds
 
 from leo_opt import Box, Network, Phase, Stability, classify, compress, propagate
 from leo_opt.bounds import Bounds
@@ -34,7 +35,7 @@ def ends(stability: Stability) -> list[tuple[float, float]]:
     ]
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", seeds(6, of=12))
 def test_what_rests_on_given_bounds_says_so_and_is_not_certified(seed: int) -> None:
     network, box = random_case(np.random.default_rng(seed))
     full, plain = classify(network, box), classify(network, box, **CHEAP)
