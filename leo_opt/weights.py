@@ -122,11 +122,6 @@ def negative_part(weight: Weight) -> Weight:
     return weight.minimum(0.0) if is_sparse(weight) else np.minimum(weight, 0.0)
 
 
-def support(weight: Weight) -> Weight:
-    """Which entries are not 0, of the same kind."""
-    return weight != 0.0
-
-
 def rows_that_read(weight: Weight, columns: NDArray[np.bool_] | None = None) -> NDArray[np.bool_]:
     """Which rows have an entry that is not 0 in some of the columns, (m,).
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from leo_opt.cli.files import FileCommand, InputFile, OutputFile
-from leo_opt.cli.options import checked, read_domain
+from leo_opt.cli.options import box_options, checked, read_domain
 
 if TYPE_CHECKING:
     from leo_opt.bounds import Bounds
@@ -32,15 +32,7 @@ def _check_method(name: str) -> None:
     type=OutputFile(beside=lambda path: (str(Path(path).with_suffix(".json")),)),
     help="The model, .mps or .lp; a sidecar .json is written beside it.",
 )
-@click.option(
-    "--box", nargs=2, type=float, metavar="LOWER UPPER", help="All inputs between two numbers."
-)
-@click.option(
-    "--domain",
-    "domain_file",
-    type=InputFile(),
-    help="Box from a .npz file (lower, upper) or a VNN-LIB property.",
-)
+@box_options
 @click.option(
     "--formulation",
     default="big-m",

@@ -7,16 +7,14 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from typing import Any
-from zipfile import BadZipFile
 
 import click
-import numpy as np
 
 from leo_opt.cli.files import InputFile, OutputFile
 from leo_opt.deadline import Deadline, read_limit
 from leo_opt.domain import Box
-from leo_opt.errors import InvalidInputError, LeoOptError, SolverNotAvailableError
-from leo_opt.network import FloatArray, Network
+from leo_opt.errors import InvalidInputError, SolverNotAvailableError
+from leo_opt.network import Network
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells have it."""
@@ -83,23 +81,25 @@ def solver_options(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
+def box_options(command: Callable[..., None]) -> Callable[..., None]:
+    """`--box` and `--domain`, which `read_domain` reads."""
+    box, said = (
+        "All inputs between two numbers.",
+        "a .npz file (lower, upper) or a VNN-LIB property",
+    )
+    for option in (
+        click.option("--domain", "domain_file", type=InputFile(), help=f"Box from {said}."),
+        click.option("--box", nargs=2, type=float, metavar="LOWER UPPER", help=box),
+    ):
+        command = option(command)
+    return command
+
+
 def domain_options(command: Callable[..., None]) -> Callable[..., None]:
     """Options that say where the network is looked at and how hard."""
     for option in reversed(
         (
-            click.option(
-                "--box",
-                nargs=2,
-                type=float,
-                metavar="LOWER UPPER",
-                help="All inputs between two numbers.",
-            ),
-            click.option(
-                "--domain",
-                "domain_file",
-                type=InputFile(),
-                help="Box from a .npz file (lower, upper) or a VNN-LIB property.",
-            ),
+            box_options,
             solver_options,
             click.option(
                 "--strategy",
@@ -147,35 +147,6 @@ def read_domain(network: Network, options: dict[str, Any]) -> Box:
     return Box(*box).spread(network.input_size)
 
 
-def _read_samples(path: str | None, network: Network) -> FloatArray | None:
-    """Inputs of a .npz file: its only array, or the one named `inputs`."""
-    if path is None:
-        return None
-    from leo_opt.storage.files import check_readable
-
-    source = check_readable(path)
-    try:
-        with np.load(source, allow_pickle=False) as archive:
-            names = archive.files
-            if len(names) != 1 and "inputs" not in names:
-                raise InvalidInputError(
-                    f"{path} holds {', '.join(names)}; name the array of inputs `inputs`"
-                )
-            array = archive["inputs" if "inputs" in names else names[0]]
-    except (OSError, ValueError, AttributeError, TypeError, BadZipFile) as error:
-        if isinstance(error, LeoOptError):
-            raise
-        raise InvalidInputError(f"{path} is not a .npz file of inputs: {error}") from error
-    if not np.issubdtype(array.dtype, np.number):
-        raise InvalidInputError(f"inputs in {path} are {array.dtype}; they must be numbers")
-    if array.size == 0:
-        raise InvalidInputError(f"inputs in {path} have shape {array.shape}; give at least one")
-    if np.iscomplexobj(array) or not np.isfinite(array).all():
-        raise InvalidInputError(f"inputs in {path} are not all finite real numbers")
-    samples = array.reshape(len(array), -1) if array.ndim > 1 else array
-    return network.batch(samples)
-
-
 @contextmanager
 def _executor(address: str | None) -> Iterator[Executor | None]:
     """The executor of a Dask cluster, or None where none is asked for."""
@@ -214,9 +185,11 @@ def _hint_at(checkpoint: str | None) -> Iterator[None]:
 def run_classification(network: Network, domain: Box, options: dict[str, Any]) -> Any:
     """Run the classification that the options describe, with progress on standard error."""
     from leo_opt.decisions import classify as decide
+    from leo_opt.formats import load_points
     from leo_opt.progress import progress_display
 
-    samples = _read_samples(options["data"], network)
+    data = options["data"]
+    samples = None if data is None else network.batch(load_points(data))
     with (
         progress_display(options["quiet"]) as progress,
         _executor(options["dask"]) as executor,

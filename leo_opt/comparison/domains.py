@@ -6,15 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from zipfile import BadZipFile
 
 import msgspec
 import numpy as np
 
 from leo_opt.comparison.keys import Filled, Finite, Positive
 from leo_opt.domain import Box
-from leo_opt.errors import InvalidInputError, LeoOptError, unknown_word
-from leo_opt.formats import load_domain
+from leo_opt.errors import InvalidInputError, unknown_word
+from leo_opt.formats import load_domain, load_points
 from leo_opt.network import FloatArray
 
 
@@ -94,7 +93,7 @@ class DomainTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         if self.point is not None:
             return [self._named("", self._ball(np.array(self.point)))]
         path = folder / Path(self.samples or "").expanduser()
-        points, chosen = _load_points(path, self.array or ""), self.index or ()
+        points, chosen = load_points(path, self.array or ""), self.index or ()
         for index in chosen:
             if not 0 <= index < len(points):
                 raise InvalidInputError(
@@ -123,29 +122,3 @@ _KEYS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 _NEEDED: Mapping[str, str] = MappingProxyType(
     {"radius": "a number", "index": "a list of whole numbers"}
 )
-
-
-def _load_points(path: Path, name: str) -> FloatArray:
-    """One array of a .npz file as float64 points (N, n)."""
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            names = archive.files
-            if not name and len(names) != 1 and "inputs" not in names:
-                raise InvalidInputError(
-                    f"{path} holds {', '.join(names)}; say which with array = NAME"
-                )
-            chosen = name or ("inputs" if "inputs" in names else names[0])
-            if chosen not in names:
-                raise InvalidInputError(f"{path} has no array {chosen!r}, only {', '.join(names)}")
-            values = archive[chosen]
-    except LeoOptError:
-        raise
-    except (OSError, ValueError, AttributeError, TypeError, BadZipFile) as error:
-        raise InvalidInputError(f"{path} is not a .npz file of inputs: {error}") from error
-    if values.dtype.kind not in "iuf" or values.ndim < 2 or not np.isfinite(values).all():
-        raise InvalidInputError(
-            f"{path} holds {values.dtype} of shape {values.shape}; store finite numbers, a row "
-            "a sample"
-        )
-    points: FloatArray = values.reshape(len(values), -1).astype(np.float64)
-    return points

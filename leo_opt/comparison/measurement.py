@@ -15,7 +15,6 @@ from leo_opt.network import FloatArray
 from leo_opt.separation import strengthen
 from leo_opt.solvers import Answer, Session, find
 from leo_opt.solvers.questions import dual_bound
-from leo_opt.storage.codec import Extended
 
 IMPOSSIBLE = frozenset({"infeasible", "unbounded", "infeasibleOrUnbounded"})
 """Ends of a solve that are wrong whenever they come: every model is feasible and bounded."""
@@ -79,13 +78,13 @@ class Measurement:
     sos_sets: int | None = None
     build_seconds: float | None = None
     open_seconds: float | None = None
-    root_bound: Extended | None = None
-    separated_bound: Extended | None = None
+    root_bound: float | None = None
+    separated_bound: float | None = None
     root_seconds: float | None = None
     cut_rows: int | None = None
     separation_seconds: float | None = None
-    final_bound: Extended | None = None
-    incumbent: Extended | None = None
+    final_bound: float | None = None
+    incumbent: float | None = None
     confirmed: float | None = None
     seen: float | None = None
     margin: float | None = None

@@ -14,6 +14,7 @@ from leo_opt.formats import nnet, npz
 from leo_opt.formats.boxes import load_domain, load_property
 from leo_opt.formats.dtypes import written
 from leo_opt.formats.onnx import file, reader, writer
+from leo_opt.formats.points import load_points
 from leo_opt.formats.selection import Selection
 from leo_opt.network import Network, read_network
 from leo_opt.storage import codec
@@ -35,6 +36,7 @@ __all__ = [
     "default_dtype",
     "load",
     "load_domain",
+    "load_points",
     "load_property",
     "load_provenance",
     "save",

@@ -51,7 +51,11 @@ MISTAKES = [
     ("box = [-1, 1]", "file = 'a.npz'", "a.npz does not exist"),
     ("box = [-1, 1]", "point = [0, 0]", "radius is missing; give a number"),
     ("box = [-1, 1]", "point = [0, 0]\nradius = -1", "radius is -1; expected a number > 0"),
-    ("box = [-1, 1]", "samples = 'net.npz'\nindex = [0]\nradius = 1", "say which with array"),
+    (
+        "box = [-1, 1]",
+        "samples = 'net.npz'\nindex = [0]\nradius = 1",
+        "say which array holds inputs",
+    ),
     ('name = "square"', 'name = "square"\ncolour = 1', "'colour' is unknown; known are"),
     (
         'kind = "outputs"',
