@@ -15,12 +15,10 @@ from itertools import pairwise
 from types import MappingProxyType
 
 import numpy as np
-from numpy.typing import NDArray
 
+from leo_opt.arrays import FloatArray
 from leo_opt.errors import InvalidInputError, unknown_word
 from leo_opt.lazily import lazy
-
-FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

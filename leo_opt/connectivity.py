@@ -11,17 +11,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from leo_opt import weights
+from leo_opt.arrays import BoolArray, IntArray
 from leo_opt.errors import InvalidInputError
 from leo_opt.network import Network
 
 if TYPE_CHECKING:
     import networkx
 
-BoolArray = NDArray[np.bool_]
-IntArray = NDArray[np.int64]
 
 INPUT_LAYER = -1
 """The layer index under which inputs are nodes of the graph."""

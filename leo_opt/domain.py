@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from leo_opt.arguments import read_array, refuse
 from leo_opt.arithmetic import exact_sums, round_down
+from leo_opt.arrays import BoolArray, IntArray
 from leo_opt.errors import InvalidInputError
 from leo_opt.network import FloatArray
 
@@ -221,7 +222,7 @@ class Boxes:
     def __len__(self) -> int:
         return len(self.lower)
 
-    def __getitem__(self, rows: slice | NDArray[np.bool_]) -> Boxes:
+    def __getitem__(self, rows: slice | BoolArray) -> Boxes:
         return Boxes(self.lower[rows], self.upper[rows])
 
     @property
@@ -229,7 +230,7 @@ class Boxes:
         """A point about the middle of each box, (N, n)."""
         return np.clip(self.lower + 0.5 * (self.upper - self.lower), self.lower, self.upper)
 
-    def halve(self, dimensions: NDArray[np.int64]) -> Boxes:
+    def halve(self, dimensions: IntArray) -> Boxes:
         """The two halves of each box along one dimension each, (2 N, n); they cover the box."""
         rows = np.arange(len(self))
         left, right = self.upper.copy(), self.lower.copy()

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from leo_opt.arrays import IntArray
 from leo_opt.bounds import Bounds
 from leo_opt.domain import Box
 from leo_opt.formulations import FormulationLike, formulate
@@ -19,8 +19,6 @@ from leo_opt.network import FloatArray, Network
 from leo_opt.separation import Separation
 from leo_opt.solvers import Compiled, StandardForm, compile_model
 from leo_opt.storage.locks import PYOMO
-
-IntArray = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from leo_opt import weights
-from leo_opt.activations import LINEAR, Activation, FloatArray, canonical, read_activation
+from leo_opt.activations import LINEAR, Activation, canonical, read_activation
 from leo_opt.arguments import read_array, read_tuple, refuse
+from leo_opt.arrays import BoolArray, FloatArray, IntArray
 from leo_opt.errors import InvalidInputError
 from leo_opt.lazily import lazy
 from leo_opt.weights import Weight, is_sparse
@@ -117,7 +118,7 @@ class Layer:
         return self.activation
 
     @lazy
-    def phased(self) -> NDArray[np.bool_]:
+    def phased(self) -> BoolArray:
         """Which units have an activation of more than one piece, (n_out,)."""
         mask = np.zeros(self.n_out, dtype=bool)
         for activation, units in self.activations():
@@ -136,7 +137,7 @@ class Layer:
         return any(activation.rounds for activation, _ in self.activations())
 
     @lazy
-    def lanes(self) -> NDArray[np.int64]:
+    def lanes(self) -> IntArray:
         """For each unit that is an identity lane the input that it carries, else -1, (n_out,).
 
         An identity lane is a linear unit whose row is a unit vector and whose bias is 0.
@@ -180,12 +181,12 @@ class Layer:
             result[..., units] = function(activation, pre[..., units])
         return result
 
-    def activations(self) -> Iterator[tuple[Activation, NDArray[np.int64]]]:
+    def activations(self) -> Iterator[tuple[Activation, IntArray]]:
         """Each activation of the layer with the units, (k,) integer array, that have it."""
         for tag in dict.fromkeys(self.tags):
             yield read_activation(tag), np.flatnonzero([tag == other for other in self.tags])
 
-    def take(self, units: NDArray[np.bool_] | NDArray[np.int64]) -> Layer:
+    def take(self, units: BoolArray | IntArray) -> Layer:
         """The layer with only some of its units, given by a mask or by index."""
         tags: str | list[str] = self.activation if isinstance(self.activation, str) else LINEAR
         if not isinstance(self.activation, str):

@@ -10,15 +10,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from leo_opt import weights
-from leo_opt.activations import (
-    ACTIVATIONS,
-    LINEAR,
-    Activation,
-    FloatArray,
-    LinearPiece,
-    read_activation,
-)
+from leo_opt.activations import ACTIVATIONS, LINEAR, Activation, LinearPiece, read_activation
 from leo_opt.arguments import read_array, read_instance, read_tuple
+from leo_opt.arrays import FloatArray
 from leo_opt.errors import InvalidInputError, UnsupportedOperatorError
 from leo_opt.layer import Layer
 from leo_opt.lazily import lazy

@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
+from leo_opt.arrays import IntArray
 from leo_opt.errors import InvalidInputError
 from leo_opt.formulations import Cut, Formulation, UnitRow
 from leo_opt.network import FloatArray
 from leo_opt.solvers import Answer, Compiled, RowHandle, Rows, Session
-from leo_opt.solvers.standard_form import IntArray
 
 
 @dataclass(frozen=True, eq=False)

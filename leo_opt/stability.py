@@ -14,6 +14,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from leo_opt.arrays import BoolArray
 from leo_opt.bounds import Bounds
 from leo_opt.domain import Box, BoxLike, read_box
 from leo_opt.errors import FileFormatError, InvalidInputError, MismatchError
@@ -35,7 +36,6 @@ __all__ = [
     "weakest",
 ]
 
-BoolArray = NDArray[np.bool_]
 
 FORMAT = "leo_opt stability 1"
 

@@ -17,7 +17,7 @@ from typing import Any, TypeAlias, TypeGuard
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from leo_opt.activations import FloatArray
+from leo_opt.arrays import FloatArray
 
 Weight: TypeAlias = FloatArray | Any
 """A dense array or a `scipy.sparse.csr_array`, which type checkers take for anything: SciPy is

@@ -10,15 +10,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from leo_opt import weights
+from leo_opt.arrays import BoolArray, IntArray
 from leo_opt.deadline import NO_LIMIT, Deadline
 from leo_opt.domain import Box
 from leo_opt.enclosure import evaluate
 from leo_opt.network import FloatArray, Network
-
-IntArray = NDArray[np.int64]
 
 _MOST_WORK = 5e8
 """Multiplications of one evaluation, about a tenth of a second, between looks at the clock."""
@@ -95,7 +93,7 @@ def collect(
     )
 
 
-def _shown_signs(network: Network, inputs: FloatArray, deadline: Deadline) -> NDArray[np.bool_]:
+def _shown_signs(network: Network, inputs: FloatArray, deadline: Deadline) -> BoolArray:
     """Which signs the network shows at inputs (N, n_in): below zero of all units, then above."""
     shown = np.zeros((len(inputs), 2 * sum(layer.n_out for layer in network.layers)), dtype=bool)
     for some in _chunks(network, len(inputs)):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from multiprocessing.connection import Connection
 
+from leo_opt.arrays import FloatArray
 from leo_opt.errors import SolverError
 from leo_opt.solvers import Session, StandardForm, find
-from leo_opt.solvers.standard_form import FloatArray
 
 
 def ask_knapsack(form: StandardForm, objective: FloatArray) -> float | None:

@@ -18,7 +18,7 @@ import leo_opt
 
 PACKAGE = Path(leo_opt.__file__).parent
 ROWS = (
-    ("errors", "arguments", "registry", "summarised", "lazily", "closing", "tables"),
+    ("errors", "arrays", "arguments", "registry", "summarised", "lazily", "closing", "tables"),
     (
         "activations",
         "signature",

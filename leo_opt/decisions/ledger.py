@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from leo_opt.arguments import name_of
+from leo_opt.arrays import BoolArray
 from leo_opt.bounds import BoundMethodLike, Bounds, Propagation
 from leo_opt.bounds.methods import Crown
 from leo_opt.deadline import NO_LIMIT, Deadline
@@ -18,8 +18,6 @@ from leo_opt.evidence import GIVEN
 from leo_opt.network import FloatArray, Network
 from leo_opt.stability import ARITHMETIC, Evidence, Premise, Stability, Statistics, weakest
 from leo_opt.witnesses import Witnesses
-
-BoolArray = NDArray[np.bool_]
 
 
 class _Side:

@@ -10,15 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from leo_opt.arrays import IntArray
 from leo_opt.bounds import Bounds
 from leo_opt.connectivity import Component, cone, independent_parts
 from leo_opt.decisions.findings import Direction
 from leo_opt.domain import Box
 from leo_opt.network import FloatArray, Layer, Network
-
-IntArray = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)

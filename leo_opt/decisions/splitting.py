@@ -17,8 +17,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
+from leo_opt.arrays import BoolArray, IntArray
 from leo_opt.bounds import Bounds, crown
 from leo_opt.bounds.pieces import bound_pieces, boxes_at_once
 from leo_opt.deadline import Deadline
@@ -36,9 +36,7 @@ from leo_opt.enclosure import evaluate
 from leo_opt.lazily import lazy
 from leo_opt.network import FloatArray, Network
 from leo_opt.parallel import JobFailure, Workers
-from leo_opt.witnesses import IntArray, Witnesses, collect, directions
-
-BoolArray = NDArray[np.bool_]
+from leo_opt.witnesses import Witnesses, collect, directions
 
 MOST_INPUTS = 12
 """Inputs that can vary, beyond which halving one of them at a time gains too little."""

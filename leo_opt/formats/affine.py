@@ -11,13 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from leo_opt.arrays import BoolArray, IntArray
 from leo_opt.formats.rounded import Rounded
 from leo_opt.lazily import lazy
 from leo_opt.network import FloatArray
-
-IntArray = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,9 +88,9 @@ class Affine:
         return not self.is_product and bool((np.diff(self.ends) <= 1).all())
 
     @lazy
-    def variable_rows(self) -> NDArray[np.bool_]:
+    def variable_rows(self) -> BoolArray:
         """Which values are a variable as it is, (n,)."""
-        plain: NDArray[np.bool_] = np.diff(self.ends) == 1
+        plain: BoolArray = np.diff(self.ends) == 1
         plain &= (self.shift.values == 0.0) & (self.shift.error == 0.0)
         changed = (self.weight.values != 1.0) | (self.weight.error != 0.0)
         plain[self.rows[changed]] = False

@@ -18,7 +18,8 @@ import numpy as np
 
 from leo_opt import weights
 from leo_opt.activations import LINEAR
-from leo_opt.formats.affine import Affine, IntArray
+from leo_opt.arrays import IntArray
+from leo_opt.formats.affine import Affine
 from leo_opt.formats.rounded import Rounded
 from leo_opt.network import FloatArray, Layer, Network, Rounding, Signature, Weight
 

@@ -7,15 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from leo_opt import weights
+from leo_opt.arrays import IntArray
 from leo_opt.errors import InvalidInputError
 from leo_opt.formulations.rows import SMALLEST_COEFFICIENT
 from leo_opt.network import FloatArray, Layer
-
-IntArray = NDArray[np.int64]
-
 
 _LARGEST_ENTRY = 20
 """Rows of units that are small only by cancellation are scaled no further than to entries of

@@ -8,16 +8,15 @@ from typing import Any
 
 import numpy as np
 import pyomo.environ as pyo
-from numpy.typing import NDArray
 
 from leo_opt import weights
+from leo_opt.arrays import BoolArray, IntArray
 from leo_opt.bounds import Bounds
 from leo_opt.domain import Box
 from leo_opt.errors import InvalidInputError
 from leo_opt.formulations.base import Formulation, Unit, UnitRow
 from leo_opt.formulations.columns import (
     Columns,
-    IntArray,
     Scaling,
     constants,
     exponent_limits,
@@ -85,15 +84,15 @@ class _Plan:
 
     held: IntArray
     fixed: IntArray
-    unstable: NDArray[np.bool_]
-    narrow: NDArray[np.bool_]
-    constant: NDArray[np.bool_]
+    unstable: BoolArray
+    narrow: BoolArray
+    constant: BoolArray
     exponent: IntArray
     shift: FloatArray
     lower: FloatArray
     upper: FloatArray
     lifted: FloatArray
-    muted: NDArray[np.bool_]
+    muted: BoolArray
     lanes: IntArray
     outputs: Scaling
 
@@ -108,13 +107,13 @@ class _Plan:
         return self.own[~self.narrow[self.own]]
 
 
-def switching_units(layer: Layer, lower: FloatArray, upper: FloatArray) -> NDArray[np.bool_]:
+def switching_units(layer: Layer, lower: FloatArray, upper: FloatArray) -> BoolArray:
     """Units that the bounds leave unstable, (n_out,), but for ends that are only noise.
 
     All of them have a binary, unless their whole interval is noise beside the terms of their row.
     """
     least = np.minimum(-lower, upper) > _NOISE * np.maximum(-lower, upper)
-    unstable: NDArray[np.bool_] = layer.phased & least
+    unstable: BoolArray = layer.phased & least
     return unstable
 
 

@@ -6,8 +6,8 @@ import math
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from leo_opt.arrays import BoolArray
 from leo_opt.domain import Box
 from leo_opt.formulations.columns import Columns, Scaling
 from leo_opt.formulations.ranges import is_number, is_variable
@@ -84,14 +84,14 @@ def _add_input_rows(block: Any, name: str, rows: dict[int, Row], source: Source 
         add_rows(block, f"shared_{name}", shared, SharedRows(list(shared), twin))
 
 
-def _is_usual(domain: Box) -> NDArray[np.bool_]:
+def _is_usual(domain: Box) -> BoolArray:
     """Which inputs have a range that needs no scaling."""
     width = domain.upper - domain.lower
     reach = np.maximum(np.abs(domain.lower), np.abs(domain.upper))
     return (width >= _USUAL_WIDTH[0]) & (width <= _USUAL_WIDTH[1]) & (reach <= _USUAL_REACH)
 
 
-def _scaling_of(domain: Box, direct: NDArray[np.bool_], scaled: NDArray[np.bool_]) -> Scaling:
+def _scaling_of(domain: Box, direct: BoolArray, scaled: BoolArray) -> Scaling:
     """How inputs are held: directly, centred and scaled, or as constants."""
     centre = np.where(scaled, domain.centre, 0.0)
     shift = np.where(direct | scaled, centre, domain.lower)
@@ -106,7 +106,7 @@ def _scaling_of(domain: Box, direct: NDArray[np.bool_], scaled: NDArray[np.bool_
     return Scaling(shift, kept, exponent[kept], lower[kept], upper[kept])
 
 
-def _select(scaling: Scaling, which: NDArray[np.bool_]) -> Scaling:
+def _select(scaling: Scaling, which: BoolArray) -> Scaling:
     """A scaling with only some of the variables."""
     kept, exponent = scaling.kept[which], scaling.exponent[which]
     return Scaling(scaling.shift, kept, exponent, scaling.lower[which], scaling.upper[which])

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from leo_opt.arrays import IntArray
 from leo_opt.errors import InvalidInputError, unknown_word
 from leo_opt.formulations.base import Formulation, Unit, UnitRow
 from leo_opt.formulations.big_m import add_bound_rows, add_post_above_pre
-from leo_opt.formulations.columns import IntArray
 from leo_opt.formulations.rows import Row, add_rows, add_variables, at_most, between, linear
 from leo_opt.formulations.splits import SPLITS
 from leo_opt.network import FloatArray

@@ -14,7 +14,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from leo_opt.formulations.columns import IntArray
+from leo_opt.arrays import IntArray
 from leo_opt.network import FloatArray
 
 Split = Callable[[FloatArray, int, np.random.Generator], list[IntArray]]

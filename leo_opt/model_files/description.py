@@ -7,8 +7,9 @@ import platform
 from importlib import metadata
 from typing import Any
 
+from leo_opt.arrays import IntArray
 from leo_opt.bounds import Bounds
-from leo_opt.encoding import Encoding, IntArray
+from leo_opt.encoding import Encoding
 from leo_opt.formulations import Formulation
 from leo_opt.model_files.objective import Objective
 from leo_opt.model_files.sheet import Sheet

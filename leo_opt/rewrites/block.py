@@ -13,11 +13,12 @@ import numpy as np
 
 from leo_opt import weights
 from leo_opt.arithmetic import exact_dots, gamma, product_size, round_up
+from leo_opt.arrays import BoolArray, IntArray
 from leo_opt.deviation import add_up, reach
 from leo_opt.enclosure import affine_image
 from leo_opt.lazily import lazy
 from leo_opt.network import FloatArray
-from leo_opt.rewrites.draft import BoolArray, Draft, IntArray
+from leo_opt.rewrites.draft import Draft
 
 _SLACK = 4.0
 """Room for the coefficients of a factorisation, which pass on the rounding of the chosen rows."""

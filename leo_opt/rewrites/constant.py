@@ -9,9 +9,10 @@ from fractions import Fraction
 import numpy as np
 
 from leo_opt import weights
+from leo_opt.arrays import BoolArray
 from leo_opt.deviation import add_up
 from leo_opt.network import FloatArray, Layer, Network, read_activation
-from leo_opt.rewrites.draft import BoolArray, Draft, Units
+from leo_opt.rewrites.draft import Draft, Units
 from leo_opt.rewrites.rational import activate, affine, dot, round_nearest, to_fractions
 
 

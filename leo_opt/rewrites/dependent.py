@@ -6,10 +6,11 @@ import numpy as np
 
 from leo_opt import weights
 from leo_opt.arithmetic import UNIT_ROUNDOFF
+from leo_opt.arrays import IntArray
 from leo_opt.deviation import add_up
 from leo_opt.network import FloatArray, Layer
 from leo_opt.rewrites.block import Block, block_loss, passing_units
-from leo_opt.rewrites.draft import Draft, IntArray
+from leo_opt.rewrites.draft import Draft
 
 
 def merge_dependent(draft: Draft, index: int) -> Draft:

@@ -5,18 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from leo_opt.arithmetic import round_down
+from leo_opt.arrays import BoolArray, IntArray
 from leo_opt.bounds import Propagation
 from leo_opt.deadline import NO_LIMIT, Deadline
 from leo_opt.deviation import add_up, reach, spread_deviation
 from leo_opt.domain import Box
 from leo_opt.network import FloatArray, Layer, Network
 from leo_opt.stability import Phase, Stability
-
-BoolArray = NDArray[np.bool_]
-IntArray = NDArray[np.int64]
 
 NEW_UNIT = -1
 """Stands for a unit that the original network does not have."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from leo_opt import weights
+from leo_opt.arrays import IntArray
 from leo_opt.deviation import add_up
 from leo_opt.enclosure import affine_image
 from leo_opt.network import LINEAR, FloatArray, Layer
 from leo_opt.rewrites.block import Block, Replacement, block_loss, passing_units
-from leo_opt.rewrites.draft import Draft, IntArray
+from leo_opt.rewrites.draft import Draft
 
 
 def reduce_rank(draft: Draft, index: int) -> Draft:

@@ -7,8 +7,8 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike
 
+from leo_opt.arrays import FloatArray
 from leo_opt.errors import InvalidInputError
-from leo_opt.solvers.standard_form import FloatArray
 
 
 def read_array(values: ArrayLike, size: int, name: str, missing: bool = False) -> FloatArray:

@@ -15,14 +15,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import sparse
 
+from leo_opt.arrays import FloatArray, IntArray
 from leo_opt.errors import InvalidInputError
 from leo_opt.solvers.extras import Extras, plain, unfixed
 from leo_opt.solvers.pyomo_rows import LinearRow
-from leo_opt.solvers.standard_form import (
-    FloatArray,
-    IntArray,
-    StandardForm,
-)
+from leo_opt.solvers.standard_form import StandardForm
 from leo_opt.storage.locks import PYOMO
 
 if TYPE_CHECKING:

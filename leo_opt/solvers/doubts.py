@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from leo_opt.arrays import FloatArray
 from leo_opt.solvers.questions import (
     BOUNDLESS,
     LIMITS,
@@ -16,7 +17,6 @@ from leo_opt.solvers.questions import (
     dual_bound,
     finite,
 )
-from leo_opt.solvers.standard_form import FloatArray
 from leo_opt.solvers.state import ModelState
 
 DISAGREEMENT = 1e-5

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from leo_opt.arrays import FloatArray
 from leo_opt.errors import InvalidInputError
-from leo_opt.solvers.standard_form import FloatArray
 
 
 class Feature(enum.StrEnum):

@@ -16,8 +16,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import sparse
 
+from leo_opt.arrays import FloatArray, IntArray
 from leo_opt.solvers.questions import Answer, Question, Rows, finite
-from leo_opt.solvers.standard_form import FloatArray, IntArray, StandardForm
+from leo_opt.solvers.standard_form import StandardForm
 
 _USUAL_WIDTHS = (2.0**-10, 2.0**5)
 """Ranges of columns that stay as they are."""

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from leo_opt.arrays import FloatArray, IntArray
 from leo_opt.closing import Closing
 from leo_opt.errors import SolverError
 from leo_opt.lazily import lazy
@@ -36,7 +37,7 @@ from leo_opt.solvers.questions import (
     Termination,
 )
 from leo_opt.solvers.scaling import scale_objective
-from leo_opt.solvers.standard_form import FloatArray, IntArray, StandardForm
+from leo_opt.solvers.standard_form import StandardForm
 from leo_opt.solvers.state import ModelState, RowHandle
 
 _TOLERANCE = 1e-6

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from leo_opt.arguments import read_flag, read_instance
+from leo_opt.arrays import FloatArray
 from leo_opt.deadline import read_limit
 from leo_opt.errors import InvalidInputError
 from leo_opt.solvers.base import Solver
 from leo_opt.solvers.catalogue import find
 from leo_opt.solvers.compilation import Compiled, compile_model
 from leo_opt.solvers.questions import Answer, SolverOptions, Termination
-from leo_opt.solvers.standard_form import FloatArray
 
 _USUAL_GAP = 1e-4
 """Relative gap of a solve whose options say nothing."""

@@ -11,15 +11,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy import sparse
 
+from leo_opt.arrays import BoolArray, FloatArray, IntArray
 from leo_opt.errors import InvalidInputError, SolverError
 from leo_opt.lazily import lazy
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
-BoolArray = NDArray[np.bool_]
 
 _EMPTY_INDICES: IntArray = np.zeros(0, dtype=np.int64)
 _EMPTY_VALUES: FloatArray = np.zeros(0)

@@ -9,18 +9,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import sparse
 
+from leo_opt.arrays import BoolArray, FloatArray, IntArray
 from leo_opt.errors import InvalidInputError, SolverError
 from leo_opt.solvers.questions import Rows
 from leo_opt.solvers.scaling import Scales
-from leo_opt.solvers.standard_form import (
-    BoolArray,
-    FloatArray,
-    IntArray,
-    StandardForm,
-    as_rows,
-    check_bounds,
-    relax_small_entries,
-)
+from leo_opt.solvers.standard_form import StandardForm, as_rows, check_bounds, relax_small_entries
 
 
 class RowHandle:

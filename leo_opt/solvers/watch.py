@@ -7,9 +7,9 @@ import time
 
 import numpy as np
 
+from leo_opt.arrays import FloatArray
 from leo_opt.solvers.interrupts import InterruptGuard
 from leo_opt.solvers.questions import Question, Rows, Separator, Termination
-from leo_opt.solvers.standard_form import FloatArray
 
 
 class Watch:

@@ -20,7 +20,7 @@ import msgspec
 import numpy as np
 from msgspec import inspect
 
-from leo_opt.activations import FloatArray
+from leo_opt.arrays import FloatArray
 from leo_opt.errors import unknown_word
 
 T = TypeVar("T")

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from leo_opt.arrays import FloatArray
 from leo_opt.solvers.questions import Answer, dual_bound
 from leo_opt.solvers.session import Session
-from leo_opt.solvers.standard_form import FloatArray, IndicatorRow, SosSet, StandardForm
+from leo_opt.solvers.standard_form import IndicatorRow, SosSet, StandardForm
 
 TOLERANCE = 1e-6
 

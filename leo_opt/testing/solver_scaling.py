@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from leo_opt.arrays import FloatArray
 from leo_opt.errors import SolverError
 from leo_opt.solvers import Feature, Rows, Session, Solver, StandardForm
 from leo_opt.solvers.questions import dual_bound
-from leo_opt.solvers.standard_form import FloatArray
 from leo_opt.testing.models import close, expect, knapsack, random_form, random_objective
 
 _FACTORS = (1e-9, 1e-4, 1.0, 1e4, 1e7, 1e12)

@@ -8,9 +8,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from leo_opt.arrays import FloatArray
 from leo_opt.errors import SolverError
 from leo_opt.solvers import Feature, Rows, Solver, SolverOptions
-from leo_opt.solvers.standard_form import FloatArray
 from leo_opt.testing.models import close, expect, hard_form, knapsack, random_form, random_objective
 
 _PATIENCE = 5.0

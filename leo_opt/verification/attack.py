@@ -6,12 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from leo_opt.arrays import IntArray
 from leo_opt.deadline import Deadline
 from leo_opt.network import FloatArray
 from leo_opt.properties import RationalBox, Rationals
 from leo_opt.verification.confirmation import confirm
 from leo_opt.verification.questions import Conjunct, Question
-from leo_opt.witnesses import IntArray, directions
+from leo_opt.witnesses import directions
 
 _SAMPLES = 2000
 _STARTS = 24

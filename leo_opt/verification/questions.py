@@ -15,6 +15,7 @@ from itertools import combinations
 import numpy as np
 
 from leo_opt.arithmetic import float_above
+from leo_opt.arrays import IntArray
 from leo_opt.bounds import Bounds, Interval, Propagation, post_interval
 from leo_opt.deadline import NO_LIMIT, Deadline
 from leo_opt.decisions.findings import Direction
@@ -24,7 +25,6 @@ from leo_opt.errors import MismatchError
 from leo_opt.lazily import lazy
 from leo_opt.network import FloatArray, Layer, Network
 from leo_opt.properties import Case, Inequality, Property, Variable
-from leo_opt.witnesses import IntArray
 
 _MOST_PAIRED = 8
 """Inequalities of a case of which all pairs are summed."""

@@ -10,9 +10,10 @@ import numpy as np
 
 from leo_opt.arguments import name_of
 from leo_opt.arithmetic import is_float
+from leo_opt.arrays import BoolArray
 from leo_opt.deadline import NO_LIMIT, Deadline
 from leo_opt.decisions.findings import Finding
-from leo_opt.decisions.splitting import BoolArray, few_inputs, split
+from leo_opt.decisions.splitting import few_inputs, split
 from leo_opt.decisions.splitting_state import Record
 from leo_opt.network import FloatArray, Network
 from leo_opt.parallel import JobFailure, Workers

@@ -8,9 +8,9 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from leo_opt.arrays import FloatArray
 from leo_opt.solvers import Answer, Feature, InterruptGuard, Question, Termination
 from leo_opt.solvers.attempts import attempt
-from leo_opt.solvers.standard_form import FloatArray
 
 STOPPED = Answer(
     Termination.OBJECTIVE_LIMIT, stopped_by="incumbent", point=np.array([1.0]), nodes=3

@@ -8,11 +8,11 @@ import pytest
 from oracle import exact_ranges
 
 from leo_opt import Box, Network
+from leo_opt.arrays import FloatArray
 from leo_opt.formulations import formulate
 from leo_opt.solvers import StandardForm, compile_model, find
 from leo_opt.solvers.doubts import blur_of
 from leo_opt.solvers.questions import Question, SolverOptions
-from leo_opt.solvers.standard_form import FloatArray
 from leo_opt.solvers.state import ModelState
 
 SIZES = 10.0 ** np.arange(0, 16, 3)

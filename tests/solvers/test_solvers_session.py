@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from solver_jobs import ask_knapsack, ask_session
 
+from leo_opt.arrays import FloatArray, IntArray
 from leo_opt.errors import InvalidInputError, SolverError
 from leo_opt.solvers import (
     Answer,
@@ -30,7 +31,6 @@ from leo_opt.solvers import (
 from leo_opt.solvers.doubts import checked_ray
 from leo_opt.solvers.interrupts import InterruptGuard
 from leo_opt.solvers.questions import dual_bound, finite
-from leo_opt.solvers.standard_form import FloatArray, IntArray
 from leo_opt.solvers.state import ModelState
 from leo_opt.solvers.watch import Watch
 from leo_opt.testing.models import knapsack, random_form, random_objective, small_form

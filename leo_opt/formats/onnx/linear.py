@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from leo_opt.arrays import IntArray
 from leo_opt.errors import FileFormatError
-from leo_opt.formats.affine import Affine, IntArray
+from leo_opt.formats.affine import Affine
 from leo_opt.formats.chain import normalised, scaled
 from leo_opt.formats.onnx.step import LoweringError, Step, Tensor, spread, together
 from leo_opt.formats.onnx.windows import Geometry, covered, geometry, in_channels

@@ -8,7 +8,8 @@ from functools import reduce
 
 import numpy as np
 
-from leo_opt.formats.affine import Affine, IntArray
+from leo_opt.arrays import IntArray
+from leo_opt.formats.affine import Affine
 from leo_opt.formats.onnx.linear import grouped
 from leo_opt.formats.onnx.step import LoweringError, Step, Tensor, spread, together
 from leo_opt.formats.onnx.windows import covered, geometry, in_channels

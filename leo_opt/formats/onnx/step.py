@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from leo_opt.arrays import IntArray
 from leo_opt.errors import FileFormatError
-from leo_opt.formats.affine import Affine, IntArray
+from leo_opt.formats.affine import Affine
 from leo_opt.formats.levels import Levels
 from leo_opt.formats.onnx.graph import Array, Node, is_float
 from leo_opt.formats.rounded import Rounded

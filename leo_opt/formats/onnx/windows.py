@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from leo_opt.formats.affine import IntArray
+from leo_opt.arrays import IntArray
 from leo_opt.formats.onnx.step import LoweringError, Step
 
 

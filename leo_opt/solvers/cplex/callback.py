@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from leo_opt.arrays import FloatArray
 from leo_opt.solvers.questions import Question, Separator
-from leo_opt.solvers.standard_form import FloatArray
 from leo_opt.solvers.watch import Watch
 
 

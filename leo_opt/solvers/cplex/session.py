@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from leo_opt.arrays import FloatArray, IntArray
 from leo_opt.errors import InvalidInputError, SolverError
 from leo_opt.solvers.cplex.callback import CplexCallback, rows_as_lists
 from leo_opt.solvers.interrupts import InterruptGuard
@@ -19,7 +20,7 @@ from leo_opt.solvers.questions import (
     Termination,
 )
 from leo_opt.solvers.session import Session
-from leo_opt.solvers.standard_form import FloatArray, IntArray, StandardForm
+from leo_opt.solvers.standard_form import StandardForm
 from leo_opt.solvers.watch import Watch
 
 TOO_LARGE = 1016

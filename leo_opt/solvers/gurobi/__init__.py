@@ -13,13 +13,14 @@ from typing import Any
 
 import numpy as np
 
+from leo_opt.arrays import FloatArray
 from leo_opt.solvers.base import Solver
 from leo_opt.solvers.gurobi import environment
 from leo_opt.solvers.gurobi.session import TOO_LARGE, GurobiSession
 from leo_opt.solvers.licences import Licence
 from leo_opt.solvers.questions import Feature, SolverOptions
 from leo_opt.solvers.session import Session
-from leo_opt.solvers.standard_form import FloatArray, StandardForm
+from leo_opt.solvers.standard_form import StandardForm
 from leo_opt.solvers.state import ModelState
 
 RESTRICTED = Licence("restricted", 2000, 2000, "comes with gurobipy; no licence file was found")

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from leo_opt.arrays import FloatArray, IntArray
 from leo_opt.solvers.questions import Question, Separator
-from leo_opt.solvers.standard_form import FloatArray, IntArray
 from leo_opt.solvers.watch import Watch
 
 _OPTIMAL = 2

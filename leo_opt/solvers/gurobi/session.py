@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from leo_opt.arrays import FloatArray, IntArray
 from leo_opt.errors import InvalidInputError, SolverError
 from leo_opt.solvers.gurobi import environment
 from leo_opt.solvers.gurobi.callback import GurobiCallback, split_sides
@@ -21,7 +22,7 @@ from leo_opt.solvers.questions import (
     Termination,
 )
 from leo_opt.solvers.session import Session
-from leo_opt.solvers.standard_form import FloatArray, IntArray, StandardForm
+from leo_opt.solvers.standard_form import StandardForm
 from leo_opt.solvers.state import ModelState
 from leo_opt.solvers.watch import Watch
 

@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from leo_opt.arrays import FloatArray, IntArray
 from leo_opt.errors import SolverError
 from leo_opt.solvers.highs.callback import HighsCallback
 from leo_opt.solvers.highs.options import quiet_highs, read_tolerances, set_options, use_threads
 from leo_opt.solvers.interrupts import InterruptGuard
 from leo_opt.solvers.questions import Answer, Question, Rows, Termination
 from leo_opt.solvers.session import Session
-from leo_opt.solvers.standard_form import FloatArray, IntArray
 from leo_opt.solvers.watch import Watch
 
 _ROWWISE, _MAXIMIZE = 2, -1

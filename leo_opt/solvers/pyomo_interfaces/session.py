@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from leo_opt.arrays import FloatArray, IntArray
 from leo_opt.errors import SolverError
 from leo_opt.solvers.identity import SolverIdentity
 from leo_opt.solvers.interrupts import InterruptGuard
@@ -26,7 +27,6 @@ from leo_opt.solvers.questions import (
     Termination,
 )
 from leo_opt.solvers.session import Session
-from leo_opt.solvers.standard_form import FloatArray, IntArray
 from leo_opt.solvers.state import ModelState
 from leo_opt.storage.locks import PYOMO
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from leo_opt.arrays import FloatArray
 from leo_opt.solvers.questions import Question, Rows
-from leo_opt.solvers.standard_form import FloatArray
 from leo_opt.solvers.watch import Watch
 
 

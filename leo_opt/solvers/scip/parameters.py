@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from leo_opt.arrays import FloatArray
 from leo_opt.errors import InvalidInputError
 from leo_opt.solvers.questions import SolverOptions
-from leo_opt.solvers.standard_form import FloatArray
 
 INFINITY = 1e20
 """What SCIP takes for infinite."""

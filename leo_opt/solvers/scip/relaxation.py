@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from leo_opt.arrays import FloatArray, IntArray
 from leo_opt.solvers.interrupts import InterruptGuard
 from leo_opt.solvers.questions import Answer, Question, Rows, Termination
 from leo_opt.solvers.scip.parameters import (
@@ -20,7 +21,6 @@ from leo_opt.solvers.scip.parameters import (
     tolerances_of,
 )
 from leo_opt.solvers.session import Session
-from leo_opt.solvers.standard_form import FloatArray, IntArray
 
 _NAMES = MappingProxyType({"numerics/feastol": "FEASTOL", "numerics/dualfeastol": "DUALFEASTOL"})
 """The LP solver's words for tolerances of SCIP."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from leo_opt.arrays import FloatArray, IntArray
 from leo_opt.errors import SolverError
 from leo_opt.solvers.interrupts import InterruptGuard
 from leo_opt.solvers.questions import Answer, Question, Rows, SolverOptions, Termination
@@ -21,7 +22,7 @@ from leo_opt.solvers.scip.parameters import (
 )
 from leo_opt.solvers.scip.relaxation import ScipRelaxation
 from leo_opt.solvers.session import Session
-from leo_opt.solvers.standard_form import FloatArray, IntArray, StandardForm
+from leo_opt.solvers.standard_form import StandardForm
 from leo_opt.solvers.watch import Watch
 
 _TERMINATION = MappingProxyType(

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 
 import leo_opt
+from leo_opt.arrays import FloatArray
 from leo_opt.errors import InvalidInputError, SolverNotAvailableError
 from leo_opt.solvers import SolverOptions, StandardForm, find
 from leo_opt.solvers.highs import callback
 from leo_opt.solvers.highs import session as module
-from leo_opt.solvers.standard_form import FloatArray
 from leo_opt.testing.models import hard_form, knapsack, small_form
 
 
