@@ -21,6 +21,7 @@ from leo_opt.compression import Compression
 from leo_opt.console import PlainConsole
 from leo_opt.deviation import add_up, inference_error, reading_deviation, rounding_deviation
 from leo_opt.formats import written
+from leo_opt.formats.outputs import describe_tails
 from leo_opt.network import Network
 from leo_opt.solvers.catalogue import SolverRecord
 from leo_opt.stability import Phase, Stability
@@ -305,6 +306,7 @@ def network_table(network: Network) -> RenderableType:
             f"input {signature.input_name!r} {signature.input_shape}, "
             f"output {signature.output_name!r} {signature.output_shape}, {signature.dtype}"
         ),
+        *map(Text, describe_tails(signature.tails)),
         Text(f"content hash {network.content_hash}"),
         *([Text(f"rounded on reading, each number by at most {largest:.2g}")] if largest else []),
     )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from leo_opt.tails import Tail
+
 
 @dataclass(frozen=True)
 class Normalisation:
@@ -42,6 +44,9 @@ class Signature:
         has several; else empty.
     normalisation
         The header of a .nnet file.
+    tails
+        What the file makes of the outputs above, one entry for each output of the file; empty where
+        they are the outputs of the file.
     """
 
     input_name: str = "input"
@@ -52,3 +57,4 @@ class Signature:
     inputs: tuple[tuple[str, tuple[int | str | None, ...]], ...] = ()
     outputs: tuple[tuple[str, tuple[int | str | None, ...]], ...] = ()
     normalisation: Normalisation | None = None
+    tails: tuple[Tail, ...] = ()

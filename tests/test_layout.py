@@ -22,6 +22,7 @@ ROWS = (
     (
         "activations",
         "signature",
+        "tails",
         "weights",
         "layer",
         "network",
@@ -70,6 +71,7 @@ PEERS = {
     "worker_processes",
     "activations",
     "signature",
+    "tails",
     "weights",
     "network",
     "domain",

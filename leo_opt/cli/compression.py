@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import json
 import time
-from typing import Any
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from leo_opt.cli.files import FileCommand, InputFile, OutputFile, network_suffixes
-from leo_opt.cli.options import domain_options, read_domain, run_classification
+from leo_opt.cli.options import domain_options, load_network, read_domain, run_classification
+
+if TYPE_CHECKING:
+    from leo_opt.network import Network
+    from leo_opt.report import CompressionRun
+
+_SAMPLES = 64
+"""Inputs at which the file that was written is compared with the one that was read."""
 
 
 @click.command(cls=FileCommand)
@@ -22,11 +31,13 @@ from leo_opt.cli.options import domain_options, read_domain, run_classification
     help="The smaller network: .onnx, .onnx.gz, .nnet or .npz.",
 )
 @domain_options
+@click.option("--drop-tail", is_flag=True, help="Leave off what follows the network in its file.")
 @click.option("--dtype", type=click.Choice(["float32", "float64"]), help="Of the written weights.")
 @click.option("--report", "report_file", type=OutputFile(), help="Write all figures as JSON.")
 def compress(
     network_file: str,
     output: str,
+    drop_tail: bool,
     dtype: str | None,
     report_file: str | None,
     **options: Any,
@@ -45,7 +56,9 @@ def compress(
     from leo_opt.storage.files import write_atomically
 
     start = time.monotonic()
-    network = formats.load(network_file)
+    network = load_network(network_file, options)
+    if drop_tail:
+        network = replace(network, signature=replace(network.signature, tails=()))
     domain = read_domain(network, options)
     stability = run_classification(network, domain, options)
     run = measure(
@@ -59,4 +72,26 @@ def compress(
     if report_file is not None:
         text = json.dumps(describe_compression(run), indent=2) + "\n"
         write_atomically(report_file, text.encode())
-    show([stability_table(stability), "", compression_table(run), f"written: {output}"])
+    checked = [] if drop_tail else _compared(network_file, output, network, run)
+    written = [f"written: {output}", *checked]
+    show([stability_table(stability), "", compression_table(run), *written])
+
+
+def _compared(source: str, target: str, network: Network, run: CompressionRun) -> list[str]:
+    """What onnxruntime, where it is installed, says of the two files."""
+    import numpy as np
+
+    from leo_opt.formats import written
+    from leo_opt.formats.onnx.runtime import compare_files
+
+    if not all(name.lower().endswith((".onnx", ".onnx.gz")) for name in (source, target)):
+        return []
+    points = run.stability.domain.sample(_SAMPLES, np.random.default_rng(0))
+    room = run.deviation_written + run.inference_original + run.inference_compressed
+    networks = (network, written(run.compression.network, run.dtype))
+    off = compare_files(Path(source), Path(target), networks, points, room)
+    return (
+        []
+        if off is None
+        else [f"onnxruntime: the files differ by at most {off:.2g} at {_SAMPLES} inputs"]
+    )

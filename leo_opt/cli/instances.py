@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from leo_opt import formats
+from leo_opt.cli.options import SELECTION, load_network
 from leo_opt.deadline import Deadline
 from leo_opt.errors import LeoOptError, OutputError
 from leo_opt.network import Network
@@ -35,7 +35,7 @@ def verify_each(
     if witness_folder is not None:
         _make_folder(witness_folder)
     # What is wrong with the options is wrong with every instance.
-    Settings(**options)
+    Settings(**{name: value for name, value in options.items() if name not in SELECTION})
     find_solver(options["solver"])
     run = _Run(witness_folder, narrate, options)
     table = ResultsTable(instances, table_file)
@@ -96,10 +96,13 @@ class _Run:
         self._folder = witness_folder
         self._narrate = narrate
         self._options = dict(options)
+        self._selection = {name: self._options.pop(name) for name in SELECTION}
         most: Deadline | None = self._options.pop("time_limit")
         self._most = None if most is None else most.seconds
         self._network: tuple[Path, Network] | None = None
-        self.described = " ".join(f"{name}={value}" for name, value in self._options.items())
+        chosen = {name: value for name, value in self._selection.items() if value}
+        told = self._options | chosen
+        self.described = " ".join(f"{name}={value}" for name, value in told.items())
 
     def limit_of(self, instance: Instance) -> float | None:
         """The smaller one of the limits of an instance and of the command."""
@@ -151,5 +154,5 @@ class _Run:
     def _load(self, path: Path) -> Network:
         """A network, which is often that of the instance before."""
         if self._network is None or self._network[0] != path:
-            self._network = path, formats.load(path)
+            self._network = path, load_network(path, self._selection)
         return self._network[1]

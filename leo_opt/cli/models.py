@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from leo_opt.cli.files import FileCommand, InputFile, OutputFile
-from leo_opt.cli.options import box_options, checked, read_domain
+from leo_opt.cli.options import (
+    box_options,
+    checked,
+    load_network,
+    network_options,
+    read_domain,
+)
 
 if TYPE_CHECKING:
     from leo_opt.bounds import Bounds
@@ -33,6 +39,7 @@ def _check_method(name: str) -> None:
     help="The model, .mps or .lp; a sidecar .json is written beside it.",
 )
 @box_options
+@network_options
 @click.option(
     "--formulation",
     default="big-m",
@@ -77,7 +84,6 @@ def formulate(
     **options: Any,
 ) -> None:
     """Write NETWORK on a box as a mixed-integer program, MPS or LP."""
-    from leo_opt import formats
     from leo_opt.formulations.specification import read_formulation
     from leo_opt.model_files import check_output, export_network
     from leo_opt.report import show
@@ -85,7 +91,7 @@ def formulate(
     check_output(output)
     shorts = {key: options[key] for key in ("parts", "split") if options[key] is not None}
     chosen = read_formulation(formulation, shorts)
-    network = formats.load(network_file)
+    network = load_network(network_file, options)
     bounds, domain = _read_bounds(network, options)
     sidecar = export_network(
         network,

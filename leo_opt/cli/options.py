@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from typing import Any
@@ -15,12 +15,17 @@ from leo_opt.deadline import Deadline, read_limit
 from leo_opt.domain import Box
 from leo_opt.errors import InvalidInputError, SolverNotAvailableError
 from leo_opt.network import Network
+from leo_opt.storage.files import AnyPath
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells have it."""
 
 CLOCK = "leo_opt.started"
 """Key of the context's `meta`: when the command line was entered, by `time.monotonic`."""
+
+
+SELECTION = ("output_tensor", "normalised")
+"""What is read of a network's file, as `load` calls it."""
 
 
 def time_limit_option(text: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -85,7 +90,7 @@ def box_options(command: Callable[..., None]) -> Callable[..., None]:
     """`--box` and `--domain`, which `read_domain` reads."""
     box, said = (
         "All inputs between two numbers.",
-        "a .npz file (lower, upper) or a VNN-LIB property",
+        "a .npz file (lower, upper), a VNN-LIB property or a .nnet file",
     )
     for option in (
         click.option("--domain", "domain_file", type=InputFile(), help=f"Box from {said}."),
@@ -95,11 +100,36 @@ def box_options(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
+def network_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Options that say what is read of a network's file."""
+    for name, settings in (
+        ("--normalised", {"is_flag": True, "help": "Of a .nnet file, its layers alone."}),
+        (
+            "--output-tensor",
+            {"metavar": "NAME", "help": "Take this tensor for the output, and no other."},
+        ),
+    ):
+        command = click.option(name, **settings)(command)
+    return command
+
+
+def load_network(path: AnyPath, options: Mapping[str, Any]) -> Network:
+    """The network in a file, by the options of `network_options`; a tail is told of."""
+    from leo_opt import formats
+    from leo_opt.formats.outputs import describe_tails
+
+    network = formats.load(path, **{name: options[name] for name in SELECTION})
+    for line in describe_tails(network.signature.tails):
+        click.echo(line, err=True)
+    return network
+
+
 def domain_options(command: Callable[..., None]) -> Callable[..., None]:
     """Options that say where the network is looked at and how hard."""
     for option in reversed(
         (
             box_options,
+            network_options,
             solver_options,
             click.option(
                 "--strategy",
@@ -143,7 +173,8 @@ def read_domain(network: Network, options: dict[str, Any]) -> Box:
             "give the inputs allowed either by --box LOWER UPPER or --domain FILE"
         )
     if path is not None:
-        return formats.load_domain(path, network.input_size).spread(network.input_size)
+        normalised = options["normalised"]
+        return formats.load_domain(path, network.input_size, normalised=normalised)
     return Box(*box).spread(network.input_size)
 
 

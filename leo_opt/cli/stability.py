@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from leo_opt.cli.files import FileCommand, InputFile, OutputFile
-from leo_opt.cli.options import domain_options, read_domain, run_classification
+from leo_opt.cli.options import domain_options, load_network, read_domain, run_classification
 
 
 @click.command(cls=FileCommand)
@@ -16,10 +16,9 @@ from leo_opt.cli.options import domain_options, read_domain, run_classification
 @click.option("--json", "json_file", type=OutputFile(), help="Write the stability file.")
 def classify(network_file: str, json_file: str | None, **options: Any) -> None:
     """Decide for every unit of NETWORK whether it is stable on a box."""
-    from leo_opt import formats
     from leo_opt.report import show, stability_table
 
-    network = formats.load(network_file)
+    network = load_network(network_file, options)
     stability = run_classification(network, read_domain(network, options), options)
     if json_file is not None:
         stability.save(json_file)

@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from leo_opt.cli.files import FileCommand, InputFile, OutputFile
-from leo_opt.cli.options import solver_options, time_limit_option
+from leo_opt.cli.options import (
+    SELECTION,
+    load_network,
+    network_options,
+    solver_options,
+    time_limit_option,
+)
 from leo_opt.errors import InvalidInputError
 
 if TYPE_CHECKING:
@@ -64,6 +70,7 @@ def _exact_files(path: str) -> tuple[str, ...]:
     help="Write those of several properties into this folder.",
 )
 @click.option("--json", "json_file", type=OutputFile(), help="Write the verdict, all of it.")
+@network_options
 @solver_options
 @time_limit_option("For each property, reading files included.")
 @click.option("--node-limit", type=int, metavar="NODES", help="For one MILP.")
@@ -123,13 +130,12 @@ def _verify_one(
     options: dict[str, Any],
 ) -> NoReturn:
     """Decide one property, tell all about it, and leave with its exit code."""
-    from leo_opt import formats
     from leo_opt.cli.instances import EXIT_CODES
     from leo_opt.report import show
     from leo_opt.verification import load_property, save_witness
     from leo_opt.verification import verify as decide
 
-    network = formats.load(network_file)
+    network = load_network(network_file, {name: options.pop(name) for name in SELECTION})
     asked = load_property(property_file)
     verdict = decide(network, asked, progress=narrate, **options)
     written = []

@@ -88,13 +88,16 @@ FORMATS: Mapping[str, Format] = MappingProxyType(
 """The one table of network formats, by suffix."""
 
 
-def load(path: AnyPath, *, normalised: bool = False) -> Network:
+def load(path: AnyPath, *, output_tensor: str | None = None, normalised: bool = False) -> Network:
     """Read a network.
 
     Parameters
     ----------
     path
         A file with a suffix of `FORMATS`.
+    output_tensor
+        The name of one tensor that is taken for the output: one of several outputs, or of an ONNX
+        graph any tensor. By default all outputs are one vector.
     normalised
         Of a .nnet file take the layers alone, whose inputs and outputs are normalised, instead of
         the network in units.
@@ -103,7 +106,8 @@ def load(path: AnyPath, *, normalised: bool = False) -> Network:
     -------
     Network
         Its weights are those of the file, exactly; its signature says how the file presents
-        input and output.
+        input and output. Where a file ends with a softmax or the like, its output is the tensor in
+        front of that, and `signature.tails` has the rest.
 
     Raises
     ------
@@ -112,7 +116,7 @@ def load(path: AnyPath, *, normalised: bool = False) -> Network:
     UnsupportedOperatorError
         If an ONNX graph is not a chain of supported operators.
     """
-    read, selection = FORMATS[suffix_of(path, FORMATS)].read, Selection(normalised)
+    read, selection = FORMATS[suffix_of(path, FORMATS)].read, Selection(output_tensor, normalised)
     return _read(path, lambda source: read(source, selection))
 
 

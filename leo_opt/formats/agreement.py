@@ -45,12 +45,12 @@ def check_agreement(
     InvalidInputError
         If some output differs by more than rounding explains.
     """
-    inputs = _random_inputs(max(batch, SAMPLES), network.input_size)
+    inputs = random_inputs(max(batch, SAMPLES), network.input_size)
     for start in range(0, len(inputs) - batch + 1, batch):
         block = inputs[start : start + batch]
         expected = np.asarray(forward(block.copy()), dtype=np.float64).reshape(-1)
         with np.errstate(over="ignore", invalid="ignore"):
-            actual, room = (part.reshape(-1) for part in _with_room(network, block, largest, slack))
+            actual, room = (part.reshape(-1) for part in with_room(network, block, largest, slack))
         if not np.isfinite(room).all():
             raise InvalidInputError(
                 "the network overflows at inputs of size 1; nothing about it could be proved"
@@ -69,7 +69,7 @@ def check_agreement(
             )
 
 
-def _random_inputs(count: int, size: int) -> FloatArray:
+def random_inputs(count: int, size: int) -> FloatArray:
     """Inputs (count, size) of the ranges that networks are trained on: about 0, and [0, 1]."""
     generator = np.random.default_rng(0)
     inputs = generator.standard_normal((count, size))
@@ -78,7 +78,7 @@ def _random_inputs(count: int, size: int) -> FloatArray:
     return inputs
 
 
-def _with_room(
+def with_room(
     network: Network, inputs: FloatArray, largest: float, slack: float
 ) -> tuple[FloatArray, FloatArray]:
     """Outputs (N, m) of a network and how far another evaluation may be from them."""

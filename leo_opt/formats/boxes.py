@@ -45,7 +45,7 @@ def load_domain(path: AnyPath, input_size: int | None = None, *, normalised: boo
     """
     read = _READERS[suffix_of(path, _READERS)]
     if normalised and read is nnet.read_domain:
-        read = partial(nnet.read_domain, selection=Selection(normalised))
+        read = partial(nnet.read_domain, selection=Selection(normalised=True))
     return _read(lambda source: _spread(read(source), input_size), path)
 
 

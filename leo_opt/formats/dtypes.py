@@ -85,6 +85,24 @@ def batch_axis(network: Network) -> bool:
     )
 
 
+def input_parts(network: Network) -> Parts:
+    """Names and shapes of the file's inputs."""
+    signature = network.signature
+    return signature.inputs or ((signature.input_name, signature.input_shape or ()),)
+
+
+def output_parts(network: Network) -> Parts:
+    """Names and shapes of the outputs, in front of their tails."""
+    signature = network.signature
+    return signature.outputs or ((signature.output_name, signature.output_shape or ()),)
+
+
+def is_batched(network: Network) -> bool:
+    """Whether the first axis of each input is a batch."""
+    inputs = network.signature.inputs
+    return parts_are_batched(inputs, network.input_size) if inputs else batch_axis(network)
+
+
 def parts_are_batched(parts: Parts, size: int, batched: bool | None = None) -> bool:
     """Whether the first axis of each part of the input, or of the output, is a batch.
 

@@ -25,6 +25,7 @@ from leo_opt.domain import Box
 from leo_opt.errors import FileFormatError, UnsupportedOperatorError
 from leo_opt.formats.agreement import check_agreement
 from leo_opt.formats.chain import Chain
+from leo_opt.formats.outputs import pick
 from leo_opt.formats.rounded import Rounded
 from leo_opt.formats.selection import EVERYTHING, Selection
 from leo_opt.network import FloatArray, Layer, Network
@@ -115,7 +116,7 @@ def read(path: Path, selection: Selection = EVERYTHING) -> Network:
 
     largest = float(np.abs(numbers).max())
     check_agreement(network, forward, "an evaluation of the file's numbers", largest)
-    return network
+    return pick(network, selection.output_tensor)
 
 
 def read_domain(path: Path, selection: Selection = EVERYTHING) -> Box:
@@ -148,6 +149,11 @@ def encode(network: Network, provenance: Mapping[str, str]) -> bytes:
     UnsupportedOperatorError
         If a layer is none of rectifiers, or the last one has any.
     """
+    if network.signature.tails:
+        raise UnsupportedOperatorError(
+            f"a .nnet file holds no {network.signature.tails[0]}; leave the tail off with "
+            "--drop-tail, or write .onnx or .npz"
+        )
     last = len(network.layers) - 1
     for index, layer in enumerate(network.layers):
         wanted = "linear" if index == last else "relu"

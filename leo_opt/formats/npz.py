@@ -15,6 +15,7 @@ import numpy as np
 
 from leo_opt import weights
 from leo_opt.errors import FileFormatError
+from leo_opt.formats.outputs import pick
 from leo_opt.formats.selection import EVERYTHING, Selection
 from leo_opt.network import Layer, Network, Signature
 from leo_opt.storage import codec
@@ -66,7 +67,7 @@ def encode(network: Network, provenance: Mapping[str, str]) -> bytes:
     return stream.getvalue()
 
 
-def read(path: Path, selection: Selection = EVERYTHING) -> Network:  # noqa: ARG001
+def read(path: Path, selection: Selection = EVERYTHING) -> Network:
     """The network in a .npz file.
 
     Raises
@@ -83,9 +84,9 @@ def read(path: Path, selection: Selection = EVERYTHING) -> Network:  # noqa: ARG
             )
             for index, tags in enumerate(str(text).split(" ") for text in archive["activations"])
         )
-        return Network(
-            layers, codec.from_tree(json.loads(str(archive["signature"])), Signature, "signature")
-        )
+        tree = json.loads(str(archive["signature"]))
+        network = Network(layers, codec.from_tree(tree, Signature, "signature"))
+    return pick(network, selection.output_tensor)
 
 
 def provenance(path: Path) -> dict[str, str]:

@@ -11,11 +11,14 @@ class Selection:
 
     Parameters
     ----------
+    output_tensor
+        The name of the only tensor that is the output; by default what the file says.
     normalised
         Of a .nnet file the layers alone, whose inputs and outputs are normalised, instead of the
         network in units.
     """
 
+    output_tensor: str | None = None
     normalised: bool = False
 
 

@@ -18,6 +18,7 @@ from leo_opt.properties import Property, keep_class
 from leo_opt.solvers import find as find_solver
 from leo_opt.verification.run import Run
 from leo_opt.verification.settings import STAGES, Progress, Settings
+from leo_opt.verification.tails import in_front
 from leo_opt.verification.verdicts import (
     WITNESS_FORMATS,
     Answer,
@@ -64,7 +65,8 @@ def verify(
     ----------
     asked
         Boxes of inputs and, for each, inequalities of outputs that must not hold together, as
-        `load_property` and `keep_class` return it.
+        `load_property` and `keep_class` return it. Outputs are those of the file: of a network with
+        a tail only what says the same in front of it is taken.
     solver, formulation
         Names, as in `leo_opt.solvers` and `leo_opt.formulations`, or a formulation or class of
         them: for the MILPs, which come last.
@@ -99,6 +101,8 @@ def verify(
 
     Raises
     ------
+    UnsupportedOperatorError
+        If the property has no equal in front of the network's tail.
     MismatchError
         If the property is for another number of inputs or outputs.
     InvalidInputError
@@ -129,6 +133,7 @@ def verify(
     require_rectifiers(read_network(network), "verify")
     cure = "leo_opt.verification.load_property and keep_class make properties"
     read_instance(asked, "asked", Property, cure)
+    front = in_front(network, asked)
     find_solver(solver).require()
     # Where sums overflow nothing is proved and no witness is confirmed: they are no information.
     with (
@@ -136,6 +141,7 @@ def verify(
         one_blas_thread(),
         Workers(workers, executor, deadline) as places,
     ):
-        run = Run(network, asked, settings, places)
+        run = Run(network, asked if front is None else front.property, settings, places)
         run.settle()
-        return run.close()
+        verdict = run.close()
+    return verdict if front is None else front.behind(verdict, network)

@@ -97,7 +97,8 @@ def read_graph(model: Any) -> Graph:
     inputs = [value for value in model.graph.input if value.name not in constants]
     if not inputs:
         raise UnsupportedOperatorError("the graph has no input; it computes a constant")
-    sources, targets = (tuple(map(_port, side)) for side in (inputs, model.graph.output))
+    sources = tuple(map(_port, inputs))
+    targets = tuple(_port(value, sources[0].dtype) for value in model.graph.output)
     nodes = [read_node(node) for node in model.graph.node]
     return Graph(
         nodes=_sort(nodes, {*constants, *(p.name for p in sources)}, [p.name for p in targets]),
@@ -176,11 +177,16 @@ def _label(proto: Any) -> str:
     return f"{_operator(proto)} {named}"
 
 
-def _port(value: Any) -> Port:
-    """Name, dimensions and element type of an input or output."""
+def _port(value: Any, unstated: str = "") -> Port:
+    """Name, dimensions and element type of an input or output.
+
+    A tensor within the graph that is read as an output may state no type.
+    """
     import onnx
 
     types = {onnx.TensorProto.FLOAT: "float32", onnx.TensorProto.DOUBLE: "float64"}
+    if unstated and not value.HasField("type"):
+        return Port(value.name, None, unstated)
     kind = value.type.tensor_type
     if kind.elem_type not in types:
         known = onnx.TensorProto.DataType.values()

@@ -26,8 +26,9 @@ from leo_opt.formats.onnx.graph import Array, Dimension, Graph, Node, Port, read
 from leo_opt.formats.onnx.operators import OPERATORS
 from leo_opt.formats.onnx.reference import check_against_reference, prepare
 from leo_opt.formats.onnx.refusals import explain
-from leo_opt.formats.onnx.runtime import check_against_runtime
+from leo_opt.formats.onnx.runtime import check_against_runtime, check_file
 from leo_opt.formats.onnx.step import LoweringError, Step, Tensor
+from leo_opt.formats.onnx.tails import end_at, find_endings, stated_ports, with_tails
 from leo_opt.formats.selection import EVERYTHING, Selection
 from leo_opt.network import Network, Signature
 
@@ -54,7 +55,7 @@ class Reading:
     batched: bool
 
 
-def read(path: Path, selection: Selection = EVERYTHING) -> Network:  # noqa: ARG001
+def read(path: Path, selection: Selection = EVERYTHING) -> Network:
     """The network in an ONNX file.
 
     Raises
@@ -67,10 +68,16 @@ def read(path: Path, selection: Selection = EVERYTHING) -> Network:  # noqa: ARG
         If the graph has an operator that is not piecewise linear, or not supported.
     """
     model = parse(path)
+    endings = find_endings(model, selection.output_tensor)
+    end_at(model, [ending.source for ending in endings], stated_ports(model))
     try:
-        return _network(model)
+        network = _network(model)
     except UnsupportedOperatorError as error:
         raise UnsupportedOperatorError(explain(error, model, path, _network)) from error
+    network = with_tails(network, model, endings)
+    if network.signature.tails:
+        check_file(model, network)
+    return network
 
 
 def _network(model: Any) -> Network:

@@ -7,16 +7,22 @@ and then once more in float64, where a comparison needs no tolerance worth the n
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from leo_opt.formats.agreement import SLACK, check_agreement
-from leo_opt.formats.onnx.file import LARGEST, domain_of
+from leo_opt.errors import InvalidInputError
+from leo_opt.formats.agreement import SAMPLES, SLACK, check_agreement, random_inputs, with_room
+from leo_opt.formats.dtypes import input_parts, is_batched, output_parts
+from leo_opt.formats.onnx.file import LARGEST, domain_of, parse
 from leo_opt.formats.onnx.graph import Array
 from leo_opt.formats.onnx.reference import Trial
+from leo_opt.formats.onnx.tails import end_at, stated_ports
+from leo_opt.formats.outputs import file_outputs, file_room
 from leo_opt.network import FloatArray, Network
 
 _JUDGE = "onnxruntime"
@@ -64,6 +70,120 @@ def check_against_runtime(model: Any, trial: Trial, network: Network) -> None:
             return _run(precise, trial, {**trial.constants, **trial.feed(block)})
 
         check_agreement(network, in_double, _JUDGE, trial.largest, trial.at_once)
+
+
+def check_file(model: Any, network: Network) -> None:
+    """Compare a network and its tails with what onnxruntime makes of their file.
+
+    Raises
+    ------
+    InvalidInputError
+        If some output differs by more than rounding explains.
+    """
+    constants = max(float(np.abs(layer.bias).max(initial=1.0)) for layer in network.layers)
+    room = 16.0 * _ELEMENTWISE * max(layer.n_in for layer in network.layers) * 2.0**-24
+    inputs = random_inputs(SAMPLES, network.input_size)
+    outputs, spread = with_room(network, inputs, 1e4 * constants, room)
+    with suppress(_NoOpinionError):
+        found, taken = _outputs_of(model, network, inputs)
+        _check_near(network, outputs[:taken], spread[:taken], found, "the file's tail")
+
+
+def compare_files(
+    source: Path, target: Path, networks: tuple[Network, Network], points: FloatArray, room: float
+) -> float | None:
+    """The largest difference that onnxruntime shows between two files, tails included.
+
+    Parameters
+    ----------
+    networks
+        In the two files.
+    points : (N, n_in) array
+    room
+        How far outputs in front of the tails may differ, float evaluation of both files included.
+
+    Returns
+    -------
+    float or None
+        None where it does not run both of them.
+
+    Raises
+    ------
+    InvalidInputError
+        If a difference is larger.
+    """
+    with suppress(_NoOpinionError):
+        points = points.astype(np.float32).astype(np.float64)
+        sides = [
+            _outputs_of(parse(path), network, points)
+            for path, network in zip((source, target), networks, strict=True)
+        ]
+        taken = min(rows for _, rows in sides)
+        outputs = networks[0](points[:taken])
+        expected, found = (side[:taken] for side, _ in sides)
+        spread = np.full(outputs.shape, room)
+        return _check_near(networks[0], outputs, spread, found, "the file written", expected)
+    return None
+
+
+def _check_near(
+    network: Network,
+    outputs: FloatArray,
+    room: FloatArray,
+    found: FloatArray,
+    what: str,
+    expected: FloatArray | None = None,
+) -> float:
+    """The largest difference to what a file gives, which must not be more than room explains."""
+    wanted = file_outputs(network, outputs) if expected is None else expected
+    allowed = file_room(network, outputs, room)
+    judged = np.isfinite(allowed)
+    if found.shape != wanted.shape:
+        raise InvalidInputError(
+            f"{what} gives {found.shape[1]} numbers an input by {_JUDGE} where {wanted.shape[1]} "
+            "are expected; please report this with the model"
+        )
+    off = np.where(judged, np.abs(found - wanted), 0.0)
+    # What stands behind the network is computed in float32, with functions of its own.
+    if not (off <= np.where(judged, allowed, 0.0) + 1e-5 * (1.0 + np.abs(wanted))).all():
+        raise InvalidInputError(
+            f"{what} is off by {off.max():.3g} by {_JUDGE}; please report this with the model"
+        )
+    return float(off.max(initial=0.0))
+
+
+def _outputs_of(model: Any, network: Network, points: FloatArray) -> tuple[FloatArray, int]:
+    """Outputs of a file, one row an input, and how many of the points were taken.
+
+    Raises
+    ------
+    _NoOpinionError
+        If onnxruntime is not installed or does not run the file.
+    """
+    parts, signature, batched = input_parts(network), network.signature, is_batched(network)
+    names = [tail.name for tail in signature.tails] or [name for name, _ in output_parts(network)]
+    end_at(model, names, stated_ports(model))
+    session = _session(model)
+    first = parts[0][1][:1] if batched else (1,)
+    at_once = first[0] if first and isinstance(first[0], int) else len(points)
+    rows: list[FloatArray] = []
+    for begin in range(0, len(points) - at_once + 1, at_once):
+        block, feed, start = points[begin : begin + at_once], {}, 0
+        for name, shape in parts:
+            inner = [k for k in shape[batched:] if isinstance(k, int)] or [network.input_size]
+            size = math.prod(inner)
+            sizes = [at_once, *inner] if batched else inner
+            feed[name] = block[:, start : start + size].reshape(sizes).astype(signature.dtype)
+            start += size
+        try:
+            results = session.run(names, feed)
+            rows.append(np.hstack([np.reshape(r, (at_once, -1)) for r in results]))
+        except Exception as error:  # The border to a foreign binding.
+            raise _NoOpinionError from error
+    found = np.vstack(rows).astype(np.float64) if rows else np.empty((0, 0))
+    if not rows or not np.isfinite(found).all():
+        raise _NoOpinionError
+    return found, len(found)
 
 
 def _typed(trial: Trial) -> Any:

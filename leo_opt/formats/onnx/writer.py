@@ -11,9 +11,16 @@ import numpy as np
 from leo_opt import weights
 from leo_opt.activations import Activation, Operator
 from leo_opt.errors import OutputError, UnsupportedOperatorError
-from leo_opt.formats.dtypes import Parts, batch_axis, parts_are_batched, size_of
+from leo_opt.formats.dtypes import (
+    input_parts,
+    is_batched,
+    output_parts,
+    parts_are_batched,
+    size_of,
+)
 from leo_opt.formats.onnx.file import LARGEST, PREFIX, said
 from leo_opt.network import FloatArray, Network
+from leo_opt.tails import WINNER, Tail
 
 _OPSET = 17
 _IR_VERSION = 8
@@ -24,7 +31,9 @@ class _Builder:
 
     def __init__(self, network: Network) -> None:
         self._signature = network.signature
-        self._taken = {name for name, _ in (*_inputs(network), *_outputs(network))}
+        tails = [(tail.name, tail.shape) for tail in network.signature.tails]
+        parts = (*input_parts(network), *output_parts(network), *tails)
+        self._taken = {name for name, _ in parts}
         self._count = 0
         self.nodes: list[Any] = []
         self.initializers: list[Any] = []
@@ -39,7 +48,7 @@ class _Builder:
         operator: str,
         constants: dict[str, Any],
         sources: Sequence[str] = (),
-        attributes: Mapping[str, float] = MappingProxyType({}),
+        attributes: Mapping[str, float | int] = MappingProxyType({}),
     ) -> None:
         """Put a node at the end.
 
@@ -121,19 +130,30 @@ def encode(network: Network, provenance: Mapping[str, str]) -> bytes:
 
 def _model(network: Network, provenance: Mapping[str, str]) -> Any:
     """The network as an ONNX model."""
-    from onnx import TensorProto, helper
+    from onnx import helper
 
     builder = _Builder(network)
     _flatten_inputs(builder, network)
     for index in range(len(network.layers)):
         _add_layer(builder, network, index)
     _shape_outputs(builder, network)
-    kind = {"float32": TensorProto.FLOAT, "float64": TensorProto.DOUBLE}[network.signature.dtype]
+    for tail in network.signature.tails:
+        _add_tail(builder, tail, network.signature.dtype)
+    kinds = _kinds()
+    dtype = network.signature.dtype
+    outputs = [(name, shape, dtype) for name, shape in output_parts(network)]
+    behind = [(tail.name, tail.shape, tail.dtype or dtype) for tail in network.signature.tails]
     graph = helper.make_graph(
         builder.nodes,
         "network",
-        [helper.make_tensor_value_info(name, kind, shape) for name, shape in _inputs(network)],
-        [helper.make_tensor_value_info(name, kind, shape) for name, shape in _outputs(network)],
+        [
+            helper.make_tensor_value_info(n, kinds[dtype], shape)
+            for n, shape in input_parts(network)
+        ],
+        [
+            helper.make_tensor_value_info(name, kinds[kind], shape)
+            for name, shape, kind in behind or outputs
+        ],
         builder.initializers,
     )
     model = helper.make_model(
@@ -147,28 +167,22 @@ def _model(network: Network, provenance: Mapping[str, str]) -> Any:
     return model
 
 
-def _inputs(network: Network) -> Parts:
-    """Names and shapes of the file's inputs."""
-    signature = network.signature
-    return signature.inputs or ((signature.input_name, signature.input_shape or ()),)
+def _kinds() -> dict[str, int]:
+    """Element types as ONNX numbers them."""
+    from onnx import TensorProto
 
-
-def _outputs(network: Network) -> Parts:
-    """Names and shapes of the file's outputs."""
-    signature = network.signature
-    return signature.outputs or ((signature.output_name, signature.output_shape or ()),)
-
-
-def _batched(network: Network) -> bool:
-    """Whether the first axis of each input is a batch."""
-    inputs = network.signature.inputs
-    return parts_are_batched(inputs, network.input_size) if inputs else batch_axis(network)
+    return {
+        "float32": TensorProto.FLOAT,
+        "float64": TensorProto.DOUBLE,
+        "int32": TensorProto.INT32,
+        "int64": TensorProto.INT64,
+    }
 
 
 def _flatten_inputs(builder: _Builder, network: Network) -> None:
     """Turn the inputs into rows of one input each, where they are not."""
-    batched, rows = _batched(network), []
-    for name, shape in _inputs(network):
+    batched, rows = is_batched(network), []
+    for name, shape in input_parts(network):
         flat = len(shape) == 2 and (batched or shape[0] == 1)
         if not flat:
             builder.add("Flatten", {}, [name], {"axis": int(batched)})
@@ -235,7 +249,7 @@ def _check_numbers(operator: Operator, label: str, dtype: str) -> None:
 
 def _shape_outputs(builder: _Builder, network: Network) -> None:
     """Turn rows into the original outputs."""
-    parts, batched = _outputs(network), _batched(network)
+    parts, batched = output_parts(network), is_batched(network)
     if len(parts) == 1:
         _shape_output(builder, "output", parts[0][1], batched)
         builder.end(parts[0][0])
@@ -261,3 +275,21 @@ def _shape_output(
     sizes = [-1 if k == 0 and batched else size for k, size in enumerate(shape)]
     target = [size if isinstance(size, int) else -1 for size in sizes]
     builder.add("Reshape", {f"{name}_shape": np.array(target, dtype=np.int64)})
+
+
+def _add_tail(builder: _Builder, tail: Tail, dtype: str) -> None:
+    """Make an output of the file from the tensor that the network computes."""
+    sizes, current, kind = list(tail.source_shape), tail.source, dtype
+    for step in tail.steps:
+        attributes = {} if step.axis is None else {"axis": step.axis}
+        builder.add(step.operator, {}, [current], attributes)
+        current = builder.current
+        if step.operator == WINNER:
+            sizes[step.axis or 0], kind = 1, "int64"
+    if tuple(sizes) != tail.shape:
+        target = [size if isinstance(size, int) else -1 for size in tail.shape]
+        builder.add("Reshape", {f"{tail.name}_shape": np.array(target, dtype=np.int64)})
+    if kind != (tail.dtype or dtype):
+        builder.add("Cast", {}, attributes={"to": _kinds()[tail.dtype or dtype]})
+    if tail.steps:
+        builder.end(tail.name)
