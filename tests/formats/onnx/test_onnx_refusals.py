@@ -20,7 +20,10 @@ from leo_opt.errors import FileFormatError, LeoOptError, UnsupportedOperatorErro
 from leo_opt.formats import load
 
 UNSUPPORTED = {
-    "operator": ([node("Sigmoid", "x", "y")], "Sigmoid 'mySigmoid' is not supported"),
+    "operator": (
+        [node("Sigmoid", "x", "a"), node("Relu", "a", "y")],
+        "Sigmoid .mySigmoid. is not supported",
+    ),
     "domain": ([node("Relu", "x", "y", domain="ai.test")], "ai.test.Relu"),
     "square": ([node("Mul", "x x", "y")], "multiplies two tensors"),
     "inverse": ([node("Div", "w x", "y")], "divides by a tensor"),
@@ -135,8 +138,8 @@ def test_text_folders_missing_files_and_unknown_suffixes_are_refused(tmp_path: P
         (text, "no ONNX model"),
         (folder, "is a folder"),
         (tmp_path / "none.onnx", "does not exist"),
-        (tmp_path / "net.h5", r"known are \.onnx, \.npz"),
-        (tmp_path / "net", r"known are \.onnx, \.npz"),
+        (tmp_path / "net.h5", r"known are \.onnx, \.onnx\.gz, \.nnet, \.npz"),
+        (tmp_path / "net", r"known are \.onnx, \.onnx\.gz, \.nnet, \.npz"),
     ):
         with pytest.raises(FileFormatError, match=words):
             load(path)
@@ -230,7 +233,7 @@ def test_no_line_where_no_part_has_a_matrix_or_functions_hide_the_nodes(tmp_path
 
 
 def test_what_many_nodes_are_in_the_way_is_counted(tmp_path: Path):
-    nodes = [helper.make_node("Tanh", [f"t{k}"], [f"t{k + 1}"], name=f"n{k}") for k in range(30)]
+    nodes = [helper.make_node("Erf", [f"t{k}"], [f"t{k + 1}"], name=f"n{k}") for k in range(30)]
     nodes[0].input[0], nodes[-1].output[0] = "x", "y"
     assert "'n20' and 9 more; supported" in refusal(chain(*nodes), tmp_path)
 
