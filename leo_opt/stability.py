@@ -81,7 +81,7 @@ class Statistics:
     formulation: str = ""
 
 
-Sides = tuple[tuple[FloatArray, ...], tuple[FloatArray, ...]]
+Ends = tuple[tuple[FloatArray, ...], tuple[FloatArray, ...]]
 """Lower and upper ends, one array a layer."""
 
 
@@ -106,8 +106,8 @@ class StabilityFile(msgspec.Struct, frozen=True):
     network_hash: str
     domain: tuple[FloatArray, FloatArray]
     has_phases: list[bool | list[bool]]
-    certified: Sides
-    trusted: Sides
+    certified: Ends
+    trusted: Ends
     phases: tuple[tuple[Phase, ...], ...]
     premises: list[Premise]
     evidence: list[list[list[EvidenceEntry]]]

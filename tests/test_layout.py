@@ -83,8 +83,8 @@ PEERS = {
     "storage",
     "witnesses",
 }
-TWICE = {"Answer", "Job", "Progress", "Question", "Record", "Run", "Settings", "Step"}
-"""Names of classes that two things still have; the list only gets shorter."""
+TWICE = {"Answer", "Job", "Progress", "Question", "Run", "Settings", "Step"}
+"""Names of kinds that two things still have; the list only gets shorter."""
 INDEX_AS_LAYER = {"decisions"}
 """Rooms where a parameter `layer` may still be the index of one; the list only gets shorter."""
 SLOW = ("pyomo", "highspy", "onnx", "scipy", "networkx", "click", "rich", "torch", "gurobipy")
@@ -152,12 +152,20 @@ def test_no_module_imports_itself_by_way_of_others() -> None:
 
 
 def test_one_word_is_one_thing() -> None:
-    """No two public classes have one name."""
+    """No two public classes have one name, nor has a short name of a type that of another one."""
     names: Counter[str] = Counter()
     for path in modules():
-        body = ast.parse(path.read_text(encoding="utf-8")).body
+        body = parsed(path).body
         names.update(node.name for node in body if isinstance(node, ast.ClassDef))
-    assert {n for n, count in names.items() if count > 1 and n[0] != "_"} <= TWICE
+        names.update(
+            node.targets[0].id
+            for node in body
+            if isinstance(node, ast.Assign)
+            and isinstance(node.targets[0], ast.Name)
+            and re.fullmatch("[A-Z][a-z].*", node.targets[0].id)
+            and not ast.unparse(node.value).startswith("TypeVar")
+        )
+    assert {name for name, count in names.items() if count > 1 and name[0] != "_"} <= TWICE
 
 
 def test_a_layer_is_no_index() -> None:

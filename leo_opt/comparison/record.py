@@ -80,7 +80,7 @@ def read_results(folder: str | os.PathLike[str]) -> Results:
     return _collect(_KIND.read(content, path)[0])
 
 
-class Record(Closing):
+class ResultsFile(Closing):
     """The results file of a folder, open for one run; a context manager.
 
     Raises

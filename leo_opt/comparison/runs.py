@@ -17,7 +17,7 @@ from leo_opt.comparison.environment import describe_environment
 from leo_opt.comparison.measurement import Measurement, measure
 from leo_opt.comparison.plan import Plan
 from leo_opt.comparison.processes import CellProcess, wait_for_any
-from leo_opt.comparison.record import Record, Results, read_results
+from leo_opt.comparison.record import Results, ResultsFile, read_results
 from leo_opt.errors import InvalidInputError
 
 _GRACE = 900.0
@@ -90,7 +90,7 @@ def run_plan(
     """
     if workers < 1:
         raise InvalidInputError(f"workers is {workers}; at least 1 is needed")
-    with Record(folder) as record:
+    with ResultsFile(folder) as record:
         cells = list(expand(plan))
         if not cells:
             raise InvalidInputError(

@@ -27,7 +27,7 @@ from leo_opt.storage.journal import Journal, JournalFormat
 
 FORMAT = "leo_opt checkpoint 3"
 
-Entry = Finding | SplitState | Stability
+CheckpointEntry = Finding | SplitState | Stability
 
 _SEAL = "seal"
 
@@ -42,10 +42,10 @@ class Checkpoint:
     """
 
     def __init__(
-        self, journal: Journal[Entry] | None = None, header: dict[str, str] | None = None
+        self, journal: Journal[CheckpointEntry] | None = None, header: dict[str, str] | None = None
     ) -> None:
         self._journal, self._header = journal, header or {}
-        entries: Sequence[Entry] = () if journal is None else journal.entries
+        entries: Sequence[CheckpointEntry] = () if journal is None else journal.entries
         states = [entry for entry in entries if isinstance(entry, SplitState)]
         self.split = states[-1] if states else None
         self._verdicts = [entry for entry in entries if isinstance(entry, Stability)]
@@ -119,7 +119,9 @@ class Checkpoint:
             self._journal.close()
 
 
-def _decode(line: dict[str, Any], header: dict[str, str], network: Network, domain: Box) -> Entry:
+def _decode(
+    line: dict[str, Any], header: dict[str, str], network: Network, domain: Box
+) -> CheckpointEntry:
     entry = dict(line)
     if entry.pop(_SEAL) != _seal(header, entry):
         raise ValueError("an entry is not as it was written")

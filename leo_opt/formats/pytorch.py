@@ -177,11 +177,11 @@ def _kinds(torch: Any) -> dict[type, _Kind | None]:
     }
 
 
-Part = tuple[str, Any, _Kind]
+KnownModule = tuple[str, Any, _Kind]
 """A module that does some of the work, with its path and what it does."""
 
 
-def _parts(module: Any, name: str, kinds: Mapping[type, _Kind | None]) -> Iterator[Part]:
+def _parts(module: Any, name: str, kinds: Mapping[type, _Kind | None]) -> Iterator[KnownModule]:
     """The modules that do the work, in order, each as often as it occurs."""
     known = next((kind for kind in type(module).__mro__ if kind in kinds), None)
     # A subclass that inherits `forward` computes the same with whatever it has for numbers.
@@ -262,7 +262,7 @@ def _twin(module: Any, torch: Any) -> Any:
         return copy.deepcopy(module).cpu().double().eval()
 
 
-def _read(parts: Sequence[Part], dtype: str) -> Network:
+def _read(parts: Sequence[KnownModule], dtype: str) -> Network:
     """The network of modules in a row."""
     widths = [getattr(part, kind.width) for _, part, kind in parts if kind.width]
     if not widths:

@@ -17,7 +17,7 @@ import numpy as np
 from leo_opt.arrays import IntArray
 from leo_opt.network import FloatArray
 
-Split = Callable[[FloatArray, int, np.random.Generator], list[IntArray]]
+Splitter = Callable[[FloatArray, int, np.random.Generator], list[IntArray]]
 """From weights (k,), a number of parts and random numbers to that many sets of indices."""
 
 _OUTER_QUANTILE = 0.05
@@ -69,7 +69,7 @@ def split_uneven_magnitudes(
     return [np.sort(order[seat == part]) for part in range(parts)]
 
 
-SPLITS: Mapping[str, Split] = MappingProxyType(
+SPLITS: Mapping[str, Splitter] = MappingProxyType(
     {
         "equal-size": split_equal_size,
         "equal-range": split_equal_range,

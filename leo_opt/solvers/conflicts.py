@@ -21,7 +21,7 @@ from leo_opt.solvers.compilation import compile_model
 from leo_opt.solvers.questions import SolverOptions, Termination
 from leo_opt.solvers.standard_form import StandardForm
 
-Part = tuple[str, int]
+Member = tuple[str, int]
 """What can be left out: its kind and its place in the form."""
 
 
@@ -114,7 +114,7 @@ class _Search:
     def __post_init__(self) -> None:
         self._deadline = time.monotonic() + self.time_limit
 
-    def ended(self, parts: Sequence[Part], limit: float) -> Termination:
+    def ended(self, parts: Sequence[Member], limit: float) -> Termination:
         """How the solve of the form with some of its parts ends."""
         limit = min(limit, self._deadline - time.monotonic())
         if limit <= 0.0:
@@ -123,7 +123,7 @@ class _Search:
             zero = np.zeros(self.form.columns)
             return session.minimize(zero, time_limit=limit).termination_condition
 
-    def narrowed(self, parts: list[Part]) -> list[Part]:
+    def narrowed(self, parts: list[Member]) -> list[Member]:
         """The parts that a Farkas ray of the linear relaxation needs, where it has one.
 
         They alone are infeasible, or else all parts are given back.
@@ -142,7 +142,7 @@ class _Search:
         some = [part for part in parts if part in needed]
         return some if self.refutes(some) else parts
 
-    def refutes(self, parts: Sequence[Part]) -> bool:
+    def refutes(self, parts: Sequence[Member]) -> bool:
         """Whether the parts alone are infeasible; what is not decided counts as feasible."""
         ended = self.ended(parts, 0.1 * self.time_limit)
         self.doubtful |= ended not in _EMPTY | {Termination.OPTIMAL}
@@ -150,8 +150,11 @@ class _Search:
 
 
 def _smallest(
-    parts: list[Part], held: list[Part], added: bool, refutes: Callable[[Sequence[Part]], bool]
-) -> list[Part]:
+    parts: list[Member],
+    held: list[Member],
+    added: bool,
+    refutes: Callable[[Sequence[Member]], bool],
+) -> list[Member]:
     """An irreducible choice of parts that is refuted together with what is held.
 
     Parameters
@@ -175,7 +178,7 @@ def _smallest(
     return [*early, *late]
 
 
-def _parts_of(form: StandardForm) -> list[Part]:
+def _parts_of(form: StandardForm) -> list[Member]:
     """All that can be left out; but not that a binary variable is 0 or 1."""
     binary = form.integer & (form.column_lower == 0.0) & (form.column_upper == 1.0)
     return [
@@ -188,7 +191,7 @@ def _parts_of(form: StandardForm) -> list[Part]:
     ]
 
 
-def _reduced(form: StandardForm, parts: Sequence[Part]) -> StandardForm:
+def _reduced(form: StandardForm, parts: Sequence[Member]) -> StandardForm:
     """The form with some of its parts only."""
     kept: dict[str, list[int]] = {}
     for kind, place in sorted(parts):
@@ -215,7 +218,7 @@ def _reduced(form: StandardForm, parts: Sequence[Part]) -> StandardForm:
     )
 
 
-def _name(form: StandardForm, part: Part) -> str:
+def _name(form: StandardForm, part: Member) -> str:
     kind, place = part
     if kind == "row":
         return form.row_names[place]

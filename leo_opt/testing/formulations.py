@@ -13,9 +13,9 @@ from leo_opt.solvers import names as solver_names
 from leo_opt.testing import formulation_laws as laws
 from leo_opt.testing.suite import run_checks
 
-Check = Callable[[Formulation, Solver], None]
+FormulationCheck = Callable[[Formulation, Solver], None]
 
-FORMULATION_CHECKS: Mapping[str, Check] = MappingProxyType(
+FORMULATION_CHECKS: Mapping[str, FormulationCheck] = MappingProxyType(
     {
         "description": laws.check_description,
         "outputs": laws.check_outputs,

@@ -12,9 +12,9 @@ from leo_opt.testing import solver_sessions as sessions
 from leo_opt.testing import solver_stops as stops
 from leo_opt.testing.suite import run_checks
 
-Check = Callable[[Solver], None]
+SolverCheck = Callable[[Solver], None]
 
-SOLVER_CHECKS: Mapping[str, Check] = MappingProxyType(
+SOLVER_CHECKS: Mapping[str, SolverCheck] = MappingProxyType(
     {
         "optimal": answers.check_optimal,
         "infeasible": answers.check_infeasible,

@@ -25,7 +25,7 @@ from leo_opt.verification.verdicts import Answer, CaseVerdict, Verdict
 _ROOM = Fraction(1, 2**48)
 """Relative room for two logarithms and their difference, each of a rounding or two."""
 
-Rows = tuple[Inequality, ...]
+Inequalities = tuple[Inequality, ...]
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Front:
     """
 
     asked: Property
-    cases: tuple[tuple[int, Case, Rows], ...]
+    cases: tuple[tuple[int, Case, Inequalities], ...]
     output_size: int
 
     @property
@@ -116,14 +116,14 @@ def in_front(network: Network, asked: Property) -> Front | None:
             f"the property has {asked.output_size} outputs and the file {count}; give the property "
             "of this network"
         )
-    cases: list[tuple[int, Case, Rows]] = []
+    cases: list[tuple[int, Case, Inequalities]] = []
     for owner, case in enumerate(asked.cases):
         found = _winners(tail, size, case) if count == 1 < size else _rows(tail, size, case)
         cases += [(owner, replace(case, outputs=wide), sure) for wide, sure in found]
     return Front(asked, tuple(cases), size)
 
 
-def _winners(tail: Tail, size: int, case: Case) -> Iterator[tuple[Rows, Rows]]:
+def _winners(tail: Tail, size: int, case: Case) -> Iterator[tuple[Inequalities, Inequalities]]:
     """One case for each class whose number a property of the winner's number allows."""
     if tail.steps[-1].operator != WINNER or not all(
         _keeps_order(tail, s, size) for s in tail.steps
@@ -141,7 +141,7 @@ def _winners(tail: Tail, size: int, case: Case) -> Iterator[tuple[Rows, Rows]]:
             yield rows, rows
 
 
-def _rows(tail: Tail, size: int, case: Case) -> Iterator[tuple[Rows, Rows]]:
+def _rows(tail: Tail, size: int, case: Case) -> Iterator[tuple[Inequalities, Inequalities]]:
     """The case in front, unless it is impossible."""
     if len(tail.steps) > 1 or not _keeps_order(tail, tail.steps[0], size):
         raise _refused(tail, "it does not keep the order of all outputs")

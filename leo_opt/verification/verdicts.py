@@ -224,10 +224,10 @@ def _encode_text(inputs: FloatArray, outputs: FloatArray, exact: Rationals | Non
     return [("(" + "\n".join(lines) + ")\n").encode() for lines in texts]
 
 
-Encoder = Callable[[FloatArray, FloatArray, Rationals | None], list[bytes]]
+WitnessEncoder = Callable[[FloatArray, FloatArray, Rationals | None], list[bytes]]
 """From inputs, outputs and rational inputs to one file, or two."""
 
-WITNESS_FORMATS: Mapping[str, Encoder] = MappingProxyType(
+WITNESS_FORMATS: Mapping[str, WitnessEncoder] = MappingProxyType(
     {".npz": _encode_arrays, ".counterexample": _encode_text, ".txt": _encode_text}
 )
 """The one table of formats of witnesses, by suffix."""

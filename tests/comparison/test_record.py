@@ -9,7 +9,7 @@ import pytest
 from comparison.small_plans import write_plan
 
 from leo_opt.comparison import Cell, Measurement, expand, read_plan, read_results
-from leo_opt.comparison.record import FILE, Record
+from leo_opt.comparison.record import FILE, ResultsFile
 from leo_opt.errors import FileFormatError, OutputError
 
 
@@ -20,7 +20,7 @@ def cells(tmp_path: Path) -> list[Cell]:
 
 def filled(folder: Path, cells: list[Cell]) -> Path:
     """A folder that holds one measurement a cell."""
-    with Record(folder) as record:
+    with ResultsFile(folder) as record:
         environment = record.note_environment({"cpu": "x"})
         for k, cell in enumerate(cells):
             record.append(cell, Measurement("answered", final_bound=0.1 + k), environment)
@@ -44,12 +44,12 @@ def test_a_record_cut_anywhere_is_read_and_goes_on(cells: list[Cell], tmp_path: 
     for length in sorted({0, 5, *range(40, len(content), 211), *near} - {len(content) + 1}):
         path.write_bytes(content[:length])
         whole = content[:length].count(b"\n")
-        with Record(tmp_path / "r"):
+        with ResultsFile(tmp_path / "r"):
             pass
         # What was torn is gone, and nothing else.
         kept = content[: content.rfind(b"\n", 0, length) + 1]
         assert path.read_bytes() == (kept or content[: ends[0]])
-        with Record(tmp_path / "r") as record:
+        with ResultsFile(tmp_path / "r") as record:
             # The first line is the header, the second the environment.
             assert len(record.results.entries) == max(0, whole - 2)
             environment = record.note_environment({"cpu": "x"})
@@ -60,7 +60,7 @@ def test_a_record_cut_anywhere_is_read_and_goes_on(cells: list[Cell], tmp_path: 
 
 def test_the_later_of_two_entries_counts(cells: list[Cell], tmp_path: Path) -> None:
     filled(tmp_path / "r", cells)
-    with Record(tmp_path / "r") as record:
+    with ResultsFile(tmp_path / "r") as record:
         record.append(cells[0], Measurement("answered", final_bound=7.0), "x")
     results = read_results(tmp_path / "r")
     assert [entry.measurement.final_bound for entry in results.entries] == [7.0, 1.1]
@@ -70,17 +70,17 @@ def test_the_later_of_two_entries_counts(cells: list[Cell], tmp_path: Path) -> N
 def test_other_files_are_left_alone(content: str, tmp_path: Path) -> None:
     (tmp_path / FILE).write_text(content)
     with pytest.raises(FileFormatError, match="is not a record of results"):
-        Record(tmp_path)
+        ResultsFile(tmp_path)
     assert (tmp_path / FILE).read_text() == content
 
 
 def test_a_second_run_is_kept_out_and_readers_are_not(cells: list[Cell], tmp_path: Path) -> None:
     filled(tmp_path / "r", cells)
-    with Record(tmp_path / "r"):
+    with ResultsFile(tmp_path / "r"):
         with pytest.raises(OutputError, match="in use by another run"):
-            Record(tmp_path / "r")
+            ResultsFile(tmp_path / "r")
         assert len(read_results(tmp_path / "r").entries) == len(cells)
-    Record(tmp_path / "r").__exit__(None, None, None)
+    ResultsFile(tmp_path / "r").__exit__(None, None, None)
 
 
 def test_fields_of_other_versions_do_no_harm(cells: list[Cell], tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 from scipy import sparse
 
 from leo_opt import Bounds, Box, Layer, Network, Stability, classify, compress, load
-from leo_opt.comparison.record import Record, read_results
+from leo_opt.comparison.record import ResultsFile, read_results
 from leo_opt.errors import FileFormatError
 from leo_opt.formats import load_provenance
 from leo_opt.model_files import Sidecar
@@ -103,7 +103,7 @@ def test_results_of_a_comparison(tmp_path: Path) -> None:
     assert len(results.entries) == 4
     assert {entry.measurement.outcome for entry in results.entries} == {"answered", "refused"}
     assert len(results.environments) == 1
-    with Record(tmp_path) as record:
+    with ResultsFile(tmp_path) as record:
         assert record.results == results
 
 

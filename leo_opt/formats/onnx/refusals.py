@@ -17,7 +17,7 @@ from leo_opt.formats.onnx.graph import Node, read_node
 from leo_opt.formats.onnx.operators import OPERATORS
 from leo_opt.network import Network
 
-Cut = tuple[str, str]
+CutAt = tuple[str, str]
 """Names of the tensors that are input and output of a part."""
 
 _SUPPORTED = f"supported are {', '.join(OPERATORS)}, and constants that do not depend on the input"
@@ -104,7 +104,7 @@ class _Skeleton:
             return True
         return node.operator in OPERATORS if self.reads(node) else may_evaluate(node)
 
-    def cuts(self) -> Iterator[list[Cut]]:
+    def cuts(self) -> Iterator[list[CutAt]]:
         """Parts that may be chains of layers: from an input as far as it goes, and to an output.
 
         Each in a few sizes, the largest first.
@@ -139,7 +139,7 @@ class _Skeleton:
                 yield target
 
 
-def _readable(model: Any, skeleton: _Skeleton, read: Callable[[Any], Network]) -> list[Cut]:
+def _readable(model: Any, skeleton: _Skeleton, read: Callable[[Any], Network]) -> list[CutAt]:
     """The parts that were cut out and read, the largest from either end."""
     import onnx
     import onnx.utils
@@ -150,7 +150,7 @@ def _readable(model: Any, skeleton: _Skeleton, read: Callable[[Any], Network]) -
     except foreign:
         return []
 
-    def reads(cut: Cut) -> bool:
+    def reads(cut: CutAt) -> bool:
         try:
             read(extractor.extract_model([cut[0]], [cut[1]]))
         except (LeoOptError, *foreign):

@@ -21,7 +21,7 @@ from leo_opt.domain import Box
 from leo_opt.errors import FileFormatError, InvalidInputError
 from leo_opt.formats.vnnlib.formulas import Cases, combine, to_cases
 from leo_opt.formats.vnnlib.s_expressions import Expression, parse, show
-from leo_opt.formats.vnnlib.terms import VARIABLE, Names, check_name, expect
+from leo_opt.formats.vnnlib.terms import VARIABLE, Meanings, check_name, expect
 from leo_opt.properties import Case, Inequality, Property, RationalBox, Variable
 from leo_opt.storage.files import read_bytes
 
@@ -98,7 +98,7 @@ class _Script:
 
     def __init__(self) -> None:
         self._variables: dict[str, Variable] = {}
-        self.scope = Names(self._variables, {})
+        self.scope = Meanings(self._variables, {})
         self.formulas: list[Cases] = []
         self.asked = ""
 

@@ -18,7 +18,7 @@ from leo_opt.errors import FileFormatError
 from leo_opt.formats.vnnlib.s_expressions import Expression, show
 from leo_opt.formats.vnnlib.terms import (
     Linear,
-    Names,
+    Meanings,
     bind,
     check_length,
     difference,
@@ -42,7 +42,7 @@ Cases = list[Conjunction]
 _TRUE: Conjunction = ()
 
 
-def to_cases(formula: Expression, scope: Names, positive: bool = True) -> Cases:
+def to_cases(formula: Expression, scope: Meanings, positive: bool = True) -> Cases:
     """The cases of a formula, or of its negation.
 
     Raises
@@ -58,7 +58,7 @@ def to_cases(formula: Expression, scope: Names, positive: bool = True) -> Cases:
     return _CONNECTIVES[head](formula, scope, positive)
 
 
-def _named(name: str, scope: Names, positive: bool) -> Cases:
+def _named(name: str, scope: Meanings, positive: bool) -> Cases:
     """The formula that a name stands for."""
     definition = scope.definitions.get(name)
     if definition is None:
@@ -124,22 +124,22 @@ def _check_size(cases: int, inequalities: Fraction | int) -> None:
             )
 
 
-def _join(together: bool) -> Callable[[Expression, Names, bool], Cases]:
+def _join(together: bool) -> Callable[[Expression, Meanings, bool], Cases]:
     """`and`, or `or`; each is the negation of the other."""
 
-    def join(formula: Expression, scope: Names, positive: bool) -> Cases:
+    def join(formula: Expression, scope: Meanings, positive: bool) -> Cases:
         parts = (to_cases(part, scope, positive) for part in formula[1:])
         return combine(list(parts)) if positive is together else _unite(parts)
 
     return join
 
 
-def _not(formula: Expression, scope: Names, positive: bool) -> Cases:
+def _not(formula: Expression, scope: Meanings, positive: bool) -> Cases:
     expect(formula, 2)
     return to_cases(formula[1], scope, not positive)
 
 
-def _implies(formula: Expression, scope: Names, positive: bool) -> Cases:
+def _implies(formula: Expression, scope: Meanings, positive: bool) -> Cases:
     """(=> a b c) is a => (b => c): one of the first fails, or the last holds."""
     if len(formula) < 3:
         raise FileFormatError(f"{show(formula)} has fewer than 2 operands")
@@ -149,7 +149,7 @@ def _implies(formula: Expression, scope: Names, positive: bool) -> Cases:
     return _unite(parts) if positive else combine(parts)
 
 
-def _let(formula: Expression, scope: Names, positive: bool) -> Cases:
+def _let(formula: Expression, scope: Meanings, positive: bool) -> Cases:
     return to_cases(*bind(formula, scope), positive)
 
 
@@ -165,7 +165,7 @@ _COMPARISONS: Mapping[str, tuple[tuple[int, bool], ...]] = MappingProxyType(
 """Signs with which left - right <= 0 has to hold, and whether strictly."""
 
 
-def _compare(formula: Expression, scope: Names, positive: bool) -> Cases:
+def _compare(formula: Expression, scope: Meanings, positive: bool) -> Cases:
     """A comparison of two terms, or a chain of them."""
     if len(formula) < 3:
         expect(formula, 3)
@@ -185,7 +185,7 @@ def _compare(formula: Expression, scope: Names, positive: bool) -> Cases:
     )
 
 
-def _distinct(formula: Expression, scope: Names, positive: bool) -> Cases:
+def _distinct(formula: Expression, scope: Meanings, positive: bool) -> Cases:
     """Every two of some terms differ."""
     if len(formula) < 3:
         expect(formula, 3)
@@ -253,7 +253,7 @@ def _half_space(term: Linear, sign: int, strict: bool) -> Cases:
     return [(Inequality(terms, bound, strict),)]
 
 
-_CONNECTIVES: Mapping[str, Callable[[Expression, Names, bool], Cases]] = MappingProxyType(
+_CONNECTIVES: Mapping[str, Callable[[Expression, Meanings, bool], Cases]] = MappingProxyType(
     {
         "and": _join(together=True),
         "or": _join(together=False),

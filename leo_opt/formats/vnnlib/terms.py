@@ -14,7 +14,7 @@ from leo_opt.formats.vnnlib.s_expressions import Expression, show
 from leo_opt.properties import Variable
 
 VARIABLE = re.compile(r"([XY])_(0|[1-9]\d{0,8})", re.ASCII)
-"""Names that inputs and outputs can have."""
+"""Meanings that inputs and outputs can have."""
 _NUMBER = re.compile(r"([-+]?)(?=\.?\d)(\d*)\.?(\d*)(?:[eE]([-+]?\d{1,4}))?", re.ASCII)
 _NAME = re.compile(r"[A-Za-z~!@$%^&*_+=<>.?/-][0-9A-Za-z~!@$%^&*_+=<>.?/-]*")
 _RESERVED = frozenset(
@@ -46,12 +46,12 @@ class Definition:
     """
 
     expression: Expression
-    scope: Names
+    scope: Meanings
     known: dict[bool | None, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
-class Names:
+class Meanings:
     """What the symbols of an expression mean.
 
     Parameters
@@ -65,10 +65,10 @@ class Names:
     variables: Mapping[str, Variable]
     definitions: Mapping[str, Definition]
 
-    def define(self, expressions: Mapping[str, Expression]) -> Names:
+    def define(self, expressions: Mapping[str, Expression]) -> Meanings:
         """This scope with more names, which may use those of this scope only."""
         new = {name: Definition(what, self) for name, what in expressions.items()}
-        return Names(self.variables, {**self.definitions, **new})
+        return Meanings(self.variables, {**self.definitions, **new})
 
 
 def expect(expression: Expression, length: int) -> None:
@@ -85,7 +85,7 @@ def expect(expression: Expression, length: int) -> None:
         )
 
 
-def bind(expression: Expression, scope: Names) -> tuple[Expression, Names]:
+def bind(expression: Expression, scope: Meanings) -> tuple[Expression, Meanings]:
     """What stands inside (let ((name value) ...) inside), and its scope.
 
     Raises
@@ -117,7 +117,7 @@ def check_name(name: str) -> None:
         raise FileFormatError(f"{show(name)} cannot be defined: it is no name, or has a meaning")
 
 
-def linear(term: Expression, scope: Names) -> Linear:
+def linear(term: Expression, scope: Meanings) -> Linear:
     """A linear term: numbers and variables under +, -, * and /.
 
     Raises
@@ -162,7 +162,7 @@ def check_length(*values: Fraction) -> None:
             )
 
 
-def _symbol(text: str, scope: Names) -> Linear:
+def _symbol(text: str, scope: Meanings) -> Linear:
     """A number, a variable, or another name."""
     definition = scope.definitions.get(text)
     if definition is not None:

@@ -17,7 +17,7 @@ _OPTIMAL = 2
 
 
 @dataclass(frozen=True)
-class Sides:
+class SplitRows:
     """Rows as Gurobi has them: with one side each, or equal."""
 
     rows: IntArray
@@ -25,7 +25,7 @@ class Sides:
     values: FloatArray
 
 
-def split_sides(lower: FloatArray, upper: FloatArray) -> Sides:
+def split_sides(lower: FloatArray, upper: FloatArray) -> SplitRows:
     """Which of the rows' sides become rows of Gurobi; rows without sides become none."""
     equal = lower == upper
     parts = (
@@ -36,7 +36,7 @@ def split_sides(lower: FloatArray, upper: FloatArray) -> Sides:
     rows = np.concatenate([np.flatnonzero(where) for where, _, _ in parts])
     senses = np.concatenate([np.full(int(where.sum()), sense) for where, sense, _ in parts])
     values = np.concatenate([side[where] for where, _, side in parts])
-    return Sides(rows, senses, values)
+    return SplitRows(rows, senses, values)
 
 
 class GurobiCallback:
