@@ -142,6 +142,38 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
         "pieces-off-too-early": ("off, on = (high <= 0.0)", "off, on = (low <= 0.0)"),
         "pieces-linear-off": ("(low >= 0.0) | ~phased", "(low >= 0.0)"),
     },
+    "formats/affine.py": {
+        "affine-shift-of-sum": ("self.shift + other.shift)", "self.shift)"),
+        "affine-shift-behind": ("shift + self._dots(first.shift)", "shift"),
+        "affine-rounding-unseen": ("exact = exact and plain.is_exact", "exact = True"),
+        "affine-divisor-of-rows": (
+            "self.weight / values[self.rows], self.shift / values",
+            "self.weight / values[self.rows], self.shift",
+        ),
+    },
+    "formats/levels.py": {
+        "levels-slope-rounding": (
+            "Rounded.exact(1.0) - Rounded.exact(slopes)",
+            "Rounded.exact(1.0 - slopes)",
+        ),
+        "levels-sign-unasked": (
+            "scaled and bool(self._never_negative[pre.columns].all())",
+            "scaled",
+        ),
+        "levels-raised-by-less": (
+            "pre.weight.certainly_not_negative and pre.shift.certainly_not_negative",
+            "pre.weight.certainly_not_negative",
+        ),
+        "levels-rounding-forgotten": ("tuple(rounding) if any(rounding) else ()", "()"),
+        "levels-product-rounded": (
+            "            if exact:\n                return made",
+            "            if made is not None:\n                return made",
+        ),
+    },
+    "formats/onnx/piecewise.py": {
+        "clip-shifted-wrong": ("shifted(values, -upper)", "shifted(values, upper)"),
+        "pool-with-padding": ("np.nonzero(places >= 0)", "np.nonzero(places >= -1)"),
+    },
     "formats/rounded.py": {
         "sum-error-lost": ("other.error + _size(rest, total)", "other.error"),
         "product-error-lost": ("_bound(carried + _size(rest, product))", "_bound(carried)"),

@@ -28,7 +28,7 @@ ROOT = Path(__file__).resolve().parent.parent
 LIMIT = 60.0
 """Seconds within which a mutation has to be noticed."""
 _COPIED = ("leo_opt", "tests", "docs", "pyproject.toml", "README.md")
-_FAILED = re.compile(r"^FAILED (tests/\S+)", re.M)
+_FAILED = re.compile(r"^FAILED (tests/.+?)(?: - .*)?$", re.M)
 
 
 class Mutation(NamedTuple):
