@@ -13,7 +13,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from leo_opt.activations import FloatArray
+from leo_opt.arrays import FloatArray
 
 Shape = tuple[int | str | None, ...]
 
