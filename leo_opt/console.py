@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import IO, NoReturn
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 
 _WIDE = 1000
 """Columns where nobody looks: no line of a file is wrapped."""
@@ -27,3 +28,10 @@ class PlainConsole(Console):
     def on_broken_pipe(self) -> NoReturn:
         """Leave it to the command line, which has an exit code for it; rich's own is a verdict."""
         raise BrokenPipeError
+
+
+def show(parts: Sequence[RenderableType]) -> None:
+    """Print parts to standard output, unwrapped where it is not a terminal."""
+    console = PlainConsole()
+    for part in parts:
+        console.print(part)

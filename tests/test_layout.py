@@ -44,7 +44,6 @@ ROWS = (
     ("compression", "equivalence", "verification"),
     ("model_files", "api"),
     ("report", "progress", "testing", "comparison", "demo", "cli", "console"),
-    ("summaries",),
     ("__main__",),
 )
 ROW = {name: row for row, names in enumerate(ROWS) for name in names}

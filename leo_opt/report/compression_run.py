@@ -1,31 +1,23 @@
-"""What a run did, as a tree for JSON and as tables for a terminal."""
+"""What a run did, and what is proved of it, as values and as trees for JSON."""
 
 from __future__ import annotations
 
 import platform
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from typing import Any
 
 import numpy as np
-from rich.console import Group, RenderableType
-from rich.text import Text
 
 import leo_opt
-from leo_opt import weights
 from leo_opt.bounds import propagate
 from leo_opt.compression import Compression
-from leo_opt.console import PlainConsole
 from leo_opt.deviation import add_up, inference_error, reading_deviation, rounding_deviation
 from leo_opt.formats import written
-from leo_opt.formats.outputs import describe_tails
 from leo_opt.network import Network
-from leo_opt.solvers.catalogue import SolverRecord
 from leo_opt.stability import Phase, Stability
-from leo_opt.tables import Table
 
 _PACKAGES = ("numpy", "scipy", "pyomo", "highspy", "onnx")
 
@@ -124,14 +116,6 @@ def provenance(run: CompressionRun) -> dict[str, str]:
     }
 
 
-def provenance_table(network: Network, told: Mapping[str, str]) -> RenderableType:
-    """What a file says of where it comes from, and whether that is still about its network."""
-    lines = [f"{name.replace('_', ' ')}: {text}" for name, text in told.items()]
-    if told.get("content_hash", network.content_hash) != network.content_hash:
-        lines.append("changed since: the weights are not those that this was written with")
-    return Group("", Text("provenance, as the file states it"), *map(Text, lines))
-
-
 def describe_network(network: Network) -> dict[str, Any]:
     """Hidden units a layer and parameters."""
     return {"units": list(network.hidden_widths), "parameters": network.parameters}
@@ -142,7 +126,7 @@ def describe_stability(stability: Stability) -> dict[str, Any]:
     phased = [k for k, has in enumerate(stability.has_phases) if has]
     counts: dict[str, Any] = {
         str(phase): [stability.count(layer, phase) for layer in phased]
-        for phase in _phases_of(stability)
+        for phase in phases_shown(stability)
     }
     counts["certified"] = [stability.certified_phases(layer) for layer in phased]
     return counts
@@ -157,7 +141,7 @@ def describe_evidence(stability: Stability) -> dict[str, int]:
     return dict(sorted(tally.items()))
 
 
-def _phases_of(stability: Stability) -> list[Phase]:
+def phases_shown(stability: Stability) -> list[Phase]:
     """The phases that a table tells of; of linear units only where rectifiers stand beside some."""
     mixed = any(Phase.LINEAR in phases for phases in stability.phases)
     return [phase for phase in Phase if mixed or phase is not Phase.LINEAR]
@@ -215,105 +199,6 @@ def describe_versions() -> dict[str, str]:
     return versions
 
 
-def stability_table(stability: Stability) -> RenderableType:
-    """Phases a layer and the evidence behind them."""
-    shown = _phases_of(stability)
-    headings = ("layer", "units", *(str(p).replace("_", " ") for p in shown), "certified")
-    rows: list[list[object]] = []
-    for layer, phases in enumerate(stability.phases):
-        if phases:
-            counts = [stability.count(layer, phase) for phase in shown]
-            rows.append([layer, len(phases), *counts, stability.certified_phases(layer)])
-    statistics = stability.statistics
-    evidence = ", ".join(f"{name} {n}" for name, n in describe_evidence(stability).items())
-    return Group(
-        Table.of(headings, rows, "right").renderable(),
-        Text(f"evidence: {evidence or 'none needed'}"),
-        Text(
-            f"{statistics.milps_solved} MILPs ({statistics.solver}, {statistics.formulation}), "
-            f"{statistics.lps_solved} LPs, {statistics.nodes} nodes, "
-            f"{statistics.seconds:.2f} seconds"
-        ),
-    )
-
-
-def rewriting_tables(compression: Compression) -> list[RenderableType]:
-    """Units and parameters before and after."""
-    before, after = compression.original, compression.network
-    # Nothing is kept of a layer that is gone.
-    rows = [(k, before.layers[k].n_out, len(compression.kept[k])) for k in before.hidden_layers]
-    changes = (
-        ("hidden units: ", sum(before.hidden_widths), sum(after.hidden_widths)),
-        ("parameters:   ", before.parameters, after.parameters),
-    )
-    return [
-        Table.of(("layer", "units before", "after"), rows, "right").renderable(),
-        *(
-            Text(f"{what}{old} -> {new} ({removed_percent(old, new):.1f} % removed)")
-            for what, old, new in changes
-        ),
-    ]
-
-
 def removed_percent(before: int, after: int) -> float:
     """What went, in percent of what was there."""
     return 100.0 * (before - after) / before if before else 0.0
-
-
-def compression_table(run: CompressionRun) -> RenderableType:
-    """Units and parameters before and after, and what is proved of the difference."""
-    lines = [
-        f"proved on the whole box: outputs differ by at most {run.deviation:.2g} in real "
-        f"arithmetic, {run.deviation_written:.2g} from file to file, written in {run.dtype}",
-        f"rounding of a {run.dtype} forward pass, a-priori bound: original "
-        f"{run.inference_original:.2g}, compressed {run.inference_compressed:.2g}",
-    ]
-    return Group(*rewriting_tables(run.compression), *map(Text, lines))
-
-
-def solver_table(records: Sequence[SolverRecord]) -> RenderableType:
-    """Solvers with their licences and features, or the command that installs them."""
-    rows = []
-    for record in records:
-        if record.installed:
-            cells = (record.version, str(record.licence), ", ".join(record.features))
-        elif record.problem:
-            cells = ("unusable", "", record.problem)
-        else:
-            cells = ("not installed", "", record.install)
-        rows.append((record.name, *cells))
-    return Table.of(("solver", "version", "licence", "features"), rows, "left").renderable()
-
-
-def network_table(network: Network) -> RenderableType:
-    """Layers, widths and parameters."""
-    headings = ("layer", "inputs", "units", "activation", "parameters", "zero weights")
-    rows: list[list[object]] = []
-    for index, layer in enumerate(network.layers):
-        stored = np.count_nonzero(weights.entries(layer.weight))
-        zeros = 100.0 * (1.0 - stored / (layer.n_in * layer.n_out))
-        cells = [index, layer.n_in, layer.n_out, layer.label, layer.parameters]
-        rows.append([*cells, f"{zeros:.1f} %"])
-    signature = network.signature
-    largest = max(
-        (float(part.max()) for r in network.rounding if r for part in (r.weight, r.bias)),
-        default=0.0,
-    )
-    return Group(
-        Table.of(headings, rows, "right").renderable(),
-        Text(f"{sum(network.hidden_widths)} hidden units, {network.parameters} parameters"),
-        Text(
-            f"input {signature.input_name!r} {signature.input_shape}, "
-            f"output {signature.output_name!r} {signature.output_shape}, {signature.dtype}"
-        ),
-        *map(Text, describe_tails(signature.tails)),
-        Text(f"content hash {network.content_hash}"),
-        *([Text(f"rounded on reading, each number by at most {largest:.2g}")] if largest else []),
-    )
-
-
-def show(parts: Sequence[RenderableType]) -> None:
-    """Print parts to standard output, unwrapped where it is not a terminal."""
-    console = PlainConsole()
-    for part in parts:
-        console.print(part)

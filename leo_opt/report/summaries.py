@@ -17,7 +17,7 @@ from leo_opt.bounds import Bounds
 from leo_opt.compression import Compression
 from leo_opt.console import PlainConsole
 from leo_opt.network import Network
-from leo_opt.report import network_table, rewriting_tables, stability_table
+from leo_opt.report.tables import network_table, rewriting_tables, stability_table
 from leo_opt.stability import Stability
 from leo_opt.tables import Table
 from leo_opt.verification import Verdict

@@ -12,7 +12,7 @@ import pytest
 
 import leo_opt
 from leo_opt import Box, Compression, Network, Phase, Stability, classify, compress, load, propagate
-from leo_opt.summaries import TABLES, as_text
+from leo_opt.report.summaries import TABLES, as_text
 from leo_opt.summarised import Summarised
 from leo_opt.verification import keep_class, verify
 
