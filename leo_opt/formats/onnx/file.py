@@ -113,10 +113,11 @@ def _load_external_data(model: Any, folder: Path) -> None:
     from onnx.external_data_helper import load_external_data_for_tensor
 
     graphs = [model.graph, *model.functions]
-    for tensor in (t for graph in graphs for t in _tensors(graph)):
-        if tensor.data_location != onnx.TensorProto.EXTERNAL:
-            continue
-        location = {entry.key: entry.value for entry in tensor.external_data}.get("location", "")
+    tensors = [tensor for graph in graphs for tensor in _tensors(graph)]
+    external = [t for t in tensors if t.data_location == onnx.TensorProto.EXTERNAL]
+    total = 0
+    for tensor in external:
+        location = _entries(tensor).get("location", "")
         if not location or _leaves_folder(location):
             raise FileFormatError(
                 f"tensor {tensor.name!r} has its external data at {location!r}; it must be a file "
@@ -129,6 +130,14 @@ def _load_external_data(model: Any, folder: Path) -> None:
                 f"the external data of tensor {tensor.name!r} cannot be read: {error}; keep the "
                 "data file beside the model"
             ) from error
+        total += _external_size(tensor, folder / location)
+        if total > LARGEST:
+            raise FileFormatError(
+                f"the external data up to tensor {tensor.name!r} in {location} has {total} bytes; "
+                f"at most {LARGEST} are read: export a smaller model, or one in float32"
+            )
+    for tensor in external:
+        location = _entries(tensor)["location"]
         try:
             load_external_data_for_tensor(tensor, str(folder))
         except (OSError, *EVALUATOR_ERRORS, onnx.checker.ValidationError) as error:
@@ -136,6 +145,24 @@ def _load_external_data(model: Any, folder: Path) -> None:
                 f"the external data of tensor {tensor.name!r} in {location} cannot be read: "
                 f"{said(error)}; save the model anew"
             ) from error
+
+
+def _entries(tensor: Any) -> dict[str, str]:
+    """Where and how a tensor's external data is kept, as the model states it."""
+    return {entry.key: entry.value for entry in tensor.external_data}
+
+
+def _external_size(tensor: Any, path: Path) -> int:
+    """How many bytes loading a tensor takes: those stated, or all behind its offset."""
+    entries = _entries(tensor)
+    try:
+        rest = path.stat().st_size - int(entries.get("offset", 0))
+        return int(entries.get("length", rest))
+    except (OSError, ValueError) as error:
+        raise FileFormatError(
+            f"the external data of tensor {tensor.name!r} cannot be read: {error}; save the model "
+            "anew"
+        ) from error
 
 
 def _leaves_folder(location: str) -> bool:

@@ -51,6 +51,11 @@ class Port:
     shape: tuple[Dimension, ...] | None
     dtype: str
 
+    @property
+    def is_free(self) -> bool:
+        """Whether the size of its first axis is not stated."""
+        return bool(self.shape) and not isinstance(self.shape[0], int)  # type: ignore[index]
+
 
 @dataclass(frozen=True)
 class Graph:

@@ -24,7 +24,7 @@ from leo_opt.formats.onnx.evaluator import evaluate_node
 from leo_opt.formats.onnx.file import EVALUATOR_ERRORS, current, parse, said
 from leo_opt.formats.onnx.graph import Array, Dimension, Graph, Node, Port, read_graph
 from leo_opt.formats.onnx.operators import OPERATORS
-from leo_opt.formats.onnx.reference import check_against_reference, prepare
+from leo_opt.formats.onnx.reference import Trial, check_against_reference, check_unmixed, prepare
 from leo_opt.formats.onnx.refusals import explain
 from leo_opt.formats.onnx.runtime import check_against_runtime, check_file
 from leo_opt.formats.onnx.step import LoweringError, Step, Tensor
@@ -92,14 +92,18 @@ def _network(model: Any) -> Network:
     refused: LeoOptError | None = None
     for reading in _readings(graph.inputs):
         try:
-            return _read(model, graph, reading)
+            network, trial = _read(model, graph, reading)
         except LeoOptError as error:
             refused = refused or error
+            continue
+        if reading.stated == 1 and any(port.is_free for port in graph.inputs):
+            check_unmixed(trial)
+        return network
     assert refused is not None
     raise refused
 
 
-def _read(model: Any, graph: Graph, reading: Reading) -> Network:
+def _read(model: Any, graph: Graph, reading: Reading) -> tuple[Network, Trial]:
     """The network of a graph under one reading, judged."""
     levels = Levels(sum(map(math.prod, reading.shapes)))
     outputs = _lower(graph, levels, reading)
@@ -109,17 +113,18 @@ def _read(model: Any, graph: Graph, reading: Reading) -> Network:
     trial = prepare(graph, reading.shapes, reading.at_once, reading.batched)
     check_against_reference(trial, network)
     check_against_runtime(model, trial, network)
-    return network
+    return network, trial
 
 
 def _readings(ports: tuple[Port, ...]) -> Iterator[Reading]:
     """How the inputs may be understood, the likeliest first.
 
     A first axis of fixed size above 1 is a batch, or a column vector, or part of one input; the
-    graph decides. A free one is a batch; but a graph may take batches of one input only.
+    graph decides. A free one is a batch; but a graph may take batches of one input only. One that
+    takes more and mixes them is refused.
     """
     shapes = tuple(_stated(port) for port in ports)
-    free = [bool(shape) and not isinstance(shape[0], int) for shape in shapes]
+    free = [port.is_free for port in ports]
     single = tuple(
         tuple(size if isinstance(size, int) else 1 for size in shape) for shape in shapes
     )

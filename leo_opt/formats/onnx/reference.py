@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from leo_opt.errors import UnsupportedOperatorError
-from leo_opt.formats.agreement import check_agreement
+from leo_opt.errors import LeoOptError, UnsupportedOperatorError
+from leo_opt.formats.agreement import check_agreement, random_inputs
 from leo_opt.formats.onnx.evaluator import evaluate, evaluate_node
-from leo_opt.formats.onnx.graph import Array, Graph, Node, is_float
+from leo_opt.formats.onnx.graph import Array, Graph, Node, is_float, read_node
 from leo_opt.lazily import lazy
 from leo_opt.network import FloatArray, Network
+
+_TOGETHER = 3
+"""Inputs that are given at once to a graph that may mix them."""
 
 
 @dataclass(frozen=True)
@@ -123,6 +127,78 @@ def check_against_reference(trial: Trial, network: Network) -> None:
         return trial.rows(evaluate(trial.proto, trial.graph.opsets, feed, "the graph"))
 
     check_agreement(network, forward, "ONNX's reference evaluator", trial.largest, trial.at_once)
+
+
+def check_unmixed(trial: Trial) -> None:
+    """Refuse a graph that takes several inputs at once and does not treat each of them alone.
+
+    Parameters
+    ----------
+    trial
+        With one input at once, although the first axis of some input is free.
+
+    Raises
+    ------
+    UnsupportedOperatorError
+        With the node that mixes them, as far as it can be told.
+    """
+    names = [port.name for port in trial.graph.outputs]
+    try:
+        if not any(differ for _, differ in _together_and_alone(trial, names)):
+            return
+    except LeoOptError:
+        return  # It takes one input only.
+    nodes = {name: node for node in trial.proto.node for name in node.output if name}
+    label = "the graph"
+    with suppress(LeoOptError):
+        for name, differ in _together_and_alone(trial, list(nodes), ordered=False):
+            if differ:
+                label = read_node(nodes[name]).label
+                break
+    raise UnsupportedOperatorError(
+        f"{label} mixes the inputs of a batch: of {_TOGETHER} at once it makes something else than "
+        "of each alone; state the size 1 for the first axis with onnx.tools.update_model_dims if "
+        "one is meant"
+    )
+
+
+def _together_and_alone(
+    trial: Trial, names: Sequence[str], ordered: bool = True
+) -> Iterator[tuple[str, bool]]:
+    """For each tensor whether it holds other values for several inputs than for each alone.
+
+    Parameters
+    ----------
+    ordered
+        Whether values have to be in the order of the inputs.
+    """
+    from onnx import GraphProto, helper
+
+    graph = GraphProto()
+    graph.CopyFrom(trial.proto)
+    del graph.output[:]
+    graph.output.extend(helper.make_empty_tensor_value_info(name) for name in names)
+    points = random_inputs(_TOGETHER, sum(map(math.prod, trial.shapes)))
+    feeds: list[dict[str, Array]] = [dict(trial.constants) for _ in range(_TOGETHER + 1)]
+    start = 0
+    for port, shape in zip(trial.graph.inputs, trial.shapes, strict=True):
+        part = points[:, start : start + math.prod(shape)]
+        start += math.prod(shape)
+        rows = part if port.is_free else np.repeat(part[:1], _TOGETHER, axis=0)
+        feeds[0][port.name] = (
+            rows.reshape(-1, *shape[1:]) if port.is_free else rows[0].reshape(shape)
+        )
+        for feed, row in zip(feeds[1:], rows, strict=True):
+            feed[port.name] = row.reshape(shape)
+    together, *alone = (evaluate(graph, trial.graph.opsets, feed, "the graph") for feed in feeds)
+    for index, name in enumerate(names):
+        left = np.ravel(together[index]).astype(np.float64)
+        right = np.concatenate([np.ravel(one[index]) for one in alone]).astype(np.float64)
+        if not ordered:
+            if not is_float(np.asarray(together[index])):
+                continue  # Shapes may well differ.
+            left, right = np.sort(left), np.sort(right)
+        yield name, left.shape != right.shape or not np.allclose(left, right, 1e-9, 1e-9)
 
 
 def _precise_node(node: Node) -> Any:

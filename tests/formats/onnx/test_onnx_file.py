@@ -262,3 +262,24 @@ def test_packed_files_are_read_and_written(tmp_path: Path):
     (tmp_path / "net.onnx.gz").write_bytes(content[:-9])
     with pytest.raises(FileFormatError, match="cannot be read"):
         load(tmp_path / "net.onnx.gz")
+
+
+@pytest.mark.parametrize("length", [None, 2**30])
+def test_external_data_beyond_the_limit_is_refused_before_it_is_read(
+    length: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    model = chain(node("MatMul", "x w", "a"), node("Add", "a v", "y"), v=np.ones(2, np.float32))
+    for tensor in model.graph.initializer:
+        onnx.external_data_helper.set_external_data(tensor, "big.bin", 0, length)
+        tensor.ClearField("raw_data")
+    path = tmp_path / "model.onnx"
+    path.write_bytes(model.SerializeToString())
+    with (tmp_path / "big.bin").open("wb") as stream:
+        stream.truncate(2**31 + 1)  # Nothing of it is stored.
+    name = "onnx.external_data_helper.load_external_data_for_tensor"
+    monkeypatch.setattr(name, lambda *_: pytest.fail("it was read"))
+    big = "v" if length else "w"
+    with pytest.raises(
+        FileFormatError, match=rf"tensor '{big}' in big.bin has 214748364[89] bytes"
+    ):
+        load(path)

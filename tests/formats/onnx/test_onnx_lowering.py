@@ -11,6 +11,7 @@ import pytest
 from formats.onnx.onnx_models import chain, node, session, store
 from networks import find_network
 
+from leo_opt.errors import UnsupportedOperatorError
 from leo_opt.formats import load
 
 GENERATOR = np.random.default_rng(0)
@@ -180,9 +181,35 @@ def test_several_inputs_and_outputs_are_one_vector_with_named_parts(tmp_path: Pa
     assert [name for name, _ in network.signature.outputs] == ["y", "z"]
 
 
-def test_a_batch_that_the_graph_mixes_is_read_as_one_input(tmp_path: Path):
-    model = chain(node("Reshape", "x mixed", "y"), mixed=np.array([2, -1]))
+def test_a_graph_that_keeps_inputs_apart_but_no_batch_is_read_as_one_input(tmp_path: Path):
+    model = chain(node("Reshape", "x other", "y"), other=np.array([2, -1]))
     assert load(store(model, tmp_path)).signature.input_shape == (1, 2)
+
+
+MIXED = {
+    "ReduceMean": [node("ReduceMean", "a", "m", axes=[0], keepdims=1), node("Sub", "a m", "y")],
+    "ReduceMax": [node("ReduceMax", "a", "m", axes=[0]), node("Sub", "a m", "y")],
+    "CumSum": [node("CumSum", "a first", "y")],
+    "Gather": [node("Gather", "a first", "m", axis=0), node("Add", "a m", "y")],
+    "ReduceProd": [
+        node("Shape", "a", "s"),
+        node("Cast", "s", "f", to=1),
+        node("ReduceProd", "f", "p", keepdims=0),
+        node("Mul", "a p", "y"),
+    ],
+    "Concat": [node("Concat", "a a", "y", axis=0)],
+}
+
+
+@pytest.mark.parametrize("operator", MIXED)
+def test_a_batch_that_the_graph_mixes_is_refused(operator: str, tmp_path: Path):
+    nodes = [node("MatMul", "x w", "a"), *MIXED[operator]]
+    path = store(chain(*nodes, first=np.array(0)), tmp_path)
+    who = {"ReduceProd": "Cast", "Concat": "the graph"}.get(operator, operator)
+    with pytest.raises(UnsupportedOperatorError, match=rf"{who} .*mixes the inputs of a batch"):
+        load(path)
+    # One input at a time is what it says.
+    assert load(store(chain(*nodes, shape=(1, 2), out=None, first=np.array(0)), tmp_path))
 
 
 def test_weights_of_a_residual_block_are_exact(tmp_path: Path):
