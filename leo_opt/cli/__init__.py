@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from importlib import import_module
 from types import MappingProxyType
 from typing import Any, NoReturn
@@ -22,6 +24,8 @@ __all__ = ["COMMANDS", "FAULT", "TRACEBACK", "main"]
 _BAD_INPUT = 2
 _BROKEN_PIPE = 141
 """What a shell has for a process whose reader has gone."""
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""What standard output says where it is a file for which there is no room."""
 FAULT = 70
 """Exit code of what nobody has foreseen, as sysexits.h has it: never that of a verdict."""
 TRACEBACK = "LEO_OPT_TRACEBACK"
@@ -54,7 +58,8 @@ class _Commands(click.Group):
     ) -> click.Context:
         # The clock of limits: imports of commands and files that are read count.
         started = time.monotonic()
-        context = super().make_context(info_name, args, parent, **extra)
+        with _border():
+            context = super().make_context(info_name, args, parent, **extra)
         context.meta[CLOCK] = started
         return context
 
@@ -74,23 +79,32 @@ class _Commands(click.Group):
         return command
 
     def invoke(self, ctx: click.Context) -> Any:
-        try:
+        with _border():
             return super().invoke(ctx)
-        except LeoOptError as error:
-            _fail(str(error))
-        except MemoryError:
-            _fail("out of memory; use a smaller network or close other programs")
-        except KeyboardInterrupt:
-            click.echo("Interrupted.", err=True)
-            sys.exit(INTERRUPTED)
-        except (click.ClickException, click.Abort, click.exceptions.Exit):
-            raise
-        except Exception as error:  # the border to the shell, for which 1 is a verdict
-            if isinstance(error, BrokenPipeError):
-                # Python would fail once more when it flushes at its end.
-                os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-                sys.exit(_BROKEN_PIPE)
-            _confess(error)
+
+
+@contextmanager
+def _border() -> Iterator[None]:
+    """The border to the shell, for which 1 is a verdict: one line and an exit code for it all."""
+    try:
+        yield
+    except LeoOptError as error:
+        _fail(str(error))
+    except MemoryError:
+        _fail("out of memory; use a smaller network or close other programs")
+    except KeyboardInterrupt:
+        click.echo("Interrupted.", err=True)
+        sys.exit(INTERRUPTED)
+    except (click.ClickException, click.Abort, click.exceptions.Exit):
+        raise
+    except BrokenPipeError:
+        # Python would fail once more when it flushes at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        sys.exit(_BROKEN_PIPE)
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in _FULL:
+            _fail(f"output cannot be written: {error.strerror}; make room and run again")
+        _confess(error)
 
 
 def _confess(error: Exception) -> NoReturn:

@@ -110,6 +110,19 @@ def test_no_solver_prints(solver: str, folder: Path) -> None:
         check_silence(folder, command, *USED[command], "--solver", solver)
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a full device")
+@pytest.mark.parametrize("arguments", [["info", "net.onnx"], ["--help"], ["info", "--help"]])
+def test_no_room_for_words_is_bad_input_and_no_verdict(arguments: list[str], folder: Path) -> None:
+    save(Network.from_arrays([np.eye(2)], [np.zeros(2)]), folder / "net.onnx")
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "leo_opt", *arguments],
+            cwd=folder, stdout=full, stderr=subprocess.PIPE, text=True, check=False,
+        )  # fmt: skip
+    assert done.returncode == 2
+    assert re.fullmatch("Error: output cannot be written: .*; make room .*\n", done.stderr)
+
+
 def test_a_classification_without_a_milp_does_not_wait_for_pyomo() -> None:
     """Pyomo takes longer to import than most networks take to decide."""
     network = Path(leo_opt.__file__).parent / "data" / "mnist_25-25_l1_0.001_s0.onnx"
