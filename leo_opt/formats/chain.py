@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from leo_opt.activations import LINEAR
 from leo_opt.formats.affine import Affine
 from leo_opt.formats.levels import Levels
 from leo_opt.formats.rounded import Rounded
@@ -58,6 +59,16 @@ class Chain:
     def rectify(self) -> None:
         """x -> max(x, 0)."""
         self.values = self._levels.rectify(self.values)
+
+    def leak(self, slopes: FloatArray) -> None:
+        """x -> x above 0, slope * x below; slopes (width,)."""
+        if np.isin(slopes, (0.0, 1.0)).all():
+            tags = [LINEAR if slope else "relu" for slope in slopes]
+            self.values = self._levels.activate(
+                self.values, tags[0] if len(set(tags)) == 1 else tags
+            )
+        else:
+            self.values = self._levels.leak(self.values, slopes)
 
     def network(self, signature: Signature) -> Network:
         """The network of all steps; the chain must not be used any more."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import importlib
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -23,7 +23,7 @@ from leo_opt.errors import (
 from leo_opt.formats.agreement import check_agreement
 from leo_opt.formats.chain import Chain
 from leo_opt.formats.dtypes import written
-from leo_opt.network import FloatArray, Network, Signature, read_network
+from leo_opt.network import FloatArray, Layer, Network, Signature, read_network
 
 
 def from_torch(module: Any) -> Network:
@@ -35,9 +35,9 @@ def from_torch(module: Any) -> Network:
     Parameters
     ----------
     module : torch.nn.Module
-        Linear, or a Sequential, nested at will, of Linear, ReLU, Flatten, Identity, Dropout and
-        BatchNorm1d, and subclasses of these that inherit `forward`, such as a Linear with
-        parametrizations. Dropout and BatchNorm1d must be in evaluation mode.
+        Linear, or a Sequential, nested at will, of Linear, ReLU, LeakyReLU, PReLU, Flatten,
+        Identity, Dropout and BatchNorm1d, and subclasses of these that inherit `forward`, such as
+        a Linear with parametrizations. Dropout and BatchNorm1d must be in evaluation mode.
 
     Returns
     -------
@@ -76,7 +76,11 @@ def from_torch(module: Any) -> Network:
 
 
 def to_torch(network: Network, dtype: str | None = None) -> Any:
-    """A Sequential of Linear and ReLU with the weights of `written(network, dtype)`.
+    """A Sequential with the weights of `written(network, dtype)`, in front of any tail.
+
+    It takes batches (N, n_in). Each layer is a Linear and, where its units are not linear, a ReLU,
+    a LeakyReLU or a Hardtanh; where it has several activations, a PReLU whose slopes are 0 for
+    rectifiers and 1 for linear units, which is exact.
 
     Parameters
     ----------
@@ -87,6 +91,8 @@ def to_torch(network: Network, dtype: str | None = None) -> Any:
     ------
     InvalidInputError
         If a number does not fit `dtype`.
+    UnsupportedOperatorError
+        If a layer has clips beside other activations, or `dtype` would round a slope or an end.
     SolverNotAvailableError
         If PyTorch is not installed.
     """
@@ -101,21 +107,50 @@ def to_torch(network: Network, dtype: str | None = None) -> Any:
             matrix = weights.dense(layer.weight).astype(stored.signature.dtype)
             linear.weight.copy_(torch.from_numpy(matrix))
             linear.bias.copy_(torch.from_numpy(layer.bias.astype(stored.signature.dtype)))
-        parts.append(linear)
-        if not isinstance(layer.activation, str):
-            raise UnsupportedOperatorError(
-                f"a layer has the activations {layer.label}; a Sequential has one a layer: save "
-                "the network as .npz"
-            )
-        operator = read_activation(layer.activation).operator
-        if operator is not None and operator.name != "Relu":
-            raise UnsupportedOperatorError(
-                f"a layer has the activation {layer.label!r}, which is no module yet: save the "
-                "network as .npz"
-            )
-        # PyTorch spells this activation with a capital U.
-        parts += [] if operator is None else [torch.nn.ReLU()]
+        parts += [linear, *_activations(layer, stored.signature.dtype, torch)]
     return torch.nn.Sequential(*parts).eval()
+
+
+def _activations(layer: Layer, dtype: str, torch: Any) -> list[Any]:
+    """The module of a layer's activations; none where all units are linear."""
+    kinds = {tag: read_activation(tag) for tag in set(layer.tags)}
+    [one, *more] = kinds.values()
+    if all(kind.homogeneous for kind in kinds.values()):
+        below = {tag: kind.pieces[0].slope for tag, kind in kinds.items()}
+        _check_exact(below.values(), dtype, layer)
+        if more:
+            slopes = np.array([below[tag] for tag in layer.tags])
+            module = torch.nn.PReLU(layer.n_out, dtype=getattr(torch, dtype))
+            with torch.no_grad():
+                module.weight.copy_(torch.from_numpy(slopes))
+            return [module]
+        [slope] = below.values()
+        # PyTorch spells the rectifier with a capital U.
+        modules = {0.0: torch.nn.ReLU(), 1.0: None}
+        module = modules.get(slope, torch.nn.LeakyReLU(slope))
+        return [] if module is None else [module]
+    if more or one.operator is None or one.operator.name != "Clip":
+        raise UnsupportedOperatorError(
+            f"a layer has the activations {layer.label}, which is no module of PyTorch: save the "
+            "network as .npz or .onnx"
+        )
+    low, high = (
+        end if value is None else value
+        for value, end in zip(one.operator.inputs, (-np.inf, np.inf), strict=True)
+    )
+    _check_exact((low, high), dtype, layer)
+    return [torch.nn.Hardtanh(low, high)]
+
+
+def _check_exact(numbers: Iterable[float], dtype: str, layer: Layer) -> None:
+    """Refuse numbers of an activation that a dtype would round."""
+    for number in numbers:
+        nearest = float(np.array(number).astype(dtype))
+        if nearest != number:
+            raise UnsupportedOperatorError(
+                f"a layer has the activations {layer.label}, of which {dtype} rounds {number!r} to "
+                f"{nearest!r}; use dtype='float64', or that number"
+            )
 
 
 def _torch() -> Any:
@@ -172,7 +207,9 @@ def _kinds(torch: Any) -> dict[type, _Kind | None]:
         nn.Dropout: _Kind(_do_nothing, in_training="drops units at random"),
         nn.Flatten: _Kind(_flatten_axes),
         nn.Identity: _Kind(_do_nothing),
+        nn.LeakyReLU: _Kind(_leak),
         nn.Linear: _Kind(_apply, "in_features"),
+        nn.PReLU: _Kind(_leak),
         nn.ReLU: _Kind(lambda chain, part, name: chain.rectify()),
     }
 
@@ -301,6 +338,17 @@ def _normalise(chain: Chain, part: Any, name: str) -> None:
     shift = np.zeros(chain.width) if part.bias is None else _numbers(part.bias)
     mean, variance = _numbers(part.running_mean), _numbers(part.running_var)
     chain.normalise(scale, shift, mean, variance, part.eps)
+
+
+def _leak(chain: Chain, part: Any, name: str) -> None:
+    """LeakyReLU, or PReLU with one slope or one a unit."""
+    slopes = getattr(part, "weight", None)
+    values = np.array([part.negative_slope]) if slopes is None else _numbers(slopes)
+    if values.size not in (1, chain.width):
+        raise InvalidInputError(
+            f"{name} has {values.size} slopes and is given {chain.width} values; correct the module"
+        )
+    chain.leak(np.broadcast_to(values, (chain.width,)))
 
 
 def _do_nothing(_chain: Chain, _part: Any, _name: str) -> None:

@@ -8,10 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from random_networks import random_network, structured
 
 from leo_opt import from_torch, to_torch
 from leo_opt.errors import InvalidInputError, UnsupportedOperatorError
 from leo_opt.network import Layer, Network
+from leo_opt.weights import dense
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 nn = torch.nn
@@ -85,6 +87,45 @@ def test_weights_come_back(dtype: str) -> None:
     back = from_torch(module)
     assert back == network
     assert back.signature.dtype == dtype
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_layers_of_several_activations_and_sparse_weights_come_back(seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    network = structured(generator, random_network(generator, widths=(4, 3)))
+    module = to_torch(network, "float64")
+    inputs = generator.standard_normal((9, network.input_size))
+    np.testing.assert_allclose(outputs_of(module, inputs), network(inputs), 1e-12, 1e-12)
+    np.testing.assert_allclose(from_torch(module)(inputs), network(inputs), 1e-12, 1e-12)
+    # Each module's numbers are those of its layer.
+    linear = [part for part in module if isinstance(part, nn.Linear)]
+    for layer, part in zip(network.layers, linear, strict=True):
+        assert np.array_equal(part.weight.detach().numpy(), dense(layer.weight))
+
+
+@pytest.mark.parametrize(
+    ("tags", "kind"),
+    [
+        ("leaky-relu(0.1)", nn.LeakyReLU),
+        (("leaky-relu(0.1)", "relu", "linear"), nn.PReLU),
+        ("clip(-1.5,2)", nn.Hardtanh),
+        ("clip(0,6)", nn.Hardtanh),
+    ],
+)
+def test_activations_with_numbers_are_modules_in_float64(tags: Any, kind: type) -> None:
+    generator = np.random.default_rng(0)
+    network = Network((Layer(generator.standard_normal((3, 2)), generator.random(3), tags),))
+    module = to_torch(network, "float64")
+    assert isinstance(module[1], kind)
+    inputs = generator.standard_normal((99, 2)) * 9.0
+    np.testing.assert_allclose(outputs_of(module, inputs), network(inputs), 1e-14, 1e-14)
+    if kind is not nn.Hardtanh:
+        np.testing.assert_allclose(from_torch(module)(inputs), network(inputs), 1e-12, 1e-12)
+        with pytest.raises(UnsupportedOperatorError, match=r"float32 rounds 0\.1"):
+            to_torch(network, "float32")
+    mixed = Network((Layer(np.eye(2), np.zeros(2), ("clip(0,6)", "relu")),))
+    with pytest.raises(UnsupportedOperatorError, match="no module"):
+        to_torch(mixed)
 
 
 class Plain(nn.Sequential):
