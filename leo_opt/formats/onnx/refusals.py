@@ -49,9 +49,13 @@ def explain(
         parts.append(f"also in the way: {_listed(others)}")
     parts.append(_SUPPORTED)
     # Functions hold nodes that the file itself does not show, and so nowhere to cut.
+    inputs = {port.name for port in model.graph.input}
     for source, target in [] if model.functions else _readable(model, skeleton, read):
+        how = (
+            f"can be read with --output-tensor {target}, or" if source in inputs else "can be read"
+        )
         parts.append(
-            f"the part from {source!r} to {target!r} can be read once it is cut out: "
+            f"the part from {source!r} to {target!r} {how} once it is cut out: "
             f"onnx.utils.extract_model({str(path)!r}, 'part.onnx', [{source!r}], [{target!r}])"
         )
     return "; ".join(parts)
