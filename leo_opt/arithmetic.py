@@ -16,7 +16,7 @@ from math import fsum
 
 import numpy as np
 
-from leo_opt.network import FloatArray
+from leo_opt.arrays import FloatArray
 
 UNIT_ROUNDOFF = 2.0**-53
 TINY = 2.0**-960

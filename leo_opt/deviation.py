@@ -1,8 +1,9 @@
 """Proved bounds on output differences: of reading, rewriting, rounding weights and inference.
 
 All push bounds on pre-activations through the layers that follow by |W|: activations of the
-table have slopes of at most 1, so that no difference grows in them. Every bound is widened by its
-own rounding error; where no term is there at all, it is exactly 0.
+table have slopes of at most 1, so that no difference grows in them. Where a layer takes the larger
+of two values, that moves no further than the one of them that moves more. Every bound is widened
+by its own rounding error; where no term is there at all, it is exactly 0.
 
 References
 ----------
@@ -22,6 +23,7 @@ from leo_opt import weights
 from leo_opt.arithmetic import TINY, UNIT_ROUNDOFF, gamma, round_up
 from leo_opt.domain import Box
 from leo_opt.errors import InvalidInputError, unknown_word
+from leo_opt.maxima import Rows
 from leo_opt.network import FloatArray, Network, Weight, require_rectifiers
 
 
@@ -109,10 +111,68 @@ def spread_deviation(network: Network, index: int, per_unit: FloatArray) -> tupl
     tuple of arrays
         One bound a unit for layer `index` and each later layer; the last holds for the outputs too.
     """
-    spread = [np.asarray(per_unit, dtype=np.float64)]
+    moved = _Moved.of(network, index, np.asarray(per_unit, dtype=np.float64))
+    spread = [moved.units]
     for later in network.layers[index + 1 :]:
-        spread.append(reach(later.weight, spread[-1]))
+        moved = moved.through(network, np.zeros(later.n_out))
+        spread.append(moved.units)
     return tuple(spread)
+
+
+@dataclass(frozen=True)
+class _Moved:
+    """How far what layer `index` gives can move, -1 for the inputs: its units and its sums.
+
+    See `leo_opt.maxima` for sums.
+    """
+
+    index: int
+    units: FloatArray
+    sums: FloatArray
+
+    @classmethod
+    def of(cls, network: Network, index: int, fresh: FloatArray) -> _Moved:
+        """Where no earlier layer moves and each unit of this one by so much."""
+        if index < 0:
+            return cls(index, fresh, fresh)
+        still = np.zeros(network.layers[index].n_in)
+        return cls(index - 1, still, still).through(network, fresh)
+
+    def through(self, network: Network, fresh: FloatArray) -> _Moved:
+        """After the next layer, whose pre-activations move by `fresh` (n_out,) besides."""
+        index = self.index + 1
+        layer, before = network.layers[index], network.maxima[self.index] if index else None
+        moved = reach(layer.weight, self.units)
+        if before is not None:
+            moved = np.minimum(moved, _reach_of_sums(before.readers, self.sums))
+        moved = add_up(moved, fresh)
+        here = network.maxima[index]
+        if here is None:
+            return _Moved(index, moved, moved)
+        # max(m p, b) with b = m p + g moves no more than m p, or b.
+        sizes = np.abs(here.factors)
+        source = _times(sizes, moved[here.sources])
+        own = add_up(_times(sizes, fresh[here.sources]), fresh[here.units])
+        other = add_up(_reach_of_sums(here.other, self.sums), own)
+        largest = np.where(here.rectified, np.maximum(source, other), other)
+        sums = moved.copy()
+        sums[here.units] = np.minimum(largest, add_up(source, moved[here.units]))
+        return _Moved(index, moved, sums)
+
+
+def _reach_of_sums(rows: Rows, bounds: FloatArray) -> FloatArray:
+    """`reach` of rows over sums; what a row passes on as it is moves as it does."""
+    total = reach(rows.weight, bounds)
+    if rows.slack is not None:
+        total = add_up(total, reach(rows.slack, bounds))
+    return np.where(rows.lanes >= 0, bounds[rows.lanes], total)
+
+
+def _times(factors: FloatArray, bounds: FloatArray) -> FloatArray:
+    """Upper bounds of products of numbers that are not negative; exact with 0 or 1."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        made = round_up(factors * bounds + TINY)
+    return np.where(bounds == 0.0, 0.0, np.where(factors == 1.0, bounds, made))
 
 
 def propagate_deviation(network: Network, index: int, per_unit: FloatArray) -> FloatArray:
@@ -148,18 +208,13 @@ def rounding_deviation(network: Network, written: Network, bounds: Intervals) ->
         raise InvalidInputError(
             f"{written!r} has not the shape of {network!r}; compare a network with its rounded copy"
         )
-    moved = np.zeros(network.input_size)
+    moved = _Moved.of(written, -1, np.zeros(network.input_size))
     for index, (layer, other) in enumerate(zip(network.layers, written.layers, strict=True)):
         # other @ h' - layer @ h = other @ (h' - h) + (other - layer) @ h, with h of the original.
-        moved = add_up(
-            reach(other.weight, moved),
-            reach(
-                _weight_difference(layer.weight, other.weight),
-                largest_inputs(network, bounds, index),
-            ),
-            _difference(layer.bias, other.bias),
-        )
-    return moved
+        difference = _weight_difference(layer.weight, other.weight)
+        fresh = reach(difference, largest_inputs(network, bounds, index))
+        moved = moved.through(written, add_up(fresh, _difference(layer.bias, other.bias)))
+    return moved.units
 
 
 def reading_deviation(network: Network, bounds: Intervals) -> FloatArray:
@@ -184,15 +239,16 @@ def reading_deviation(network: Network, bounds: Intervals) -> FloatArray:
         If the bounds are not of `network`.
     """
     bounds.check(network)
-    moved = np.zeros(network.input_size)
+    moved = _Moved.of(network, -1, np.zeros(network.input_size))
     for index, layer in enumerate(network.layers):
         rounding = network.rounding[index] if network.rounding else None
-        before, moved = moved, reach(layer.weight, moved)
+        fresh = np.zeros(layer.n_out)
         if rounding is not None:
-            # W' h' - W h = W (h' - h) + (W' - W) h', and h' is at most `before` away from h.
-            inputs = add_up(largest_inputs(network, bounds, index), before)
-            moved = add_up(moved, reach(rounding.weight, inputs), rounding.bias)
-    return moved
+            # W' h' - W h = W (h' - h) + (W' - W) h', and h' is at most so far away from h.
+            inputs = add_up(largest_inputs(network, bounds, index), moved.units)
+            fresh = add_up(reach(rounding.weight, inputs), rounding.bias)
+        moved = moved.through(network, fresh)
+    return moved.units
 
 
 def inference_error(network: Network, bounds: Intervals, dtype: str) -> FloatArray:
@@ -223,14 +279,14 @@ def inference_error(network: Network, bounds: Intervals, dtype: str) -> FloatArr
     # The rounding of other activations depends on how they are written.
     require_rectifiers(network, "inference_error")
     precision = PRECISIONS[dtype]
-    error = np.zeros(network.input_size)
+    error = _Moved.of(network, -1, np.zeros(network.input_size))
     for index, layer in enumerate(network.layers):
         factor = gamma(layer.n_in + 2, precision.roundoff)
-        size = reach(layer.weight, add_up(largest_inputs(network, bounds, index), error))
+        size = reach(layer.weight, add_up(largest_inputs(network, bounds, index), error.units))
         with np.errstate(over="ignore"):
             fresh = round_up(factor * (size + np.abs(layer.bias)) + 2 * layer.n_in * precision.tiny)
-        error = add_up(reach(layer.weight, error), fresh)
-    return error
+        error = error.through(network, fresh)
+    return error.units
 
 
 def largest_inputs(network: Network, bounds: Intervals, index: int) -> FloatArray:

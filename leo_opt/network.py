@@ -16,6 +16,7 @@ from leo_opt.arrays import FloatArray
 from leo_opt.errors import InvalidInputError, UnsupportedOperatorError
 from leo_opt.layer import Layer
 from leo_opt.lazily import lazy
+from leo_opt.maxima import Maxima, find_maxima
 from leo_opt.signature import Signature
 from leo_opt.summarised import Summarised
 from leo_opt.weights import Weight, is_sparse
@@ -225,6 +226,11 @@ class Network(Summarised):
         for layer in self.layers:
             post = layer.activate(layer.affine(post))
         return post[0] if np.ndim(inputs) == 1 else post
+
+    @lazy
+    def maxima(self) -> tuple[Maxima | None, ...]:
+        """Where layers take the larger of two values, one entry a layer."""
+        return find_maxima(self.layers)
 
     @lazy
     def content_hash(self) -> str:

@@ -25,6 +25,7 @@ ROWS = (
         "tails",
         "weights",
         "layer",
+        "maxima",
         "network",
         "domain",
         "storage",
@@ -55,6 +56,7 @@ FORBIDDEN = {
 }
 PEERS = {
     "layer",
+    "maxima",
     "blas",
     "deadline",
     "parallel",
