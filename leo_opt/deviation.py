@@ -23,7 +23,7 @@ from leo_opt import weights
 from leo_opt.arithmetic import TINY, UNIT_ROUNDOFF, gamma, round_up
 from leo_opt.domain import Box
 from leo_opt.errors import InvalidInputError, unknown_word
-from leo_opt.maxima import Rows
+from leo_opt.maxima import SumRows
 from leo_opt.network import FloatArray, Network, Weight, require_rectifiers
 
 
@@ -160,7 +160,7 @@ class _Moved:
         return _Moved(index, moved, sums)
 
 
-def _reach_of_sums(rows: Rows, bounds: FloatArray) -> FloatArray:
+def _reach_of_sums(rows: SumRows, bounds: FloatArray) -> FloatArray:
     """`reach` of rows over sums; what a row passes on as it is moves as it does."""
     total = reach(rows.weight, bounds)
     if rows.slack is not None:

@@ -33,7 +33,7 @@ _MOST_CANDIDATES = 20_000_000
 
 
 @dataclass(frozen=True, eq=False)
-class Rows:
+class SumRows:
     """Rows over the sums of a layer, or over its units where it has none.
 
     Parameters
@@ -64,9 +64,9 @@ class Maxima:
     rectified : (k,) boolean array
         Whether the unit is a rectifier and the sum the larger of factor * source and `other`, or a
         lane of such a unit, and the sum equal to `other`.
-    other : Rows
+    other : SumRows
         k rows over the sums of the layer before.
-    readers : Rows
+    readers : SumRows
         The next layer, over the sums of this one.
     """
 
@@ -74,8 +74,8 @@ class Maxima:
     sources: IntArray
     factors: FloatArray
     rectified: BoolArray
-    other: Rows
-    readers: Rows
+    other: SumRows
+    readers: SumRows
 
 
 @dataclass(frozen=True, eq=False)
@@ -237,7 +237,7 @@ def _largest_of_columns(matrix: Sparse) -> tuple[IntArray, FloatArray]:
     return row, most
 
 
-def _over_sums(weight: Weight, bias: FloatArray, pairs: _Pairs | None) -> Rows:
+def _over_sums(weight: Weight, bias: FloatArray, pairs: _Pairs | None) -> SumRows:
     """Rows over units as rows over sums: the unit of a pair is its sum less factor * source."""
     made, slack = weight, None
     if pairs is not None:
@@ -257,7 +257,7 @@ def _over_sums(weight: Weight, bias: FloatArray, pairs: _Pairs | None) -> Rows:
         reach = _sparse(abs(weight) @ with_pairs(np.abs(pairs.factors)))
         lost = reach.multiply(inexact.astype(np.float64)) * gamma(2 * int(terms.max()) + 2)
         slack = weights.canonical(lost) if lost.nnz else None
-    return Rows(made, bias, slack, _unit_rows(made, bias))
+    return SumRows(made, bias, slack, _unit_rows(made, bias))
 
 
 def _unit_rows(weight: Weight, bias: FloatArray) -> IntArray:

@@ -41,10 +41,19 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
             "(lows[index - 1], highs[index - 1])",
         ),
         "interval-wrong-layer": (
-            "before = post_interval(network.layers[index - 1], lows[index - 1]",
-            "before = post_interval(network.layers[index - 1], lows[0]",
+            "return post_interval(network.layers[index - 1], lows[index - 1]",
+            "return post_interval(network.layers[index - 1], lows[0]",
         ),
-        "interval-lane-of-another": ("ends[..., layer.lanes[lanes]]", "ends[..., lanes * 0]"),
+        "interval-lane-of-another": ("ends[..., lanes[rows]]", "ends[..., rows * 0]"),
+        "interval-max-of-one": ("np.maximum(last, other[1])", "other[1]"),
+        "interval-lane-of-max": (
+            "np.where(sums.rectified, np.maximum(first",
+            "np.where(True, np.maximum(first",
+        ),
+    },
+    "maxima.py": {
+        "max-of-almost": ("result[pair[wrong]] = False", "result[pair[:0]] = False"),
+        "max-over-units": ("with_pairs(-pairs.factors)", "with_pairs(0.0 * pairs.factors)"),
     },
     "bounds/methods.py": {
         "propagate-widens-one-end": ("np.minimum.reduce(highs)", "np.minimum.reduce(lows)"),
@@ -189,7 +198,7 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
     "deviation.py": {
         "reading-without-biases": ("inputs), rounding.bias)", "inputs))"),
         "reading-at-old-inputs": (
-            "add_up(largest_inputs(network, bounds, index), before)",
+            "add_up(largest_inputs(network, bounds, index), moved.units)",
             "largest_inputs(network, bounds, index)",
         ),
         "reach-rounding": ("(1.0 + gamma(matrix.shape[1] + 2)) * total", "1.0 * total"),
@@ -199,8 +208,11 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
             "np.where(weights.rows_that_read(matrix, ~finite), 0.0",
         ),
         "add-up-nearest": ("added = round_up(total + term)", "added = total + term"),
-        "rounding-by-old-weights": ("reach(other.weight, moved)", "reach(layer.weight, moved)"),
-        "rounding-without-biases": ("_difference(layer.bias, other.bias),", ""),
+        "rounding-by-old-weights": (
+            "moved.through(written, add_up",
+            "moved.through(network, add_up",
+        ),
+        "rounding-without-biases": ("add_up(fresh, _difference(layer.bias, other.bias))", "fresh"),
         "difference-nearest": ("round_up(np.abs(left - right))", "np.abs(left - right)"),
         "inference-underflow": (" + 2 * layer.n_in * precision.tiny", ""),
         "inference-of-float64": (
@@ -209,9 +221,11 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
         ),
         "inference-without-biases": ("(size + np.abs(layer.bias))", "size"),
         "inference-not-inherited": (
-            "error = add_up(reach(layer.weight, error), fresh)",
-            "error = fresh",
+            "error = error.through(network, fresh)",
+            "error = _Moved.of(network, index, fresh)",
         ),
+        "max-moves-as-one": ("np.maximum(source, other), other)", "other, other)"),
+        "max-without-own": ("_reach_of_sums(here.other, self.sums), own)", "source, 0.0 * own)"),
         "largest-one-sided": (
             "np.maximum(np.abs(box.lower), np.abs(box.upper))",
             "np.abs(box.upper)",

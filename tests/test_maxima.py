@@ -82,7 +82,7 @@ def test_bounds_and_deviations_are_those_of_the_largest(count: int) -> None:
         longer = Network((first, *network.layers))
         for method in METHODS:
             bounds = propagate(network, box, method)
-            # The last layer of a least value has the row -1, whose product counts as rounded, with all its length.
+            # Rows of -1, which least values have, count as rounded by length.
             rounded = 0.0 if sign > 0.0 else 1e-14
             assert bounds.lower[-1][0] == pytest.approx(join(box.lower), rel=rounded, abs=0.0)
             assert bounds.upper[-1][0] == pytest.approx(join(box.upper), rel=rounded, abs=0.0)

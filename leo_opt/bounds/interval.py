@@ -12,7 +12,7 @@ from leo_opt.arrays import IntArray
 from leo_opt.bounds.values import Interval, post_interval
 from leo_opt.domain import Box, Boxes
 from leo_opt.enclosure import affine_image
-from leo_opt.maxima import Rows
+from leo_opt.maxima import SumRows
 from leo_opt.network import FloatArray, Network, Weight
 
 
@@ -88,7 +88,7 @@ def _sums(
     return low, high
 
 
-def _image_of_sums(rows: Rows, before: Interval) -> Interval:
+def _image_of_sums(rows: SumRows, before: Interval) -> Interval:
     """Bounds of rows over sums."""
     lower, upper = _image(rows.weight, rows.bias, rows.lanes, before)
     if rows.slack is not None:
