@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
+import leo_opt
 from leo_opt import Bounds, Box, Layer, Network, Stability, classify, compress, load
 from leo_opt.comparison.record import ResultsFile, read_results
 from leo_opt.errors import FileFormatError
@@ -19,6 +20,7 @@ from leo_opt.model_files import Sidecar
 from leo_opt.verification import Answer, Verdict
 
 OLD = Path(__file__).parent / "old"
+DATA = Path(leo_opt.__file__).parent / "data"
 DOMAIN = Box([-1.0, -1.0], [1.0, 0.5])
 HASHES = json.loads((OLD / "hashes.json").read_text())
 
@@ -127,3 +129,16 @@ def untidy(weight: np.ndarray) -> sparse.csr_array:
     return sparse.csr_array(
         (np.concatenate(data), np.tile(columns, rows), ends), shape=weight.shape
     )
+
+
+@pytest.mark.parametrize(
+    ("path", "noted"),
+    [
+        (DATA / "mnist_100-100_l1_0.0005_s0.onnx", "074690c642116526279490a36383f266"),
+        (DATA / "mnist_25-25_l1_0.001_s0.onnx", "38a31f282589b1cd22fcece56866b608"),
+        (OLD / "network.onnx", "915da77a934f75f8107422c8c11f3f1b"),
+    ],
+)
+def test_hashes_of_networks_in_files_stay(path: Path, noted: str) -> None:
+    """Verdicts and sidecars of dense networks name them: a reader must not change their numbers."""
+    assert load(path).content_hash.startswith(noted)
