@@ -21,7 +21,7 @@ from pathlib import Path
 import click
 
 from leo_opt import Box, Network, Phase, classify, load, load_domain
-from leo_opt.report import describe_versions
+from leo_opt.report.compression_run import describe_versions
 
 FIELDS = (
     "network", "domain", "strategy", "solver", "seconds", "units", "undecided", "certified",

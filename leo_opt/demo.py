@@ -10,12 +10,14 @@ from pathlib import Path
 import numpy as np
 
 from leo_opt.compression import compress
+from leo_opt.console import show
 from leo_opt.decisions import classify
 from leo_opt.domain import Box
 from leo_opt.formats import load, save
 from leo_opt.network import Network
 from leo_opt.progress import progress_display
-from leo_opt.report import compression_table, measure, provenance, show, stability_table
+from leo_opt.report.compression_run import measure, provenance
+from leo_opt.report.tables import compression_table, stability_table
 
 NETWORK = "mnist_100-100_l1_0.0005_s0.onnx"
 _POINTS = 10_000

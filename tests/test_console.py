@@ -10,7 +10,8 @@ from click.testing import CliRunner
 
 import leo_opt
 from leo_opt.cli import main
-from leo_opt.report import show, solver_table
+from leo_opt.console import show
+from leo_opt.report.tables import solver_table
 from leo_opt.solvers import Licence, Solver, survey
 from leo_opt.solvers.catalogue import SolverRecord
 

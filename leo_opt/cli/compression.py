@@ -15,7 +15,7 @@ from leo_opt.cli.options import domain_options, load_network, read_domain, run_c
 
 if TYPE_CHECKING:
     from leo_opt.network import Network
-    from leo_opt.report import CompressionRun
+    from leo_opt.report.compression_run import CompressionRun
 
 _SAMPLES = 64
 """Inputs at which the file that was written is compared with the one that was read."""
@@ -45,14 +45,9 @@ def compress(
     """Rewrite NETWORK into a smaller one with the same outputs on a box."""
     from leo_opt import formats
     from leo_opt.compression import compress as rewrite
-    from leo_opt.report import (
-        compression_table,
-        describe_compression,
-        measure,
-        provenance,
-        show,
-        stability_table,
-    )
+    from leo_opt.console import show
+    from leo_opt.report.compression_run import describe_compression, measure, provenance
+    from leo_opt.report.tables import compression_table, stability_table
     from leo_opt.storage.files import write_atomically
 
     start = time.monotonic()

@@ -84,9 +84,9 @@ def formulate(
     **options: Any,
 ) -> None:
     """Write NETWORK on a box as a mixed-integer program, MPS or LP."""
+    from leo_opt.console import show
     from leo_opt.formulations.specification import read_formulation
     from leo_opt.model_files import check_output, export_network
-    from leo_opt.report import show
 
     check_output(output)
     shorts = {key: options[key] for key in ("parts", "split") if options[key] is not None}

@@ -16,7 +16,8 @@ from leo_opt.cli.options import network_options
 def info(network_file: str, **options: Any) -> None:
     """Show layers, widths and parameters of NETWORK, and where it comes from."""
     from leo_opt import formats
-    from leo_opt.report import network_table, provenance_table, show
+    from leo_opt.console import show
+    from leo_opt.report.tables import network_table, provenance_table
 
     network = formats.load(network_file, **options)
     told = formats.load_provenance(network_file)

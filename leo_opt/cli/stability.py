@@ -16,7 +16,8 @@ from leo_opt.cli.options import domain_options, load_network, read_domain, run_c
 @click.option("--json", "json_file", type=OutputFile(), help="Write the stability file.")
 def classify(network_file: str, json_file: str | None, **options: Any) -> None:
     """Decide for every unit of NETWORK whether it is stable on a box."""
-    from leo_opt.report import show, stability_table
+    from leo_opt.console import show
+    from leo_opt.report.tables import stability_table
 
     network = load_network(network_file, options)
     stability = run_classification(network, read_domain(network, options), options)

@@ -131,7 +131,7 @@ def _verify_one(
 ) -> NoReturn:
     """Decide one property, tell all about it, and leave with its exit code."""
     from leo_opt.cli.instances import EXIT_CODES
-    from leo_opt.report import show
+    from leo_opt.console import show
     from leo_opt.verification import load_property, save_witness
     from leo_opt.verification import verify as decide
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from leo_opt.comparison.contestants import SolverEntry
-from leo_opt.report import describe_versions
+from leo_opt.report.compression_run import describe_versions
 from leo_opt.solvers import find
 
 

@@ -24,7 +24,7 @@ from leo_opt.formats import load, save
 from leo_opt.formats.onnx import layout
 from leo_opt.formats.onnx import operators as onnx_operators
 from leo_opt.network import Network
-from leo_opt.report import measure
+from leo_opt.report.compression_run import measure
 
 TOLERANCE = {"float32": 2e-4, "float64": 1e-11}
 
