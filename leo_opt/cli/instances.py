@@ -11,7 +11,8 @@ from typing import Any
 
 import click
 
-from leo_opt.cli.options import SELECTION, load_network
+from leo_opt import formats
+from leo_opt.cli.options import SELECTION
 from leo_opt.deadline import Deadline
 from leo_opt.errors import LeoOptError, OutputError
 from leo_opt.network import Network
@@ -154,5 +155,5 @@ class _Run:
     def _load(self, path: Path) -> Network:
         """A network, which is often that of the instance before."""
         if self._network is None or self._network[0] != path:
-            self._network = path, load_network(path, self._selection)
+            self._network = path, formats.load(path, **self._selection)
         return self._network[1]

@@ -11,7 +11,6 @@ import click
 from leo_opt.cli.files import FileCommand, InputFile, OutputFile
 from leo_opt.cli.options import (
     SELECTION,
-    load_network,
     network_options,
     solver_options,
     time_limit_option,
@@ -130,12 +129,13 @@ def _verify_one(
     options: dict[str, Any],
 ) -> NoReturn:
     """Decide one property, tell all about it, and leave with its exit code."""
+    from leo_opt import formats
     from leo_opt.cli.instances import EXIT_CODES
     from leo_opt.console import show
     from leo_opt.verification import load_property, save_witness
     from leo_opt.verification import verify as decide
 
-    network = load_network(network_file, {name: options.pop(name) for name in SELECTION})
+    network = formats.load(network_file, **{name: options.pop(name) for name in SELECTION})
     asked = load_property(property_file)
     verdict = decide(network, asked, progress=narrate, **options)
     written = []

@@ -7,7 +7,7 @@ import importlib
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,10 +20,11 @@ from leo_opt.errors import (
     SolverNotAvailableError,
     UnsupportedOperatorError,
 )
-from leo_opt.formats.agreement import check_agreement
+from leo_opt.formats.agreement import SAMPLES, check_agreement, random_inputs
 from leo_opt.formats.chain import Chain
 from leo_opt.formats.dtypes import written
 from leo_opt.network import FloatArray, Layer, Network, Signature, read_network
+from leo_opt.tails import ELEMENTWISE, Step, Tail
 
 
 def from_torch(module: Any) -> Network:
@@ -37,12 +38,14 @@ def from_torch(module: Any) -> Network:
     module : torch.nn.Module
         Linear, or a Sequential, nested at will, of Linear, ReLU, LeakyReLU, PReLU, Flatten,
         Identity, Dropout and BatchNorm1d, and subclasses of these that inherit `forward`, such as
-        a Linear with parametrizations. Dropout and BatchNorm1d must be in evaluation mode.
+        a Linear with parametrizations. Dropout and BatchNorm1d must be in evaluation mode. It may
+        end with Softmax, LogSoftmax, Sigmoid or Tanh.
 
     Returns
     -------
     Network
-        Weights converted exactly to float64; a batch normalisation is folded.
+        Weights converted exactly to float64; a batch normalisation is folded. It is what stands in
+        front of the end, which is in `signature.tails`.
 
     Raises
     ------
@@ -61,7 +64,10 @@ def from_torch(module: Any) -> Network:
     twin = _twin(module, torch)
     # A parametrization computes its weight whenever it is read, so that it is read from the twin.
     with torch.no_grad():
-        network = _read(list(_parts(twin, "module", _kinds(torch))), dtype)
+        parts = list(_parts(twin, "module", _kinds(torch)))
+        ends = list(itertools.takewhile(lambda known: known[2].tail, reversed(parts)))[::-1]
+        front = parts[: len(parts) - len(ends)]
+        network = _read(front, dtype)
         numbers = [*twin.parameters(), *twin.buffers()]
         largest = max((float(t.double().abs().max()) for t in numbers if t.numel()), default=0.0)
 
@@ -70,13 +76,44 @@ def from_torch(module: Any) -> Network:
         with torch.no_grad(), torch.autocast("cpu", enabled=False), torch.random.fork_rng([]):
             return twin(torch.from_numpy(inputs)).numpy()
 
+    def forward_in_front(inputs: FloatArray) -> Any:
+        values = torch.from_numpy(inputs)
+        with torch.no_grad(), torch.autocast("cpu", enabled=False), torch.random.fork_rng([]):
+            for _, part, _ in front:
+                values = part(values)
+        return values.numpy()
+
+    judged = forward_in_front if ends else forward
     with _border("computes no outputs"):
-        check_agreement(network, forward, "PyTorch's own forward pass", largest)
-    return network
+        check_agreement(network, judged, "PyTorch's own forward pass", largest)
+        return _with_tail(network, ends, forward) if ends else network
+
+
+def _with_tail(
+    network: Network, ends: Sequence[KnownModule], forward: Callable[[FloatArray], Any]
+) -> Network:
+    """A network with the modules at its end, compared with the whole of them."""
+    shape, steps = ("batch", network.output_size), []
+    for name, part, kind in ends:
+        dim = getattr(part, "dim", 1)
+        if dim not in (1, -1):
+            raise UnsupportedOperatorError(
+                f"{name} works along axis {dim}; a {kind.tail} along the last one is read"
+            )
+        steps.append(Step(kind.tail, None if kind.tail in ELEMENTWISE else 1))
+    tail = Tail("scores", shape, tuple(steps), "output", shape)
+    signature = replace(network.signature, output_name="scores", tails=(tail,))
+    inputs = random_inputs(SAMPLES, network.input_size)
+    if not np.allclose(tail(network(inputs)), forward(inputs), 1e-7, 1e-9):
+        raise InvalidInputError(
+            f"what was read of {ends[0][0]} disagrees with PyTorch's own forward pass; please "
+            "report this with the module"
+        )
+    return replace(network, signature=signature)
 
 
 def to_torch(network: Network, dtype: str | None = None) -> Any:
-    """A Sequential with the weights of `written(network, dtype)`, in front of any tail.
+    """A Sequential with the weights of `written(network, dtype)`.
 
     It takes batches (N, n_in). Each layer is a Linear and, where its units are not linear, a ReLU,
     a LeakyReLU or a Hardtanh; where it has several activations, a PReLU whose slopes are 0 for
@@ -108,7 +145,26 @@ def to_torch(network: Network, dtype: str | None = None) -> Any:
             linear.weight.copy_(torch.from_numpy(matrix))
             linear.bias.copy_(torch.from_numpy(layer.bias.astype(stored.signature.dtype)))
         parts += [linear, *_activations(layer, stored.signature.dtype, torch)]
-    return torch.nn.Sequential(*parts).eval()
+    return torch.nn.Sequential(*parts, *_ends(stored.signature.tails, torch)).eval()
+
+
+def _ends(tails: Sequence[Tail], torch: Any) -> list[Any]:
+    """The modules of a tail."""
+    made = {
+        "LogSoftmax": lambda: torch.nn.LogSoftmax(dim=-1),
+        "Sigmoid": torch.nn.Sigmoid,
+        "Softmax": lambda: torch.nn.Softmax(dim=-1),
+        "Tanh": torch.nn.Tanh,
+    }
+    steps = [step for tail in tails for step in tail.steps]
+    flat = all(len(tail.source_shape) == 2 for tail in tails)
+    known = all(step.operator in made and step.axis in (None, 1) for step in steps)
+    if len(tails) > 1 or not (flat and known):
+        raise UnsupportedOperatorError(
+            f"the network ends with {', '.join(map(str, tails))}, which is no module of PyTorch; "
+            f"load it with output_tensor={tails[0].source!r}"
+        )
+    return [made[step.operator]() for step in steps]
 
 
 def _activations(layer: Layer, dtype: str, torch: Any) -> list[Any]:
@@ -191,11 +247,14 @@ class _Kind:
         Name of the attribute that states the number of inputs; empty where none does.
     in_training
         What else it does in training mode; empty where nothing.
+    tail
+        The operator of a tail that it is; empty where it is none.
     """
 
     step: Callable[[Chain, Any, str], None]
     width: str = ""
     in_training: str = ""
+    tail: str = ""
 
 
 def _kinds(torch: Any) -> dict[type, _Kind | None]:
@@ -208,9 +267,13 @@ def _kinds(torch: Any) -> dict[type, _Kind | None]:
         nn.Flatten: _Kind(_flatten_axes),
         nn.Identity: _Kind(_do_nothing),
         nn.LeakyReLU: _Kind(_leak),
+        nn.LogSoftmax: _Kind(_refuse_inside, tail="LogSoftmax"),
         nn.Linear: _Kind(_apply, "in_features"),
         nn.PReLU: _Kind(_leak),
         nn.ReLU: _Kind(lambda chain, part, name: chain.rectify()),
+        nn.Sigmoid: _Kind(_refuse_inside, tail="Sigmoid"),
+        nn.Softmax: _Kind(_refuse_inside, tail="Softmax"),
+        nn.Tanh: _Kind(_refuse_inside, tail="Tanh"),
     }
 
 
@@ -353,6 +416,13 @@ def _leak(chain: Chain, part: Any, name: str) -> None:
 
 def _do_nothing(_chain: Chain, _part: Any, _name: str) -> None:
     """Identity, and Dropout in evaluation mode."""
+
+
+def _refuse_inside(_chain: Chain, part: Any, name: str) -> None:
+    """What may stand at the end only."""
+    raise UnsupportedOperatorError(
+        f"{name} is a {type(part).__name__} in front of other modules; it is read at the end only"
+    )
 
 
 def _flatten_axes(_chain: Chain, part: Any, name: str) -> None:

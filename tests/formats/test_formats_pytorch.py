@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,9 @@ from random_networks import random_network, structured
 
 from leo_opt import from_torch, to_torch
 from leo_opt.errors import InvalidInputError, UnsupportedOperatorError
-from leo_opt.network import Layer, Network
+from leo_opt.formats import load, save
+from leo_opt.network import Layer, Network, Signature
+from leo_opt.tails import Step, Tail
 from leo_opt.weights import dense
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
@@ -128,6 +131,34 @@ def test_activations_with_numbers_are_modules_in_float64(tags: Any, kind: type) 
         to_torch(mixed)
 
 
+@pytest.mark.parametrize(
+    "ends",
+    [(nn.Softmax(dim=1),), (nn.LogSoftmax(dim=-1),), (nn.Sigmoid(),), (nn.Sigmoid(), nn.Tanh())],
+)
+def test_a_tail_is_read_and_given_back(ends: Any, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Linear(3, 5), nn.ReLU(), nn.Linear(5, 4), *ends)
+    network = from_torch(module)
+    [tail] = network.signature.tails
+    assert [step.operator for step in tail.steps] == [type(end).__name__ for end in ends]
+    inputs = np.random.default_rng(0).standard_normal((9, 3))
+    np.testing.assert_allclose(network(inputs), outputs_of(module[:3], inputs), 1e-12)
+    back = to_torch(network)
+    np.testing.assert_allclose(outputs_of(back, inputs), outputs_of(module, inputs), 1e-12)
+    assert from_torch(back).signature == network.signature
+    save(network, tmp_path / "net.onnx")
+    assert load(tmp_path / "net.onnx") == network
+    assert str(load(tmp_path / "net.onnx").signature.tails[0]) == str(tail)
+
+
+def test_a_tail_that_is_no_module_is_refused() -> None:
+    shape = ("batch", 2)
+    tail = Tail("scores", shape, (Step("ArgMax", 1),), "output", ("batch", 1), "int64")
+    layers = (Layer(np.eye(2), np.zeros(2)),)
+    with pytest.raises(UnsupportedOperatorError, match="ends with ArgMax"):
+        to_torch(Network(layers, Signature(output_name="scores", tails=(tail,))))
+
+
 class Plain(nn.Sequential):
     """Named, and nothing else."""
 
@@ -212,7 +243,15 @@ def stale_prune() -> Any:
 
 
 REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
-    "unknown": (lambda: nn.Sequential(nn.Linear(2, 2), nn.Tanh()), r"module\.1 is a Tanh"),
+    "unknown": (lambda: nn.Sequential(nn.Linear(2, 2), nn.GELU()), r"module\.1 is a GELU"),
+    "inside": (
+        lambda: nn.Sequential(nn.Linear(2, 2), nn.Tanh(), nn.Linear(2, 2)),
+        r"module\.1 is a Tanh in front of other modules",
+    ),
+    "axis": (
+        lambda: nn.Sequential(nn.Linear(2, 2), nn.Softmax(dim=0)),
+        r"module\.1 works along axis 0",
+    ),
     "nested": (lambda: nn.Sequential(nn.Sequential(nn.GELU())), r"module\.0\.0 is a GELU"),
     "module": (lambda: nn.Conv1d(1, 1, 1), "module is a Conv1d"),
     "none": (lambda: nn.Sequential(nn.ReLU(), None), r"module\.1 is a NoneType"),
