@@ -23,7 +23,7 @@ WINNERS = frozenset({WINNER, "Hardmax"})
 
 
 @dataclass(frozen=True)
-class Step:
+class TailStep:
     """One operator of a tail.
 
     Parameters
@@ -56,7 +56,7 @@ class Tail:
 
     source: str
     source_shape: Shape
-    steps: tuple[Step, ...]
+    steps: tuple[TailStep, ...]
     name: str
     shape: Shape
     dtype: str | None = None
@@ -73,7 +73,7 @@ class Tail:
         """What the file gives for outputs (N, n) of the network, (N, m)."""
         return self._after(outputs, self.steps).reshape(len(outputs), -1)
 
-    def _after(self, outputs: FloatArray, steps: tuple[Step, ...]) -> FloatArray:
+    def _after(self, outputs: FloatArray, steps: tuple[TailStep, ...]) -> FloatArray:
         """What some steps make of outputs (N, n), in their shape."""
         shape = self.source_shape[self.batched(outputs.shape[1]) :]
         values = outputs.reshape(len(outputs), *(k for k in shape if isinstance(k, int)))
@@ -81,7 +81,7 @@ class Tail:
             values = OPERATORS[step.operator](values, self._axis(step, outputs.shape[1]))
         return values
 
-    def _axis(self, step: Step, size: int) -> int:
+    def _axis(self, step: TailStep, size: int) -> int:
         """The axis of a step where the first one is that of the rows."""
         return 0 if step.axis is None else step.axis + (not self.batched(size))
 

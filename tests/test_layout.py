@@ -84,7 +84,7 @@ PEERS = {
     "storage",
     "witnesses",
 }
-TWICE = {"Answer", "Job", "Progress", "Question", "Run", "Settings", "Step"}
+TWICE = {"Answer", "Job", "Progress", "Question", "Run", "Settings"}
 """Names of kinds that two things still have; the list only gets shorter."""
 INDEX_AS_LAYER = {"decisions"}
 """Rooms where a parameter `layer` may still be the index of one; the list only gets shorter."""

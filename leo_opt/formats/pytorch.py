@@ -24,7 +24,7 @@ from leo_opt.formats.agreement import SAMPLES, check_agreement, random_inputs
 from leo_opt.formats.chain import Chain
 from leo_opt.formats.dtypes import written
 from leo_opt.network import FloatArray, Layer, Network, Signature, read_network
-from leo_opt.tails import ELEMENTWISE, Step, Tail
+from leo_opt.tails import ELEMENTWISE, Tail, TailStep
 
 
 def from_torch(module: Any) -> Network:
@@ -100,7 +100,7 @@ def _with_tail(
             raise UnsupportedOperatorError(
                 f"{name} works along axis {dim}; a {kind.tail} along the last one is read"
             )
-        steps.append(Step(kind.tail, None if kind.tail in ELEMENTWISE else 1))
+        steps.append(TailStep(kind.tail, None if kind.tail in ELEMENTWISE else 1))
     tail = Tail("scores", shape, tuple(steps), "output", shape)
     signature = replace(network.signature, output_name="scores", tails=(tail,))
     inputs = random_inputs(SAMPLES, network.input_size)

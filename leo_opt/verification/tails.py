@@ -18,7 +18,7 @@ from leo_opt.errors import MismatchError, UnsupportedOperatorError
 from leo_opt.formats.outputs import file_outputs
 from leo_opt.network import Network
 from leo_opt.properties import Case, Inequality, Property
-from leo_opt.tails import ELEMENTWISE, WINNER, Step, Tail
+from leo_opt.tails import ELEMENTWISE, WINNER, Tail, TailStep
 from leo_opt.verification.confirmation import confirm
 from leo_opt.verification.verdicts import Answer, CaseVerdict, Verdict
 
@@ -199,7 +199,7 @@ def _difference(left: int, right: int, bound: Fraction, strict: bool) -> Inequal
     return Inequality(tuple(sorted(terms)), bound, strict)
 
 
-def _keeps_order(tail: Tail, step: Step, size: int) -> bool:
+def _keeps_order(tail: Tail, step: TailStep, size: int) -> bool:
     """Whether a step works on each output alone, or along the one axis of them all."""
     if step.operator in ELEMENTWISE:
         return True

@@ -13,7 +13,7 @@ from leo_opt.errors import MismatchError, UnsupportedOperatorError
 from leo_opt.network import Layer, Network
 from leo_opt.properties import Case, Inequality, Property
 from leo_opt.signature import Signature
-from leo_opt.tails import Step, Tail
+from leo_opt.tails import Tail, TailStep
 from leo_opt.verification import verify
 
 Term = tuple[int, int | Fraction]
@@ -26,7 +26,7 @@ def some_network(generator: np.random.Generator, size: int, box: Box) -> Network
     return Network((*hidden.layers, Layer(last, generator.integers(-2, 3, size) / 4, "linear")))
 
 
-def behind(network: Network, *steps: Step) -> Network:
+def behind(network: Network, *steps: TailStep) -> Network:
     """A network with a tail."""
     shape = ("N", network.output_size)
     tail = Tail("scores", shape, steps, "y", shape)
@@ -64,7 +64,7 @@ def test_verdicts_are_those_behind_the_tail(seed: int, operator: str):
     box = random_box(generator, 2)
     size = 2 if operator == "Softmax" and seed % 2 else 3
     plain = some_network(generator, size, box)
-    network = behind(plain, Step(operator, None if operator in ("Sigmoid", "Tanh") else 1))
+    network = behind(plain, TailStep(operator, None if operator in ("Sigmoid", "Tanh") else 1))
     left, right = generator.choice(size, 2, replace=False).tolist()
     rows = [row([(left, 1), (right, -1)], 0)]
     if operator == "LogSoftmax":
@@ -90,7 +90,7 @@ def test_verdicts_are_those_behind_the_tail(seed: int, operator: str):
 def test_a_winner_is_a_set_of_orders(seed: int):
     generator = np.random.default_rng(seed)
     box = random_box(generator, 2)
-    network = behind(some_network(generator, 3, box), Step("Softmax", 1), Step("ArgMax", 1))
+    network = behind(some_network(generator, 3, box), TailStep("Softmax", 1), TailStep("ArgMax", 1))
     label = int(generator.integers(network.output_size))
     # The winner is not the label: below it, or above it.
     below, above = [row([(0, 1)], label - 1)], [row([(0, -1)], -label - 1)]
@@ -109,7 +109,7 @@ def test_a_winner_is_a_set_of_orders(seed: int):
 
 
 def test_of_equal_scores_the_first_wins():
-    network = behind(Network.from_arrays([[[1.0], [1.0]]], [[0.0, 0.0]]), Step("ArgMax", 1))
+    network = behind(Network.from_arrays([[[1.0], [1.0]]], [[0.0, 0.0]]), TailStep("ArgMax", 1))
     box = Box([0.0], [1.0])
     assert str(verify(network, asked(box, 1, [row([(0, -1)], -1)])).answer) != "violated"
     assert str(verify(network, asked(box, 1, [row([(0, 1)], 0)])).answer) == "violated"
@@ -119,7 +119,7 @@ def test_thresholds_are_rounded_outward():
     """A sigmoid reaches 3/4 where its input is ln 3, which is no float64 number."""
     end = float(np.log(3.0))
     for upper, answer in ((np.nextafter(end, 0.0) - 1e-12, "holds"), (end + 1e-12, "violated")):
-        network = behind(Network.from_arrays([[[1.0]]], [None], ["linear"]), Step("Sigmoid"))
+        network = behind(Network.from_arrays([[[1.0]]], [None], ["linear"]), TailStep("Sigmoid"))
         prop = asked(Box([0.0], [upper]), 1, [row([(0, -1)], Fraction(-3, 4))])
         assert str(verify(network, prop).answer) == answer
     close = asked(Box([0.0], [end]), 1, [row([(0, -1)], Fraction(-3, 4))])
@@ -130,7 +130,7 @@ def test_thresholds_are_rounded_outward():
 
 
 def test_thresholds_beyond_the_range_need_no_network():
-    network = behind(Network.from_arrays([[[1.0]]], [None], ["linear"]), Step("Sigmoid"))
+    network = behind(Network.from_arrays([[[1.0]]], [None], ["linear"]), TailStep("Sigmoid"))
     box = Box([0.0], [1.0])
     assert str(verify(network, asked(box, 1, [row([(0, 1)], 0)])).answer) == "holds"
     assert str(verify(network, asked(box, 1, [row([(0, -1)], -1)])).answer) == "holds"
@@ -140,16 +140,16 @@ def test_thresholds_beyond_the_range_need_no_network():
 @pytest.mark.parametrize(
     ("steps", "rows", "size"),
     [
-        ([Step("Softmax", 1)], [row([(0, 1)], 0.5)], 3),
-        ([Step("Softmax", 1)], [row([(0, 1), (1, -1)], 0.5)], 3),
-        ([Step("Softmax", 1)], [row([(0, 1), (1, -2)], 0)], 3),
-        ([Step("LogSoftmax", 1)], [row([(0, 1)], -1)], 3),
-        ([Step("Sigmoid")], [row([(0, 1), (1, 1)], 1)], 3),
-        ([Step("Hardmax", 1)], [row([(0, 1), (1, -1)], 0)], 3),
-        ([Step("Sigmoid"), Step("Softmax", 1)], [row([(0, 1), (1, -1)], 0)], 3),
+        ([TailStep("Softmax", 1)], [row([(0, 1)], 0.5)], 3),
+        ([TailStep("Softmax", 1)], [row([(0, 1), (1, -1)], 0.5)], 3),
+        ([TailStep("Softmax", 1)], [row([(0, 1), (1, -2)], 0)], 3),
+        ([TailStep("LogSoftmax", 1)], [row([(0, 1)], -1)], 3),
+        ([TailStep("Sigmoid")], [row([(0, 1), (1, 1)], 1)], 3),
+        ([TailStep("Hardmax", 1)], [row([(0, 1), (1, -1)], 0)], 3),
+        ([TailStep("Sigmoid"), TailStep("Softmax", 1)], [row([(0, 1), (1, -1)], 0)], 3),
     ],
 )
-def test_what_has_no_equal_in_front_is_refused(steps: list[Step], rows: list, size: int):
+def test_what_has_no_equal_in_front_is_refused(steps: list[TailStep], rows: list, size: int):
     network = behind(Network.from_arrays([np.ones((size, 1))], [None]), *steps)
     with pytest.raises(UnsupportedOperatorError, match="--output-tensor 'scores'"):
         verify(network, asked(Box([0.0], [1.0]), size, rows))

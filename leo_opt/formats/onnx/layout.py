@@ -15,7 +15,7 @@ import numpy as np
 from leo_opt.formats.affine import Affine
 from leo_opt.formats.onnx.evaluator import run_node
 from leo_opt.formats.onnx.graph import Array
-from leo_opt.formats.onnx.step import LoweringError, Step, Tensor
+from leo_opt.formats.onnx.operation import LoweringError, Operation, Tensor
 
 _FLOAT, _DOUBLE = 1, 11
 """Element types as ONNX numbers them."""
@@ -47,7 +47,7 @@ LAYOUTS: Mapping[str, tuple[int, ...] | None] = MappingProxyType(
 """Operators that move values, with the inputs that hold these; None where all do."""
 
 
-def move(step: Step) -> list[Tensor]:
+def move(step: Operation) -> list[Tensor]:
     """What an operator of `LAYOUTS` makes of its inputs."""
     _check(step)
     chosen = LAYOUTS[step.node.operator]
@@ -77,7 +77,7 @@ def move(step: Step) -> list[Tensor]:
     return tensors
 
 
-def _check(step: Step) -> None:
+def _check(step: Operation) -> None:
     """Refuse what does more than move values."""
     mode = step.text("mode", "nearest")
     if step.node.operator in ("Resize", "Upsample") and mode != "nearest":
@@ -86,7 +86,7 @@ def _check(step: Step) -> None:
         raise LoweringError("pads with a number other than 0; export the model with opset 11")
 
 
-def _fitting(step: Step, target: Array) -> Array:
+def _fitting(step: Operation, target: Array) -> Array:
     """The target of a reshape, with 1 for the size of a batch that the tensors lack."""
     sizes = [int(size) for size in target.reshape(-1)]
     values, known = len(step.tensor().values), math.prod(size for size in sizes if size > 0)
@@ -96,12 +96,12 @@ def _fitting(step: Step, target: Array) -> Array:
     return np.array(sizes, dtype=np.int64)
 
 
-def keep(step: Step) -> list[Tensor]:
+def keep(step: Operation) -> list[Tensor]:
     """Identity."""
     return [step.tensor()]
 
 
-def drop_out(step: Step) -> list[Tensor]:
+def drop_out(step: Operation) -> list[Tensor]:
     """Dropout, which does nothing but in training."""
     training = step.constant(2)
     if training is not None and bool(training.any()):
@@ -109,7 +109,7 @@ def drop_out(step: Step) -> list[Tensor]:
     return [step.tensor()]
 
 
-def cast(step: Step) -> list[Tensor]:
+def cast(step: Operation) -> list[Tensor]:
     """Cast between float32 and float64."""
     if step.integer("to", 0) not in (_FLOAT, _DOUBLE):
         raise LoweringError("casts to a type other than float (float32) and double (float64)")

@@ -12,13 +12,13 @@ from leo_opt.arrays import IntArray
 from leo_opt.errors import FileFormatError
 from leo_opt.formats.affine import Affine
 from leo_opt.formats.chain import normalised, scaled
-from leo_opt.formats.onnx.step import LoweringError, Step, Tensor, spread, together
+from leo_opt.formats.onnx.operation import LoweringError, Operation, Tensor, spread, together
 from leo_opt.formats.onnx.windows import Geometry, covered, geometry, in_channels
 from leo_opt.formats.rounded import Rounded
 from leo_opt.network import FloatArray
 
 
-def gemm(step: Step) -> list[Tensor]:
+def gemm(step: Operation) -> list[Tensor]:
     """alpha * A' @ B' + beta * C."""
     sides: list[Tensor | FloatArray] = []
     for index, name in enumerate(("transA", "transB")):
@@ -42,14 +42,14 @@ def gemm(step: Step) -> list[Tensor]:
     return [_sum(step, [product, Tensor(added.shape, added.values.multiply(factor))])]
 
 
-def matmul(step: Step) -> list[Tensor]:
+def matmul(step: Operation) -> list[Tensor]:
     """A @ B as NumPy has it, one of them constant."""
     sides = [step.numbers(k) if step.is_constant(k) else step.tensor(k) for k in (0, 1)]
     return [_product(step, sides[0], sides[1])]
 
 
 def _product(
-    step: Step, left: Tensor | FloatArray, right: Tensor | FloatArray, factor: float = 1.0
+    step: Operation, left: Tensor | FloatArray, right: Tensor | FloatArray, factor: float = 1.0
 ) -> Tensor:
     """factor * left @ right."""
     a: Any = left.places if isinstance(left, Tensor) else left
@@ -69,7 +69,7 @@ def _product(
 
 
 def _contracted(
-    step: Step,
+    step: Operation,
     sides: tuple[Tensor | FloatArray, Tensor | FloatArray],
     entries: tuple[Any, Any],
     shape: tuple[int, ...],
@@ -87,7 +87,7 @@ def _contracted(
     return Tensor(shape, step.levels.apply(matrix, source.values))
 
 
-def einsum(step: Step) -> list[Tensor]:
+def einsum(step: Operation) -> list[Tensor]:
     """Einsum of one tensor and at most one constant, with each axis named once a side."""
     equation = step.text("equation", "").replace(" ", "")
     given, arrow, result = equation.partition("->")
@@ -119,7 +119,7 @@ def einsum(step: Step) -> list[Tensor]:
     return [_contracted(step, (sides[0], sides[1]), (entries[0], entries[1]), shape)]
 
 
-def cumulate(step: Step) -> list[Tensor]:
+def cumulate(step: Operation) -> list[Tensor]:
     """CumSum: at each place of an axis, the sum of what stands up to it."""
     tensor, axis = step.tensor(), step.integers("axis", 1)
     assert axis is not None
@@ -135,14 +135,14 @@ def cumulate(step: Step) -> list[Tensor]:
     return [Tensor(tensor.shape, step.levels.apply(matrix, tensor.values))]
 
 
-def _sum(step: Step, tensors: list[Tensor]) -> Tensor:
+def _sum(step: Operation, tensors: list[Tensor]) -> Tensor:
     """Sum of tensors."""
     parts = together(tensors)
     total = reduce(step.levels.add, (part.values for part in parts))
     return Tensor(parts[0].shape, total)
 
 
-def add(step: Step) -> list[Tensor]:
+def add(step: Operation) -> list[Tensor]:
     """Sum of any number of tensors and constants."""
     constants = [k for k in range(len(step.given)) if step.is_constant(k)]
     others = [step.tensor(k) for k in range(len(step.given)) if k not in constants]
@@ -153,7 +153,7 @@ def add(step: Step) -> list[Tensor]:
     return [total]
 
 
-def subtract(step: Step) -> list[Tensor]:
+def subtract(step: Operation) -> list[Tensor]:
     """a - b."""
     if step.is_constant(1):
         tensor, values = spread(step.tensor(), step.numbers(1))
@@ -165,7 +165,7 @@ def subtract(step: Step) -> list[Tensor]:
     return [_sum(step, [step.tensor(0), negative])]
 
 
-def negate(step: Step) -> list[Tensor]:
+def negate(step: Operation) -> list[Tensor]:
     """-x."""
     return [_negative(step.tensor())]
 
@@ -176,7 +176,7 @@ def _negative(tensor: Tensor) -> Tensor:
     return Tensor(tensor.shape, tensor.values.multiply(factor))
 
 
-def multiply(step: Step) -> list[Tensor]:
+def multiply(step: Operation) -> list[Tensor]:
     """a * b, one of them constant."""
     constant = next((k for k in (0, 1) if step.is_constant(k)), None)
     if constant is None:
@@ -185,7 +185,7 @@ def multiply(step: Step) -> list[Tensor]:
     return [Tensor(tensor.shape, tensor.values.multiply(values))]
 
 
-def divide(step: Step) -> list[Tensor]:
+def divide(step: Operation) -> list[Tensor]:
     """a / b, b constant."""
     if not step.is_constant(1):
         raise LoweringError("divides by a tensor that depends on the input")
@@ -195,14 +195,14 @@ def divide(step: Step) -> list[Tensor]:
     return [Tensor(tensor.shape, tensor.values.divide(values))]
 
 
-def mean(step: Step) -> list[Tensor]:
+def mean(step: Operation) -> list[Tensor]:
     """Mean of any number of tensors and constants."""
     [total] = add(step)
     count = Rounded.exact(np.full(len(total.values), float(len(step.given))))
     return [Tensor(total.shape, total.values.divide(count))]
 
 
-def normalise(step: Step) -> list[Tensor]:
+def normalise(step: Operation) -> list[Tensor]:
     """scale * (x - mean) / sqrt(variance + epsilon) + shift, one of each a channel (axis 1)."""
     # Before opset 14, further outputs are what asks for training.
     if step.integer("training_mode", 0) or sum(map(bool, step.node.outputs)) > 1:
@@ -219,7 +219,7 @@ def normalise(step: Step) -> list[Tensor]:
     return [Tensor(tensor.shape, values)]
 
 
-def scale(step: Step) -> list[Tensor]:
+def scale(step: Operation) -> list[Tensor]:
     """(x - offset) * scale with attributes, as ONNX's operators for classical models have it."""
     tensor = step.tensor()
     offset = np.array(step.node.attributes.get("offset", [0.0]), dtype=np.float64)
@@ -228,7 +228,7 @@ def scale(step: Step) -> list[Tensor]:
     return [Tensor(tensor.shape, moved.multiply(spread(tensor, factor)[1]))]
 
 
-def regress(step: Step) -> list[Tensor]:
+def regress(step: Operation) -> list[Tensor]:
     """Linear regression, (n, features) to (n, targets), coefficients target by target."""
     if step.text("post_transform", "NONE") != "NONE":
         raise LoweringError(f"has the post_transform {step.text('post_transform', '')!r}")
@@ -239,7 +239,7 @@ def regress(step: Step) -> list[Tensor]:
     return [Tensor(product.shape, product.values.add(spread(product, shift)[1]))]
 
 
-def convolve(step: Step) -> list[Tensor]:
+def convolve(step: Operation) -> list[Tensor]:
     """Conv in any number of dimensions."""
     tensor, weight = step.tensor(), step.numbers(1)
     groups = step.integer("group", 1)
@@ -277,7 +277,7 @@ def _channel_windows(
     return columns.reshape(batch, out, len(window), -1)
 
 
-def _biased(step: Step, tensor: Tensor) -> Tensor:
+def _biased(step: Operation, tensor: Tensor) -> Tensor:
     """A tensor plus a number for each channel, if there is one."""
     if len(step.given) < 3 or step.given[2] is None:
         return tensor
@@ -286,7 +286,7 @@ def _biased(step: Step, tensor: Tensor) -> Tensor:
     return Tensor(tensor.shape, tensor.values.add(values))
 
 
-def convolve_transposed(step: Step) -> list[Tensor]:
+def convolve_transposed(step: Operation) -> list[Tensor]:
     """ConvTranspose: the transpose of the convolution from its output to its input."""
     tensor, weight = step.tensor(), step.numbers(1)
     groups = step.integer("group", 1)
@@ -307,7 +307,9 @@ def convolve_transposed(step: Step) -> list[Tensor]:
     return [_biased(step, Tensor(shape, step.levels.apply(matrix, tensor.values)))]
 
 
-def _transposed_axes(step: Step, spatial: list[int], kernel: tuple[int, ...]) -> list[Geometry]:
+def _transposed_axes(
+    step: Operation, spatial: list[int], kernel: tuple[int, ...]
+) -> list[Geometry]:
     """The axes of the convolution of which a transposed one is the transpose."""
     rank = len(spatial)
     strides, dilations = step.sizes("strides", [1] * rank), step.sizes("dilations", [1] * rank)
@@ -327,7 +329,7 @@ def _transposed_axes(step: Step, spatial: list[int], kernel: tuple[int, ...]) ->
     return axes
 
 
-def average_pool(step: Step) -> list[Tensor]:
+def average_pool(step: Operation) -> list[Tensor]:
     """AveragePool; padding counts only where the file says so."""
     tensor = step.tensor()
     batch, channels, *spatial = _axes(tensor)
@@ -351,7 +353,7 @@ def average_pool(step: Step) -> list[Tensor]:
     return [Tensor(shape, step.levels.apply(matrix, tensor.values))]
 
 
-def grouped(step: Step) -> tuple[Tensor, IntArray, tuple[int, ...]]:
+def grouped(step: Operation) -> tuple[Tensor, IntArray, tuple[int, ...]]:
     """For a reduction its tensor, the places that go together (n, k), and the resulting shape."""
     tensor = step.tensor()
     rank = len(tensor.shape)
@@ -377,17 +379,17 @@ def grouped(step: Step) -> tuple[Tensor, IntArray, tuple[int, ...]]:
     return tensor, places.reshape(-1, size), shape
 
 
-def reduce_sum(step: Step) -> list[Tensor]:
+def reduce_sum(step: Operation) -> list[Tensor]:
     """ReduceSum."""
     return [_reduced(step, average=False)]
 
 
-def reduce_mean(step: Step) -> list[Tensor]:
+def reduce_mean(step: Operation) -> list[Tensor]:
     """ReduceMean and GlobalAveragePool."""
     return [_reduced(step, average=True)]
 
 
-def _reduced(step: Step, average: bool) -> Tensor:
+def _reduced(step: Operation, average: bool) -> Tensor:
     """Sums or means over axes."""
     tensor, places, shape = grouped(step)
     if places.shape[1] == 1:

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from leo_opt.formats.onnx import layout, linear, piecewise
-from leo_opt.formats.onnx.step import Step, Tensor
+from leo_opt.formats.onnx.operation import Operation, Tensor
 
-OPERATORS: Mapping[str, Callable[[Step], list[Tensor]]] = MappingProxyType(
+OPERATORS: Mapping[str, Callable[[Operation], list[Tensor]]] = MappingProxyType(
     {
         **dict.fromkeys(layout.LAYOUTS, layout.move),
         "Cast": layout.cast,

@@ -11,7 +11,7 @@ import numpy as np
 from leo_opt.arrays import IntArray
 from leo_opt.formats.affine import Affine
 from leo_opt.formats.onnx.linear import grouped
-from leo_opt.formats.onnx.step import LoweringError, Step, Tensor, spread, together
+from leo_opt.formats.onnx.operation import LoweringError, Operation, Tensor, spread, together
 from leo_opt.formats.onnx.windows import covered, geometry, in_channels
 from leo_opt.formats.rounded import Rounded
 
@@ -19,33 +19,33 @@ _NO_BOUND = 3.4e38
 """A clip beyond this is none: files state the largest float32 where they mean no bound."""
 
 
-def rectify(step: Step) -> list[Tensor]:
+def rectify(step: Operation) -> list[Tensor]:
     """Relu."""
     tensor = step.tensor()
     return [Tensor(tensor.shape, step.levels.rectify(tensor.values))]
 
 
-def leak(step: Step) -> list[Tensor]:
+def leak(step: Operation) -> list[Tensor]:
     """LeakyRelu."""
     tensor = step.tensor()
     slopes = np.full(len(tensor.values), step.number("alpha", 0.01))
     return [Tensor(tensor.shape, step.levels.leak(tensor.values, slopes))]
 
 
-def leak_by_slopes(step: Step) -> list[Tensor]:
+def leak_by_slopes(step: Operation) -> list[Tensor]:
     """PRelu, with constant slopes."""
     tensor, slopes = spread(step.tensor(), step.numbers(1))
     return [Tensor(tensor.shape, step.levels.leak(tensor.values, slopes.values))]
 
 
-def absolute(step: Step) -> list[Tensor]:
+def absolute(step: Operation) -> list[Tensor]:
     """|x|, as a rectifier with slope -1 on its other side."""
     tensor = step.tensor()
     values = step.levels.leak(tensor.values, np.full(len(tensor.values), -1.0))
     return [Tensor(tensor.shape, values)]
 
 
-def clip(step: Step) -> list[Tensor]:
+def clip(step: Operation) -> list[Tensor]:
     """Clip, with constant bounds or bounds in attributes."""
     tensor, ends = step.tensor(), []
     for index, (name, default) in enumerate((("min", -math.inf), ("max", math.inf)), start=1):
@@ -57,7 +57,7 @@ def clip(step: Step) -> list[Tensor]:
     return [Tensor(tensor.shape, _clipped(step, tensor.values, *ends))]
 
 
-def hard_sigmoid(step: Step) -> list[Tensor]:
+def hard_sigmoid(step: Operation) -> list[Tensor]:
     """max(0, min(1, alpha * x + beta))."""
     tensor = step.tensor()
     count = len(tensor.values)
@@ -67,7 +67,7 @@ def hard_sigmoid(step: Step) -> list[Tensor]:
     return [Tensor(tensor.shape, _clipped(step, moved, 0.0, 1.0))]
 
 
-def _clipped(step: Step, values: Affine, lower: float, upper: float) -> Affine:
+def _clipped(step: Operation, values: Affine, lower: float, upper: float) -> Affine:
     """Values within [lower, upper], either of which may be infinite."""
     if lower > upper:
         raise LoweringError(f"clips to [{lower}, {upper}], which is empty")
@@ -88,24 +88,24 @@ def _clipped(step: Step, values: Affine, lower: float, upper: float) -> Affine:
     return shifted(levels.add(raised, above.multiply(minus)), lower)
 
 
-def maximum(step: Step) -> list[Tensor]:
+def maximum(step: Operation) -> list[Tensor]:
     """Max of any number of tensors and constants."""
     return [_joined(step, step.levels.maximum)]
 
 
-def minimum(step: Step) -> list[Tensor]:
+def minimum(step: Operation) -> list[Tensor]:
     """Min of any number of tensors and constants."""
     return [_joined(step, step.levels.minimum)]
 
 
-def _joined(step: Step, operation: Callable[[Affine, Affine], Affine]) -> Tensor:
+def _joined(step: Operation, operation: Callable[[Affine, Affine], Affine]) -> Tensor:
     """An operation of two values, over any number of tensors."""
     parts = together([step.lifted(index) for index in range(len(step.given))])
     values = reduce(operation, (part.values for part in parts))
     return Tensor(parts[0].shape, values)
 
 
-def max_pool(step: Step) -> list[Tensor]:
+def max_pool(step: Operation) -> list[Tensor]:
     """MaxPool; padding is no part of a window."""
     if sum(map(bool, step.node.outputs)) > 1:
         raise LoweringError("gives the places of the maxima")
@@ -120,13 +120,13 @@ def max_pool(step: Step) -> list[Tensor]:
     return [Tensor((batch, channels, *(axis.out for axis in axes)), values)]
 
 
-def reduce_max(step: Step) -> list[Tensor]:
+def reduce_max(step: Operation) -> list[Tensor]:
     """ReduceMax and GlobalMaxPool."""
     tensor, places, shape = grouped(step)
     return [Tensor(shape, _largest(step, tensor.values, places))]
 
 
-def reduce_min(step: Step) -> list[Tensor]:
+def reduce_min(step: Operation) -> list[Tensor]:
     """ReduceMin."""
     tensor, places, shape = grouped(step)
     minus = Rounded.exact(np.full(len(tensor.values), -1.0))
@@ -134,7 +134,7 @@ def reduce_min(step: Step) -> list[Tensor]:
     return [Tensor(shape, largest.multiply(Rounded.exact(np.full(len(largest), -1.0))))]
 
 
-def _largest(step: Step, values: Affine, places: IntArray) -> Affine:
+def _largest(step: Operation, values: Affine, places: IntArray) -> Affine:
     """The largest of the values at some places, (n, k) with -1 for none: a tree of maxima."""
     rows, columns = np.nonzero(places >= 0)
     if len(np.unique(rows)) < len(places):

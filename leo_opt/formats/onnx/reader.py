@@ -23,11 +23,11 @@ from leo_opt.formats.levels import Levels
 from leo_opt.formats.onnx.evaluator import evaluate_node
 from leo_opt.formats.onnx.file import EVALUATOR_ERRORS, current, parse, said
 from leo_opt.formats.onnx.graph import Array, Dimension, Graph, Node, Port, read_graph
+from leo_opt.formats.onnx.operation import LoweringError, Operation, Tensor
 from leo_opt.formats.onnx.operators import OPERATORS
 from leo_opt.formats.onnx.reference import Trial, check_against_reference, check_unmixed, prepare
 from leo_opt.formats.onnx.refusals import explain
 from leo_opt.formats.onnx.runtime import check_against_runtime, check_file
-from leo_opt.formats.onnx.step import LoweringError, Step, Tensor
 from leo_opt.formats.onnx.tails import end_at, find_endings, stated_ports, with_tails
 from leo_opt.formats.selection import EVERYTHING, Selection
 from leo_opt.network import Network, Signature
@@ -173,7 +173,7 @@ def _lower(graph: Graph, levels: Levels, reading: Reading) -> list[Tensor]:
             constants = {name: v for name, v in values.items() if not isinstance(v, Tensor)}
             values.update(evaluate_node(node, constants, graph.opsets))
         else:
-            results = _apply(Step(node, given, levels, graph.opsets, batch))
+            results = _apply(Operation(node, given, levels, graph.opsets, batch))
             values.update(zip(filter(None, node.outputs), results, strict=False))
     outputs = []
     for port in graph.outputs:
@@ -184,7 +184,7 @@ def _lower(graph: Graph, levels: Levels, reading: Reading) -> list[Tensor]:
     return outputs
 
 
-def _apply(step: Step) -> list[Any]:
+def _apply(step: Operation) -> list[Any]:
     """What one operator makes of its inputs."""
     node = step.node
     if node.operator in ("Shape", "Size"):

@@ -15,7 +15,7 @@ from leo_opt.formats.onnx.file import domain_of
 from leo_opt.formats.onnx.graph import Array, Node, read_node
 from leo_opt.formats.outputs import slices
 from leo_opt.network import Network
-from leo_opt.tails import ELEMENTWISE, OPERATORS, WINNER, WINNERS, Shape, Step, Tail
+from leo_opt.tails import ELEMENTWISE, OPERATORS, WINNER, WINNERS, Shape, Tail, TailStep
 
 _BEHIND = frozenset({"Cast", "Dropout", "Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze"})
 """Operators that may stand behind those of a tail: they keep values and order."""
@@ -145,7 +145,7 @@ class _Reading:
         sizes = tuple(size if isinstance(size, int) else 2 for size in shape)
         values = np.random.default_rng(0).standard_normal(sizes)
         given: dict[str, Array] = {**constants, ending.source: values}
-        steps: list[Step] = []
+        steps: list[TailStep] = []
         dtype, result = None, values
         for node in ending.nodes:
             plain = node
@@ -180,10 +180,10 @@ class _Reading:
             raise self._refused(ending.nodes[-1], "ends in a way that is not known")
         return replace(tail, shape=tuple(out))
 
-    def _step(self, node: Node, shape: tuple[int, ...], opsets: Mapping[str, int]) -> Step:
+    def _step(self, node: Node, shape: tuple[int, ...], opsets: Mapping[str, int]) -> TailStep:
         """An operator and the axis along which it works."""
         if node.operator in ELEMENTWISE:
-            return Step(node.operator)
+            return TailStep(node.operator)
         old = opsets[""] < _ONE_AXIS and node.operator != WINNER
         default = 0 if node.operator == WINNER else 1 if old else -1
         axis = int(node.attributes.get("axis", default)) % max(len(shape), 1)
@@ -199,7 +199,7 @@ class _Reading:
             raise self._refused(node, "works on a tensor that was shaped anew")
         if batched and axis == 0 and len(shape) > 0:
             raise self._refused(node, "works along the axis of the batch")
-        return Step(node.operator, axis)
+        return TailStep(node.operator, axis)
 
     def _refused(self, node: Node, reason: str) -> UnsupportedOperatorError:
         """An error about a node of the tail."""
@@ -209,7 +209,7 @@ class _Reading:
         )
 
 
-def _along(node: Node, step: Step) -> Node:
+def _along(node: Node, step: TailStep) -> Node:
     """A node that says its axis itself."""
     from onnx import NodeProto, helper
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from leo_opt.arrays import IntArray
-from leo_opt.formats.onnx.step import LoweringError, Step
+from leo_opt.formats.onnx.operation import LoweringError, Operation
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Geometry:
         return starts[:, None] + np.arange(self.kernel) * self.dilation
 
 
-def geometry(step: Step, spatial: Sequence[int], kernel: Sequence[int]) -> list[Geometry]:
+def geometry(step: Operation, spatial: Sequence[int], kernel: Sequence[int]) -> list[Geometry]:
     """The axes of a convolution or pool, with the positions of its window counted."""
     rank = len(spatial)
     if len(kernel) != rank:
@@ -62,7 +62,7 @@ def geometry(step: Step, spatial: Sequence[int], kernel: Sequence[int]) -> list[
     return axes
 
 
-def _counted(step: Step, axis: Geometry) -> Geometry:
+def _counted(step: Operation, axis: Geometry) -> Geometry:
     """An axis with automatic padding done and positions counted."""
     automatic = step.text("auto_pad", "NOTSET")
     if automatic == "VALID":

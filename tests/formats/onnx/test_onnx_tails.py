@@ -220,7 +220,7 @@ def test_room_is_wide_enough_behind_every_operator():
     generator = np.random.default_rng(0)
     for operator in OPERATORS:
         axis = None if operator in ("Sigmoid", "Tanh") else 1
-        tail = Tail("a", ("N", 3), (onnx_tails.Step(operator, axis),), "y", ())
+        tail = Tail("a", ("N", 3), (onnx_tails.TailStep(operator, axis),), "y", ())
         outputs = generator.standard_normal((400, 3)) * 3.0
         room = generator.random((400, 3)) * generator.choice([1e-3, 1.0], (400, 1))
         moved = outputs + room * generator.choice([-1.0, 1.0], (400, 3))

@@ -38,7 +38,7 @@ class Tensor:
 
 
 @dataclass(frozen=True, eq=False)
-class Step:
+class Operation:
     """A node and what it is given.
 
     Parameters
