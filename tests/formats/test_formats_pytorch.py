@@ -15,7 +15,7 @@ from leo_opt import from_torch, to_torch
 from leo_opt.errors import InvalidInputError, UnsupportedOperatorError
 from leo_opt.formats import load, save
 from leo_opt.network import Layer, Network, Signature
-from leo_opt.tails import Step, Tail
+from leo_opt.tails import Tail, TailStep
 from leo_opt.weights import dense
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
@@ -153,7 +153,7 @@ def test_a_tail_is_read_and_given_back(ends: Any, tmp_path: Path) -> None:
 
 def test_a_tail_that_is_no_module_is_refused() -> None:
     shape = ("batch", 2)
-    tail = Tail("scores", shape, (Step("ArgMax", 1),), "output", ("batch", 1), "int64")
+    tail = Tail("scores", shape, (TailStep("ArgMax", 1),), "output", ("batch", 1), "int64")
     layers = (Layer(np.eye(2), np.zeros(2)),)
     with pytest.raises(UnsupportedOperatorError, match="ends with ArgMax"):
         to_torch(Network(layers, Signature(output_name="scores", tails=(tail,))))
