@@ -133,7 +133,7 @@ class _Moved:
     @classmethod
     def of(cls, network: Network, index: int, fresh: FloatArray) -> _Moved:
         """Where no earlier layer moves and each unit of this one by so much."""
-        if index < 0:
+        if index < 0 or not fresh.any():
             return cls(index, fresh, fresh)
         still = np.zeros(network.layers[index].n_in)
         return cls(index - 1, still, still).through(network, fresh)
@@ -141,6 +141,9 @@ class _Moved:
     def through(self, network: Network, fresh: FloatArray) -> _Moved:
         """After the next layer, whose pre-activations move by `fresh` (n_out,) besides."""
         index = self.index + 1
+        # Most rewrites move nothing, and every one makes a network whose maxima are not known yet.
+        if not (self.units.any() or fresh.any()):
+            return _Moved(index, fresh, fresh)
         layer, before = network.layers[index], network.maxima[self.index] if index else None
         moved = reach(layer.weight, self.units)
         if before is not None:

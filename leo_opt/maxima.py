@@ -32,6 +32,10 @@ _MOST_CANDIDATES = 20_000_000
 """Pairs that are looked at in one layer; where there were more, none is."""
 
 
+_ALIKE = 2.0**-50
+"""Share that rounding may have left of a coefficient that stands for the sum alone."""
+
+
 @dataclass(frozen=True, eq=False)
 class SumRows:
     """Rows over the sums of a layer, or over its units where it has none.
@@ -218,7 +222,10 @@ def _gain(
         at = row[units[here]]
         both = _values_at(read, at, sources[here])
         alone = both - factors[here] * _values_at(read, at, units[here])
-        gain[left[here]] = np.abs(both) - np.abs(alone)
+        gained = np.abs(both) - np.abs(alone)
+        # Several maxima may share a source; with any factor that would be a coincidence.
+        alike = (np.abs(alone) <= _ALIKE * np.abs(both)) | (np.abs(factors[here]) == 1.0)
+        gain[left[here]] = np.where(alike, gained, 0.0)
         units, sources = lane[units], lane[sources]
         on = ~here & (units >= 0) & (sources >= 0)
         left, units, sources, factors = left[on], units[on], sources[on], factors[on]

@@ -7,6 +7,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 from exact_stability import as_fractions
+from maxima_networks import pooled, tree
 from networks import find_network
 from oracle import exact_deviation, exact_output
 from random_networks import random_case
@@ -14,6 +15,7 @@ from rationals import drifting, exact_dot
 from seeds import seeds
 
 from leo_opt import Box, Layer, Network, load
+from leo_opt.arithmetic import round_up
 from leo_opt.bounds import Bounds, propagate
 from leo_opt.deviation import (
     add_up,
@@ -261,3 +263,34 @@ def test_roundings_of_a_forward_pass_that_no_product_explains(layers, point) -> 
     [exact] = exact_output(network, np.array(point))
     allowed = inference_error(network, propagate(network, Box(point, point)), "float32")
     assert 0 < abs(Fraction(float(values[0])) - exact) <= Fraction(float(allowed[0]))
+
+
+@pytest.mark.parametrize("count", [2, 3, 5, 8])
+def test_a_maximum_moves_no_further_than_the_input_that_moves_most(count: int) -> None:
+    generator = np.random.default_rng(count)
+    box, moved = Box(-generator.random(count), generator.random(count)), generator.random(count)
+    for sign in (1.0, -1.0):
+        network = Network((Layer(np.eye(count), np.zeros(count)), *tree(count, sign).layers))
+        deviation = propagate_deviation(network, 0, moved)[0]
+        assert moved.max() <= deviation <= moved.max() * (1.0 + 1e-14)
+        error = inference_error(network, propagate(network, box), "float64")
+        assert error <= 2.0**-53 * 40 * count
+
+
+@pytest.mark.parametrize("seed", seeds(20, of=200))
+def test_no_change_moves_maxima_further_in_rationals(seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    network = pooled(generator, bool(seed % 2), bool(seed % 3))
+    box = Box(-generator.random(2), generator.random(2))
+    index = int(generator.integers(len(network.layers)))
+    layer = network.layers[index]
+    moved = generator.normal(size=layer.n_out) * (generator.random(layer.n_out) < 0.7)
+    layers = list(network.layers)
+    layers[index] = Layer(layer.weight, layer.bias + moved, layer.activation)
+    moved = round_up(np.abs(layers[index].bias - layer.bias)) * (moved != 0.0)
+    limits = spread_deviation(network, index, moved)[-1]
+    for point in box.sample(4, generator):
+        at = [Fraction(value) for value in point.tolist()]
+        outputs = exact_output(network, at), exact_output(Network(tuple(layers)), at)
+        for one, other, limit in zip(*outputs, limits, strict=True):
+            assert abs(one - other) <= Fraction(limit)
