@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from leo_opt.network import Layer as Layer
     from leo_opt.network import Network as Network
     from leo_opt.network import Signature as Signature
+    from leo_opt.rectify import rectified as rectified
     from leo_opt.stability import Evidence as Evidence
     from leo_opt.stability import Phase as Phase
     from leo_opt.stability import Stability as Stability
@@ -52,6 +53,7 @@ _HOMES = MappingProxyType(
         "load": "formats",
         "load_domain": "formats",
         "propagate": "bounds",
+        "rectified": "rectify",
         "save": "formats",
         "to_torch": "formats.pytorch",
     }

@@ -284,7 +284,7 @@ def require_rectifiers(network: Network, who: str) -> None:
         if set(layer.tags) - {LINEAR, "relu"}:
             raise UnsupportedOperatorError(
                 f"layer {index} has the activation {layer.label!r}; {who} knows rectifiers and "
-                "linear units only"
+                "linear units only; leo_opt.rectified(network) is the same function of those"
             )
 
 

@@ -72,6 +72,12 @@ _WEIGHTS: dict[str, Callable[[Generator, tuple[int, int]], Array]] = {
     "float32": lambda g, shape: g.normal(size=shape).astype(np.float32).astype(np.float64),
     "float64": lambda g, shape: g.normal(size=shape),
 }
+BENT = (
+    *("leaky-relu(0.1)", "leaky-relu(0.5)", "clip(-1,2)", "clip(0,1)", "clip(-0.3,0)"),
+    *("clip(-inf,1)", "clip(-0.7,inf)", "clip(0,6)", "clip(-inf,0)"),
+)
+"""Tags of activations that are neither rectifiers nor linear."""
+
 _WEIGHT_ODDS = [0.35, 0.2, 0.2, 0.15, 0.1]
 
 
@@ -130,6 +136,15 @@ def structured(generator: Generator, network: Network) -> Network:
     if generator.random() < 0.25:
         layers = [Layer(csr_array(part.weight), part.bias, part.activation) for part in layers]
     return Network(tuple(layers))
+
+
+def bent(generator: Generator, network: Network) -> Network:
+    """The same network with leaky units and clips among its rectifiers, of the last layer, too."""
+    layers = []
+    for layer in network.layers:
+        tags = np.where(generator.random(layer.n_out) < 0.5, generator.choice(BENT), layer.tags)
+        layers.append(Layer(layer.weight, layer.bias, tags.tolist()))
+    return Network(tuple(layers), network.signature)
 
 
 def _add_lanes(generator: Generator, layers: list[Layer], index: int) -> None:

@@ -12,7 +12,7 @@ from leo_opt.blas import one_blas_thread
 from leo_opt.deadline import Deadline
 from leo_opt.formats import load_property
 from leo_opt.formulations import FormulationLike
-from leo_opt.network import Network, read_network, require_rectifiers
+from leo_opt.network import Network, read_network
 from leo_opt.parallel import Workers
 from leo_opt.properties import Property, keep_class
 from leo_opt.solvers import find as find_solver
@@ -130,7 +130,7 @@ def verify(
         seed=seed,
         progress=progress,
     )
-    require_rectifiers(read_network(network), "verify")
+    read_network(network)
     cure = "leo_opt.verification.load_property and keep_class make properties"
     read_instance(asked, "asked", Property, cure)
     front = in_front(network, asked)
@@ -144,4 +144,4 @@ def verify(
         run = Run(network, asked if front is None else front.property, settings, places)
         run.settle()
         verdict = run.close()
-    return verdict if front is None else front.behind(verdict, network)
+    return verdict if front is None else front.behind(verdict, run.network)

@@ -18,6 +18,7 @@ from leo_opt.decisions.splitting_state import Record
 from leo_opt.network import FloatArray, Network
 from leo_opt.parallel import JobFailure, Workers
 from leo_opt.properties import Property, nearest
+from leo_opt.rectify import rectified
 from leo_opt.stability import ARITHMETIC, Premise
 from leo_opt.verification.attack import Witness, attack, check, confirmed
 from leo_opt.verification.making import make_questions
@@ -58,7 +59,7 @@ class Run:
     def __init__(
         self, network: Network, asked: Property, settings: Settings, workers: Workers
     ) -> None:
-        self.network = network
+        self.original, self.network = network, rectified(network)
         self.asked = asked
         self.settings = settings
         self.workers = workers
@@ -195,10 +196,10 @@ class Run:
             answer=answer,
             cases=tuple(cases),
             inputs=inputs,
-            outputs=None if inputs is None else self.network(inputs),
+            outputs=None if inputs is None else self.original(inputs),
             exact_inputs=None if point is None or all(map(is_float, point)) else point,
             case=None if self.witness is None else self.witness.case,
-            network_hash=self.network.content_hash,
+            network_hash=self.original.content_hash,
             seconds=self.deadline.elapsed,
             pieces=self._pieces,
             lps=self._lps,

@@ -7,7 +7,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 from oracle import exact_output
-from random_networks import random_case
+from random_networks import bent, random_case
 from random_properties import lowest_slack, make_property, random_rows
 from seeds import seeds
 
@@ -16,6 +16,7 @@ from leo_opt.errors import InvalidInputError, MismatchError
 from leo_opt.formats.vnnlib import parse_property
 from leo_opt.network import Network
 from leo_opt.properties import Property
+from leo_opt.rectify import rectified
 from leo_opt.verification import STAGES, Answer, Verdict, keep_class, verify
 
 
@@ -55,6 +56,23 @@ def test_answers_are_true(seed: int) -> None:
     check(network, asked, verdict, lowest)
     if abs(lowest) > 1e-3 * max(1.0, float(np.abs(rows[1]).max())):
         assert verdict.answer is not Answer.UNKNOWN
+
+
+@pytest.mark.parametrize("seed", seeds(4, of=60))
+def test_answers_on_leaky_units_and_clips_are_true(seed: int) -> None:
+    generator = np.random.default_rng((108, seed))
+    network, box = random_case(generator)
+    network = bent(generator, network)
+    rows = random_rows(generator, network, box)
+    lowest = lowest_slack(rectified(network), box, rows)
+    asked = make_property(network, [(box, rows)])
+    verdict = verify(network, asked, seed=seed)
+    assert verdict.network_hash == network.content_hash
+    check(rectified(network), asked, verdict, lowest)
+    if abs(lowest) > 1e-3 * max(1.0, float(np.abs(rows[1]).max())):
+        assert verdict.answer is not Answer.UNKNOWN
+    if verdict.inputs is not None:
+        np.testing.assert_array_equal(verdict.outputs, network(verdict.inputs))
 
 
 @pytest.mark.parametrize("stage", STAGES)
