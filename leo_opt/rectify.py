@@ -32,7 +32,7 @@ def rectified(network: Network) -> Network:
     >>> from leo_opt import Network
     >>> network = Network.from_arrays([[[2.0]]], [[1.0]], ["leaky-relu(0.1)"])
     >>> rectified(network)
-    Network(1 -> 1 linear -> 2 relu -> 1 linear; 10 parameters)
+    Network(1 -> 1 linear -> 2 relu -> 1 linear; 9 parameters)
     """
     layers = [part for layer in read_network(network).layers for part in _parts(layer)]
     if len(layers) == len(network.layers):
