@@ -11,6 +11,7 @@ from leo_opt.deviation import add_up
 from leo_opt.network import FloatArray, Layer
 from leo_opt.rewrites.block import Block, block_loss, passing_units
 from leo_opt.rewrites.draft import Draft
+from leo_opt.rewrites.private_columns import rows_with_private_columns
 
 
 def merge_dependent(draft: Draft, index: int) -> Draft:
@@ -30,7 +31,13 @@ def merge_dependent(draft: Draft, index: int) -> Draft:
     block = Block.of(draft, index)
     if not (draft.network.layers[index].has_phases and mask.sum() > 1 and block.bounded):
         return draft
-    basis, coefficients = independent_rows(block.weight * block.radius)
+    rows = block.weight * block.radius
+    private = np.flatnonzero(rows_with_private_columns(rows))
+    others = np.delete(np.arange(len(rows)), private)
+    found, shares = independent_rows(rows[others])
+    basis = np.sort([*private, *others[found]]).astype(np.int64)
+    coefficients = np.zeros((others.size - found.size, basis.size))
+    coefficients[:, np.isin(basis, others[found])] = shares
     members = np.flatnonzero(mask)
     gone = np.delete(members, basis)
     if not 0 < gone.size < mask.size:
@@ -68,6 +75,8 @@ def independent_rows(rows: FloatArray) -> tuple[IntArray, FloatArray]:
     """
     from scipy.linalg import qr, solve_triangular
 
+    if not len(rows):
+        return np.empty(0, dtype=np.int64), np.empty((0, 0))
     size = np.abs(rows).max(axis=1, initial=0.0)
     scale = np.where(size > 0.0, size, 1.0)
     _, triangle, order = qr((rows / scale[:, None]).T, mode="economic", pivoting=True)

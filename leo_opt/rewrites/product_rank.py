@@ -11,6 +11,7 @@ from leo_opt.enclosure import affine_image
 from leo_opt.network import LINEAR, FloatArray, Layer
 from leo_opt.rewrites.block import Block, Replacement, block_loss, passing_units
 from leo_opt.rewrites.draft import Draft
+from leo_opt.rewrites.private_columns import rows_with_private_columns
 
 
 def reduce_rank(draft: Draft, index: int) -> Draft:
@@ -72,6 +73,10 @@ def smallest_factors(block: Block, least: int = 0) -> Replacement | None:
     Replacement or None
         None where no smaller block stays at that level.
     """
+    sides = (block.weight, block.outgoing.T)
+    if len(block.bias) > least and all(rows_with_private_columns(s).all() for s in sides):
+        # Then the product has as many independent rows as there are units.
+        return None
     present = block.level > 0.0
     # Scaled so that an entry of 1 is as large as the error that is accepted in its row.
     with np.errstate(over="ignore", invalid="ignore"):

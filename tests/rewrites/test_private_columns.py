@@ -1,0 +1,31 @@
+"""Rows with a column of their own: they are independent, as exact ranks say."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from leo_opt.rewrites.private_columns import rows_with_private_columns
+
+
+def test_they_add_their_number_to_the_rank_of_the_others():
+    generator = np.random.default_rng(0)
+    seen = set()
+    for _ in range(200):
+        rows = generator.integers(-2, 3, (6, 7)) * (generator.random((6, 7)) < 0.35)
+        private = rows_with_private_columns(rows.astype(np.float64))
+        rank, rest = np.linalg.matrix_rank(rows), rows[~private]
+        assert rank == private.sum() + (np.linalg.matrix_rank(rest) if len(rest) else 0)
+        seen.add(int(private.sum()))
+    assert len(seen) > 4
+
+
+def test_windows_have_them_and_dense_rows_have_not():
+    windows = np.eye(6) + np.eye(6, k=1)
+    assert rows_with_private_columns(windows).all()
+    assert not rows_with_private_columns(np.ones((3, 4))).any()
+
+
+def test_an_entry_that_is_nearly_nothing_is_no_reason():
+    rows = np.array([[1.0, 1.0, 0.0], [1.0, 1.0, 1e-9]])
+    assert not rows_with_private_columns(rows).any()
+    assert rows_with_private_columns(np.zeros((2, 3))).tolist() == [False, False]
