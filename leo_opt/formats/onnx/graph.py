@@ -199,6 +199,7 @@ def _port(value: Any, unstated: str = "") -> Port:
         raise UnsupportedOperatorError(
             f"tensor {value.name!r} has elements of type {name.lower()}; float (float32) and "
             "double (float64) are supported: convert the model"
+            + (", or choose another output with --output-tensor NAME" if unstated else "")
         )
     shape = None
     if kind.HasField("shape"):
