@@ -128,7 +128,8 @@ def evaluate(
     imports = [helper.make_opsetid(domain, version) for domain, version in opsets.items()]
     try:
         with np.errstate(all="ignore"):
-            evaluator = ReferenceEvaluator(helper.make_model(graph, opset_imports=imports))
+            model = helper.make_model(graph, opset_imports=imports)
+            evaluator = ReferenceEvaluator(model, new_ops=_pools())
             return list(evaluator.run(None, dict(feed)))
     except NotImplementedError as error:
         raise UnsupportedOperatorError(
@@ -138,3 +139,62 @@ def evaluate(
         raise FileFormatError(
             f"{label} cannot be evaluated: {said(error)}; export the model again"
         ) from error
+
+
+def _pools() -> list[Any]:
+    """Pools in place of the evaluator's own, which fails where axes are padded differently.
+
+    Those with automatic padding, dilations or rounding up are left to it.
+    """
+    from onnx.reference.ops.op_average_pool import AveragePool_19
+    from onnx.reference.ops.op_max_pool import MaxPool as OwnMaxPool
+
+    class MaxPool(OwnMaxPool):  # type: ignore[misc]
+        """The largest of each window."""
+
+        op_domain = ""
+
+        def _run(self, x: Array, **given: Any) -> tuple[Array, ...]:
+            if len(self.output) > 1 or not _is_plain(given):
+                return tuple(super()._run(x, **given))
+            lowest = -np.inf if x.dtype.kind == "f" else np.iinfo(x.dtype.name).min
+            windows = _windows(x, lowest, given)
+            return (windows.max(axis=tuple(range(x.ndim, windows.ndim))),)
+
+    class AveragePool(AveragePool_19):  # type: ignore[misc]
+        """The mean of each window, with or without what is padding."""
+
+        op_domain = ""
+
+        def _run(self, x: Array, **given: Any) -> tuple[Array, ...]:
+            if not _is_plain(given):
+                return tuple(super()._run(x, **given))
+            windows = _windows(x, 0.0, given)
+            axes = tuple(range(x.ndim, windows.ndim))
+            whole = 1.0 if given.get("count_include_pad") else 0.0
+            share = _windows(np.ones_like(x), whole, given).sum(axis=axes)
+            return ((windows.sum(axis=axes) / share).astype(x.dtype),)
+
+    return [MaxPool, AveragePool]
+
+
+def _is_plain(given: Mapping[str, Any]) -> bool:
+    """Whether a pool states its padding and neither dilates windows nor rounds their number up."""
+    automatic = given.get("auto_pad") not in (None, "NOTSET", "VALID")
+    return (
+        not automatic and not given.get("ceil_mode") and set(given.get("dilations") or [1]) == {1}
+    )
+
+
+def _windows(values: Array, fill: float, given: Mapping[str, Any]) -> Array:
+    """Windows of a pool over padded values, (batch, channels, positions..., kernel...)."""
+    kernel = tuple(given["kernel_shape"])
+    rank = len(kernel)
+    pads = given.get("pads") or [0] * (2 * rank)
+    if given.get("auto_pad") == "VALID":
+        pads = [0] * (2 * rank)
+    sides = [(0, 0), (0, 0), *zip(pads[:rank], pads[rank:], strict=True)]
+    padded = np.pad(values, sides, constant_values=fill)
+    windows = np.lib.stride_tricks.sliding_window_view(padded, kernel, tuple(range(2, 2 + rank)))
+    steps = (slice(None, None, stride) for stride in given.get("strides") or [1] * rank)
+    return windows[(slice(None), slice(None), *steps)]

@@ -15,7 +15,7 @@ from onnx import TensorProto, helper, numpy_helper
 from onnx.backend.test.loader import load_model_tests
 
 from leo_opt.errors import LeoOptError, UnsupportedOperatorError
-from leo_opt.formats.onnx.evaluator import EVALUATED, evaluate_node
+from leo_opt.formats.onnx.evaluator import EVALUATED, evaluate, evaluate_node
 from leo_opt.formats.onnx.graph import Node
 
 OPSETS = range(9, 24)
@@ -418,3 +418,24 @@ def test_constants_that_are_no_plain_numbers_are_refused() -> None:
 
 def test_opsets_reach_to_the_newest_that_the_runtime_takes() -> None:
     assert OPSETS[-1] <= onnx.defs.onnx_opset_version()
+
+
+@pytest.mark.parametrize("operator", ["MaxPool", "AveragePool"])
+@pytest.mark.parametrize("strides", [[1, 1], [2, 1]])
+def test_pools_may_be_padded_differently_along_their_axes(operator: str, strides: list[int]):
+    values = numbers(1, 2, 3, 2)
+    for kernel, pads in (([1, 2], [0, 1, 0, 1]), ([3, 2], [2, 1, 1, 0]), ([2, 1], [1, 0, 1, 0])):
+        for more in ({}, {"count_include_pad": 1}) if operator == "AveragePool" else ({},):
+            given = {"kernel_shape": kernel, "pads": pads, "strides": strides, **more}
+            graph = helper.make_graph(
+                [helper.make_node(operator, ["x"], ["y"], **given)],
+                "pool",
+                [helper.make_tensor_value_info("x", TensorProto.FLOAT, values.shape)],
+                [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
+            )
+            [found] = evaluate(graph, {"": 13}, {"x": values}, "the graph")
+            opsets = [helper.make_opsetid("", 13)]
+            model = helper.make_model(graph, opset_imports=opsets, ir_version=8)
+            [wanted] = session(model).run(None, {"x": values})
+            assert found.shape == wanted.shape
+            assert np.allclose(found, wanted, atol=1e-6)
