@@ -73,6 +73,9 @@ _ARRAYS = 8
 _WORTH_DROPPING = 0.9
 """Columns are dropped where no more than this share is left."""
 
+_FEW_CELLS = 2**12
+"""Of a matrix for which a call of NumPy costs more than the work that it does."""
+
 _VANISHED = 2.0**-1070
 """Above all that underflow can take from three products: each loses less than 2**-1074."""
 
@@ -186,8 +189,7 @@ def bound_rows(
             lines=lines,
         )
         crossing = any(((a < 0.0) & (b > 0.0)).any() for a, b in zip(lower, upper, strict=True))
-        for rule in range(len(slopes) if crossing else 1):
-            steps = [replace(step, below=step.below[rule]) for step in relaxations]
+        for steps in _choices(relaxations, weight, len(slopes) if crossing else 1, domain):
             rows = np.flatnonzero(wanted(low, high))
             for some in _batches(network, domain, len(lower), rows, deadline):
                 if deadline.passed:
@@ -195,10 +197,27 @@ def bound_rows(
                 part = weight[some]
                 constants = np.concatenate([bias[some], -bias[some]])
                 ends = _bound_above(weights.mirror(part), constants, steps, domain)
+                ends = ends.min(axis=0) if ends.ndim > len(shape) else ends
                 above, below = np.split(ends, 2, axis=-1)
                 low[..., some] = np.maximum(low[..., some], -below)
                 high[..., some] = np.minimum(high[..., some], above)
     return low, high
+
+
+def _choices(
+    relaxations: Sequence[_Relaxation], weight: Weight, count: int, domain: Box | Boxes
+) -> Iterator[Sequence[_Relaxation]]:
+    """The first `count` choices of slopes: one by one, or all at once where there is little to do.
+
+    One by one, later ones are spared the rows that earlier ones settle; at once, the calls of
+    NumPy, which are all that small networks cost, are made once.
+    """
+    cells = int(np.prod(domain.lower.shape[:-1])) * weight.shape[0] * weight.shape[1]
+    if count > 1 and cells < _FEW_CELLS and not weights.is_sparse(weight):
+        yield relaxations
+        return
+    for rule in range(count):
+        yield [replace(step, below=step.below[rule]) for step in relaxations]
 
 
 def _shares(low: FloatArray, high: FloatArray, slopes: Sequence[str]) -> FloatArray:
@@ -477,7 +496,9 @@ def _spread(per_unit: FloatArray, rows: Weight) -> FloatArray:
 
 def _drop_columns(rows: Weight, step: _Relaxation) -> tuple[Weight, _Relaxation]:
     """Rows without the columns of units that pass nothing on, and the lines of the others."""
-    if step.shift is not None or step.tilted.size or step.above.ndim > 1:
+    if step.shift is not None or step.tilted.size or step.below.ndim > 1:
+        return rows, step
+    if rows.shape[0] * rows.shape[1] < _FEW_CELLS:
         return rows, step
     kept = (step.above != 0.0) | (step.below != 0.0)
     kept &= weights.columns_read(rows)
