@@ -46,10 +46,6 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
         ),
         "interval-lane-of-another": ("ends[..., lanes[rows]]", "ends[..., rows * 0]"),
         "interval-max-of-one": ("np.maximum(last, other[1])", "other[1]"),
-        "interval-lane-of-max": (
-            "np.where(sums.rectified, np.maximum(first",
-            "np.where(True, np.maximum(first",
-        ),
     },
     "maxima.py": {
         "max-of-almost": ("result[pair[wrong]] = False", "result[pair[:0]] = False"),
