@@ -111,3 +111,16 @@ def test_coefficients_that_vanish_cost_what_they_could_contribute(sign: float) -
     low, high = crown.bound_layer(network, Box([0.0], [1.0]), 2, [0.0 * end for end in ends], ends)
     assert -(2.0**-400) < low[0] <= min(0.0, sign * 2.0**-500)
     assert 2.0**-400 > high[0] >= max(0.0, sign * 2.0**-500)
+
+
+def test_the_upper_line_is_above_both_ends_whatever_the_slope_below_0() -> None:
+    """Rounding tilts it; with a slope below 0, either end may be what is left above it."""
+    generator, count = np.random.default_rng(0), 500
+    ends = generator.random((2, count)) * 10.0 ** generator.uniform(-6, 6, (2, count))
+    low, high = -ends[0], ends[1]
+    for tag, slope in (("relu", 0.0), ("leaky-relu(0.5)", 0.5), ("leaky-relu(0.99)", 0.99)):
+        layer = Layer(np.ones((count, 1)), np.zeros(count), tag)
+        above, offset, _ = crown._lines(layer, low, high, np.zeros(count))
+        for a, b, least, most in zip(*map(exact, (above, offset, low, high)), strict=True):
+            assert a * least + b >= Fraction(slope) * least
+            assert a * most + b >= most
