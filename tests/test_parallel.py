@@ -173,14 +173,16 @@ def test_workers_end_with_their_parent_however_it_ends(tmp_path: Path, end: sign
     assert not left_after(children, 10.0)
 
 
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="the system lists no children")
 def test_an_interrupt_leaves_no_semaphore_and_no_process(tmp_path: Path) -> None:
     script = tmp_path / "main.py"
     script.write_text(INTERRUPTED.format(folder=str(Path(__file__).parent)))
     with subprocess.Popen(
         [sys.executable, str(script)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
+        # While a process is being started, Python may lose an interrupt in a callback.
+        while process.poll() is None and len(children_of(process.pid)) < 3:
+            time.sleep(0.01)
         time.sleep(1.5)
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=30)
