@@ -142,7 +142,9 @@ def test_bugs_are_raised_wherever_the_job_ran() -> None:
 
 
 INTERRUPTED = """
-import sys
+import signal, sys
+# Whoever is started in the background may have been told to ignore it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 sys.path.insert(0, {folder!r})
 from worker_jobs import idle
 from leo_opt.parallel import Workers
@@ -180,7 +182,6 @@ def test_an_interrupt_leaves_no_semaphore_and_no_process(tmp_path: Path) -> None
     with subprocess.Popen(
         [sys.executable, str(script)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
-        # While a process is being started, Python may lose an interrupt in a callback.
         while process.poll() is None and len(children_of(process.pid)) < 3:
             time.sleep(0.01)
         time.sleep(1.5)
