@@ -25,8 +25,8 @@ class Deadline:
     start
         When the clock was started, as `time.monotonic` tells it; by default now.
     memory
-        Gigabytes. Bounds are computed in batches that fit, and a model that cannot is not built;
-        networks and results count to nobody's share.
+        Gigabytes. CROWN takes rows in batches that fit; networks and results count to nobody's
+        share.
     """
 
     def __init__(

@@ -7,7 +7,6 @@ from fractions import Fraction
 from itertools import pairwise
 
 import numpy as np
-from scipy.sparse import coo_array
 
 from leo_opt.activations import LINEAR, Activation, read_activation
 from leo_opt.arrays import FloatArray, IntArray
@@ -78,6 +77,8 @@ def _parts(layer: Layer) -> list[Layer]:
 
 def _entries(rows: IntArray, columns: IntArray, values: FloatArray) -> Weight:
     """A sparse matrix of some entries, with a row and a column for each index up to the last."""
+    from scipy.sparse import coo_array
+
     return coo_array((values, (rows, columns)), (rows.max() + 1, columns.max() + 1)).tocsr()
 
 

@@ -31,13 +31,7 @@ def merge_dependent(draft: Draft, index: int) -> Draft:
     block = Block.of(draft, index)
     if not (draft.network.layers[index].has_phases and mask.sum() > 1 and block.bounded):
         return draft
-    rows = block.weight * block.radius
-    private = np.flatnonzero(rows_with_private_columns(rows))
-    others = np.delete(np.arange(len(rows)), private)
-    found, shares = independent_rows(rows[others])
-    basis = np.sort([*private, *others[found]]).astype(np.int64)
-    coefficients = np.zeros((others.size - found.size, basis.size))
-    coefficients[:, np.isin(basis, others[found])] = shares
+    basis, coefficients = independent_rows(block.weight * block.radius)
     members = np.flatnonzero(mask)
     gone = np.delete(members, basis)
     if not 0 < gone.size < mask.size:
@@ -73,10 +67,19 @@ def independent_rows(rows: FloatArray) -> tuple[IntArray, FloatArray]:
     coefficients : (s - r, r) array
         The rows left out, in ascending order, are about coefficients @ rows[basis].
     """
+    private = np.flatnonzero(rows_with_private_columns(rows))
+    others = np.delete(np.arange(len(rows)), private)
+    chosen, shares = _pivoted_rows(rows[others]) if others.size else (others, np.empty((0, 0)))
+    basis = np.sort(np.concatenate([private, others[chosen]]))
+    coefficients = np.zeros((others.size - chosen.size, basis.size))
+    coefficients[:, np.isin(basis, others[chosen])] = shares
+    return basis, coefficients
+
+
+def _pivoted_rows(rows: FloatArray) -> tuple[IntArray, FloatArray]:
+    """`independent_rows` by pivoted QR."""
     from scipy.linalg import qr, solve_triangular
 
-    if not len(rows):
-        return np.empty(0, dtype=np.int64), np.empty((0, 0))
     size = np.abs(rows).max(axis=1, initial=0.0)
     scale = np.where(size > 0.0, size, 1.0)
     _, triangle, order = qr((rows / scale[:, None]).T, mode="economic", pivoting=True)

@@ -9,7 +9,6 @@ import numpy as np
 from leo_opt.arithmetic import round_down
 from leo_opt.arrays import BoolArray, IntArray
 from leo_opt.bounds import Propagation
-from leo_opt.deadline import NO_LIMIT, Deadline
 from leo_opt.deviation import add_up, reach, spread_deviation
 from leo_opt.domain import Box
 from leo_opt.network import FloatArray, Layer, Network
@@ -143,7 +142,6 @@ class Draft:
         network: Network,
         stability: Stability,
         certified_only: bool = False,
-        deadline: Deadline = NO_LIMIT,
     ) -> Draft:
         """The draft before the first rewrite.
 
@@ -160,7 +158,7 @@ class Draft:
         lower: list[FloatArray] = []
         upper: list[FloatArray] = []
         for layer, known in enumerate(zip(certified.lower, certified.upper, strict=True)):
-            found = steps.bound(layer, lower, upper, deadline)
+            found = steps.bound(layer, lower, upper)
             low, high = np.maximum(known[0], found[0]), np.minimum(known[1], found[1])
             lower.append(low)
             upper.append(high)
