@@ -407,6 +407,30 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
             "value * facet.chosen",
         ),
     },
+    "decisions/goals.py": {
+        "goals-on-other-side": (
+            "np.where(signs[mine] > 0, high, low)",
+            "np.where(signs[mine] < 0, high, low)",
+        ),
+    },
+    "decisions/splitting.py": {
+        "cover-keeps-the-smallest": (
+            "np.maximum(self.upper[layer], high",
+            "np.minimum(self.upper[layer], high",
+        ),
+        "piece-settled-too-early": (
+            "goals.least(values) <= 0.0) & chunk",
+            "goals.least(values) <= 1.0) & chunk",
+        ),
+        "stuck-goal-settled": ("~(stuck | unasked | waiting", "~(unasked | waiting"),
+        "unasked-goal-settled": ("~(stuck | unasked | waiting", "~(stuck | waiting"),
+        "open-piece-forgotten": ("unasked | waiting.open.any(axis=0))", "unasked)"),
+        "lost-piece-dropped": ("waiting, lost = waiting.join(chunk.pieces), True", "lost = True"),
+        "rest-unbounded": (
+            "cover.include(*_rest(goals, waiting[slice(first, first + size)], deadline))",
+            "pass",
+        ),
+    },
     "decisions/ledger.py": {
         "ledger-witness-ignored": ("if value <= 0.0 and shown", "if value < -1.0 and shown"),
         "ledger-strict-at-zero": ("if value <= 0.0 and shown", "if value < 0.0 and shown"),

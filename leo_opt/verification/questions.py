@@ -19,7 +19,7 @@ from leo_opt.arrays import IntArray
 from leo_opt.bounds import Bounds, Interval, Propagation, post_interval
 from leo_opt.deadline import NO_LIMIT, Deadline
 from leo_opt.decisions.findings import Direction
-from leo_opt.decisions.splitting import Goals
+from leo_opt.decisions.goals import Goals
 from leo_opt.domain import Box
 from leo_opt.errors import MismatchError
 from leo_opt.lazily import lazy

@@ -17,8 +17,10 @@ from leo_opt import Box, Layer, Network, Phase, classify, load, load_domain
 from leo_opt.bounds import propagate
 from leo_opt.deadline import Deadline
 from leo_opt.decisions.findings import Direction
-from leo_opt.decisions.splitting import Goals, split, split_inputs
+from leo_opt.decisions.goals import Goals
+from leo_opt.decisions.splitting import split, split_inputs
 from leo_opt.domain import Boxes
+from leo_opt.parallel import JobFailure, Workers
 from leo_opt.witnesses import Witnesses
 
 
@@ -129,3 +131,20 @@ def test_a_goal_of_several_rows_is_settled_only_where_they_are_never_positive_at
         assert not (found.settled & positive).any()
         # A row that the bounds of the whole box hold below zero settles its goal.
         assert found.settled[owners[highest <= 0.0]].all()
+    seen[0] = True
+    # Nobody looks at a goal that has a witness, so that nothing is claimed of it.
+    assert not split(goals, look, 2000, Deadline(None)).settled[0]
+
+
+def test_pieces_that_are_lost_settle_nothing() -> None:
+    class Losing(Workers):
+        def in_order(self, function, jobs, ready=lambda outcome: None):
+            yield from (JobFailure("gone") for _ in jobs)
+
+    network = random_network(np.random.default_rng(0))
+    box = Box(-1, 1).spread(network.input_size)
+    rows = (Direction(len(network.layers) - 1, 0, +1),)
+    goals = Goals(network, propagate(network, box), rows, np.array([0]), thorough=True)
+    found = split(goals, lambda points: np.zeros(1, dtype=bool), 2000, Deadline(None), Losing())
+    assert not found.settled.any()
+    assert found.pieces == 0
