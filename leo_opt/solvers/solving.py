@@ -59,7 +59,7 @@ class Result:
         parts = [f"{self.status} by {self.solver} in {self.seconds:.2f} s"]
         numbers = {"objective": self.objective, "bound": self.bound, "gap": self.gap}
         parts += [f"{name} {value:.8g}" for name, value in numbers.items() if value is not None]
-        return ", ".join(parts)
+        return ", ".join([*parts, *([self.message] if self.objective is None else [])])
 
 
 def solve(
@@ -114,7 +114,9 @@ def solve(
     chosen = find(solver)
     compiled = compile_model(model)
     cure = "give SolverOptions(time_limit=10.0) or the like"
-    options = options or SolverOptions(relative_gap=_USUAL_GAP)
+    # A solver behind Pyomo whose names are not known keeps its own gap.
+    usual = SolverOptions(relative_gap=_USUAL_GAP) if chosen.checks_options else SolverOptions()
+    options = usual if options is None else options
     read_instance(options, "options", SolverOptions, cure)
     limit = options.time_limit if time_limit is None else time_limit
     given = _present_values(compiled) if start else None

@@ -6,6 +6,7 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
 import numpy as np
+import pyomo.environ as pyo
 import pytest
 from solvers.installed import installed, wide_form
 
@@ -23,10 +24,11 @@ from leo_opt.solvers import (
     StandardForm,
     find,
     names,
+    solve,
     survey,
 )
 from leo_opt.solvers.auto import ORDER, Auto
-from leo_opt.solvers.pyomo_interfaces import ENGINES
+from leo_opt.solvers.pyomo_interfaces.options import ENGINES
 from leo_opt.testing.models import knapsack
 
 PLUGIN = EntryPoint("elsewhere", "leo_opt.solvers.highs:Highs", SOLVERS.group)
@@ -145,12 +147,35 @@ def test_auto_heeds_licences_and_features() -> None:
 @pytest.mark.parametrize("name", ENGINES)
 def test_options_of_pyomo_interfaces_are_checked(name: str) -> None:
     """Pyomo hands on what it is given, and some interfaces are silent about it."""
+    solver = behind_pyomo(name)
+    if solver.checks_options:
+        with pytest.raises(InvalidInputError, match="no_such_option"):
+            solver.open(knapsack()[0], SolverOptions(extra={"no_such_option": 1}))
+    else:
+        assert ENGINES[name] == "cplex"
+        with solver.open(knapsack()[0], SolverOptions(extra={"no_such_option": 1})) as session:
+            answer = session.maximize(knapsack()[0].objective)
+        assert answer.termination_condition == "error"
+        assert "has no attribute" in answer.message
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_pyomo_interfaces_solve_as_they_come_and_with_gaps(name: str) -> None:
+    model = pyo.ConcreteModel()
+    model.x = pyo.Var(range(2), domain=pyo.NonNegativeIntegers, bounds=(0, 3))
+    model.row = pyo.Constraint(expr=2 * model.x[0] + 3 * model.x[1] <= 7)
+    model.goal = pyo.Objective(expr=3 * model.x[0] + 4 * model.x[1], sense=pyo.maximize)
+    for options in (None, SolverOptions(relative_gap=1e-6, absolute_gap=1e-6, seed=3)):
+        result = solve(model, behind_pyomo(name), options=options, time_limit=60)
+        assert result.status == "optimal", result.message
+        assert result.objective == pytest.approx(10.0)
+
+
+def behind_pyomo(name: str) -> Solver:
     solver = find(f"pyomo:{name}")
     if not (solver.available() and find(ENGINES[name]).available()):
         pytest.skip(f"{name} is not installed")
-    assert solver.checks_options
-    with pytest.raises(InvalidInputError, match="no_such_option"):
-        solver.open(knapsack()[0], SolverOptions(extra={"no_such_option": 1}))
+    return solver
 
 
 def test_options_that_nobody_checks_are_marked() -> None:

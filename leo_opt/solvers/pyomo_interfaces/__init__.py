@@ -8,14 +8,13 @@ witnesses only.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
+from collections.abc import Callable
 from typing import Any
 
 from leo_opt.errors import SolverNotAvailableError
 from leo_opt.solvers.base import Solver
 from leo_opt.solvers.licences import Licence
-from leo_opt.solvers.pyomo_interfaces.options import settings_of
+from leo_opt.solvers.pyomo_interfaces.options import ENGINES, settings_of
 from leo_opt.solvers.pyomo_interfaces.session import PyomoSession
 from leo_opt.solvers.questions import Feature, SolverOptions
 from leo_opt.solvers.session import Session
@@ -24,18 +23,9 @@ from leo_opt.solvers.state import ModelState
 _TRUE_BOUND = frozenset({"appsi_highs", "gurobi_direct"})
 """Pyomo interfaces whose upper bound of a maximisation is a dual bound, as was checked."""
 
-ENGINES: Mapping[str, str] = MappingProxyType(
-    {
-        "appsi_highs": "highs",
-        "highs": "highs",
-        "gurobi_direct": "gurobi",
-        "gurobi_persistent": "gurobi",
-        "appsi_gurobi": "gurobi",
-        "scip_direct": "scip",
-    }
-)
-"""Interfaces to a solver that this package knows, too, and that takes the same options: with it
-they are tried, since Pyomo hands on what it is given, and some interfaces are silent about it."""
+_CHECKED = frozenset({"gurobi", "highs", "scip"})
+"""Solvers that this package knows, too, by the same names of options: there they are tried, since
+Pyomo hands on what it is given, and some interfaces are silent about it."""
 
 
 class PyomoSolver(Solver):
@@ -55,7 +45,8 @@ class PyomoSolver(Solver):
         self.interface = self.package = interface
         self.name = f"pyomo:{interface}"
         self.install = f"install {interface} as its own pages say; see `pyomo help --solvers`"
-        self._engine = ENGINES.get(interface, "")
+        engine = ENGINES.get(interface, "")
+        self._engine = engine if engine in _CHECKED else ""
         self._find = find
         self.checks_options = bool(self._engine)
         bounds = {Feature.DUAL_BOUND} if interface in _TRUE_BOUND else set()

@@ -11,7 +11,22 @@ from leo_opt.solvers.questions import SolverOptions
 _OPTIONAL = frozenset({"threads", "seed"})
 """Fields that do no harm where a solver has no such option."""
 
-OPTIONS: Mapping[str, Mapping[str, str]] = MappingProxyType(
+ENGINES: Mapping[str, str] = MappingProxyType(
+    {
+        "appsi_gurobi": "gurobi",
+        "appsi_highs": "highs",
+        "cplex_direct": "cplex",
+        "cplex_persistent": "cplex",
+        "gurobi_direct": "gurobi",
+        "gurobi_persistent": "gurobi",
+        "highs": "highs",
+        "scip_direct": "scip",
+        "scip_persistent": "scip",
+    }
+)
+"""By interface, the solver behind it, where it is one of several."""
+
+_OPTIONS: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {
         "cbc": {
             "relative_gap": "ratioGap",
@@ -19,23 +34,38 @@ OPTIONS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "threads": "threads",
             "seed": "randomSeed",
         },
-        "glpk": {"relative_gap": "mipgap"},
-        # HiGHS keeps one number of threads for all that runs in a process.
-        "appsi_highs": {
-            "relative_gap": "mip_rel_gap",
-            "absolute_gap": "mip_abs_gap",
-            "seed": "random_seed",
+        "cplex": {
+            "relative_gap": "mip_tolerances_mipgap",
+            "absolute_gap": "mip_tolerances_absmipgap",
+            "threads": "threads",
+            "seed": "randomseed",
         },
-        "gurobi_direct": {
+        "glpk": {"relative_gap": "mipgap"},
+        "gurobi": {
             "relative_gap": "MIPGap",
             "absolute_gap": "MIPGapAbs",
             "threads": "Threads",
             "seed": "Seed",
             "time_limit": "TimeLimit",
         },
+        # HiGHS keeps one number of threads for all that runs in a process.
+        "highs": {
+            "relative_gap": "mip_rel_gap",
+            "absolute_gap": "mip_abs_gap",
+            "seed": "random_seed",
+        },
+        "scip": {
+            "relative_gap": "limits/gap",
+            "absolute_gap": "limits/absgap",
+            "seed": "randomization/randomseedshift",
+        },
     }
 )
-"""By interface, the solver's names for fields of `SolverOptions`."""
+
+
+def names_of(interface: str) -> Mapping[str, str]:
+    """The solver's names for fields of `SolverOptions`, as far as they are known."""
+    return _OPTIONS.get(ENGINES.get(interface, interface), {})
 
 
 def settings_of(interface: str, options: SolverOptions) -> dict[str, object]:
@@ -46,7 +76,7 @@ def settings_of(interface: str, options: SolverOptions) -> dict[str, object]:
     InvalidInputError
         If a field was given and the solver's name for it is not known.
     """
-    names, usual = OPTIONS.get(interface, {}), SolverOptions()
+    names, usual = names_of(interface), SolverOptions()
     settings: dict[str, object] = dict(options.extra)
     for field in (
         "threads",

@@ -17,7 +17,7 @@ from leo_opt.arrays import FloatArray, IntArray
 from leo_opt.errors import SolverError
 from leo_opt.solvers.identity import SolverIdentity
 from leo_opt.solvers.interrupts import InterruptGuard
-from leo_opt.solvers.pyomo_interfaces.options import OPTIONS
+from leo_opt.solvers.pyomo_interfaces.options import names_of
 from leo_opt.solvers.questions import (
     BOUNDLESS,
     Answer,
@@ -167,7 +167,9 @@ class PyomoSession(Session):
 
     def _run(self, time_limit: float | None) -> Any:
         """Call the solver through Pyomo."""
-        named = OPTIONS.get(self._interface, {}).get("time_limit")
+        from pyomo.solvers.plugins.solvers.persistent_solver import PersistentSolver
+
+        named = names_of(self._interface).get("time_limit")
         given: dict[str, object] = {}
         if self.options.log_file is not None:
             given["logfile"] = self.options.log_file
@@ -176,6 +178,8 @@ class PyomoSession(Session):
         elif time_limit is not None:
             # GLPK refuses a limit that is not whole.
             given["timelimit"] = math.ceil(time_limit) if self._interface == "glpk" else time_limit
+        if isinstance(self._factory, PersistentSolver):
+            self._factory.set_instance(self._model)
         return self._factory.solve(self._model, load_solutions=False, **given)
 
     def _read(self, results: Any) -> Answer:
