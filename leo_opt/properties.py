@@ -9,9 +9,10 @@ rational.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from types import MappingProxyType
 
 import numpy as np
 
@@ -19,6 +20,7 @@ from leo_opt.arguments import read_whole
 from leo_opt.arithmetic import float_above, float_below, nearest_float
 from leo_opt.domain import Box, BoxLike, read_box
 from leo_opt.errors import FileFormatError, InvalidInputError
+from leo_opt.lazily import lazy
 from leo_opt.network import FloatArray
 
 Variable = tuple[str, int]
@@ -28,6 +30,12 @@ End = tuple[Fraction, bool]
 """An end of an interval, and whether it lies outside: whether the interval is open there."""
 
 Rationals = tuple[Fraction, ...]
+
+_ROUNDS = 3
+"""In which inequalities over several inputs shrink a box, each from what the last one left."""
+
+_SHOWN = 4
+"""Variables of an inequality that a message names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,17 +61,22 @@ class Inequality:
         """Whether the left-hand side may have a value."""
         return value < self.bound or (value == self.bound and not self.strict)
 
+    @property
+    def over_inputs(self) -> bool:
+        """Whether no output stands in it."""
+        return all(kind == "X" for (kind, _), _ in self.terms)
+
 
 @dataclass(frozen=True)
 class Case:
-    """One case of a property: inputs of a box whose outputs satisfy all inequalities.
+    """One case of a property: inputs of a box that, with their outputs, satisfy all inequalities.
 
     Parameters
     ----------
     domain
         A float64 box that holds all inputs of the case.
     outputs
-        Inequalities over outputs.
+        Inequalities over outputs, and over several inputs, or inputs and outputs together.
     inputs
         Inequalities over single inputs, by which the case has only a part of the box: its ends are
         rounded outward, and in a strict inequality it does not belong to the case.
@@ -82,6 +95,19 @@ class Property:
     output_size: int
     cases: tuple[Case, ...]
 
+    @lazy
+    def carried(self) -> tuple[int, ...]:
+        """Inputs that stand in inequalities with other variables, in ascending order."""
+        terms = (term for case in self.cases for row in case.outputs for term in row.terms)
+        return tuple(sorted({k for (kind, k), _ in terms if kind == "X"}))
+
+    @lazy
+    def columns(self) -> Mapping[Variable, int]:
+        """Where variables stand in a row: outputs, and then the carried inputs."""
+        names: list[Variable] = [("Y", k) for k in range(self.output_size)]
+        names += [("X", k) for k in self.carried]
+        return MappingProxyType({name: column for column, name in enumerate(names)})
+
     def __repr__(self) -> str:
         return (
             f"Property({self.input_size} inputs, {self.output_size} outputs, "
@@ -90,13 +116,20 @@ class Property:
 
     @property
     def domain(self) -> Box:
-        """The box that all cases share.
+        """The box of inputs that all cases share.
 
         Raises
         ------
         FileFormatError
-            If the cases have different boxes.
+            If the cases have different boxes, or an inequality joins several inputs.
         """
+        rows = (row for case in self.cases for row in case.outputs if row.over_inputs)
+        for row in rows:
+            names = ", ".join(f"X_{k}" for (_, k), _ in row.terms[:_SHOWN])
+            raise FileFormatError(
+                f"the input part is no box: an inequality joins {names}; `verify` decides such "
+                "properties, and for verdicts of units give a box around their inputs"
+            )
         boxes = {case.domain for case in self.cases}
         if len(boxes) > 1:
             raise FileFormatError(
@@ -133,21 +166,9 @@ class RationalBox:
         return cls(lower, upper)
 
     def narrow(self, inequalities: Iterable[Inequality]) -> RationalBox:
-        """The part of the box where inequalities hold, each over one input.
-
-        Raises
-        ------
-        FileFormatError
-            If one joins several variables.
-        """
+        """The part of the box where inequalities hold, each over one input."""
         lower, upper = list(self.lower), list(self.upper)
         for inequality in inequalities:
-            if len(inequality.terms) != 1:
-                names = ", ".join(f"{kind}_{k}" for (kind, k), _ in inequality.terms[:4])
-                raise FileFormatError(
-                    f"an inequality joins {names}: several inputs, or inputs and outputs; the "
-                    "input part must be a box, with bounds on single inputs"
-                )
             [((_, k), factor)] = inequality.terms
             bound, strict = inequality.bound, inequality.strict
             if factor.numerator > 0:
@@ -159,6 +180,45 @@ class RationalBox:
                 if end is None or (-bound, strict) > end:
                     lower[k] = (-bound, strict)
         return RationalBox(tuple(lower), tuple(upper))
+
+    def shrink(self, inequalities: Sequence[Inequality]) -> RationalBox:
+        """A part of the box with all its points where inequalities over several inputs hold.
+
+        An input cannot go beyond what the least values of the others leave. Such ends are rounded
+        outward to float64, so that their digits do not grow from step to step.
+        """
+        box = self
+        for _ in range(_ROUNDS if inequalities else 0):
+            ends = [end for row in inequalities for end in box._implied(row)]
+            smaller = box.narrow(ends)
+            if smaller == box or smaller.crossed is not None:
+                return smaller
+            box = smaller
+        return box
+
+    def _implied(self, inequality: Inequality) -> Iterator[Inequality]:
+        """Bounds on single inputs that follow from an inequality over inputs."""
+        least = [
+            None if end is None else factor * end[0]
+            for (_, k), factor in inequality.terms
+            for end in [(self.lower if factor > 0 else self.upper)[k]]
+        ]
+        unknown = least.count(None)
+        total = inequality.bound - sum(value for value in least if value is not None)
+        for (variable, factor), own in zip(inequality.terms, least, strict=True):
+            if unknown == (own is None):
+                limit = (total + (own or 0)) / factor
+                sign = Fraction(1 if factor > 0 else -1)
+                bound = Fraction(float_above(limit) if factor > 0 else -float_below(limit))
+                yield Inequality(((variable, sign),), bound)
+
+    def __contains__(self, point: Rationals) -> bool:
+        """Whether a point lies within all ends."""
+        return all(
+            (low is None or (value, False) >= low)
+            and (high is None or (value, high[1]) <= (high[0], False))
+            for value, low, high in zip(point, self.lower, self.upper, strict=True)
+        )
 
     @property
     def crossed(self) -> int | None:
@@ -223,6 +283,52 @@ class RationalBox:
                 clipped = high[0]
             outer.append(clipped)
         return [tuple(inner)] if inner == outer else [tuple(inner), tuple(outer)]
+
+
+def equalities(inequalities: Iterable[Inequality]) -> tuple[Inequality, ...]:
+    """Those over inputs that hold with equality where all do, since their opposites are there."""
+    plain = [row for row in inequalities if row.over_inputs and not row.strict]
+    known = {(row.terms, row.bound) for row in plain}
+
+    def opposite(row: Inequality) -> tuple[tuple[tuple[Variable, Fraction], ...], Fraction]:
+        return tuple((variable, -factor) for variable, factor in row.terms), -row.bound
+
+    return tuple(row for row in plain if row.terms[0][1] > 0 and opposite(row) in known)
+
+
+def solve(equal: Iterable[Inequality], point: Rationals) -> Rationals:
+    """A point with as few other inputs as there are equalities, which it satisfies exactly.
+
+    Where they contradict one another it does not satisfy all.
+    """
+    solved: dict[int, tuple[dict[int, Fraction], Fraction]] = {}
+    for row in equal:
+        factors, bound = {k: factor for (_, k), factor in row.terms}, row.bound
+        for pivot, (others, right) in solved.items():
+            factor = factors.pop(pivot, Fraction(0))
+            factors, bound = _minus(factors, others, factor), bound - factor * right
+        if not factors:
+            continue
+        pivot = max(factors, key=lambda k: abs(factors[k]))
+        scale = factors.pop(pivot)
+        new = {k: factor / scale for k, factor in factors.items()}, bound / scale
+        for k, (others, right) in solved.items():
+            factor = others.pop(pivot, Fraction(0))
+            solved[k] = _minus(others, new[0], factor), right - factor * new[1]
+        solved[pivot] = new
+    values = list(point)
+    for pivot, (others, right) in solved.items():
+        values[pivot] = right - sum(factor * point[k] for k, factor in others.items())
+    return tuple(values)
+
+
+def _minus(
+    left: Mapping[int, Fraction], right: Mapping[int, Fraction], factor: Fraction
+) -> dict[int, Fraction]:
+    """left - factor * right, without zeros."""
+    keys = [*left, *(k for k in right if k not in left)]
+    found = {k: left.get(k, Fraction(0)) - factor * right.get(k, Fraction(0)) for k in keys}
+    return {k: value for k, value in found.items() if value}
 
 
 def nearest(point: Rationals) -> FloatArray:

@@ -28,6 +28,27 @@ def random_rows(generator: np.random.Generator, network: Network, box: Box) -> R
     return weight, np.where(generator.random(count) < 0.6, low, bound)
 
 
+def random_joint_rows(generator: np.random.Generator, network: Network, box: Box) -> Rows:
+    """Inequalities over all inputs and outputs, as of a network that carries its inputs along.
+
+    Some are equations of inputs, some leave no input, some join inputs and outputs.
+    """
+    count, size = int(generator.integers(1, 3)), network.input_size
+    weight = np.zeros((count, network.output_size + size))
+    weight[:, network.output_size :] = generator.integers(-2, 3, size=(count, size))
+    weight[:, network.output_size] = 1.0
+    if generator.random() < 0.3:
+        weight[0, : network.output_size] = generator.integers(-1, 2, size=network.output_size)
+    points = box.sample(30, generator)
+    levels = np.hstack([network(points), points]) @ weight.T
+    bound = np.round(64 * np.quantile(levels, generator.uniform(0.05, 0.9), axis=0)) / 64
+    if generator.random() < 0.2:
+        bound = levels.min(axis=0) - 0.3 * np.ptp(levels, axis=0)
+    if generator.random() < 0.3:
+        return np.vstack([weight, -weight[:1]]), np.append(bound, -bound[0])
+    return weight, bound
+
+
 def lowest_slack(network: Network, box: Box, rows: Rows) -> Fraction:
     """The least value that the largest slack weight @ y - bound takes on the box, exactly.
 
@@ -56,12 +77,17 @@ def make_property(
     slack: Fraction = Fraction(0),
     strict: bool = False,
 ) -> Property:
-    """A property whose cases are boxes with rows; `slack` is added to all right-hand sides."""
+    """A property whose cases are boxes with rows; `slack` is added to all right-hand sides.
+
+    Columns beyond the outputs are those of inputs.
+    """
     made = []
+    names = [("Y", k) for k in range(network.output_size)]
+    names += [("X", k) for k in range(network.input_size)]
     for box, (weight, bound) in cases:
         inequalities = tuple(
             Inequality(
-                tuple((("Y", int(k)), Fraction(float(row[k]))) for k in np.flatnonzero(row)),
+                tuple(sorted((names[k], Fraction(float(row[k]))) for k in np.flatnonzero(row))),
                 Fraction(float(end)) + slack,
                 strict,
             )

@@ -68,7 +68,7 @@ OPERATORS: Mapping[str, Callable[..., Any]] = {
 
 
 def random_formula(generator: np.random.Generator, depth: int = 3) -> str:
-    """A formula over X_0, X_1, Y_0 and Y_1 that never joins two inputs in one inequality."""
+    """A formula over X_0, X_1, Y_0 and Y_1."""
 
     def some(*options: str) -> str:
         return options[generator.integers(len(options))]
@@ -106,5 +106,7 @@ def _random_comparison(generator: np.random.Generator) -> str:
         5: (number, other),
         6: (number, name, other),
         7: ("Y_0", "Y_1", number),
+        8: ("X_0", f"(- {number} X_1)"),
+        9: (f"(+ X_1 {number})", "Y_0"),
     }
     return f"({head} {' '.join(terms[int(generator.integers(len(terms)))])})"

@@ -9,7 +9,7 @@ import numpy as np
 from leo_opt.arrays import IntArray
 from leo_opt.deadline import Deadline
 from leo_opt.network import FloatArray
-from leo_opt.properties import RationalBox, Rationals
+from leo_opt.properties import RationalBox, Rationals, solve
 from leo_opt.verification.confirmation import confirm
 from leo_opt.verification.questions import Conjunct, Question
 from leo_opt.witnesses import directions
@@ -61,16 +61,15 @@ def check(
     position
         Of the only conjunct to ask about; by default all.
     """
-    outputs = question.network(points)
     chosen = range(len(question.conjuncts)) if position is None else (position,)
+    plain = question.network(points)
     for conjunct in (question.conjuncts[k] for k in chosen):
-        if conjunct.rows:
-            slack = (outputs @ conjunct.weight.T - conjunct.bound).max(axis=1)
-        else:
-            slack = np.zeros(len(points))
+        mine = conjunct.project(points, question.domain)
+        outputs = plain if mine is points else question.network(mine)
+        slack = conjunct.slacks(outputs) if conjunct.rows else np.zeros(len(points))
         for row in slack.argsort()[:_BEST]:
             if slack[row] <= 0.0:
-                witness = confirmed(question, conjunct, points[row], deadline)
+                witness = confirmed(question, conjunct, mine[row], deadline)
                 if witness is not None:
                     return witness
     return None
@@ -88,15 +87,18 @@ def confirmed(
         return None
     exact = RationalBox.of(question.domain).narrow(conjunct.inputs)
     for near in exact.points_near(point):
-        if confirm(question.network, conjunct.inequalities, near, deadline):
-            return Witness(conjunct.case, near)
+        found = solve(conjunct.equalities, near) if conjunct.equalities else near
+        if found in exact and confirm(question.network, conjunct.inequalities, found, deadline):
+            return Witness(conjunct.case, found)
     return None
 
 
 def descend(question: Question, position: int, points: FloatArray) -> FloatArray:
     """The best points that sign descent sees, (starts, n_in), from the best of `points`."""
-    network = question.slack_network
-    rows = np.flatnonzero(question.owners == position)
+    network, conjunct = question.slack_network, question.conjuncts[position]
+    rows = np.flatnonzero(question.owners == position)[~conjunct.tied]
+    if not rows.size:
+        return points
     box, width = question.domain, question.domain.upper - question.domain.lower
     layer = len(network.layers) - 1
 
@@ -116,5 +118,6 @@ def descend(question: Question, position: int, points: FloatArray) -> FloatArray
             break
         gradient = directions(network, current, layer, row, np.ones(row.size))
         reach = 0.25 * 0.93**step
-        current = box.clip(current - reach * width * np.sign(gradient))
+        moved = box.clip(current - reach * width * np.sign(gradient))
+        current = conjunct.project(moved, box)
     return best

@@ -34,7 +34,7 @@ def confirm(
     point: Rationals,
     deadline: Deadline = NO_LIMIT,
 ) -> bool:
-    """Whether the outputs at a point satisfy all inequalities, in real arithmetic.
+    """Whether a point and the outputs there satisfy all inequalities, in real arithmetic.
 
     False, too, where that was not found out in the time that there is.
     """
@@ -43,7 +43,7 @@ def confirm(
         return False
     low, high = ([Fraction(value) for value in side.tolist()] for side in (lower, upper))
     undecided = []
-    for inequality in inequalities:
+    for inequality in (_at(point, row) for row in inequalities):
         sides = [(f, high[k], low[k]) for (_, k), f in inequality.terms]
         if not inequality.allows(sum(f * (b if f > 0 else a) for f, a, b in sides)):
             return False
@@ -56,6 +56,13 @@ def confirm(
         inequality.allows(sum(factor * exact[k] for (_, k), factor in inequality.terms))
         for inequality in undecided
     )
+
+
+def _at(point: Rationals, inequality: Inequality) -> Inequality:
+    """What an inequality asks of the outputs at a point."""
+    known = sum(factor * point[k] for (kind, k), factor in inequality.terms if kind == "X")
+    terms = tuple(term for term in inequality.terms if term[0][0] == "Y")
+    return Inequality(terms, inequality.bound - known, inequality.strict)
 
 
 def _enclose_outputs(network: Network, point: Rationals) -> Interval:

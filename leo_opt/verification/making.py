@@ -16,7 +16,7 @@ from leo_opt.deadline import Deadline
 from leo_opt.domain import Box, Boxes
 from leo_opt.network import FloatArray, Network
 from leo_opt.properties import Property
-from leo_opt.verification.questions import Question, check_sizes, make_question
+from leo_opt.verification.questions import Question, make_question
 
 _MOST_BOXES = 256
 """Boxes that are bounded at once in a small network."""
@@ -43,14 +43,7 @@ class Made:
 
 
 def make_questions(network: Network, asked: Property, deadline: Deadline) -> Iterator[Made]:
-    """The questions that a property asks of a network, until time is up.
-
-    Raises
-    ------
-    MismatchError
-        If the property has another number of inputs or outputs.
-    """
-    check_sizes(network, asked)
+    """The questions that a property asks of a network, until time is up."""
     by_box: dict[Box, list[int]] = {}
     for index, case in enumerate(asked.cases):
         by_box.setdefault(case.domain, []).append(index)

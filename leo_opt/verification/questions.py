@@ -7,7 +7,7 @@ strictly, so that a row that fails, even with equality, refutes the inequality.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import combinations
@@ -15,7 +15,7 @@ from itertools import combinations
 import numpy as np
 
 from leo_opt.arithmetic import float_above
-from leo_opt.arrays import IntArray
+from leo_opt.arrays import BoolArray, IntArray
 from leo_opt.bounds import Bounds, Interval, Propagation, post_interval
 from leo_opt.deadline import NO_LIMIT, Deadline
 from leo_opt.decisions.findings import Direction
@@ -24,10 +24,12 @@ from leo_opt.domain import Box
 from leo_opt.errors import MismatchError
 from leo_opt.lazily import lazy
 from leo_opt.network import FloatArray, Layer, Network
-from leo_opt.properties import Case, Inequality, Property, Variable
+from leo_opt.properties import Case, Inequality, Property, Variable, equalities
 
 _MOST_PAIRED = 8
 """Inequalities of a case of which all pairs are summed."""
+_PROJECTIONS = 4
+"""Turns between equations and the box; the exact solution comes later."""
 _SMALLEST = 2.0**-400
 """Least magnitude of a right-hand side that is not exactly 0 in float64."""
 _LARGEST = Fraction(10) ** 300
@@ -48,6 +50,8 @@ class Conjunct:
     bound : (rows,) array
         Wherever on the box the inequalities hold, weight @ y < bound in every row. There may be
         fewer rows than inequalities.
+    tied : (rows,) array
+        Rows of inequalities over inputs that hold with equality wherever all do.
     mixtures : (m, n_out) and (m,) arrays
         Weight and bound of rows that follow from several inequalities together. Where no single
         row can be refuted on a box, the sum of two often can.
@@ -58,12 +62,37 @@ class Conjunct:
     inputs: tuple[Inequality, ...]
     weight: FloatArray
     bound: FloatArray
+    tied: BoolArray
     mixtures: tuple[FloatArray, FloatArray]
 
     @property
     def rows(self) -> int:
         """Number of rows."""
         return int(self.bound.size)
+
+    @lazy
+    def equalities(self) -> tuple[Inequality, ...]:
+        """Equations over inputs that the inequalities are together."""
+        return equalities(self.inequalities)
+
+    def slacks(self, outputs: FloatArray) -> FloatArray:
+        """The largest slack of rows that are no equations, for outputs (N, n_out), (N,)."""
+        slacks = (outputs @ self.weight.T - self.bound)[:, ~self.tied]
+        largest: FloatArray = slacks.max(axis=1, initial=-np.inf)
+        return largest
+
+    def project(self, points: FloatArray, domain: Box) -> FloatArray:
+        """Points of the box (N, n_in) that satisfy the equations more or less."""
+        if not self.equalities:
+            return points
+        matrix = np.zeros((len(self.equalities), points.shape[1]))
+        for place, row in enumerate(self.equalities):
+            for (_, k), factor in row.terms:
+                matrix[place, k] = float(factor)
+        inverse, bounds = np.linalg.pinv(matrix), [float(row.bound) for row in self.equalities]
+        for _ in range(_PROJECTIONS):
+            points = domain.clip(points - (points @ matrix.T - bounds) @ inverse.T)
+        return points
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,19 +192,24 @@ def make_question(
     last = network.layers[-1]
     ends = post_interval(last, bounds.lower[-1], bounds.upper[-1])
     reach = np.maximum(*map(np.abs, ends))
-    conjuncts = tuple(_make_conjunct(k, asked.cases[k], reach) for k in cases)
+    conjuncts = tuple(_make_conjunct(k, asked.cases[k], reach, asked.columns) for k in cases)
     return Question(network, bounds.domain, bounds, conjuncts)
 
 
-def _make_conjunct(index: int, case: Case, reach: FloatArray) -> Conjunct:
+def _make_conjunct(
+    index: int, case: Case, reach: FloatArray, columns: Mapping[Variable, int]
+) -> Conjunct:
     """The rows of a case; `reach` (n_out,) is the largest magnitude of each output."""
     scaled = [_scale(inequality) for inequality in case.outputs]
     paired = len(scaled) <= _MOST_PAIRED
     mixed: list[Sequence[Inequality]] = list(combinations(scaled, 2)) if paired else []
     mixed += [scaled] if len(scaled) > 2 else []
-    weight, bound = _make_rows(scaled, reach)
-    mixtures = _make_rows(map(_sum, mixed), reach)
-    return Conjunct(index, case.outputs, case.inputs, weight, bound, mixtures)
+    weight, bound, made = _make_rows(scaled, reach, columns)
+    mixtures = _make_rows(map(_sum, mixed), reach, columns)[:2]
+    equal = {frozenset(row.terms) for row in equalities(scaled)}
+    equal |= {frozenset((v, -factor) for v, factor in terms) for terms in equal}
+    tied = np.array([frozenset(scaled[k].terms) in equal for k in made], dtype=bool)
+    return Conjunct(index, case.outputs, case.inputs, weight, bound, tied, mixtures)
 
 
 def _scale(inequality: Inequality) -> Inequality:
@@ -199,22 +233,26 @@ def _sum(inequalities: Sequence[Inequality]) -> Inequality:
 
 
 def _make_rows(
-    inequalities: Iterable[Inequality], reach: FloatArray
-) -> tuple[FloatArray, FloatArray]:
-    """Weight (rows, n_out) and bound (rows,) of those inequalities that give a row."""
-    rows = [row for row in (_make_row(one, reach) for one in inequalities) if row is not None]
-    weight = np.array([row[0] for row in rows]).reshape(-1, reach.size)
-    return weight, np.array([row[1] for row in rows])
+    inequalities: Iterable[Inequality], reach: FloatArray, columns: Mapping[Variable, int]
+) -> tuple[FloatArray, FloatArray, list[int]]:
+    """Weight (rows, n_out) and bound (rows,) of those inequalities that give a row, and which."""
+    rows = {k: _make_row(one, reach, columns) for k, one in enumerate(inequalities)}
+    made = {k: row for k, row in rows.items() if row is not None}
+    weight = np.array([row[0] for row in made.values()]).reshape(-1, reach.size)
+    return weight, np.array([row[1] for row in made.values()]), list(made)
 
 
-def _make_row(inequality: Inequality, reach: FloatArray) -> tuple[FloatArray, float] | None:
+def _make_row(
+    inequality: Inequality, reach: FloatArray, columns: Mapping[Variable, int]
+) -> tuple[FloatArray, float] | None:
     """A row that holds strictly wherever an inequality does; None if there is none of use.
 
     What rounding the factors can change on outputs up to `reach` is added to the right-hand side.
     """
     weight = np.zeros(reach.size)
     bound = inequality.bound
-    for (_, output), exact in inequality.terms:
+    for variable, exact in inequality.terms:
+        output = columns[variable]
         weight[output] = float(exact)
         rounding = abs(Fraction(weight[output]) - exact)
         if rounding and not np.isfinite(reach[output]):

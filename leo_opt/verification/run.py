@@ -21,8 +21,9 @@ from leo_opt.properties import Property, nearest
 from leo_opt.rectify import rectified
 from leo_opt.stability import ARITHMETIC, Premise
 from leo_opt.verification.attack import Witness, attack, check, confirmed
+from leo_opt.verification.lanes import carry
 from leo_opt.verification.making import make_questions
-from leo_opt.verification.questions import Question
+from leo_opt.verification.questions import Question, check_sizes
 from leo_opt.verification.settings import Progress, Settings
 from leo_opt.verification.stages import (
     MilpCase,
@@ -59,7 +60,9 @@ class Run:
     def __init__(
         self, network: Network, asked: Property, settings: Settings, workers: Workers
     ) -> None:
-        self.original, self.network = network, rectified(network)
+        check_sizes(network, asked)
+        self.original = network
+        self.network = carry(rectified(network), asked.carried)
         self.asked = asked
         self.settings = settings
         self.workers = workers

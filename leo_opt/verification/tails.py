@@ -130,23 +130,24 @@ def _winners(tail: Tail, size: int, case: Case) -> Iterator[tuple[Inequalities, 
     ):
         raise _refused(tail, "it is no choice among all outputs")
     for winner in range(size):
-        values = [sum(f * winner for _, f in row.terms) for row in case.outputs]
-        if all(row.allows(value) for row, value in zip(case.outputs, values, strict=True)):
+        over_inputs, asked = _joining(tail, case)
+        if all(row.allows(sum(f * winner for _, f in row.terms)) for row in asked):
             # Of several that are equal the first one wins.
             rows = tuple(
                 _difference(other, winner, Fraction(0), strict=other < winner)
                 for other in range(size)
                 if other != winner
             )
-            yield rows, rows
+            yield (*over_inputs, *rows), (*over_inputs, *rows)
 
 
 def _rows(tail: Tail, size: int, case: Case) -> Iterator[tuple[Inequalities, Inequalities]]:
     """The case in front, unless it is impossible."""
     if len(tail.steps) > 1 or not _keeps_order(tail, tail.steps[0], size):
         raise _refused(tail, "it does not keep the order of all outputs")
-    wide, sure = [], []
-    for row in case.outputs:
+    over_inputs, asked = _joining(tail, case)
+    wide, sure = list(over_inputs), list(over_inputs)
+    for row in asked:
         found = _row(tail, size, row)
         if found is False:
             return
@@ -154,6 +155,15 @@ def _rows(tail: Tail, size: int, case: Case) -> Iterator[tuple[Inequalities, Ine
             wide.append(found[0])
             sure.append(found[1])
     yield tuple(wide), tuple(sure)
+
+
+def _joining(tail: Tail, case: Case) -> tuple[Inequalities, Inequalities]:
+    """Inequalities over inputs, which are the same on both sides of a tail, and over outputs."""
+    over_inputs = tuple(row for row in case.outputs if row.over_inputs)
+    others = tuple(row for row in case.outputs if not row.over_inputs)
+    if any(kind == "X" for row in others for (kind, _), _ in row.terms):
+        raise _refused(tail, "an inequality that joins inputs and outputs has no equal")
+    return over_inputs, others
 
 
 def _row(tail: Tail, size: int, row: Inequality) -> tuple[Inequality, Inequality] | bool:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from oracle import exact_output
 from random_networks import bent, random_case
-from random_properties import lowest_slack, make_property, random_rows
+from random_properties import lowest_slack, make_property, random_joint_rows, random_rows
 from seeds import seeds
 
 from leo_opt.domain import Box
@@ -18,6 +18,7 @@ from leo_opt.network import Network
 from leo_opt.properties import Property
 from leo_opt.rectify import rectified
 from leo_opt.verification import STAGES, Answer, Verdict, keep_class, verify
+from leo_opt.verification.lanes import carry
 
 
 def confirm_witness(network: Network, asked: Property, verdict: Verdict) -> None:
@@ -73,6 +74,39 @@ def test_answers_on_leaky_units_and_clips_are_true(seed: int) -> None:
         assert verdict.answer is not Answer.UNKNOWN
     if verdict.inputs is not None:
         np.testing.assert_array_equal(verdict.outputs, network(verdict.inputs))
+
+
+@pytest.mark.parametrize("seed", seeds(15, of=60))
+def test_answers_about_inputs_that_rows_join_are_true(seed: int) -> None:
+    generator = np.random.default_rng((109, seed))
+    network, box = random_case(generator)
+    box = box.spread(network.input_size)
+    weight, bound = random_rows(generator, network, box)
+    padded = np.hstack([weight, np.zeros((len(weight), network.input_size))])
+    joint = random_joint_rows(generator, network, box)
+    rows = np.vstack([padded, joint[0]]), np.concatenate([bound, joint[1]])
+    lowest = lowest_slack(carry(network, range(network.input_size)), box, rows)
+    asked = make_property(network, [(box, rows)])
+    verdict = verify(network, asked, seed=seed)
+    check(network, asked, verdict, lowest)
+    if abs(lowest) > 1e-3 * max(1.0, float(np.abs(rows[1]).max())):
+        assert verdict.answer is not Answer.UNKNOWN
+
+
+def test_equations_of_inputs_have_exact_witnesses() -> None:
+    """Where x = 2 y and x + y = 1 there is no float64 point, but a rational one."""
+    text = "".join(f"(declare-const {name} Real)" for name in ("X_0", "X_1", "Y_0"))
+    text += "".join(f"(assert (and (>= X_{k} 0) (<= X_{k} 1)))" for k in range(2))
+    text += "(assert (= X_0 (* 3 X_1)))(assert (= (+ X_0 X_1) 1))(assert (>= Y_0 0.5))"
+    network = Network.from_arrays([[[1.0, 0.3], [1.0, -1.0]], [[1.0, 1.0]]], [[0, 0], [0]])
+    asked = parse_property(text)
+    verdict = verify(network, asked)
+    assert verdict.exact_inputs is None
+    assert verdict.inputs.tolist() == [0.75, 0.25]
+    asked = parse_property(text.replace("(* 3 X_1)", "(* 2 X_1)"))
+    verdict = verify(network, asked)
+    assert verdict.exact_inputs == (Fraction(2, 3), Fraction(1, 3))
+    confirm_witness(network, asked, verdict)
 
 
 @pytest.mark.parametrize("stage", STAGES)

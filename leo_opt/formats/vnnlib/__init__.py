@@ -1,8 +1,9 @@
-"""VNN-LIB properties: a box of inputs, and what the outputs must satisfy on it.
+"""VNN-LIB properties: boxes of inputs, and what they and their outputs must satisfy.
 
 A property is a Boolean formula of linear inequalities over inputs X_i and outputs Y_j. It is
 turned into cases (its disjunctive normal form) in rational arithmetic; only the bounds of the
-boxes are rounded at the end, outward.
+boxes are rounded at the end, outward. Inequalities over single inputs make the box of a case; those
+over several inputs shrink it and stay beside it, as do those that join inputs and outputs.
 
 References
 ----------
@@ -50,7 +51,7 @@ def read_property(path: Path) -> Property:
     Raises
     ------
     FileFormatError
-        If the file is no property or the input part of a case is no box.
+        If the file is no property or an input has no bounds.
     InvalidInputError
         If a box is crossed or not finite.
     """
@@ -213,15 +214,16 @@ def _with_boxes(formulas: list[Cases], input_size: int) -> tuple[Case, ...]:
     """Cases of the conjunction of all asserted formulas, each with its box."""
     certain = [cases[0] for cases in formulas if len(cases) == 1]
     inputs, outputs = _split(itertools.chain.from_iterable(certain))
-    shared = RationalBox.unbounded(input_size).narrow(inputs)
+    shared = RationalBox.unbounded(input_size).narrow(inputs).shrink(_over_inputs(outputs))
     _check_crossed(shared, "the property")
     shared_box: Box | None = None
     cases: list[Case] = []
     empty: RationalBox | None = None
     for choice in combine([cases for cases in formulas if len(cases) != 1]):
         own_inputs, own_outputs = _split(choice)
-        if own_inputs:
-            exact = shared.narrow(own_inputs)
+        joining = _over_inputs(own_outputs)
+        if own_inputs or joining:
+            exact = shared.narrow(own_inputs).shrink((*_over_inputs(outputs), *joining))
             if exact.crossed is not None:
                 empty = exact
                 continue
@@ -261,10 +263,15 @@ def _check_crossed(box: RationalBox, name: str) -> None:
 def _split(
     inequalities: Iterable[Inequality],
 ) -> tuple[tuple[Inequality, ...], tuple[Inequality, ...]]:
-    """Inequalities that have to do with inputs, and those over outputs only."""
+    """Inequalities over single inputs, and all others."""
     inputs: list[Inequality] = []
-    outputs: list[Inequality] = []
+    others: list[Inequality] = []
     for inequality in inequalities:
-        # Terms are sorted, and inputs come before outputs.
-        (inputs if inequality.terms[0][0][0] == "X" else outputs).append(inequality)
-    return tuple(inputs), tuple(outputs)
+        alone = len(inequality.terms) == 1 and inequality.terms[0][0][0] == "X"
+        (inputs if alone else others).append(inequality)
+    return tuple(inputs), tuple(others)
+
+
+def _over_inputs(inequalities: Iterable[Inequality]) -> tuple[Inequality, ...]:
+    """Those of some inequalities in which no output stands."""
+    return tuple(row for row in inequalities if row.over_inputs)
