@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from leo_opt.bounds import Bounds as Bounds
     from leo_opt.bounds import propagate as propagate
     from leo_opt.compression import Compression as Compression
+    from leo_opt.decisions import Cascade as Cascade
+    from leo_opt.decisions import Joint as Joint
+    from leo_opt.decisions import PerUnit as PerUnit
     from leo_opt.decisions import classify as classify
     from leo_opt.domain import Box as Box
     from leo_opt.formats import load as load
@@ -38,10 +41,13 @@ _HOMES = MappingProxyType(
     {
         "Bounds": "bounds",
         "Box": "domain",
+        "Cascade": "decisions",
         "Compression": "compression",
         "Evidence": "stability",
+        "Joint": "decisions",
         "Layer": "network",
         "Network": "network",
+        "PerUnit": "decisions",
         "Phase": "stability",
         "Signature": "network",
         "Stability": "stability",

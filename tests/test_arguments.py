@@ -17,8 +17,10 @@ import leo_opt.compression
 from leo_opt import (
     Bounds,
     Box,
+    Cascade,
     Layer,
     Network,
+    PerUnit,
     Stability,
     classify,
     compress,
@@ -119,12 +121,18 @@ WRONG: dict[str, tuple[Callable[[], object], str]] = {
     "classify-half": (lambda: classify(NET, BOX, workers=1.5), "workers is 1.5, not a whole"),
     "classify-true": (lambda: classify(NET, BOX, node_limit=True), "node_limit is True, not a fin"),
     "classify-seed": (lambda: classify(NET, BOX, seed=-1), "seed is -1; it must not be negative"),
-    "classify-stage": (lambda: classify(NET, BOX, stages=["pl"]), "stage 'pl' is unknown; known"),
+    "classify-stage": (
+        lambda: classify(NET, BOX, strategy=Cascade(stages=["pl"])),
+        "stage 'pl' is unknown; known",
+    ),
     "classify-stages": (
-        lambda: classify(NET, BOX, stages="lp"),
+        lambda: classify(NET, BOX, strategy=Cascade(stages="lp")),
         "stages is 'lp', not a list",
     ),
-    "classify-word": (lambda: classify(NET, BOX, strategy=3), "strategy 3 is unknown; known are c"),
+    "classify-word": (
+        lambda: classify(NET, BOX, strategy=3),
+        "strategy is 3, not a strategy; give one of c",
+    ),
     "classify-formulation": (
         lambda: classify(NET, BOX, formulation=3),
         "formulation is 3, not",
@@ -144,7 +152,10 @@ WRONG: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "classify-executor": (lambda: classify(NET, BOX, executor=4), "executor is 4, .*workers=4"),
     "classify-samples": (lambda: classify(NET, BOX, samples="no"), "inputs is 'no', not an array"),
-    "classify-flag": (lambda: classify(NET, BOX, skip_stable=1), "skip_stable is 1, not a bool"),
+    "classify-flag": (
+        lambda: classify(NET, BOX, strategy=PerUnit(skip_stable=1)),
+        "skip_stable is 1, not a bool",
+    ),
     "compress-bounds": (
         lambda: compress(NET, propagate(NET, BOX)),
         "stability is a Bounds, not a Stability or a box",
@@ -238,9 +249,11 @@ def test_the_class_of_a_formulation_is_its_default_instance(name: str) -> None:
 
 
 def test_classify_and_verify_take_formulations_and_name_them() -> None:
-    known = classify(NET, BOX, stages=["milp"], random_points=0)
+    known = classify(NET, BOX, strategy=Cascade(stages=["milp"], random_points=0))
     for formulation in (BigM, BigM(), Partition(parts=2)):
-        stability = classify(NET, BOX, stages=["milp"], random_points=0, formulation=formulation)
+        stability = classify(
+            NET, BOX, strategy=Cascade(stages=["milp"], random_points=0), formulation=formulation
+        )
         assert stability.phases == known.phases
         assert stability.statistics.formulation == formulation.name
         assert Stability.from_json(stability.to_json()).phases == known.phases

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from leo_opt import Box, Network, classify, formulate, propagate
+from leo_opt import Box, Cascade, Network, classify, formulate, propagate
 from leo_opt.cli import main
 from leo_opt.errors import InvalidInputError, SolverNotAvailableError, unknown_word
 from leo_opt.formats.vnnlib import parse_property
@@ -32,7 +32,7 @@ CALLS: dict[str, Callable[[], object]] = {
     "did you mean scip": lambda: classify(NET, BOX, solver="sicp"),
     "did you mean big-m": lambda: classify(NET, BOX, formulation="bigm"),
     "did you mean per-unit": lambda: classify(NET, BOX, strategy="perunit"),
-    "did you mean splitting": lambda: classify(NET, BOX, stages=["spliting"]),
+    "did you mean splitting": lambda: classify(NET, BOX, strategy=Cascade(stages=["spliting"])),
     "did you mean crown": lambda: propagate(NET, BOX, "crow"),
     "did you mean ideal": lambda: formulate(NET, BOX, formulation="ideel"),
 }

@@ -18,8 +18,9 @@ import pytest
 from hard_networks import hard_network
 from worker_jobs import sleep_for
 
-from leo_opt import Box, Network, Phase, Stability, classify, propagate
+from leo_opt import Box, Cascade, Joint, Network, PerUnit, Phase, Stability, classify, propagate
 from leo_opt.deadline import Deadline
+from leo_opt.decisions import Strategy
 from leo_opt.parallel import JobFailure, Workers
 from leo_opt.properties import Case, Inequality, Property
 from leo_opt.verification import Answer, Verdict, keep_class, verify
@@ -28,18 +29,18 @@ _LIMIT = 0.5
 _BAR = 2.0
 """Seconds over the limit."""
 
-OPTIONS: Mapping[str, dict[str, Any]] = {
-    "bounds": {},
-    "witness": {"random_points": 10**7},
-    "splitting": {"stages": ["splitting"], "splitting_budget": 10**6},
-    "lp": {"stages": ["lp"]},
-    "tighten": {"stages": ["lp"]},
-    "branch-and-bound": {"stages": ["branch-and-bound"], "search_nodes": 10**6},
-    "milp": {"stages": ["milp"]},
-    "per-unit": {"strategy": "per-unit"},
-    "joint": {"strategy": "joint"},
+STRATEGIES: Mapping[str, Strategy] = {
+    "bounds": Cascade(),
+    "witness": Cascade(random_points=10**7),
+    "splitting": Cascade(stages=["splitting"], splitting_budget=10**6),
+    "lp": Cascade(stages=["lp"]),
+    "tighten": Cascade(stages=["lp"]),
+    "branch-and-bound": Cascade(stages=["branch-and-bound"], search_nodes=10**6),
+    "milp": Cascade(stages=["milp"]),
+    "per-unit": PerUnit(),
+    "joint": Joint(),
 }
-"""Options of `classify` under which one stage has most of the work."""
+"""Those under which one stage has most of the work."""
 NETWORKS: Mapping[str, Callable[[], Network]] = {
     "bounds": lambda: deep(250),
     "witness": lambda: hard_network((30, 40, 40)),
@@ -78,7 +79,7 @@ def undecided(stability: Stability) -> int:
     return sum(phase is Phase.UNDECIDED for layer in stability.phases for phase in layer)
 
 
-@pytest.mark.parametrize("stage", list(OPTIONS))
+@pytest.mark.parametrize("stage", list(STRATEGIES))
 def test_classify_ends_in_every_stage(stage: str) -> None:
     net, seen = NETWORKS[stage](), []
     stability, seconds = timed(
@@ -87,7 +88,7 @@ def test_classify_ends_in_every_stage(stage: str) -> None:
             Box(-1, 1),
             time_limit=_LIMIT,
             progress=lambda event: seen.append(event.stage),
-            **OPTIONS[stage],
+            strategy=STRATEGIES[stage],
         )
     )
     assert seconds < _LIMIT + _BAR
@@ -96,14 +97,14 @@ def test_classify_ends_in_every_stage(stage: str) -> None:
     assert seen
 
 
-@pytest.mark.parametrize("stage", list(OPTIONS))
+@pytest.mark.parametrize("stage", list(STRATEGIES))
 def test_what_a_run_decides_before_it_is_cut_short_is_true(stage: str) -> None:
     """No phase differs from that of a run without a limit, and intervals hold at samples."""
     net = NETWORKS["bounds" if stage == "bounds" else "witness"]()
     box = Box(-1, 1).spread(net.input_size)
+    strategy = Cascade() if stage == "witness" else STRATEGIES[stage]
     for limit in (1e-3, 0.05, 0.2):
-        options = {k: v for k, v in OPTIONS[stage].items() if k != "random_points"}
-        stability = classify(net, box, time_limit=limit, **options)
+        stability = classify(net, box, time_limit=limit, strategy=strategy)
         points = box.sample(300, np.random.default_rng(1))
         for layer, pre in enumerate(net.pre_activations(points)):
             for bounds in (stability.certified, stability.trusted):
@@ -216,7 +217,9 @@ def test_workers_that_do_not_end_by_themselves_are_not_waited_for(kind: str, lim
 
 def test_classify_with_workers_ends_in_time() -> None:
     net, begin = hard_network((40, 60, 60)), time.monotonic()
-    stability = classify(net, Box(-1, 1), stages=["milp"], workers=2, time_limit=3.0)
+    stability = classify(
+        net, Box(-1, 1), strategy=Cascade(stages=["milp"]), workers=2, time_limit=3.0
+    )
     # Generous, as this is the time of the clock, with processes that share the machine.
     assert time.monotonic() - begin < 20.0
     assert undecided(stability) > 0

@@ -10,9 +10,8 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from leo_opt import Box, Network, classify, progress
-from leo_opt.decisions import Progress
-from leo_opt.decisions.settings import STAGES
+from leo_opt import Box, Cascade, Network, classify, progress
+from leo_opt.decisions import STAGES, Progress
 
 EVENTS = [
     Progress(layer, stage, open_, asked, remaining, share)
@@ -84,7 +83,7 @@ def test_splitting_tells_more_and_more_of_the_box() -> None:
         [generator.normal(size=b) * 0.2 - 0.1 for b in widths[1:]],
     )
     events: list[Progress] = []
-    classify(network, Box(-1, 1), stages=["splitting"], progress=events.append)
+    classify(network, Box(-1, 1), strategy=Cascade(stages=["splitting"]), progress=events.append)
     shares = [event.share for event in events if event.stage == "splitting"]
     assert len(shares) > 10
     assert None not in shares

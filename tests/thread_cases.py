@@ -9,7 +9,7 @@ from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 
 import numpy as np
 
-from leo_opt import Box, Network, Stability, classify
+from leo_opt import Box, Cascade, Network, Stability, classify
 
 BOX = Box(-1.0, 1.0)
 _SAMPLES = 3000
@@ -27,7 +27,11 @@ def network(seed: int) -> Network:
 
 def decide(seed: int, solver: str, executor: Executor | None = None) -> Stability:
     return classify(
-        network(seed), BOX, stages=["milp"], random_points=0, solver=solver, executor=executor
+        network(seed),
+        BOX,
+        strategy=Cascade(stages=["milp"], random_points=0),
+        solver=solver,
+        executor=executor,
     )
 
 

@@ -68,10 +68,9 @@ def _check_formulation(name: str) -> None:
 
 
 def _check_strategy(name: str) -> None:
-    from leo_opt.arguments import read_word
     from leo_opt.decisions import STRATEGIES
 
-    read_word(name, "strategy", STRATEGIES)
+    STRATEGIES.find(name)
 
 
 def solver_options(command: Callable[..., None]) -> Callable[..., None]:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from concurrent.futures import Executor
-from types import MappingProxyType
 
 from numpy.typing import ArrayLike
 
-from leo_opt.arguments import read_word
 from leo_opt.blas import one_blas_thread
 from leo_opt.bounds import Bounds, read_bounds
 from leo_opt.deadline import Deadline
-from leo_opt.decisions import cascade, joint, per_unit
+from leo_opt.decisions.cascade import STAGES, Cascade
+from leo_opt.decisions.joint import Joint
+from leo_opt.decisions.per_unit import PerUnit
 from leo_opt.decisions.run import Run
-from leo_opt.decisions.settings import STAGES, Progress, Settings
+from leo_opt.decisions.settings import Progress, Settings
+from leo_opt.decisions.strategies import STRATEGIES, Strategy, StrategyLike
 from leo_opt.domain import BoxLike, read_box
 from leo_opt.formulations import FormulationLike
 from leo_opt.network import Network, read_network, require_rectifiers
@@ -23,32 +24,33 @@ from leo_opt.solvers import find as find_solver
 from leo_opt.stability import Stability
 from leo_opt.storage.files import AnyPath
 
-__all__ = ["STAGES", "STRATEGIES", "Progress", "Settings", "classify"]
-
-STRATEGIES: Mapping[str, Callable[[Run], None]] = MappingProxyType(
-    {"cascade": cascade.classify, "per-unit": per_unit.classify, "joint": joint.classify}
-)
-"""The strategies by name."""
+__all__ = [
+    "STAGES",
+    "STRATEGIES",
+    "Cascade",
+    "Joint",
+    "PerUnit",
+    "Progress",
+    "Settings",
+    "Strategy",
+    "StrategyLike",
+    "classify",
+]
 
 
 def classify(
     network: Network,
     domain: BoxLike,
     *,
-    strategy: str = "cascade",
+    strategy: StrategyLike = "cascade",
     solver: str = "highs",
     formulation: FormulationLike = "big-m",
     bounds: Bounds | None = None,
     samples: ArrayLike | None = None,
-    random_points: int = 1000,
-    stages: Sequence[str] = STAGES,
-    splitting_budget: int = 20_000,
-    search_nodes: int = 250,
     time_limit: float | Deadline | None = None,
     unit_time_limit: float | None = 60.0,
     node_limit: int | None = None,
     margin: float = 2e-6,
-    skip_stable: bool = False,
     workers: int = 1,
     executor: Executor | None = None,
     checkpoint: AnyPath | None = None,
@@ -62,7 +64,8 @@ def classify(
     domain
         A box, or a pair (lower, upper) of numbers or NumPy arrays.
     strategy
-        "cascade"; or, kept as baselines, "per-unit" (LEO as published) and "joint" (ISA).
+        "cascade"; or, kept as baselines, "per-unit" (LEO as published) and "joint" (ISA). One with
+        options of its own will do: `Cascade(stages=...)`, `PerUnit(skip_stable=True)`, `Joint()`.
     solver, formulation
         Names, as in `leo_opt.solvers` and `leo_opt.formulations`; a formulation or a class of
         them will do.
@@ -72,15 +75,6 @@ def classify(
         `propagate` made them for this network: it is trusted, not certified.
     samples : (N, n_in) array or None
         Inputs to try as witnesses, such as training data; clipped into the box.
-    random_points
-        Number of random inputs to try besides.
-    stages
-        For "cascade": which of the later stages to use.
-    splitting_budget
-        Pieces of the box that input splitting may bound, in networks with few inputs.
-    search_nodes
-        Linear programs that branch and bound may solve for one direction at first; what is open
-        in the end is searched again with four times as many, and with sixteen.
     time_limit, unit_time_limit
         Seconds for the whole run and for one MILP. What is open then ends as `undecided`.
     node_limit
@@ -89,8 +83,6 @@ def classify(
         How far beyond zero a solver's bound must lie to prove a sign, in units of the
         pre-activation scaled to a range of about 1; its bounds are widened by it. The default
         is twice the tolerance by which MILP solvers may leave improvements out.
-    skip_stable
-        For "per-unit": ask nothing about units that interval arithmetic proves stable.
     workers
         Number of processes for the questions of a layer. The verdicts do not depend on it.
     executor
@@ -125,21 +117,16 @@ def classify(
     T. Serra, X. Yu, A. Kumar, S. Ramalingam, Scaling Up Exact Neural Network Compression by ReLU
     Stability, NeurIPS 2021.
     """
-    read_word(strategy, "strategy", STRATEGIES)
+    way = STRATEGIES.find(strategy)
     deadline = Deadline.of(time_limit)
     settings = Settings(
         solver=solver,
         formulation=formulation,
         samples=samples,
-        random_points=random_points,
         time_limit=deadline,
         unit_time_limit=unit_time_limit,
         node_limit=node_limit,
         margin=margin,
-        stages=stages,
-        splitting_budget=splitting_budget,
-        search_nodes=search_nodes,
-        skip_stable=skip_stable,
         workers=workers,
         executor=executor,
         checkpoint=checkpoint,
@@ -152,11 +139,11 @@ def classify(
     find_solver(solver).require()
     with one_blas_thread(), Workers(workers, executor, deadline) as places:
         run = Run(network, box, settings, places)
-        known = run.known_verdict(strategy) if given is None else None
+        known = run.known_verdict(way.name) if given is None else None
         if known is not None:
             return known
         if given is not None:
             run.ledger.take(given)
         with run.sessions:
-            STRATEGIES[strategy](run)
-        return run.close(strategy)
+            way.settle(run)
+        return run.close(way.name)

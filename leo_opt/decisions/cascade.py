@@ -8,13 +8,15 @@ Each stage has its own: `leo_opt.bounds.interval`, `leo_opt.bounds.crown`, `leo_
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from types import MappingProxyType
 
 import numpy as np
 
 from leo_opt import weights
+from leo_opt.arguments import Reader, positive, read_options, read_whole, words_of
 from leo_opt.decisions.branching import RELAXATION, Effort, tightening
 from leo_opt.decisions.findings import Direction
 from leo_opt.decisions.jobs import MilpJob, SearchJob, SplitJob, run_job
@@ -24,11 +26,14 @@ from leo_opt.decisions.run import Run
 from leo_opt.decisions.scope import Scope, find_scopes
 from leo_opt.decisions.splitting import MOST_INPUTS, split_inputs
 from leo_opt.decisions.splitting_state import Record
+from leo_opt.decisions.strategies import Strategy
 from leo_opt.decisions.witness_search import (
     LIKELY_STARTS,
+    RANDOM_POINTS,
     RANDOM_STARTS,
     ascend_open,
     best_known,
+    read_points,
     scatter,
     sweep,
 )
@@ -50,25 +55,65 @@ MILP_ROUND = 8
 """MILPs of one round: their witnesses may settle what the next round would have asked."""
 
 
-def classify(run: Run) -> None:
-    """Decide every unit by intervals, CROWN, witnesses, splitting, LPs, search and MILPs."""
-    ledger, stages = run.ledger, run.settings.stages
-    run.bound_layers()
-    before = ledger.all_open()
-    sweep(ledger, run.settings, run.deadline)
-    _ascend(run, LIKELY_STARTS)
-    # Random points show little that an ascent does not, and cost as much in small networks.
-    scatter(ledger, run.settings, run.deadline)
-    _ascend(run, RANDOM_STARTS)
-    run.credit("witness", before)
-    if _splits(run) and ledger.all_open():
-        _split(run)
-    for factor in EFFORTS if "branch-and-bound" in stages else EFFORTS[:1]:
-        if ledger.all_open():
-            _go_up(run, partial(_search_layer, factor=factor))
-    # MILPs come last: the time that one takes settles many directions of later layers.
-    if "milp" in stages and ledger.all_open():
-        _go_up(run, _ask_layer)
+STAGES = ("splitting", "lp", "branch-and-bound", "milp")
+"""Stages that can be left out, in their order."""
+
+
+@dataclass(frozen=True)
+class Cascade(Strategy):
+    """Decide every unit by intervals, CROWN, witnesses, splitting, LPs, search and MILPs.
+
+    Parameters
+    ----------
+    stages
+        Which of the later stages to use.
+    random_points
+        Number of random inputs to try as witnesses.
+    splitting_budget
+        Pieces of the box that input splitting may bound, in networks with few inputs.
+    search_nodes
+        Linear programs that branch and bound may solve for one direction at first; what is open
+        in the end is searched again with four times as many, and with sixteen.
+    """
+
+    name = "cascade"
+    stages: Sequence[str] = STAGES
+    random_points: int = RANDOM_POINTS
+    splitting_budget: int = 20_000
+    search_nodes: int = 250
+
+    def __post_init__(self) -> None:
+        read_options(self, _READERS)
+
+    def settle(self, run: Run) -> None:
+        """See `Strategy.settle`."""
+        ledger, stages = run.ledger, self.stages
+        run.bound_layers()
+        before = ledger.all_open()
+        sweep(ledger, run.settings, run.deadline)
+        _ascend(run, LIKELY_STARTS)
+        # Random points show little that an ascent does not, and cost as much in small networks.
+        scatter(ledger, self.random_points, run.settings.seed, run.deadline)
+        _ascend(run, RANDOM_STARTS)
+        run.credit("witness", before)
+        if _splits(self, run) and ledger.all_open():
+            _split(self, run)
+        for factor in EFFORTS if "branch-and-bound" in stages else EFFORTS[:1]:
+            if ledger.all_open():
+                _go_up(run, partial(_search_layer, self, factor))
+        # MILPs come last: the time that one takes settles many directions of later layers.
+        if "milp" in stages and ledger.all_open():
+            _go_up(run, _ask_layer)
+
+
+_READERS: Mapping[str, Reader] = MappingProxyType(
+    {
+        "stages": words_of("stage", STAGES),
+        "random_points": read_points,
+        "splitting_budget": positive(read_whole),
+        "search_nodes": positive(read_whole),
+    }
+)
 
 
 def _ascend(run: Run, attempts: range) -> None:
@@ -96,12 +141,12 @@ def _go_up(run: Run, settle: Callable[[Run, int], None]) -> None:
             settle(run, layer)
 
 
-def _splits(run: Run) -> bool:
+def _splits(options: Cascade, run: Run) -> bool:
     """Whether input splitting is worth trying."""
-    return "splitting" in run.settings.stages and run.network.input_size <= MOST_INPUTS
+    return "splitting" in options.stages and run.network.input_size <= MOST_INPUTS
 
 
-def _split(run: Run) -> None:
+def _split(options: Cascade, run: Run) -> None:
     """Settle what input splitting can, in all layers at once."""
     before, last = run.ledger.all_open(), run.network.phased_layers[-1]
     ledger, network = run.ledger, run.network
@@ -112,40 +157,41 @@ def _split(run: Run) -> None:
     )
     asked = [direction for layer in network.phased_layers for direction in ledger.open(layer)]
     known = ledger.bounds(len(network.layers), certified=True)
-    budget, seed = run.settings.splitting_budget, run.settings.seed
+    budget, seed = options.splitting_budget, run.settings.seed
     limits = budget, run.deadline, record, seed
     found, ledger.witnesses = split_inputs(network, known, asked, ledger.witnesses, *limits)
     ledger.tighten_layers(found.lower, found.upper, "splitting", ARITHMETIC)
     run.credit("splitting", before)
 
 
-def _search_layer(run: Run, layer: int, factor: int) -> None:
+def _search_layer(options: Cascade, factor: int, run: Run, layer: int) -> None:
     """Linear programs and branch and bound, all earlier layers having had theirs."""
-    ledger, settings = run.ledger, run.settings
+    ledger = run.ledger
     rounds = (
         _Round("lp", LP_BATCH, RELAXATION),
-        _Round("branch-and-bound", 1, Effort(lps=factor * settings.search_nodes)),
+        _Round("branch-and-bound", 1, Effort(lps=factor * options.search_nodes)),
     )
     # A search begins with the linear program.
     for asked in rounds if factor == 1 else rounds[1:]:
         directions = ledger.open(layer)
-        if asked.stage in settings.stages and directions and not run.deadline.passed:
+        if asked.stage in options.stages and directions and not run.deadline.passed:
             before, ends_at = ledger.all_open(), run.deadline.at
             limit = run.time_for_one(len(directions))
             _search(run, directions, replace(asked, ends_at=ends_at, unit_time_limit=limit))
             run.credit(asked.stage, before)
-    if _splits(run) and ledger.open(layer) and not run.deadline.passed:
+    if _splits(options, run) and ledger.open(layer) and not run.deadline.passed:
         before = ledger.all_open()
-        _split_each(run, ledger.open(layer), SPLIT_SHARE * factor)
+        budget = max(1, int(SPLIT_SHARE * factor * options.splitting_budget))
+        _split_each(run, ledger.open(layer), budget)
         run.credit("splitting", before)
-    if any(ledger.open(later) for later in run.network.phased_layers if later > layer):
+    later = (k for k in run.network.phased_layers if k > layer)
+    if "lp" in options.stages and any(ledger.open(k) for k in later):
         _tighten(run, layer, factor)
 
 
-def _split_each(run: Run, directions: list[Direction], share: float) -> None:
+def _split_each(run: Run, directions: list[Direction], budget: int) -> None:
     """One round of input splitting for directions of a layer, each of them by itself."""
     bounds = run.ledger.bounds(directions[0].layer + 1)
-    budget = max(1, int(share * run.settings.splitting_budget))
 
     def make_jobs(asked: list[Direction]) -> list[SplitJob]:
         limit, ends_at = run.time_for_one(len(asked)), run.deadline.at
@@ -171,8 +217,6 @@ def _tighten(run: Run, layer: int, factor: int) -> None:
     They settle nothing here. Of stably active units the later programs know all that one program
     says, so that these are asked about only where there is time for several.
     """
-    if "lp" not in run.settings.stages:
-        return
     directions = _ends_that_matter(run, layer)
     if directions and not run.deadline.passed:
         count = len(directions)

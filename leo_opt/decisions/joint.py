@@ -19,12 +19,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from leo_opt.arguments import read_options
 from leo_opt.bounds import Bounds
 from leo_opt.decisions.findings import Direction, Finding
 from leo_opt.decisions.layer_model import premise_of, time_to_build
 from leo_opt.decisions.run import Run
 from leo_opt.decisions.scaling import solver_blur, unit_scales
-from leo_opt.decisions.witness_search import climb, scatter, sweep
+from leo_opt.decisions.strategies import Strategy
+from leo_opt.decisions.witness_search import RANDOM_POINTS, climb, read_points, scatter, sweep
 from leo_opt.enclosure import evaluate
 from leo_opt.encoding import Encoding
 from leo_opt.errors import SolverError
@@ -49,31 +51,47 @@ class _JointModel:
         return cost
 
 
-def classify(run: Run) -> None:
-    """Decide every unit by intervals, samples and a loop of solves of one MILP."""
-    network, ledger = run.network, run.ledger
-    run.bound_layers("interval")
-    before = ledger.all_open()
-    sweep(ledger, run.settings, run.deadline)
-    scatter(ledger, run.settings, run.deadline)
-    run.credit("witness", before)
-    # Interval arithmetic is exact in layer 0, so nothing can add to it.
-    directions = [d for k in network.phased_layers if k > 0 for d in ledger.open(k)]
-    bounds = ledger.bounds(len(network.layers))
-    before = ledger.all_open()
-    directions = run.recall("joint", directions)
-    fits = time_to_build(network, len(network.layers) - 1, run.deadline)
-    if not directions or not bounds.finite or not fits:
+@dataclass(frozen=True)
+class Joint(Strategy):
+    """Decide every unit by intervals, samples and a loop of solves of one MILP.
+
+    Parameters
+    ----------
+    random_points
+        Number of random inputs to try as witnesses first.
+    """
+
+    name = "joint"
+    random_points: int = RANDOM_POINTS
+
+    def __post_init__(self) -> None:
+        read_options(self, {"random_points": read_points})
+
+    def settle(self, run: Run) -> None:
+        """See `Strategy.settle`."""
+        network, ledger = run.network, run.ledger
+        run.bound_layers("interval")
+        before = ledger.all_open()
+        sweep(ledger, run.settings, run.deadline)
+        scatter(ledger, self.random_points, run.settings.seed, run.deadline)
+        run.credit("witness", before)
+        # Interval arithmetic is exact in layer 0, so nothing can add to it.
+        directions = [d for k in network.phased_layers if k > 0 for d in ledger.open(k)]
+        bounds = ledger.bounds(len(network.layers))
+        before = ledger.all_open()
+        directions = run.recall("joint", directions)
+        fits = time_to_build(network, len(network.layers) - 1, run.deadline)
+        if not directions or not bounds.finite or not fits:
+            run.credit("joint", before)
+            return
+        model = _build(run, directions, bounds)
+        options = SolverOptions(seed=run.settings.seed)
+        try:
+            with find(run.settings.solver).open(model.encoding.form, options) as session:
+                _loop(run, model, session, directions)
+        except SolverError as error:
+            _record_failure(run, directions, str(error))
         run.credit("joint", before)
-        return
-    model = _build(run, directions, bounds)
-    options = SolverOptions(seed=run.settings.seed)
-    try:
-        with find(run.settings.solver).open(model.encoding.form, options) as session:
-            _loop(run, model, session, directions)
-    except SolverError as error:
-        _record_failure(run, directions, str(error))
-    run.credit("joint", before)
 
 
 def _record_failure(run: Run, directions: list[Direction], reason: str) -> None:

@@ -11,41 +11,58 @@ arXiv 2001.00218, section 4.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
+from leo_opt.arguments import read_flag, read_options
 from leo_opt.decisions.cascade import ask_milps
 from leo_opt.decisions.findings import Direction
 from leo_opt.decisions.run import Run
+from leo_opt.decisions.strategies import Strategy
 from leo_opt.witnesses import collect, first_layer_vertices
 
 
-def classify(run: Run) -> None:
+@dataclass(frozen=True)
+class PerUnit(Strategy):
     """Decide every unit by two MILPs over the network before it, layer by layer.
 
-    With `settings.skip_stable` the units that interval arithmetic proves stable are left out,
-    which the published method does not do.
+    Parameters
+    ----------
+    skip_stable
+        Ask nothing about units that interval arithmetic proves stable, which the published method
+        does not do.
     """
-    network, ledger = run.network, run.ledger
-    for layer, described in enumerate(network.layers):
-        run.announce(layer, "bounds", 2 * described.n_out)
-        ledger.bound_layer(layer, "interval")
-        if not described.has_phases:
-            continue
-        before = ledger.all_open()
-        if layer == 0:
-            # Interval arithmetic is exact here; the vertices are its witnesses.
-            vertices = first_layer_vertices(network, run.domain)
-            ledger.witnesses = collect(
-                network, run.domain, vertices, ledger.witnesses, run.deadline
-            )
-            run.credit("witness", before)
-        else:
-            directions = [
-                Direction(layer, unit, sign)
-                for unit in np.flatnonzero(described.phased).tolist()
-                for sign in (-1, +1)
-            ]
-            if run.settings.skip_stable:
-                directions = [d for d in directions if ledger.is_open(d)]
-            ask_milps(run, directions, skip_settled=run.settings.skip_stable)
-            run.credit("milp", before)
+
+    name = "per-unit"
+    skip_stable: bool = False
+
+    def __post_init__(self) -> None:
+        read_options(self, {"skip_stable": read_flag})
+
+    def settle(self, run: Run) -> None:
+        """See `Strategy.settle`."""
+        network, ledger = run.network, run.ledger
+        for layer, described in enumerate(network.layers):
+            run.announce(layer, "bounds", 2 * described.n_out)
+            ledger.bound_layer(layer, "interval")
+            if not described.has_phases:
+                continue
+            before = ledger.all_open()
+            if layer == 0:
+                # Interval arithmetic is exact here; the vertices are its witnesses.
+                vertices = first_layer_vertices(network, run.domain)
+                ledger.witnesses = collect(
+                    network, run.domain, vertices, ledger.witnesses, run.deadline
+                )
+                run.credit("witness", before)
+            else:
+                directions = [
+                    Direction(layer, unit, sign)
+                    for unit in np.flatnonzero(described.phased).tolist()
+                    for sign in (-1, +1)
+                ]
+                if self.skip_stable:
+                    directions = [d for d in directions if ledger.is_open(d)]
+                ask_milps(run, directions, skip_settled=self.skip_stable)
+                run.credit("milp", before)

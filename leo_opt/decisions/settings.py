@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -10,7 +10,6 @@ from types import MappingProxyType
 from numpy.typing import ArrayLike
 
 from leo_opt.arguments import (
-    MOST_POINTS,
     MOST_SEED,
     MOST_WORKERS,
     Reader,
@@ -20,12 +19,10 @@ from leo_opt.arguments import (
     positive,
     read_callback,
     read_executor,
-    read_flag,
     read_number,
     read_options,
     read_path,
     read_whole,
-    words_of,
 )
 from leo_opt.deadline import Deadline, check_limit, read_limit
 from leo_opt.formulations import FormulationLike, read_choice
@@ -41,7 +38,7 @@ class Progress:
     layer
         The layer at work, an index into network.layers.
     stage
-        "bounds", "witness", "tighten", "joint" or a key of `STAGES`.
+        "bounds", "witness", "tighten", "joint" or one of `cascade.STAGES`.
     open, asked
         Directions of this layer still without an answer, and those the stage began with.
     remaining
@@ -59,10 +56,6 @@ class Progress:
     share: float | None = None
 
 
-STAGES = ("splitting", "lp", "branch-and-bound", "milp")
-"""Stages of the cascade that can be left out, in their order."""
-
-
 @dataclass(frozen=True)
 class Settings:
     """Options of `classify` that every strategy understands; see there."""
@@ -70,15 +63,10 @@ class Settings:
     solver: str = "highs"
     formulation: FormulationLike = "big-m"
     samples: ArrayLike | None = None
-    random_points: int = 1000
-    stages: Sequence[str] = STAGES
-    splitting_budget: int = 20_000
-    search_nodes: int = 250
     time_limit: float | Deadline | None = None
     unit_time_limit: float | None = 60.0
     node_limit: int | None = None
     margin: float = 2e-6
-    skip_stable: bool = False
     workers: int = 1
     executor: Executor | None = None
     checkpoint: AnyPath | None = None
@@ -93,14 +81,9 @@ class Settings:
 _READERS: Mapping[str, Reader] = MappingProxyType(
     {
         "formulation": read_choice,
-        "random_points": at_most(MOST_POINTS, not_negative(read_whole)),
-        "stages": words_of("stage", STAGES),
-        "splitting_budget": positive(read_whole),
-        "search_nodes": positive(read_whole),
         "unit_time_limit": read_limit,
         "node_limit": optional(positive(read_whole)),
         "margin": positive(read_number),
-        "skip_stable": read_flag,
         "workers": at_most(MOST_WORKERS, positive(read_whole)),
         "executor": optional(read_executor),
         "checkpoint": optional(read_path),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from leo_opt.arguments import MOST_POINTS, at_most, not_negative, read_whole
 from leo_opt.deadline import Deadline
 from leo_opt.decisions.findings import Direction
 from leo_opt.decisions.ledger import Ledger
@@ -14,6 +15,9 @@ from leo_opt.witnesses import ascend, best_starts, collect, first_layer_vertices
 LIKELY_STARTS = range(2)
 RANDOM_STARTS = range(2, 5)
 """Attempts of the ascent: from the best known input and the centre; from random points."""
+RANDOM_POINTS = 1000
+"""To try unless somebody says otherwise."""
+read_points = at_most(MOST_POINTS, not_negative(read_whole))
 _BATCH = 256
 """Most questions ascended or points tried at once, which bounds the memory."""
 
@@ -29,15 +33,15 @@ def sweep(ledger: Ledger, settings: Settings, deadline: Deadline) -> None:
         ledger.witnesses = collect(network, domain, vertices, ledger.witnesses, deadline)
 
 
-def scatter(ledger: Ledger, settings: Settings, deadline: Deadline) -> None:
+def scatter(ledger: Ledger, count: int, seed: int, deadline: Deadline) -> None:
     """Try random points on every unit."""
     network, domain = ledger.network, ledger.domain
-    generator = np.random.default_rng(settings.seed)
-    for start in range(0, settings.random_points, _BATCH):
+    generator = np.random.default_rng(seed)
+    for start in range(0, count, _BATCH):
         if deadline.passed:
             return
         if ledger.all_open():
-            points = domain.sample(min(_BATCH, settings.random_points - start), generator)
+            points = domain.sample(min(_BATCH, count - start), generator)
             ledger.witnesses = collect(network, domain, points, ledger.witnesses)
 
 

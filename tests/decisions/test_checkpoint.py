@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from leo_opt import Box, Network, Stability, classify
+from leo_opt import Box, Cascade, Joint, Network, Stability, classify
 from leo_opt.bounds import Bounds
 from leo_opt.decisions import Progress, checkpoint
 from leo_opt.decisions.checkpoint import Checkpoint
@@ -26,7 +26,7 @@ from leo_opt.decisions.splitting_state import SplitState
 from leo_opt.errors import FileFormatError, MismatchError, OutputError
 
 BOX = Box(-0.3, 0.3)
-STAGES = ["lp", "branch-and-bound"]
+SEARCH = Cascade(stages=["lp", "branch-and-bound"], search_nodes=20)
 
 
 def network() -> Network:
@@ -59,10 +59,10 @@ def change(path: Path, line: int, changed: dict, sealed: bool) -> None:
 
 def test_a_second_run_asks_nothing_again(tmp_path) -> None:
     path = tmp_path / "run.jsonl"
-    first = classify(network(), BOX, stages=STAGES, search_nodes=20, checkpoint=str(path))
+    first = classify(network(), BOX, strategy=SEARCH, checkpoint=str(path))
     known = findings(path)
     assert known
-    second = classify(network(), BOX, stages=STAGES, search_nodes=20, checkpoint=str(path))
+    second = classify(network(), BOX, strategy=SEARCH, checkpoint=str(path))
     assert second.phases == first.phases
     # Searches that were finished would find the same again.
     assert findings(path) == known
@@ -116,10 +116,10 @@ def test_finished_searches_and_what_is_settled_are_not_asked_again(tmp_path) -> 
 @pytest.mark.parametrize("kept", [0.3, 0.8])
 def test_a_torn_last_line_is_cut_off(tmp_path, kept: float) -> None:
     path = tmp_path / "run.jsonl"
-    first = classify(network(), BOX, stages=STAGES, search_nodes=20, checkpoint=str(path))
+    first = classify(network(), BOX, strategy=SEARCH, checkpoint=str(path))
     whole = path.read_bytes()
     path.write_bytes(whole[: int(len(whole) * kept)])
-    second = classify(network(), BOX, stages=STAGES, search_nodes=20, checkpoint=str(path))
+    second = classify(network(), BOX, strategy=SEARCH, checkpoint=str(path))
     assert second.phases == first.phases
     assert all(isinstance(entry, dict) for entry in findings(path))
 
@@ -138,7 +138,12 @@ def test_a_record_of_something_else_is_refused(tmp_path) -> None:
     for other in ('{"format": "leo_opt stability 1", "phases": []}', "{}"):
         path.write_text(other)
         with pytest.raises(FileFormatError, match="not a checkpoint"):
-            classify(network(), BOX, stages=STAGES, search_nodes=20, checkpoint=str(path))
+            classify(
+                network(),
+                BOX,
+                strategy=SEARCH,
+                checkpoint=str(path),
+            )
         assert path.read_text() == other
     path.write_text("a letter to my mother\n")
     with pytest.raises(FileFormatError, match="not a checkpoint"):
@@ -169,7 +174,7 @@ def test_what_no_run_can_have_written_is_refused(
     change(path, 0, {key: value}, sealed)
     before = path.read_bytes()
     with pytest.raises(FileFormatError, match="not a checkpoint"):
-        classify(network(), BOX, stages=STAGES, search_nodes=20, checkpoint=str(path))
+        classify(network(), BOX, strategy=SEARCH, checkpoint=str(path))
     assert path.read_bytes() == before
 
 
@@ -178,7 +183,7 @@ def of_searches() -> bytes:
     """A checkpoint with findings."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "run.jsonl"
-        classify(network(), BOX, stages=STAGES, search_nodes=20, checkpoint=str(path))
+        classify(network(), BOX, strategy=SEARCH, checkpoint=str(path))
         return path.read_bytes()
 
 
@@ -189,7 +194,7 @@ def test_a_damaged_entry_is_not_believed_though_it_looks_sound(tmp_path) -> None
     bound = next(k for k, entry in enumerate(entries(path)) if entry.get("bound") is not None)
     change(path, bound, {"bound": -1.5}, sealed=False)
     with pytest.raises(FileFormatError, match="an entry is not as it was written"):
-        classify(network(), BOX, stages=STAGES, search_nodes=20, checkpoint=str(path))
+        classify(network(), BOX, strategy=SEARCH, checkpoint=str(path))
     path.write_bytes(of_searches())
     lines = path.read_text().splitlines(keepends=True)
     header = json.loads(lines[0]) | {"network": Network(network().layers[:3]).content_hash}
@@ -218,7 +223,7 @@ def test_two_runs_do_not_share_a_file(tmp_path) -> None:
     with pytest.raises(OutputError, match="in use by another run"):
         classify(network(), BOX, checkpoint=path)
     mine.close()
-    classify(network(), BOX, stages=STAGES, search_nodes=20, checkpoint=path)
+    classify(network(), BOX, strategy=SEARCH, checkpoint=path)
 
 
 def test_joint_reads_its_checkpoint(tmp_path) -> None:
@@ -228,7 +233,7 @@ def test_joint_reads_its_checkpoint(tmp_path) -> None:
         [generator.normal(size=shape) for shape in ((8, 4), (8, 8), (2, 8))],
         [generator.normal(size=size) - 1.0 for size in (8, 8, 2)],
     )
-    run = {"strategy": "joint", "random_points": 1, "checkpoint": str(path)}
+    run = {"strategy": Joint(random_points=1), "checkpoint": str(path)}
     first = classify(small, Box(-1, 1), **run)
     settled = {tuple(entry["direction"]) for entry in findings(path) if settles(entry)}
     known = len(findings(path))
@@ -244,7 +249,7 @@ def test_a_killed_run_goes_on(tmp_path) -> None:
     code = (
         "import sys; sys.path.insert(0, sys.argv[1]);"
         "from test_checkpoint import *;"
-        "classify(network(), BOX, stages=STAGES, search_nodes=20, checkpoint=sys.argv[2])"
+        "classify(network(), BOX, strategy=SEARCH, checkpoint=sys.argv[2])"
     )
     here = str(Path(__file__).parent)
     process = subprocess.Popen([sys.executable, "-c", code, here, str(path)])
@@ -256,9 +261,9 @@ def test_a_killed_run_goes_on(tmp_path) -> None:
         time.sleep(0.001)
     process.wait(timeout=60)
     on_disk = path.read_bytes().rpartition(b"\n")[0]
-    resumed = classify(network(), BOX, stages=STAGES, search_nodes=20, checkpoint=str(path))
+    resumed = classify(network(), BOX, strategy=SEARCH, checkpoint=str(path))
     assert path.read_bytes().startswith(on_disk)
-    assert resumed.phases == classify(network(), BOX, stages=STAGES, search_nodes=20).phases
+    assert resumed.phases == classify(network(), BOX, strategy=SEARCH).phases
 
 
 def split_network() -> Network:
@@ -335,7 +340,9 @@ def test_a_finished_run_is_answered_from_its_file(tmp_path) -> None:
         assert again.to_json() == first.to_json()
     assert path.read_bytes() == before
     # Another strategy is another question, though it may know how far input splitting was.
-    assert classify(split_network(), Box(-1, 1), checkpoint=path, solver="scip", stages=[])
+    assert classify(
+        split_network(), Box(-1, 1), strategy=Cascade(stages=[]), checkpoint=path, solver="scip"
+    )
     classify(
         split_network(), Box(-1, 1), checkpoint=path, progress=seen.append, bounds=first.trusted
     )
@@ -344,12 +351,12 @@ def test_a_finished_run_is_answered_from_its_file(tmp_path) -> None:
 
 def test_verdicts_with_something_undecided_are_not_final(tmp_path) -> None:
     path = tmp_path / "run.jsonl"
-    options = {"checkpoint": path, "stages": ["splitting"]}
-    first, _ = shares_of(splitting_budget=50, **options)
+    small = Cascade(stages=["splitting"], splitting_budget=50)
+    first, _ = shares_of(checkpoint=path, strategy=small)
     assert any(phase == "undecided" for layer in first.phases for phase in layer)
     assert not [entry for entry in entries(path) if "verdict" in entry]
     # The end of a small budget is not the end of a larger one.
-    second, shares = shares_of(splitting_budget=20_000, **options)
+    second, shares = shares_of(checkpoint=path, strategy=Cascade(stages=["splitting"]))
     assert_same(second, fresh_shares()[0])
     assert len(shares) > 1
 

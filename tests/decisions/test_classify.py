@@ -12,7 +12,7 @@ from random_networks import random_box, random_network
 from seeds import seeds
 from truth import count_phases
 
-from leo_opt import Box, Network, Phase, Stability, classify, compress, load
+from leo_opt import Box, Cascade, Network, PerUnit, Phase, Stability, classify, compress, load
 from leo_opt.enclosure import evaluate
 from leo_opt.errors import FileFormatError, InvalidInputError, MismatchError
 
@@ -28,7 +28,7 @@ def test_the_cascade_agrees_with_brute_force(chunk: int, record_property) -> Non
         generator = np.random.default_rng(seed)
         network = random_network(generator)
         box = random_box(generator, network.input_size).spread(network.input_size)
-        stability = classify(network, box, random_points=50, margin=MARGIN)
+        stability = classify(network, box, strategy=Cascade(random_points=50), margin=MARGIN)
         counts = count_phases(network, box, stability, MARGIN)
         tally.update({str(phase): count for phase, count in counts.items()})
         check_law(network, box, stability, generator)
@@ -70,7 +70,7 @@ def test_strategies_agree_on_a_real_network(name: str) -> None:
     network = load(find_network(name))
     cascade = classify(network, Box(0, 1))
     per_unit = classify(network, Box(0, 1), strategy="per-unit")
-    skipped = classify(network, Box(0, 1), strategy="per-unit", skip_stable=True)
+    skipped = classify(network, Box(0, 1), strategy=PerUnit(skip_stable=True))
     for phases in zip(cascade.phases, per_unit.phases, skipped.phases, strict=True):
         assert phases[0] == phases[1] == phases[2]
     assert per_unit.statistics.milps_solved == 2 * 25

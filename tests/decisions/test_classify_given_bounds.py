@@ -9,12 +9,12 @@ import pytest
 from random_networks import random_case
 from seeds import seeds
 
-from leo_opt import Box, Network, Phase, Stability, classify, compress, propagate
+from leo_opt import Box, Cascade, Network, Phase, Stability, classify, compress, propagate
 from leo_opt.bounds import Bounds
 from leo_opt.errors import InvalidInputError, MismatchError
 from leo_opt.evidence import GIVEN
 
-CHEAP = {"stages": [], "random_points": 0}
+CHEAP = Cascade(stages=[], random_points=0)
 HAT = Network.from_arrays(
     [[[1e4], [1e4], [1e4]], [[1.0, -2.0, 1.0]], [[1.0]]],
     [[-1234.0, -1235.0, -1236.0], [-0.5], [0.0]],
@@ -38,8 +38,8 @@ def ends(stability: Stability) -> list[tuple[float, float]]:
 @pytest.mark.parametrize("seed", seeds(6, of=12))
 def test_what_rests_on_given_bounds_says_so_and_is_not_certified(seed: int) -> None:
     network, box = random_case(np.random.default_rng(seed))
-    full, plain = classify(network, box), classify(network, box, **CHEAP)
-    told = classify(network, box, bounds=as_given(full.trusted), **CHEAP)
+    full, plain = classify(network, box), classify(network, box, strategy=CHEAP)
+    told = classify(network, box, bounds=as_given(full.trusted), strategy=CHEAP)
     for (low, high), (known_low, known_high) in zip(ends(told), ends(full), strict=True):
         assert low >= known_low
         assert high <= known_high
@@ -63,7 +63,7 @@ def test_what_rests_on_given_bounds_says_so_and_is_not_certified(seed: int) -> N
 def test_bounds_that_we_made_for_this_network_are_certified() -> None:
     network, box = random_case(np.random.default_rng(1))
     made = propagate(network, box)
-    told = classify(network, box, bounds=made, **CHEAP)
+    told = classify(network, box, bounds=made, strategy=CHEAP)
     premises = {e.premise for side in (told.lower_evidence, told.upper_evidence) for e in side[0]}
     assert all(premise.certified for premise in premises)
     assert made.intersect(made).proved_for == network.content_hash
@@ -73,7 +73,7 @@ def test_bounds_that_we_made_for_this_network_are_certified() -> None:
     # Those that are proved for another network are those of a stranger.
     full = classify(network, box).trusted
     foreign = Bounds(box, full.lower, full.upper, HAT.content_hash)
-    told = classify(network, box, bounds=foreign, **CHEAP)
+    told = classify(network, box, bounds=foreign, strategy=CHEAP)
     assert np.array_equal(told.certified.lower[-1], made.lower[-1])
 
 
@@ -81,7 +81,7 @@ def test_a_wrong_bound_misleads_only_those_who_believe_it() -> None:
     truth = propagate(HAT, Box(0, 1))
     assert HAT([0.1235])[0] > 0
     wrong = Bounds(truth.domain, truth.lower, (truth.upper[0], np.zeros(1), truth.upper[2]))
-    told = classify(HAT, (0, 1), bounds=wrong, **CHEAP)
+    told = classify(HAT, (0, 1), bounds=wrong, strategy=CHEAP)
     assert told.phases[1] == (Phase.STABLY_INACTIVE,)
     assert told.upper_evidence[1][0].premise == GIVEN
     assert told.certified_phases(1) == 0
@@ -96,7 +96,7 @@ def test_a_bound_that_is_contradicted_is_refused() -> None:
     wrong = Bounds(truth.domain, truth.lower, (truth.upper[0], np.zeros(1), truth.upper[2]))
     # A user's sample shows what the bound excludes.
     with pytest.raises(MismatchError, match=r"given for unit \(1, 0\) contradict what is proved"):
-        classify(HAT, (0, 1), bounds=wrong, samples=[[0.1235]], **CHEAP)
+        classify(HAT, (0, 1), bounds=wrong, samples=[[0.1235]], strategy=CHEAP)
     low = Bounds(truth.domain, (truth.lower[0] + 1e4, *truth.lower[1:]), truth.upper)
     with pytest.raises(MismatchError, match=r"unit \(0, 0\) do not hold"):
         classify(HAT, (0, 1), bounds=low)

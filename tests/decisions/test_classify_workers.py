@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from leo_opt import Box, Network, Phase, Stability, classify
+from leo_opt import Box, Cascade, Network, Phase, Stability, classify
 
 BOX = Box(-0.3, 0.3)
 STAGES = ("lp", "branch-and-bound")
@@ -48,7 +48,7 @@ def assert_same(left: Stability, right: Stability) -> None:
 
 @pytest.fixture(scope="module")
 def serial() -> Stability:
-    stability = classify(network(), BOX, stages=STAGES)
+    stability = classify(network(), BOX, strategy=Cascade(stages=STAGES))
     assert {"lp", "branch-and-bound"} <= set(stability.statistics.settled)
     return stability
 
@@ -57,7 +57,7 @@ def serial() -> Stability:
 @pytest.mark.slow
 @pytest.mark.system
 def test_processes_change_nothing(serial: Stability, workers: int) -> None:
-    assert_same(serial, classify(network(), BOX, stages=STAGES, workers=workers))
+    assert_same(serial, classify(network(), BOX, strategy=Cascade(stages=STAGES), workers=workers))
 
 
 @pytest.mark.slow
@@ -78,7 +78,7 @@ def test_a_dask_cluster_with_a_worker_killed_changes_nothing(serial: Stability) 
         killer = threading.Thread(target=kill)
         killer.start()
         with client.get_executor() as executor:
-            stability = classify(network(), BOX, stages=STAGES, executor=executor)
+            stability = classify(network(), BOX, strategy=Cascade(stages=STAGES), executor=executor)
         killer.join()
     for mine, theirs in zip(serial.phases, stability.phases, strict=True):
         for expected, phase in zip(mine, theirs, strict=True):
@@ -90,5 +90,5 @@ def test_time_limits_are_kept() -> None:
     hard = network((16, 24, 24, 20, 2), 12.0)
     for limit in (0.2, 1.0):
         start = time.monotonic()
-        classify(hard, BOX, stages=STAGES, time_limit=limit, search_nodes=10**6)
+        classify(hard, BOX, strategy=Cascade(stages=STAGES, search_nodes=10**6), time_limit=limit)
         assert time.monotonic() - start < limit + 5.0

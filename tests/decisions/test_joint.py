@@ -9,7 +9,7 @@ from random_networks import random_box, random_case, random_network
 from seeds import seeds
 from truth import count_phases
 
-from leo_opt import Box, Phase, classify, load
+from leo_opt import Box, Joint, Phase, classify, load
 
 MARGIN = 1e-6
 
@@ -22,7 +22,7 @@ def test_joint_agrees_with_brute_force(chunk: int) -> None:
         generator = np.random.default_rng(seed)
         network = random_network(generator)
         box = random_box(generator, network.input_size)
-        stability = classify(network, box, strategy="joint", random_points=5, margin=MARGIN)
+        stability = classify(network, box, strategy=Joint(random_points=5), margin=MARGIN)
         tally = count_phases(network, box, stability, margin=1e9)
         undecided, units = undecided + tally[Phase.UNDECIDED], units + tally.total()
     assert undecided <= 0.15 * units
@@ -44,6 +44,6 @@ def test_joint_agrees_with_the_cascade_on_real_networks(name: str) -> None:
 def test_ranges_that_cancellation_leaves_are_not_blown_up(seed: int) -> None:
     """Rows with entries of 1e15 are refused by HiGHS."""
     network, box = random_case(np.random.default_rng((900, seed)))
-    stability = classify(network, box, strategy="joint", random_points=0)
+    stability = classify(network, box, strategy=Joint(random_points=0))
     sides = (stability.lower_evidence, stability.upper_evidence)
     assert not any(unit.anomaly for side in sides for layer in side for unit in layer)

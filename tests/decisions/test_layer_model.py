@@ -12,7 +12,7 @@ from networks import find_network
 from oracle import exact_pre_activations, exact_ranges
 from seeds import seeds
 
-from leo_opt import Phase, classify, load
+from leo_opt import Cascade, Joint, Phase, classify, load
 from leo_opt.bounds import propagate
 from leo_opt.deadline import NO_LIMIT, Deadline
 from leo_opt.decisions import relaxation as relaxation_module
@@ -276,13 +276,12 @@ def test_a_post_activation_below_the_tolerance_proves_nothing(formulation: str) 
         [[-0.9 * bump, 0.9 * bump], [0.4, 0.4], [-0.6341071342325343], [0.0]],
     )
     assert trap.pre_activations([bump])[2][0] > 0.1
-    for strategy in ("cascade", "per-unit", "joint"):
+    milps = Cascade(stages=["milp"], random_points=10)
+    for strategy in (milps, "per-unit", Joint(random_points=10)):
         stability = classify(
             trap,
             Box(0.0, width),
             strategy=strategy,
-            stages=["milp"],
-            random_points=10,
             formulation=formulation,
         )
         assert stability.phases[2][0] is not Phase.STABLY_INACTIVE

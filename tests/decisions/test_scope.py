@@ -8,7 +8,7 @@ from random_networks import random_box, random_network
 from scipy.linalg import block_diag
 from seeds import seeds
 
-from leo_opt import Box, Network, classify, propagate
+from leo_opt import Box, Cascade, Network, classify, propagate
 from leo_opt.decisions.findings import Direction
 from leo_opt.decisions.scope import find_scopes
 
@@ -71,7 +71,9 @@ def test_independent_halves_are_decided_apart() -> None:
     scopes = find_scopes(both, Box(-1, 1).spread(8), bounds_up_to(bounds, 1), questions(both, 1))
     assert [scope.network.input_size for scope, _ in scopes] == [4, 4]
     for stages in (["lp", "branch-and-bound"], ["milp"]):
-        whole = classify(both, Box(-1, 1), stages=stages)
-        parts = [classify(half, Box(-1, 1), stages=stages) for half in (left, right)]
+        whole = classify(both, Box(-1, 1), strategy=Cascade(stages=stages))
+        parts = [
+            classify(half, Box(-1, 1), strategy=Cascade(stages=stages)) for half in (left, right)
+        ]
         for layer in (0, 1):
             assert whole.phases[layer] == parts[0].phases[layer] + parts[1].phases[layer]

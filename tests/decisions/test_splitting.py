@@ -13,7 +13,7 @@ from random_networks import random_box, random_network
 from seeds import seeds
 from truth import count_phases
 
-from leo_opt import Box, Layer, Network, Phase, classify, load, load_domain
+from leo_opt import Box, Cascade, Layer, Network, Phase, classify, load, load_domain
 from leo_opt.bounds import propagate
 from leo_opt.deadline import Deadline
 from leo_opt.decisions.findings import Direction
@@ -29,7 +29,7 @@ def test_splitting_agrees_with_brute_force_and_is_certified(seed: int) -> None:
     generator = np.random.default_rng(seed)
     network = random_network(generator)
     box = random_box(generator, network.input_size)
-    stability = classify(network, box, stages=["splitting"], splitting_budget=300)
+    stability = classify(network, box, strategy=Cascade(stages=["splitting"], splitting_budget=300))
     for layer in network.phased_layers:
         low, high = stability.certified.lower[layer], stability.certified.upper[layer]
         np.testing.assert_array_equal(low, stability.trusted.lower[layer])

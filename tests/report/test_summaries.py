@@ -11,7 +11,18 @@ import numpy as np
 import pytest
 
 import leo_opt
-from leo_opt import Box, Compression, Network, Phase, Stability, classify, compress, load, propagate
+from leo_opt import (
+    Box,
+    Cascade,
+    Compression,
+    Network,
+    Phase,
+    Stability,
+    classify,
+    compress,
+    load,
+    propagate,
+)
 from leo_opt.report.summaries import TABLES, as_text
 from leo_opt.summarised import Summarised
 from leo_opt.verification import keep_class, verify
@@ -24,7 +35,7 @@ SHORT = 400
 @cache
 def case() -> tuple[Network, Stability, Compression]:
     network = load(DATA / "mnist_25-25_l1_0.001_s0.onnx")
-    stability = classify(network, (0.0, 1.0), stages=[], random_points=0)
+    stability = classify(network, (0.0, 1.0), strategy=Cascade(stages=[], random_points=0))
     return network, stability, compress(network, stability)
 
 

@@ -13,6 +13,7 @@ from solvers.installed import installed, wide_form
 from leo_opt import registry
 from leo_opt.bounds import METHODS
 from leo_opt.comparison.contestants import SolverEntry
+from leo_opt.decisions import STRATEGIES
 from leo_opt.errors import InvalidInputError, SolverError, SolverNotAvailableError
 from leo_opt.formulations import FORMULATIONS
 from leo_opt.solvers import (
@@ -59,12 +60,14 @@ def test_plugins_beside_us_change_no_test(monkeypatch: pytest.MonkeyPatch, tmp_p
     folder = tmp_path / "other_pkg-1.0.dist-info"
     folder.mkdir()
     (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: other-pkg\nVersion: 1.0\n")
-    groups = [table.group for table in (SOLVERS, FORMULATIONS, METHODS)]
+    groups = [table.group for table in (SOLVERS, FORMULATIONS, METHODS, STRATEGIES)]
     text = "".join(f"[{group}]\nother = other_pkg:Other\n" for group in groups)
     (folder / "entry_points.txt").write_text(text)
     monkeypatch.syspath_prepend(tmp_path)
     assert all("other" in {entry.name for entry in entry_points(group=g)} for g in groups)
-    assert all(table.names() == list(table) for table in (SOLVERS, FORMULATIONS, METHODS))
+    assert all(
+        table.names() == list(table) for table in (SOLVERS, FORMULATIONS, METHODS, STRATEGIES)
+    )
 
 
 def test_a_survey_takes_no_licence(monkeypatch: pytest.MonkeyPatch) -> None:

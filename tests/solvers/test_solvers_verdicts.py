@@ -47,7 +47,7 @@ def decided(solver: str) -> Stability:
         [generator.normal(size=(b, a)) for a, b in itertools.pairwise(widths)],
         [generator.normal(size=b) * 3.0 for b in widths[1:]],
     )
-    return classify(network, Box(-1, 1), solver=solver, strategy="per-unit", random_points=0)
+    return classify(network, Box(-1, 1), strategy="per-unit", solver=solver)
 
 
 @pytest.mark.parametrize("name", NAMES[1:])

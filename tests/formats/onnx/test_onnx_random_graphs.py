@@ -19,7 +19,7 @@ from oracle import exact_deviation, exact_ranges
 from seeds import seeds
 from truth import check_intervals, count_phases
 
-from leo_opt import Box, Network, classify, compress, load
+from leo_opt import Box, Cascade, Network, classify, compress, load
 from leo_opt.bounds import propagate
 from leo_opt.decisions import STAGES
 from leo_opt.formats.onnx.evaluator import evaluate
@@ -72,7 +72,7 @@ def check_laws(generator: np.random.Generator, network: Network) -> None:
         bounds = propagate(network, box, method)
         for layer in range(len(network.layers)):
             check_intervals(make_stability(network, bounds, bounds), layer, ranges[layer])
-    found = classify(network, box, stages=STAGES if phased <= _PHASED else ())
+    found = classify(network, box, strategy=Cascade(stages=STAGES if phased <= _PHASED else ()))
     if phased <= _PHASED:
         count_phases(network, box, found, 2e-6)
     for stability in (best, found):
@@ -95,7 +95,7 @@ def check_at_points(generator: np.random.Generator, network: Network, box: Box) 
     for pre, low, high in pairs:
         room = 1e-9 * (1.0 + np.abs(pre))
         assert ((low <= pre + room) & (pre - room <= high)).all()
-    compression = compress(network, classify(network, box, stages=()))
+    compression = compress(network, classify(network, box, strategy=Cascade(stages=())))
     before, after = network(points), compression.network(points)
     room = 1e-9 * (1.0 + np.abs(before).max())
     assert (np.abs(before - after) <= compression.max_deviation + room).all()

@@ -18,7 +18,7 @@ from onnx.reference import ReferenceEvaluator
 from oracle import exact_output
 from seeds import seeds
 
-from leo_opt import Box, classify, compress
+from leo_opt import Box, Cascade, classify, compress
 from leo_opt.errors import FileFormatError, LeoOptError
 from leo_opt.formats import load, save
 from leo_opt.formats.onnx import layout
@@ -186,7 +186,7 @@ def test_normalisation_goes_into_the_matrices_and_its_rounding_counts(tmp_path: 
         network = load(path)
         assert [layer.activation for layer in network.layers] == ["relu", "linear"]
         box = Box(-1, 1)
-        stability = classify(network, box, stages=[])
+        stability = classify(network, box, strategy=Cascade(stages=[]))
         run = measure(network, stability, compress(network, stability), dtype, 0.0)
         save(run.compression.network, copy, dtype=dtype)
         assert run.deviation_read > 0.0
