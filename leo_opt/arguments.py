@@ -1,7 +1,7 @@
 """What public functions are given: read as what it should be, or refused in one kind of message.
 
 A reader takes a value and the name of the argument, and returns the value as the package uses it.
-Options that come together are read by a table of readers, one a name.
+Options that come together are the fields of a dataclass, each with its reader.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import math
 import os
 from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import Executor
+from dataclasses import dataclass, field, fields
 from numbers import Real
 from types import MappingProxyType
 from typing import Any, NoReturn, TypeVar
@@ -190,6 +191,11 @@ def read_word(value: Any, name: str, known: Collection[str]) -> str:
     return value
 
 
+def word_of(known: Collection[str]) -> Reader:
+    """One of some words, as a reader."""
+    return lambda value, name: read_word(value, name, known)
+
+
 def words_of(what: str, known: Collection[str]) -> Reader:
     """Several of some words, each called a `what` in messages."""
 
@@ -206,7 +212,17 @@ def name_of(choice: Any) -> str:
     return choice if isinstance(choice, str) else str(choice.name)
 
 
-def read_options(options: object, readers: Mapping[str, Reader]) -> None:
-    """Read the fields of a frozen dataclass by a table of readers, from its `__post_init__`."""
-    for name, reader in readers.items():
-        object.__setattr__(options, name, reader(getattr(options, name), name))
+def option(default: Any, reader: Reader) -> Any:
+    """A field of `Options`: what it is unless given, and what reads it."""
+    return field(default=default, metadata={"reader": reader})
+
+
+@dataclass(frozen=True)
+class Options:
+    """Options that belong together, each written once: as a field, by `option`."""
+
+    def __post_init__(self) -> None:
+        for one in fields(self):
+            if "reader" in one.metadata:
+                value = one.metadata["reader"](getattr(self, one.name), one.name)
+                object.__setattr__(self, one.name, value)

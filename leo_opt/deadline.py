@@ -95,16 +95,9 @@ class Deadline:
         return self.remaining == 0.0
 
 
-def check_limit(time_limit: float | Deadline | None) -> None:
-    """Refuse an option `time_limit` that is neither some seconds nor a deadline.
-
-    Raises
-    ------
-    InvalidInputError
-        If it is not a positive number.
-    """
-    if not isinstance(time_limit, Deadline):
-        read_limit(time_limit)
+def read_deadline(value: float | Deadline | None, name: str = "time_limit") -> Deadline:  # noqa: ARG001
+    """An option `time_limit` as a deadline whose clock runs; see `Deadline.of`."""
+    return Deadline.of(value)
 
 
 def read_limit(value: object, name: str = "time_limit", unit: str = "seconds") -> float | None:

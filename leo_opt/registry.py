@@ -5,9 +5,12 @@ from __future__ import annotations
 import importlib
 import logging
 from collections.abc import Iterator, Mapping
+from dataclasses import fields, is_dataclass, replace
 from importlib.metadata import EntryPoint, entry_points
 from inspect import isabstract
 from typing import Any, Generic, TypeVar, cast
+
+import msgspec
 
 from leo_opt.arguments import refuse
 from leo_opt.errors import InvalidInputError, SolverNotAvailableError, unknown_word
@@ -99,6 +102,42 @@ class Registry(Mapping[str, type[T]], Generic[T]):
             raise InvalidInputError(unknown_word(self.word, value, known, self._besides))
         return self._load(plugins[value])
 
+    def read(self, text: str, more: Mapping[str, Any] | None = None) -> T:
+        """What a text stands for: a name, or a name, a colon and options, as `partition:parts=4`.
+
+        Options are fields of the class, with commas between them; several words for one have plus
+        signs between them, as in `cascade:stages=lp+milp,search_nodes=50`.
+
+        Parameters
+        ----------
+        more
+            More options, by name.
+
+        Raises
+        ------
+        InvalidInputError
+            As `find` does, or if there is no such option, or it takes no such value.
+        """
+        name, _, rest = text.partition(":")
+        given: dict[str, Any] = {}
+        for part in filter(None, (part.strip() for part in rest.split(","))):
+            key, equals, value = part.partition("=")
+            if not equals:
+                raise InvalidInputError(
+                    f"{part!r} in {self.word} {text!r} is no option; write name:key=value,key=value"
+                )
+            given[key.strip()] = value.strip()
+        given |= more or {}
+        found: Any = self.find(name.strip())
+        known = [one.name for one in fields(found)] if is_dataclass(found) else []
+        said = f"{self.word} {name.strip()}"
+        for key, value in given.items():
+            if key not in known:
+                has = f"; it has {', '.join(known)}" if known else ""
+                raise InvalidInputError(f"{said} has no option {key!r}{has}")
+            given[key] = _from_text(value, getattr(found, key), f"option {key} of {said}")
+        return cast(T, replace(found, **given) if given else found)
+
     def _load(self, point: EntryPoint) -> T:
         """One of another package's, which may fail in its own words."""
         said = f"the plug-in {point.value} of {self.word} {point.name!r}"
@@ -118,3 +157,13 @@ class Registry(Mapping[str, type[T]], Generic[T]):
 
     def _plugins(self) -> dict[str, EntryPoint]:
         return {point.name: point for point in entry_points(group=self.group)}
+
+
+def _from_text(value: Any, default: Any, said: str) -> Any:
+    """A value of the kind of the default of an option, from text; `said` is the option's name."""
+    if isinstance(value, str) and isinstance(default, tuple):
+        return tuple(filter(None, value.split("+")))
+    try:
+        return msgspec.convert(value, type(default), strict=False)
+    except msgspec.ValidationError as error:
+        raise InvalidInputError(f"{said} is {value!r}; give a value such as {default!r}") from error

@@ -10,7 +10,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from leo_opt.arguments import words_of
+from leo_opt.arguments import Options, option, read_flag, words_of
 from leo_opt.bounds import crown, interval
 from leo_opt.bounds.values import Interval
 from leo_opt.deadline import NO_LIMIT, Deadline
@@ -71,7 +71,7 @@ class IntervalArithmetic(BoundMethod):
 
 
 @dataclass(frozen=True)
-class Crown(BoundMethod):
+class Crown(Options, BoundMethod):
     """Backward substitution of linear relaxations.
 
     Parameters
@@ -83,13 +83,11 @@ class Crown(BoundMethod):
         about outputs: the relaxation of a unit whose sign is proved is exact whatever its interval.
     """
 
-    slopes: tuple[str, ...] = tuple(crown.LOWER_SLOPES)
-    open_only: bool = False
+    slopes: Sequence[str] = option(
+        tuple(crown.LOWER_SLOPES), words_of("lower slope", crown.LOWER_SLOPES)
+    )
+    open_only: bool = option(False, read_flag)
     name: ClassVar[str] = "crown"
-
-    def __post_init__(self) -> None:
-        read = words_of("lower slope", crown.LOWER_SLOPES)
-        object.__setattr__(self, "slopes", read(self.slopes, "slopes"))
 
     def start(self, network: Network, domain: Box | Boxes) -> BoundLayer:
         """See `bounds.crown`."""

@@ -23,10 +23,11 @@ if TYPE_CHECKING:
     from leo_opt.stability import Stability
 
 
-def _check_method(name: str) -> None:
+def _check_method(name: str) -> str:
     from leo_opt.bounds import METHODS
 
     METHODS.find(name)
+    return name
 
 
 @click.command(cls=FileCommand)
@@ -85,12 +86,12 @@ def formulate(
 ) -> None:
     """Write NETWORK on a box as a mixed-integer program, MPS or LP."""
     from leo_opt.console import show
-    from leo_opt.formulations.specification import read_formulation
+    from leo_opt.formulations import FORMULATIONS
     from leo_opt.model_files import check_output, export_network
 
     check_output(output)
     shorts = {key: options[key] for key in ("parts", "split") if options[key] is not None}
-    chosen = read_formulation(formulation, shorts)
+    chosen = FORMULATIONS.read(formulation, shorts)
     network = load_network(network_file, options)
     bounds, domain = _read_bounds(network, options)
     sidecar = export_network(

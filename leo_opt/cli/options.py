@@ -45,38 +45,38 @@ def time_limit_option(text: str) -> Callable[[Callable[..., None]], Callable[...
     return click.option("--time-limit", type=float, metavar="SECONDS", callback=start, help=text)
 
 
-def checked(check: Callable[[str], object]) -> Callable[..., str]:
-    """A click callback that refuses a wrong word before any file is read."""
+def checked(check: Callable[[str], Any]) -> Callable[..., Any]:
+    """A click callback that reads a word, and refuses a wrong one before any file is read."""
 
-    def read(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
-        check(value)
-        return value
+    def read(_context: click.Context, _parameter: click.Parameter, value: str) -> Any:
+        return check(value)
 
     return read
 
 
-def _check_solver(name: str) -> None:
+def _check_solver(name: str) -> str:
     from leo_opt.solvers import find
 
     find(name).require()
+    return name
 
 
-def _check_formulation(name: str) -> None:
+def _read_formulation(name: str) -> Any:
     from leo_opt.formulations import read_choice
 
-    read_choice(name)
+    return read_choice(name)
 
 
-def _check_strategy(name: str) -> None:
+def _read_strategy(text: str) -> Any:
     from leo_opt.decisions import STRATEGIES
 
-    STRATEGIES.find(name)
+    return STRATEGIES.read(text)
 
 
 def solver_options(command: Callable[..., None]) -> Callable[..., None]:
     """`--solver` and `--formulation`, refused before the work where there is none of the name."""
     for name, default, check, said in (
-        ("--formulation", "big-m", _check_formulation, "Of the MILPs."),
+        ("--formulation", "big-m", _read_formulation, "Of the MILPs."),
         ("--solver", "highs", _check_solver, "Of the MILPs; see `solvers`."),
     ):
         command = click.option(
@@ -134,8 +134,8 @@ def domain_options(command: Callable[..., None]) -> Callable[..., None]:
                 "--strategy",
                 default="cascade",
                 show_default=True,
-                callback=checked(_check_strategy),
-                help="cascade; per-unit (LEO) and joint (ISA) as published.",
+                callback=checked(_read_strategy),
+                help="cascade; per-unit (LEO), joint (ISA); cascade:stages=lp+milp has options.",
             ),
             click.option(
                 "--data",

@@ -109,5 +109,5 @@ def build(scope: Scope, direction: Direction, formulation: Formulation) -> CellM
         cost=cost,
         constant=constant,
         scale=float(model.scales[local.unit]),
-        margin=Settings().margin + float(model.blur[local.unit]),
+        margin=Settings.margin + float(model.blur[local.unit]),
     )

@@ -43,19 +43,19 @@ def classify(
     domain: BoxLike,
     *,
     strategy: StrategyLike = "cascade",
-    solver: str = "highs",
-    formulation: FormulationLike = "big-m",
+    solver: str = Settings.solver,
+    formulation: FormulationLike = Settings.formulation,
     bounds: Bounds | None = None,
-    samples: ArrayLike | None = None,
-    time_limit: float | Deadline | None = None,
-    unit_time_limit: float | None = 60.0,
-    node_limit: int | None = None,
-    margin: float = 2e-6,
-    workers: int = 1,
-    executor: Executor | None = None,
-    checkpoint: AnyPath | None = None,
-    seed: int = 0,
-    progress: Callable[[Progress], None] | None = None,
+    samples: ArrayLike | None = Settings.samples,
+    time_limit: float | Deadline | None = Settings.time_limit,
+    unit_time_limit: float | None = Settings.unit_time_limit,
+    node_limit: int | None = Settings.node_limit,
+    margin: float = Settings.margin,
+    workers: int = Settings.workers,
+    executor: Executor | None = Settings.executor,
+    checkpoint: AnyPath | None = Settings.checkpoint,
+    seed: int = Settings.seed,
+    progress: Callable[[Progress], None] | None = Settings.progress,
 ) -> Stability:
     """Decide for every unit whether it is stably active, stably inactive or unstable on a box.
 
@@ -118,12 +118,11 @@ def classify(
     Stability, NeurIPS 2021.
     """
     way = STRATEGIES.find(strategy)
-    deadline = Deadline.of(time_limit)
     settings = Settings(
         solver=solver,
         formulation=formulation,
         samples=samples,
-        time_limit=deadline,
+        time_limit=time_limit,
         unit_time_limit=unit_time_limit,
         node_limit=node_limit,
         margin=margin,
@@ -137,7 +136,7 @@ def classify(
     require_rectifiers(network, "classify")
     given = None if bounds is None else read_bounds(bounds, network, box)
     find_solver(solver).require()
-    with one_blas_thread(), Workers(workers, executor, deadline) as places:
+    with one_blas_thread(), Workers(workers, executor, Deadline.of(settings.time_limit)) as places:
         run = Run(network, box, settings, places)
         known = run.known_verdict(way.name) if given is None else None
         if known is not None:

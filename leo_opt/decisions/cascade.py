@@ -8,15 +8,14 @@ Each stage has its own: `leo_opt.bounds.interval`, `leo_opt.bounds.crown`, `leo_
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from types import MappingProxyType
 
 import numpy as np
 
 from leo_opt import weights
-from leo_opt.arguments import Reader, positive, read_options, read_whole, words_of
+from leo_opt.arguments import Options, option, positive, read_whole, words_of
 from leo_opt.decisions.branching import RELAXATION, Effort, tightening
 from leo_opt.decisions.findings import Direction
 from leo_opt.decisions.jobs import MilpJob, SearchJob, SplitJob, run_job
@@ -60,7 +59,7 @@ STAGES = ("splitting", "lp", "branch-and-bound", "milp")
 
 
 @dataclass(frozen=True)
-class Cascade(Strategy):
+class Cascade(Options, Strategy):
     """Decide every unit by intervals, CROWN, witnesses, splitting, LPs, search and MILPs.
 
     Parameters
@@ -77,13 +76,10 @@ class Cascade(Strategy):
     """
 
     name = "cascade"
-    stages: Sequence[str] = STAGES
-    random_points: int = RANDOM_POINTS
-    splitting_budget: int = 20_000
-    search_nodes: int = 250
-
-    def __post_init__(self) -> None:
-        read_options(self, _READERS)
+    stages: Sequence[str] = option(STAGES, words_of("stage", STAGES))
+    random_points: int = option(RANDOM_POINTS, read_points)
+    splitting_budget: int = option(20_000, positive(read_whole))
+    search_nodes: int = option(250, positive(read_whole))
 
     def settle(self, run: Run) -> None:
         """See `Strategy.settle`."""
@@ -104,16 +100,6 @@ class Cascade(Strategy):
         # MILPs come last: the time that one takes settles many directions of later layers.
         if "milp" in stages and ledger.all_open():
             _go_up(run, _ask_layer)
-
-
-_READERS: Mapping[str, Reader] = MappingProxyType(
-    {
-        "stages": words_of("stage", STAGES),
-        "random_points": read_points,
-        "splitting_budget": positive(read_whole),
-        "search_nodes": positive(read_whole),
-    }
-)
 
 
 def _ascend(run: Run, attempts: range) -> None:

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from leo_opt.arguments import read_options
+from leo_opt.arguments import Options, option
 from leo_opt.bounds import Bounds
 from leo_opt.decisions.findings import Direction, Finding
 from leo_opt.decisions.layer_model import premise_of, time_to_build
@@ -52,7 +52,7 @@ class _JointModel:
 
 
 @dataclass(frozen=True)
-class Joint(Strategy):
+class Joint(Options, Strategy):
     """Decide every unit by intervals, samples and a loop of solves of one MILP.
 
     Parameters
@@ -62,10 +62,7 @@ class Joint(Strategy):
     """
 
     name = "joint"
-    random_points: int = RANDOM_POINTS
-
-    def __post_init__(self) -> None:
-        read_options(self, {"random_points": read_points})
+    random_points: int = option(RANDOM_POINTS, read_points)
 
     def settle(self, run: Run) -> None:
         """See `Strategy.settle`."""

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from leo_opt.arguments import read_flag, read_options
+from leo_opt.arguments import Options, option, read_flag
 from leo_opt.decisions.cascade import ask_milps
 from leo_opt.decisions.findings import Direction
 from leo_opt.decisions.run import Run
@@ -24,7 +24,7 @@ from leo_opt.witnesses import collect, first_layer_vertices
 
 
 @dataclass(frozen=True)
-class PerUnit(Strategy):
+class PerUnit(Options, Strategy):
     """Decide every unit by two MILPs over the network before it, layer by layer.
 
     Parameters
@@ -35,10 +35,7 @@ class PerUnit(Strategy):
     """
 
     name = "per-unit"
-    skip_stable: bool = False
-
-    def __post_init__(self) -> None:
-        read_options(self, {"skip_stable": read_flag})
+    skip_stable: bool = option(False, read_flag)
 
     def settle(self, run: Run) -> None:
         """See `Strategy.settle`."""

@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from types import MappingProxyType
 
 from numpy.typing import ArrayLike
 
 from leo_opt.arguments import (
     MOST_SEED,
     MOST_WORKERS,
-    Reader,
+    Options,
     at_most,
     not_negative,
+    option,
     optional,
     positive,
     read_callback,
     read_executor,
     read_number,
-    read_options,
     read_path,
     read_whole,
 )
-from leo_opt.deadline import Deadline, check_limit, read_limit
+from leo_opt.deadline import Deadline, read_deadline, read_limit
 from leo_opt.formulations import FormulationLike, read_choice
 from leo_opt.storage.files import AnyPath
 
@@ -57,37 +56,18 @@ class Progress:
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings(Options):
     """Options of `classify` that every strategy understands; see there."""
 
     solver: str = "highs"
-    formulation: FormulationLike = "big-m"
+    formulation: FormulationLike = option("big-m", read_choice)
     samples: ArrayLike | None = None
-    time_limit: float | Deadline | None = None
-    unit_time_limit: float | None = 60.0
-    node_limit: int | None = None
-    margin: float = 2e-6
-    workers: int = 1
-    executor: Executor | None = None
-    checkpoint: AnyPath | None = None
-    seed: int = 0
-    progress: Callable[[Progress], None] | None = None
-
-    def __post_init__(self) -> None:
-        check_limit(self.time_limit)
-        read_options(self, _READERS)
-
-
-_READERS: Mapping[str, Reader] = MappingProxyType(
-    {
-        "formulation": read_choice,
-        "unit_time_limit": read_limit,
-        "node_limit": optional(positive(read_whole)),
-        "margin": positive(read_number),
-        "workers": at_most(MOST_WORKERS, positive(read_whole)),
-        "executor": optional(read_executor),
-        "checkpoint": optional(read_path),
-        "seed": at_most(MOST_SEED, not_negative(read_whole)),
-        "progress": optional(read_callback),
-    }
-)
+    time_limit: float | Deadline | None = option(None, read_deadline)
+    unit_time_limit: float | None = option(60.0, read_limit)
+    node_limit: int | None = option(None, optional(positive(read_whole)))
+    margin: float = option(2e-6, positive(read_number))
+    workers: int = option(1, at_most(MOST_WORKERS, positive(read_whole)))
+    executor: Executor | None = option(None, optional(read_executor))
+    checkpoint: AnyPath | None = option(None, optional(read_path))
+    seed: int = option(0, at_most(MOST_SEED, not_negative(read_whole)))
+    progress: Callable[[Progress], None] | None = option(None, optional(read_callback))

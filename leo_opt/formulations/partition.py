@@ -8,8 +8,15 @@ from typing import Any
 
 import numpy as np
 
+from leo_opt.arguments import (
+    Options,
+    not_negative,
+    option,
+    positive,
+    read_whole,
+    word_of,
+)
 from leo_opt.arrays import IntArray
-from leo_opt.errors import InvalidInputError, unknown_word
 from leo_opt.formulations.base import Formulation, Unit, UnitRow
 from leo_opt.formulations.big_m import add_bound_rows, add_post_above_pre
 from leo_opt.formulations.rows import Row, add_rows, add_variables, at_most, between, linear
@@ -44,7 +51,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Partition(Formulation):
+class Partition(Options, Formulation):
     """The two phases over the box of partial sums of what the unit reads.
 
     Mathematics
@@ -108,21 +115,13 @@ class Partition(Formulation):
         If there is no such split or way to bound, or `parts` is not positive.
     """
 
-    parts: int = 2
-    split: str = "equal-size"
-    seed: int = 0
-    part_bounds: str = "interval"
+    parts: int = option(2, positive(read_whole))
+    split: str = option("equal-size", word_of(SPLITS))
+    seed: int = option(0, not_negative(read_whole))
+    part_bounds: str = option("interval", word_of(PART_BOUNDS))
 
     name = "partition"
     writes_affine = True
-
-    def __post_init__(self) -> None:
-        if self.split not in SPLITS:
-            raise InvalidInputError(unknown_word("split", self.split, SPLITS))
-        if self.part_bounds not in PART_BOUNDS:
-            raise InvalidInputError(unknown_word("part_bounds", self.part_bounds, PART_BOUNDS))
-        if self.parts < 1:
-            raise InvalidInputError(f"parts is {self.parts}; at least 1 is needed")
 
     def split_row(self, row: UnitRow) -> list[Part]:
         """The parts of a unit, without empty ones."""

@@ -47,17 +47,17 @@ def verify(
     network: Network,
     asked: Property,
     *,
-    solver: str = "highs",
-    formulation: FormulationLike = "big-m",
-    stages: Sequence[str] = STAGES,
-    time_limit: float | Deadline | None = None,
-    node_limit: int | None = None,
-    piece_limit: int = 10_000_000,
-    margin: float = 2e-6,
-    workers: int = 1,
-    executor: Executor | None = None,
-    seed: int = 0,
-    progress: Callable[[Progress], None] | None = None,
+    solver: str = Settings.solver,
+    formulation: FormulationLike = Settings.formulation,
+    stages: Sequence[str] = Settings.stages,
+    time_limit: float | Deadline | None = Settings.time_limit,
+    node_limit: int | None = Settings.node_limit,
+    piece_limit: int = Settings.piece_limit,
+    margin: float = Settings.margin,
+    workers: int = Settings.workers,
+    executor: Executor | None = Settings.executor,
+    seed: int = Settings.seed,
+    progress: Callable[[Progress], None] | None = Settings.progress,
 ) -> Verdict:
     """Decide whether a property holds: whether no input has what it describes as unsafe.
 
@@ -116,12 +116,11 @@ def verify(
     Programming, ICLR 2019.
     G. Katz, C. Barrett, D. Dill, K. Julian, M. Kochenderfer, Reluplex, CAV 2017 (ACAS Xu).
     """
-    deadline = Deadline.of(time_limit)
     settings = Settings(
         solver=solver,
         formulation=formulation,
         stages=stages,
-        time_limit=deadline,
+        time_limit=time_limit,
         node_limit=node_limit,
         piece_limit=piece_limit,
         margin=margin,
@@ -139,7 +138,7 @@ def verify(
     with (
         np.errstate(over="ignore", invalid="ignore"),
         one_blas_thread(),
-        Workers(workers, executor, deadline) as places,
+        Workers(workers, executor, Deadline.of(settings.time_limit)) as places,
     ):
         run = Run(network, asked if front is None else front.property, settings, places)
         run.settle()

@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from types import MappingProxyType
 
 from leo_opt.arguments import (
     MOST_SEED,
     MOST_WORKERS,
-    Reader,
+    Options,
     at_most,
     not_negative,
+    option,
     optional,
     positive,
     read_callback,
     read_executor,
     read_number,
-    read_options,
     read_whole,
     words_of,
 )
-from leo_opt.deadline import Deadline, check_limit
+from leo_opt.deadline import Deadline, read_deadline
 from leo_opt.formulations import FormulationLike, read_choice
 
 STAGES = ("witness", "splitting", "branch-and-bound", "milp")
@@ -53,36 +52,17 @@ class Progress:
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings(Options):
     """Options of `verify`; see there."""
 
     solver: str = "highs"
-    formulation: FormulationLike = "big-m"
-    stages: Sequence[str] = STAGES
-    time_limit: float | Deadline | None = None
-    node_limit: int | None = None
-    piece_limit: int = 10_000_000
-    margin: float = 2e-6
-    workers: int = 1
-    executor: Executor | None = None
-    seed: int = 0
-    progress: Callable[[Progress], None] | None = None
-
-    def __post_init__(self) -> None:
-        check_limit(self.time_limit)
-        read_options(self, _READERS)
-
-
-_READERS: Mapping[str, Reader] = MappingProxyType(
-    {
-        "formulation": read_choice,
-        "stages": words_of("stage", STAGES),
-        "node_limit": optional(positive(read_whole)),
-        "piece_limit": positive(read_whole),
-        "margin": positive(read_number),
-        "workers": at_most(MOST_WORKERS, positive(read_whole)),
-        "executor": optional(read_executor),
-        "seed": at_most(MOST_SEED, not_negative(read_whole)),
-        "progress": optional(read_callback),
-    }
-)
+    formulation: FormulationLike = option("big-m", read_choice)
+    stages: Sequence[str] = option(STAGES, words_of("stage", STAGES))
+    time_limit: float | Deadline | None = option(None, read_deadline)
+    node_limit: int | None = option(None, optional(positive(read_whole)))
+    piece_limit: int = option(10_000_000, positive(read_whole))
+    margin: float = option(2e-6, positive(read_number))
+    workers: int = option(1, at_most(MOST_WORKERS, positive(read_whole)))
+    executor: Executor | None = option(None, optional(read_executor))
+    seed: int = option(0, at_most(MOST_SEED, not_negative(read_whole)))
+    progress: Callable[[Progress], None] | None = option(None, optional(read_callback))

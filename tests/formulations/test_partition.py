@@ -122,5 +122,5 @@ def test_options_that_are_none() -> None:
         Partition(part_bounds="lp")
     with pytest.raises(InvalidInputError, match="uneven-magnitudes"):
         Partition(split="snake")
-    with pytest.raises(InvalidInputError, match="at least 1"):
+    with pytest.raises(InvalidInputError, match="parts is 0; it must be positive"):
         Partition(parts=0)

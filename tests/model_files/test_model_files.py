@@ -23,7 +23,6 @@ from leo_opt.errors import (
     OutputError,
 )
 from leo_opt.formulations import FORMULATIONS, find
-from leo_opt.formulations.specification import read_formulation
 from leo_opt.model_files import Sidecar, export_model, export_network
 from leo_opt.solvers import compile_model
 
@@ -335,7 +334,7 @@ def _unit_box(text: str) -> str:
 def test_a_sidecar_comes_back_as_it_was(tmp_path: Path) -> None:
     for seed in range(7):
         network, box = small_case(seed)
-        chosen = read_formulation("partition:parts=3,split=random,seed=5,part_bounds=crown")
+        chosen = FORMULATIONS.read("partition:parts=3,split=random,seed=5,part_bounds=crown")
         written, _, _ = export(network, box, tmp_path / "m.lp", seed, formulation=chosen)
         read = Sidecar.load(tmp_path / "m.lp")
         assert read.to_json() == json.loads(json.dumps(written.to_json()))

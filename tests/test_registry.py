@@ -1,0 +1,36 @@
+"""Things by name, with options from text."""
+
+from __future__ import annotations
+
+import pytest
+
+from leo_opt.decisions import STRATEGIES, Cascade, PerUnit
+from leo_opt.errors import InvalidInputError
+from leo_opt.formulations import FORMULATIONS
+
+
+def test_options_are_read_from_text() -> None:
+    assert STRATEGIES.read("cascade") == Cascade()
+    read = STRATEGIES.read("cascade: stages=lp+milp, search_nodes=9")
+    assert read == Cascade(("lp", "milp"), search_nodes=9)
+    assert STRATEGIES.read("cascade:stages=") == Cascade(())
+    assert STRATEGIES.read("per-unit:skip_stable=true") == PerUnit(skip_stable=True)
+    assert FORMULATIONS.read("partition:parts=3", {"seed": 5}).seed == 5
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("cascde", "did you mean cascade"),
+        ("joint:stages=lp", "strategy joint has no option 'stages'"),
+        ("cascade:pieces=3", "it has stages, random_points, splitting_budget, search_nodes"),
+        ("cascade:search_nodes", "'search_nodes' in strategy .* is no option"),
+        ("cascade:search_nodes=few", "search_nodes of strategy cascade is 'few'; .* such as 250"),
+        ("cascade:search_nodes=-1", "search_nodes is -1; it must be positive"),
+        ("cascade:stages=pl", "stage 'pl' is unknown"),
+        ("per-unit:skip_stable=perhaps", "is 'perhaps'; give a value such as False"),
+    ],
+)
+def test_what_is_no_option_is_refused(text: str, said: str) -> None:
+    with pytest.raises(InvalidInputError, match=said):
+        STRATEGIES.read(text)
