@@ -9,8 +9,9 @@ import numpy as np
 from oracle import exact_ranges
 
 from leo_opt.domain import Box
+from leo_opt.inequalities import Inequality
 from leo_opt.network import Layer, Network
-from leo_opt.properties import Case, Inequality, Property
+from leo_opt.properties import Case, Property
 
 Rows = tuple[np.ndarray, np.ndarray]
 """Integer weight (rows, n_out) and dyadic right-hand sides (rows,): weight @ y <= bound."""

@@ -21,8 +21,9 @@ from worker_jobs import sleep_for
 from leo_opt import Box, Cascade, Joint, Network, PerUnit, Phase, Stability, classify, propagate
 from leo_opt.deadline import Deadline
 from leo_opt.decisions import Strategy
+from leo_opt.inequalities import Inequality
 from leo_opt.parallel import JobFailure, Workers
-from leo_opt.properties import Case, Inequality, Property
+from leo_opt.properties import Case, Property
 from leo_opt.verification import Answer, Verdict, keep_class, verify
 
 _LIMIT = 0.5

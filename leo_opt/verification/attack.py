@@ -8,8 +8,8 @@ import numpy as np
 
 from leo_opt.arrays import IntArray
 from leo_opt.deadline import Deadline
+from leo_opt.inequalities import RationalBox, Rationals, solve
 from leo_opt.network import FloatArray
-from leo_opt.properties import RationalBox, Rationals, solve
 from leo_opt.verification.confirmation import confirm
 from leo_opt.verification.questions import Conjunct, Question
 from leo_opt.witnesses import directions

@@ -19,8 +19,8 @@ from leo_opt.bounds import Interval, post_interval, propagate
 from leo_opt.deadline import NO_LIMIT, Deadline
 from leo_opt.domain import Box
 from leo_opt.enclosure import evaluate
+from leo_opt.inequalities import Inequality, Rationals, nearest
 from leo_opt.network import FloatArray, Layer, Network
-from leo_opt.properties import Inequality, Rationals, nearest
 
 _EXACT_WORK = 10_000_000
 """Most multiplications of short integers for one point, about a second."""

@@ -22,9 +22,10 @@ from leo_opt.decisions.findings import Direction
 from leo_opt.decisions.goals import Goals
 from leo_opt.domain import Box
 from leo_opt.errors import MismatchError
+from leo_opt.inequalities import Inequality, Variable, equalities
 from leo_opt.lazily import lazy
 from leo_opt.network import FloatArray, Layer, Network
-from leo_opt.properties import Case, Inequality, Property, Variable, equalities
+from leo_opt.properties import Case, Property
 
 _MOST_PAIRED = 8
 """Inequalities of a case of which all pairs are summed."""

@@ -15,9 +15,10 @@ from leo_opt.deadline import NO_LIMIT, Deadline
 from leo_opt.decisions.findings import Finding
 from leo_opt.decisions.splitting import few_inputs, split
 from leo_opt.decisions.splitting_state import Record
+from leo_opt.inequalities import nearest
 from leo_opt.network import FloatArray, Network
 from leo_opt.parallel import JobFailure, Workers
-from leo_opt.properties import Property, nearest
+from leo_opt.properties import Property
 from leo_opt.rectify import rectified
 from leo_opt.stability import ARITHMETIC, Premise
 from leo_opt.verification.attack import Witness, attack, check, confirmed

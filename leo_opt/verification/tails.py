@@ -16,8 +16,9 @@ import numpy as np
 
 from leo_opt.errors import MismatchError, UnsupportedOperatorError
 from leo_opt.formats.outputs import file_outputs
+from leo_opt.inequalities import Inequality
 from leo_opt.network import Network
-from leo_opt.properties import Case, Inequality, Property
+from leo_opt.properties import Case, Property
 from leo_opt.tails import ELEMENTWISE, WINNER, Tail, TailStep
 from leo_opt.verification.confirmation import confirm
 from leo_opt.verification.verdicts import Answer, CaseVerdict, Verdict

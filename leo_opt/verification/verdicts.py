@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from leo_opt.errors import FileFormatError
+from leo_opt.inequalities import Rationals
 from leo_opt.network import FloatArray
-from leo_opt.properties import Rationals
 from leo_opt.stability import ARITHMETIC, Premise
 from leo_opt.storage import codec
 from leo_opt.storage.files import check_readable, suffix_of, write_atomically

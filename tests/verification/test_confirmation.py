@@ -11,8 +11,8 @@ from random_networks import random_case
 
 from leo_opt.arithmetic import float_above, float_below
 from leo_opt.deadline import Deadline
+from leo_opt.inequalities import Inequality, Rationals
 from leo_opt.network import Network
-from leo_opt.properties import Inequality, Rationals
 from leo_opt.verification import confirmation
 from leo_opt.verification.confirmation import confirm, exact_outputs
 

@@ -10,8 +10,9 @@ from random_networks import random_box, random_network
 
 from leo_opt.domain import Box
 from leo_opt.errors import MismatchError, UnsupportedOperatorError
+from leo_opt.inequalities import Inequality
 from leo_opt.network import Layer, Network
-from leo_opt.properties import Case, Inequality, Property
+from leo_opt.properties import Case, Property
 from leo_opt.signature import Signature
 from leo_opt.tails import Tail, TailStep
 from leo_opt.verification import verify

@@ -23,7 +23,8 @@ from leo_opt.errors import FileFormatError, InvalidInputError
 from leo_opt.formats.vnnlib.formulas import Cases, combine, to_cases
 from leo_opt.formats.vnnlib.s_expressions import Expression, parse, show
 from leo_opt.formats.vnnlib.terms import VARIABLE, Meanings, check_name, expect
-from leo_opt.properties import Case, Inequality, Property, RationalBox, Variable
+from leo_opt.inequalities import Inequality, RationalBox, Variable
+from leo_opt.properties import Case, Property
 from leo_opt.storage.files import read_bytes
 
 _MOST_BYTES = 1_000_000_000

@@ -26,7 +26,7 @@ from leo_opt.formats.vnnlib.terms import (
     linear,
     number,
 )
-from leo_opt.properties import Inequality, Variable
+from leo_opt.inequalities import Inequality, Variable
 
 _MOST_CASES = 100_000
 _MOST_INEQUALITIES = 20_000_000

@@ -11,7 +11,7 @@ from typing import Any
 
 from leo_opt.errors import FileFormatError
 from leo_opt.formats.vnnlib.s_expressions import Expression, show
-from leo_opt.properties import Variable
+from leo_opt.inequalities import Variable
 
 VARIABLE = re.compile(r"([XY])_(0|[1-9]\d{0,8})", re.ASCII)
 """Meanings that inputs and outputs can have."""

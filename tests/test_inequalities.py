@@ -10,7 +10,7 @@ import pytest
 
 from leo_opt.arithmetic import float_above, float_below, is_float
 from leo_opt.domain import Box
-from leo_opt.properties import Inequality, RationalBox
+from leo_opt.inequalities import Inequality, RationalBox
 
 
 def interval(generator: np.random.Generator) -> tuple[Fraction, Fraction]:
