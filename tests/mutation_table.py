@@ -55,6 +55,32 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
         "propagate-widens-one-end": ("np.minimum.reduce(highs)", "np.minimum.reduce(lows)"),
     },
     "bounds/crown.py": {
+        "crown-wrong-line": (
+            "np.minimum(values, 0.0) * _spread(step.below",
+            "np.minimum(values, 0.0) * _spread(step.above",
+        ),
+        "crown-lift-of-both-signs": (
+            "with_numbers(rows, positive), step.offset",
+            "with_numbers(rows, values), step.offset",
+        ),
+        "crown-drops-lower-lines": (
+            "kept = (step.above != 0.0) | (step.below != 0.0)",
+            "kept = step.below != 0.0",
+        ),
+        "crown-rows-not-mirrored": ("np.maximum(low[..., some], -below)", "-above"),
+        "crown-errors-forgotten": ("(1.0 + gamma(8)) * error", "0.0 * error"),
+        "crown-input-rounding": ("gamma(domain.lower.shape[-1] + 2) * reach", "0.0 * reach"),
+        "crown-constants-rounding": (
+            "gamma(4 * len(relaxations) + 4) * (magnitude + reach)",
+            "0.0 * (magnitude + reach)",
+        ),
+        "crown-wrong-input-end": (
+            "weights.negative_part(rows), domain.lower)",
+            "weights.negative_part(rows), domain.upper)",
+        ),
+        "crown-vanished-coefficient": ("step.cost) + step.lost", "step.cost)"),
+    },
+    "bounds/lines.py": {
         "crown-product-rounding": (
             "factor = gamma(length * (layer.n_out + layer.n_in + 3))",
             "factor = 0.0",
@@ -71,36 +97,12 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
             "round_up(round_up(last * high) - round_down(above * high))",
             "last * high - above * high",
         ),
-        "crown-wrong-line": (
-            "np.minimum(values, 0.0) * _spread(step.below",
-            "np.minimum(values, 0.0) * _spread(step.above",
-        ),
-        "crown-lift-of-both-signs": (
-            "with_numbers(rows, positive), step.offset",
-            "with_numbers(rows, values), step.offset",
-        ),
-        "crown-drops-lower-lines": (
-            "kept = (step.above != 0.0) | (step.below != 0.0)",
-            "kept = step.below != 0.0",
-        ),
-        "crown-rows-not-mirrored": ("np.maximum(low[..., some], -below)", "-above"),
         "crown-multiplier-end": (
             "np.maximum(shift * low, shift * high)",
             "np.minimum(shift * low, shift * high)",
         ),
         "crown-phases-swapped": ("(high > 0.0), last, first)", "(high > 0.0), first, last)"),
-        "crown-errors-forgotten": ("(1.0 + gamma(8)) * error", "0.0 * error"),
-        "crown-input-rounding": ("gamma(domain.lower.shape[-1] + 2) * reach", "0.0 * reach"),
-        "crown-constants-rounding": (
-            "gamma(4 * len(relaxations) + 4) * (magnitude + reach)",
-            "0.0 * (magnitude + reach)",
-        ),
         "crown-underflow": ("np.abs(offset)) + TINY * size", "np.abs(offset))"),
-        "crown-wrong-input-end": (
-            "weights.negative_part(rows), domain.lower)",
-            "weights.negative_part(rows), domain.upper)",
-        ),
-        "crown-vanished-coefficient": ("step.cost) + step.lost", "step.cost)"),
         "crown-planes-unrounded": ("planes[index].units, 2", "planes[index].units, 0"),
     },
     "bounds/planes.py": {

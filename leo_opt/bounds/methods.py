@@ -12,6 +12,7 @@ import numpy as np
 
 from leo_opt.arguments import Options, option, read_flag, words_of
 from leo_opt.bounds import crown, interval
+from leo_opt.bounds.lines import LOWER_SLOPES, Lines
 from leo_opt.bounds.values import Interval
 from leo_opt.deadline import NO_LIMIT, Deadline
 from leo_opt.domain import Box, Boxes
@@ -77,21 +78,19 @@ class Crown(Options, BoundMethod):
     Parameters
     ----------
     slopes
-        Keys of `crown.LOWER_SLOPES`; the bounds of all are intersected.
+        Keys of `LOWER_SLOPES`; the bounds of all are intersected.
     open_only
         Ask only about rectifiers whose sign intervals and the slopes tried so far leave open, and
         about outputs: the relaxation of a unit whose sign is proved is exact whatever its interval.
     """
 
-    slopes: Sequence[str] = option(
-        tuple(crown.LOWER_SLOPES), words_of("lower slope", crown.LOWER_SLOPES)
-    )
+    slopes: Sequence[str] = option(tuple(LOWER_SLOPES), words_of("lower slope", LOWER_SLOPES))
     open_only: bool = option(False, read_flag)
     name: ClassVar[str] = "crown"
 
     def start(self, network: Network, domain: Box | Boxes) -> BoundLayer:
         """See `bounds.crown`."""
-        lines = crown.Lines()
+        lines = Lines()
 
         def bound(
             index: int,

@@ -6,10 +6,11 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from rationals import drifting, exact, random_ends
+from rationals import drifting, exact
 from scipy.sparse import csr_array
 
 from leo_opt.bounds import crown, propagate
+from leo_opt.bounds.lines import LOWER_SLOPES
 from leo_opt.domain import Box
 from leo_opt.network import Layer, Network
 
@@ -80,25 +81,10 @@ def test_small_biases_that_a_large_constant_swallows(sign: float) -> None:
     ends = [np.array([(k + 1) * step]) for k in range(depth)]
     low = [end - 1e-6 for end in ends]
     high = [end + 1.0 for end in ends]
-    for rule in crown.LOWER_SLOPES:
+    for rule in LOWER_SLOPES:
         found = crown.bound_layer(network, Box([0.0], [0.0]), depth, low, high, (rule,))
         true = Fraction(sign) * (depth * Fraction(step) + 2**53)
         assert Fraction(float(found[0][0])) <= true <= Fraction(float(found[1][0]))
-
-
-def test_lines_hold_a_unit_at_both_ends() -> None:
-    generator = np.random.default_rng(141)
-    low, high = random_ends(generator, 2000)
-    shares = generator.random(2000)
-    layer = Layer(np.ones((2000, 1)), np.zeros(2000), "relu")
-    above, offset, below = crown._lines(layer, low, high, shares)
-    rows = zip(*map(exact, (low, high, above, offset, below)), strict=True)
-    for least, most, slope, lift, lower in rows:
-        assert slope * least + lift >= 0
-        assert slope * most + lift >= most
-        assert lower * least <= 0
-        assert lower * most <= most
-        assert lift <= -least * (1 + Fraction(1, 2**40))
 
 
 @pytest.mark.parametrize("sign", [-1.0, 1.0])
@@ -111,16 +97,3 @@ def test_coefficients_that_vanish_cost_what_they_could_contribute(sign: float) -
     low, high = crown.bound_layer(network, Box([0.0], [1.0]), 2, [0.0 * end for end in ends], ends)
     assert -(2.0**-400) < low[0] <= min(0.0, sign * 2.0**-500)
     assert 2.0**-400 > high[0] >= max(0.0, sign * 2.0**-500)
-
-
-def test_the_upper_line_is_above_both_ends_whatever_the_slope_below_0() -> None:
-    """Rounding tilts it; with a slope below 0, either end may be what is left above it."""
-    generator, count = np.random.default_rng(0), 500
-    ends = generator.random((2, count)) * 10.0 ** generator.uniform(-6, 6, (2, count))
-    low, high = -ends[0], ends[1]
-    for tag, slope in (("relu", 0.0), ("leaky-relu(0.5)", 0.5), ("leaky-relu(0.99)", 0.99)):
-        layer = Layer(np.ones((count, 1)), np.zeros(count), tag)
-        above, offset, _ = crown._lines(layer, low, high, np.zeros(count))
-        for a, b, least, most in zip(*map(exact, (above, offset, low, high)), strict=True):
-            assert a * least + b >= Fraction(slope) * least
-            assert a * most + b >= most
