@@ -54,7 +54,7 @@ def _advance(bars: Bars) -> Callable[[Progress], None]:
     task = bars.add_task("bounds", total=None)
 
     def advance(event: Progress) -> None:
-        bars.update(task, description=_describe(event), completed=_done(event), total=1.0)
+        bars.update(task, description=str(event), completed=_done(event), total=1.0)
 
     return advance
 
@@ -68,7 +68,7 @@ def _lines(console: Console) -> Callable[[Progress], None]:
         now = event.layer, event.stage, event.open, event.asked, share
         if share is None or now != last:
             done = "" if event.share is None else f", {event.share:.0%} of the box done"
-            console.print(f"{_describe(event)}{done}")
+            console.print(f"{event}{done}")
         last = now
 
     return tell
@@ -79,11 +79,3 @@ def _done(event: Progress) -> float:
     if event.share is not None:
         return event.share
     return (event.asked - event.open) / event.asked if event.asked else 1.0
-
-
-def _describe(event: Progress) -> str:
-    """One line about an event."""
-    left = "" if event.remaining is None else f", {event.remaining:.0f} s left"
-    return (
-        f"layer {event.layer}: {event.stage}, {event.open} of {event.asked} directions open{left}"
-    )

@@ -88,7 +88,7 @@ PEERS = {
     "storage",
     "witnesses",
 }
-TWICE = {"Answer", "Job", "Progress", "Question", "Run", "Settings"}
+TWICE = {"Answer", "Question"}
 """Names of kinds that two things still have; the list only gets shorter."""
 INDEX_AS_LAYER = {"decisions"}
 """Rooms where a parameter `layer` may still be the index of one; the list only gets shorter."""

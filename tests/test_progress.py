@@ -14,7 +14,7 @@ from leo_opt import Box, Cascade, Network, classify, progress
 from leo_opt.decisions import STAGES, Progress
 
 EVENTS = [
-    Progress(layer, stage, open_, asked, remaining, share)
+    Progress(stage, open_, asked, remaining, layer, share)
     for (layer, open_, asked), stage, remaining, share in itertools.product(
         [(0, 0, 1), (12, 2048, 4096), (3, 17, 40)],
         [*STAGES, "bounds", "witness", "tighten", "joint"],
@@ -54,21 +54,21 @@ def test_nothing_is_cut_on_a_narrow_terminal(width: int) -> None:
 
 def test_the_bar_shows_the_share_of_a_stage_that_settles_nothing_before_its_end() -> None:
     for share in (0.0, 0.25, 0.5, 0.75, 1.0):
-        event = Progress(3, "splitting", 40, 40, None, share)
+        event = Progress("splitting", 40, 40, None, 3, share)
         assert f"{share:.0%} 0:" in drawn(event, 60)[-1]
-    assert "75% 0:" in drawn(Progress(3, "milp", 10, 40, None), 60)[-1]
-    assert "100% 0:" in drawn(Progress(3, "milp", 0, 0, None), 60)[-1]
+    assert "75% 0:" in drawn(Progress("milp", 10, 40, layer=3), 60)[-1]
+    assert "100% 0:" in drawn(Progress("milp", 0, 0, layer=3), 60)[-1]
 
 
 def test_a_log_has_few_lines_of_a_stage_however_often_it_tells_its_share() -> None:
     console = Console(file=io.StringIO(), width=200)
     tell = progress._lines(console)
     with console.capture() as captured:
-        tell(Progress(3, "bounds", 9, 9, None))
+        tell(Progress("bounds", 9, 9, layer=3))
         for share in np.linspace(0.0, 1.0, 1001):
-            tell(Progress(3, "splitting", 40, 40, None, float(share)))
-        tell(Progress(3, "milp", 9, 9, None))
-        tell(Progress(3, "milp", 8, 9, None))
+            tell(Progress("splitting", 40, 40, None, 3, float(share)))
+        tell(Progress("milp", 9, 9, layer=3))
+        tell(Progress("milp", 8, 9, layer=3))
     lines = captured.get().splitlines()
     assert len([line for line in lines if "splitting" in line]) == 11
     assert lines[6] == "layer 3: splitting, 40 of 40 directions open, 50% of the box done"

@@ -19,7 +19,7 @@ from leo_opt.network import Network
 from leo_opt.solvers import find as find_solver
 from leo_opt.verification import Progress, load_property, save_witness, verify
 from leo_opt.verification.instances import Instance, InstanceResult, ResultsTable
-from leo_opt.verification.settings import Settings
+from leo_opt.verification.settings import VerifySettings
 
 EXIT_CODES = {"violated": 1, "error": 2, "unknown": 3, "holds": 0}
 """By answer; of several answers the first in this order counts. 2 is bad input, as everywhere."""
@@ -36,7 +36,7 @@ def verify_each(
     if witness_folder is not None:
         _make_folder(witness_folder)
     # What is wrong with the options is wrong with every instance.
-    Settings(**{name: value for name, value in options.items() if name not in SELECTION})
+    VerifySettings(**{name: value for name, value in options.items() if name not in SELECTION})
     find_solver(options["solver"])
     run = _Run(witness_folder, narrate, options)
     table = ResultsTable(instances, table_file)

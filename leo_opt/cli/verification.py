@@ -157,8 +157,6 @@ def _narrator() -> Callable[[Progress], None]:
         if event.note and now - last.get(event.stage, now - _EVERY) < _EVERY:
             return
         last[event.stage] = now
-        left = "" if event.remaining is None else f", {event.remaining:.0f} s left"
-        note = f", {event.note}" if event.note else ""
-        click.echo(f"{event.stage}: {event.open} of {event.cases} cases open{note}{left}", err=True)
+        click.echo(str(event), err=True)
 
     return narrate

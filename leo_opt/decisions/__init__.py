@@ -13,8 +13,8 @@ from leo_opt.deadline import Deadline
 from leo_opt.decisions.cascade import STAGES, Cascade
 from leo_opt.decisions.joint import Joint
 from leo_opt.decisions.per_unit import PerUnit
-from leo_opt.decisions.run import Run
-from leo_opt.decisions.settings import Progress, Settings
+from leo_opt.decisions.run import Classification
+from leo_opt.decisions.settings import ClassifySettings, Progress
 from leo_opt.decisions.strategies import STRATEGIES, Strategy, StrategyLike
 from leo_opt.domain import BoxLike, read_box
 from leo_opt.formulations import FormulationLike
@@ -28,10 +28,10 @@ __all__ = [
     "STAGES",
     "STRATEGIES",
     "Cascade",
+    "ClassifySettings",
     "Joint",
     "PerUnit",
     "Progress",
-    "Settings",
     "Strategy",
     "StrategyLike",
     "classify",
@@ -43,19 +43,19 @@ def classify(
     domain: BoxLike,
     *,
     strategy: StrategyLike = "cascade",
-    solver: str = Settings.solver,
-    formulation: FormulationLike = Settings.formulation,
+    solver: str = ClassifySettings.solver,
+    formulation: FormulationLike = ClassifySettings.formulation,
     bounds: Bounds | None = None,
-    samples: ArrayLike | None = Settings.samples,
-    time_limit: float | Deadline | None = Settings.time_limit,
-    unit_time_limit: float | None = Settings.unit_time_limit,
-    node_limit: int | None = Settings.node_limit,
-    margin: float = Settings.margin,
-    workers: int = Settings.workers,
-    executor: Executor | None = Settings.executor,
-    checkpoint: AnyPath | None = Settings.checkpoint,
-    seed: int = Settings.seed,
-    progress: Callable[[Progress], None] | None = Settings.progress,
+    samples: ArrayLike | None = ClassifySettings.samples,
+    time_limit: float | Deadline | None = ClassifySettings.time_limit,
+    unit_time_limit: float | None = ClassifySettings.unit_time_limit,
+    node_limit: int | None = ClassifySettings.node_limit,
+    margin: float = ClassifySettings.margin,
+    workers: int = ClassifySettings.workers,
+    executor: Executor | None = ClassifySettings.executor,
+    checkpoint: AnyPath | None = ClassifySettings.checkpoint,
+    seed: int = ClassifySettings.seed,
+    progress: Callable[[Progress], None] | None = ClassifySettings.progress,
 ) -> Stability:
     """Decide for every unit whether it is stably active, stably inactive or unstable on a box.
 
@@ -118,7 +118,7 @@ def classify(
     Stability, NeurIPS 2021.
     """
     way = STRATEGIES.find(strategy)
-    settings = Settings(
+    settings = ClassifySettings(
         solver=solver,
         formulation=formulation,
         samples=samples,
@@ -137,7 +137,7 @@ def classify(
     given = None if bounds is None else read_bounds(bounds, network, box)
     find_solver(solver).require()
     with one_blas_thread(), Workers(workers, executor, Deadline.of(settings.time_limit)) as places:
-        run = Run(network, box, settings, places)
+        run = Classification(network, box, settings, places)
         known = run.known_verdict(way.name) if given is None else None
         if known is not None:
             return known

@@ -18,10 +18,9 @@ from leo_opt import weights
 from leo_opt.arguments import Options, option, positive, read_whole, words_of
 from leo_opt.decisions.branching import RELAXATION, Effort, tightening
 from leo_opt.decisions.findings import Direction
-from leo_opt.decisions.jobs import MilpJob, SearchJob, SplitJob, run_job
+from leo_opt.decisions.jobs import MilpJob, Searches, SplitJob, search_jobs
 from leo_opt.decisions.layer_model import LayerModel, build_layer_model, time_to_build
-from leo_opt.decisions.relaxation import Relaxation, build_relaxation
-from leo_opt.decisions.run import Run
+from leo_opt.decisions.run import Classification
 from leo_opt.decisions.scope import Scope, find_scopes
 from leo_opt.decisions.splitting import MOST_INPUTS, split_inputs
 from leo_opt.decisions.splitting_state import Record
@@ -81,7 +80,7 @@ class Cascade(Options, Strategy):
     splitting_budget: int = option(20_000, positive(read_whole))
     search_nodes: int = option(250, positive(read_whole))
 
-    def settle(self, run: Run) -> None:
+    def settle(self, run: Classification) -> None:
         """See `Strategy.settle`."""
         ledger, stages = run.ledger, self.stages
         run.bound_layers()
@@ -102,7 +101,7 @@ class Cascade(Options, Strategy):
             _go_up(run, _ask_layer)
 
 
-def _ascend(run: Run, attempts: range) -> None:
+def _ascend(run: Classification, attempts: range) -> None:
     """Frank-Wolfe ascent for what is open, layer by layer."""
     for layer in run.network.phased_layers:
         if run.deadline.passed:
@@ -113,7 +112,7 @@ def _ascend(run: Run, attempts: range) -> None:
             ascend_open(run.ledger, layer, run.settings, attempts, run.deadline)
 
 
-def _go_up(run: Run, settle: Callable[[Run, int], None]) -> None:
+def _go_up(run: Classification, settle: Callable[[Classification, int], None]) -> None:
     """Bound each layer from what is proved below it, then settle its open directions."""
     network, ledger = run.network, run.ledger
     for layer in range(len(network.layers)):
@@ -127,12 +126,12 @@ def _go_up(run: Run, settle: Callable[[Run, int], None]) -> None:
             settle(run, layer)
 
 
-def _splits(options: Cascade, run: Run) -> bool:
+def _splits(options: Cascade, run: Classification) -> bool:
     """Whether input splitting is worth trying."""
     return "splitting" in options.stages and run.network.input_size <= MOST_INPUTS
 
 
-def _split(options: Cascade, run: Run) -> None:
+def _split(options: Cascade, run: Classification) -> None:
     """Settle what input splitting can, in all layers at once."""
     before, last = run.ledger.all_open(), run.network.phased_layers[-1]
     ledger, network = run.ledger, run.network
@@ -150,12 +149,12 @@ def _split(options: Cascade, run: Run) -> None:
     run.credit("splitting", before)
 
 
-def _search_layer(options: Cascade, factor: int, run: Run, layer: int) -> None:
+def _search_layer(options: Cascade, factor: int, run: Classification, layer: int) -> None:
     """Linear programs and branch and bound, all earlier layers having had theirs."""
     ledger = run.ledger
     rounds = (
-        _Round("lp", LP_BATCH, RELAXATION),
-        _Round("branch-and-bound", 1, Effort(lps=factor * options.search_nodes)),
+        Searches("lp", LP_BATCH, RELAXATION),
+        Searches("branch-and-bound", 1, Effort(lps=factor * options.search_nodes)),
     )
     # A search begins with the linear program.
     for asked in rounds if factor == 1 else rounds[1:]:
@@ -175,29 +174,29 @@ def _search_layer(options: Cascade, factor: int, run: Run, layer: int) -> None:
         _tighten(run, layer, factor)
 
 
-def _split_each(run: Run, directions: list[Direction], budget: int) -> None:
+def _split_each(run: Classification, directions: list[Direction], budget: int) -> None:
     """One round of input splitting for directions of a layer, each of them by itself."""
     bounds = run.ledger.bounds(directions[0].layer + 1)
 
     def make_jobs(asked: list[Direction]) -> list[SplitJob]:
         limit, ends_at = run.time_for_one(len(asked)), run.deadline.at
         return [
-            SplitJob(scope, (direction,), "splitting", ends_at, limit, budget)
+            SplitJob((direction,), "splitting", ends_at, limit, scope, budget)
             for direction in asked
             for scope, _ in find_scopes(run.network, run.domain, bounds, [direction])
         ]
 
-    run.settle("splitting", run_job, make_jobs, directions, budget)
+    run.settle("splitting", make_jobs, directions, budget)
 
 
-def _ask_layer(run: Run, layer: int) -> None:
+def _ask_layer(run: Classification, layer: int) -> None:
     """MILPs, all earlier layers having had theirs."""
     before = run.ledger.all_open()
     ask_milps(run, run.ledger.open(layer))
     run.credit("milp", before)
 
 
-def _tighten(run: Run, layer: int, factor: int) -> None:
+def _tighten(run: Classification, layer: int, factor: int) -> None:
     """Linear programs for the intervals of a layer, from which later layers start.
 
     They settle nothing here. Of stably active units the later programs know all that one program
@@ -210,11 +209,11 @@ def _tighten(run: Run, layer: int, factor: int) -> None:
         fair = deadline.part(run.settings.workers / count).remaining
         effort = tightening(count, factor)
         batch = 1 if count <= FEW_UNITS else TIGHTEN_BATCH
-        asked = _Round("tighten", batch, effort, deadline.at, fair)
+        asked = Searches("tighten", batch, effort, deadline.at, fair)
         _search(run, directions, asked)
 
 
-def _ends_that_matter(run: Run, layer: int) -> list[Direction]:
+def _ends_that_matter(run: Classification, layer: int) -> list[Direction]:
     """Ends of intervals on which open directions of later layers may hang."""
     bounds = run.ledger.bounds(layer + 1)
     low, high = bounds.lower[layer], bounds.upper[layer]
@@ -239,45 +238,14 @@ def _ends_that_matter(run: Run, layer: int) -> list[Direction]:
     ]
 
 
-@dataclass(frozen=True)
-class _Round:
-    """How directions of a layer are searched: `batch` of them on a session, with these limits."""
-
-    stage: str
-    batch: int
-    effort: Effort
-    ends_at: float | None = None
-    unit_time_limit: float | None = None
-
-
-def _search(run: Run, directions: list[Direction], asked: _Round) -> None:
+def _search(run: Classification, directions: list[Direction], asked: Searches) -> None:
     """One round of linear programs or of branch and bound."""
-    layer = directions[0].layer
-    bounds = run.ledger.bounds(layer + 1)
-    for scope, mine in find_scopes(run.network, run.domain, bounds, directions):
-        relaxation = build_relaxation(scope.network, scope.domain, layer, scope.bounds)
-
-        def make_jobs(
-            mine: list[Direction], scope: Scope = scope, relaxation: Relaxation = relaxation
-        ) -> list[SearchJob]:
-            starts = range(0, len(mine), asked.batch)
-            return [
-                SearchJob(
-                    scope,
-                    tuple(mine[start : start + asked.batch]),
-                    asked.stage,
-                    asked.ends_at,
-                    asked.unit_time_limit,
-                    relaxation,
-                    asked.effort,
-                )
-                for start in starts
-            ]
-
-        run.settle(asked.stage, run_job, make_jobs, mine, asked.effort.lps)
+    bounds = run.ledger.bounds(directions[0].layer + 1)
+    jobs = partial(search_jobs, run.network, bounds, asked)
+    run.settle(asked.stage, jobs, directions, asked.effort.lps)
 
 
-def ask_milps(run: Run, directions: list[Direction], skip_settled: bool = True) -> None:
+def ask_milps(run: Classification, directions: list[Direction], skip_settled: bool = True) -> None:
     """Rounds of MILPs on one model, until each direction was asked about once.
 
     Parameters
@@ -287,7 +255,7 @@ def ask_milps(run: Run, directions: list[Direction], skip_settled: bool = True) 
     skip_settled
         Leave out directions that an earlier round has settled.
     """
-    ledger, settings = run.ledger, run.settings
+    ledger, milps = run.ledger, run.settings.milps
     if not directions or run.deadline.passed:
         return
     layer = directions[0].layer
@@ -298,29 +266,16 @@ def ask_milps(run: Run, directions: list[Direction], skip_settled: bool = True) 
         if not time_to_build(scope.network, layer, run.deadline):
             return
         model = build_layer_model(
-            scope.network, scope.domain, layer, scope.bounds, settings.formulation
+            scope.network, scope.domain, layer, scope.bounds, milps.formulation
         )
 
         def make_jobs(
             asked: list[Direction], scope: Scope = scope, model: LayerModel = model
         ) -> list[MilpJob]:
-            limit = run.time_for_one(len(asked))
+            limits = run.deadline.at, run.time_for_one(len(asked))
             points = best_known(ledger, asked, run.deadline)
             return [
-                MilpJob(
-                    scope,
-                    (direction,),
-                    "milp",
-                    run.deadline.at,
-                    limit,
-                    model,
-                    settings.solver,
-                    settings.margin,
-                    settings.seed,
-                    point,
-                    settings.node_limit,
-                    run.sessions,
-                )
+                MilpJob((direction,), "milp", *limits, scope, model, milps, point, run.sessions)
                 for direction, point in zip(asked, points, strict=True)
             ]
 
@@ -328,4 +283,4 @@ def ask_milps(run: Run, directions: list[Direction], skip_settled: bool = True) 
             now = mine[start : start + MILP_ROUND]
             now = [d for d in now if not skip_settled or ledger.is_open(d)]
             if not run.deadline.passed:
-                run.settle("milp", run_job, make_jobs, now)
+                run.settle("milp", make_jobs, now)

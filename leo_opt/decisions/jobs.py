@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 
+from leo_opt.bounds import Bounds
 from leo_opt.deadline import Deadline
 from leo_opt.decisions.branching import Effort, search
 from leo_opt.decisions.findings import Direction, Finding
 from leo_opt.decisions.layer_model import LayerModel, ask
-from leo_opt.decisions.relaxation import Relaxation
-from leo_opt.decisions.scope import Scope
+from leo_opt.decisions.relaxation import Relaxation, build_relaxation
+from leo_opt.decisions.scope import Scope, find_scopes
 from leo_opt.decisions.sessions import Sessions
+from leo_opt.decisions.settings import Milps
 from leo_opt.decisions.splitting import split_inputs
 from leo_opt.errors import SolverError
-from leo_opt.network import FloatArray
+from leo_opt.network import FloatArray, Network
 from leo_opt.solvers import Session, SolverOptions, find
 from leo_opt.witnesses import Witnesses
 
@@ -33,8 +35,6 @@ class Job(ABC):
 
     Parameters
     ----------
-    scope
-        Their cone.
     directions
         Of the whole network.
     stage
@@ -43,46 +43,65 @@ class Job(ABC):
         Time of day when all is over, and seconds for one direction; None without such a limit.
     """
 
-    scope: Scope
     directions: tuple[Direction, ...]
     stage: str
     ends_at: float | None
     unit_time_limit: float | None
 
     @abstractmethod
-    @contextmanager
-    def open(self) -> Iterator[Answering]:
-        """What answers the directions, with what it needs for that."""
+    def answer(self) -> list[Finding]:
+        """What is found out; a `SolverError` ends it."""
+
+    def failed(self, reason: str) -> list[Finding]:
+        """Nothing is found out about any direction, and why."""
+        return [Finding(direction, self.stage, anomaly=reason) for direction in self.directions]
 
 
 def run_job(job: Job) -> list[Finding]:
     """Answer the directions of a job; no limit and no failure is evidence."""
     if Deadline.until(job.ends_at, None).passed:
-        return _nothing(job, "no time left")
+        return job.failed("no time left")
     try:
-        with job.open() as answer:
-            return [_answer(job, answer, direction) for direction in job.directions]
+        return job.answer()
     except SolverError as error:
-        return _nothing(job, str(error))
-
-
-def _nothing(job: Job, reason: str) -> list[Finding]:
-    return [Finding(direction, job.stage, anomaly=reason) for direction in job.directions]
-
-
-def _answer(job: Job, answer: Answering, direction: Direction) -> Finding:
-    deadline = Deadline.until(job.ends_at, job.unit_time_limit)
-    if deadline.passed:
-        return Finding(direction, job.stage, anomaly="no time left")
-    found = answer(job.scope.local(direction), deadline)
-    # A search that a limit has cut short may find more at another time.
-    effort = 0 if deadline.passed else found.effort
-    witness = job.scope.lift(found.witness)
-    return replace(found, direction=direction, stage=job.stage, witness=witness, effort=effort)
+        return job.failed(str(error))
 
 
 @dataclass(frozen=True, eq=False)
-class SearchJob(Job):
+class ScopeJob(Job):
+    """Directions of one scope, asked one by one.
+
+    Parameters
+    ----------
+    scope
+        Their cone.
+    """
+
+    scope: Scope
+
+    @abstractmethod
+    @contextmanager
+    def open(self) -> Iterator[Answering]:
+        """What answers the directions, with what it needs for that."""
+
+    def answer(self) -> list[Finding]:
+        """One finding a direction."""
+        with self.open() as ask:
+            return [self._answer(ask, direction) for direction in self.directions]
+
+    def _answer(self, ask: Answering, direction: Direction) -> Finding:
+        deadline = Deadline.until(self.ends_at, self.unit_time_limit)
+        if deadline.passed:
+            return Finding(direction, self.stage, anomaly="no time left")
+        found = ask(self.scope.local(direction), deadline)
+        # A search that a limit has cut short may find more at another time.
+        effort = 0 if deadline.passed else found.effort
+        witness = self.scope.lift(found.witness)
+        return replace(found, direction=direction, stage=self.stage, witness=witness, effort=effort)
+
+
+@dataclass(frozen=True, eq=False)
+class SearchJob(ScopeJob):
     """Linear programs, or branch and bound, on one warm session."""
 
     relaxation: Relaxation
@@ -99,8 +118,19 @@ class SearchJob(Job):
             yield answer
 
 
+@dataclass(frozen=True)
+class Searches:
+    """How directions of a layer are searched: `batch` of them on a session, with these limits."""
+
+    stage: str
+    batch: int
+    effort: Effort
+    ends_at: float | None = None
+    unit_time_limit: float | None = None
+
+
 @dataclass(frozen=True, eq=False)
-class SplitJob(Job):
+class SplitJob(ScopeJob):
     """Input splitting, each direction alone.
 
     Parameters
@@ -137,7 +167,7 @@ class SplitJob(Job):
 
 
 @dataclass(frozen=True, eq=False)
-class MilpJob(Job):
+class MilpJob(ScopeJob):
     """MILPs on a session that no other job has meanwhile.
 
     Parameters
@@ -145,34 +175,55 @@ class MilpJob(Job):
     seen : (n_in,) array
         An input of the domain; a bound below the network's value there convicts the solver.
     sessions
-        Where it may find a session on the model, and leaves it.
+        Where it may find a session on the model, and leaves it; None for one of its own.
     """
 
     model: LayerModel
-    solver: str
-    margin: float
-    seed: int
+    milps: Milps
     seen: FloatArray
-    node_limit: int | None
-    sessions: Sessions
+    sessions: Sessions | None = None
 
     def _open_session(self) -> Session:
-        return find(self.solver).open(self.model.encoding.form, SolverOptions(seed=self.seed))
+        return find(self.milps.solver).open(
+            self.model.encoding.form, SolverOptions(seed=self.milps.seed)
+        )
 
     @contextmanager
     def open(self) -> Iterator[Answering]:
         """A solver that holds the model."""
-        with self.sessions.lend(self.model.key, self._open_session) as session:
+        sessions = Sessions() if self.sessions is None else nullcontext(self.sessions)
+        with sessions as lender, lender.lend(self.model.key, self._open_session) as session:
 
             def answer(direction: Direction, deadline: Deadline) -> Finding:
                 return ask(
                     session,
                     self.model,
                     direction,
-                    self.margin,
+                    self.milps.margin,
                     self.scope.restrict(self.seen),
                     time_limit=deadline.remaining,
-                    node_limit=self.node_limit,
+                    node_limit=self.milps.node_limit,
                 )
 
             yield answer
+
+
+def search_jobs(
+    network: Network, bounds: Bounds, asked: Searches, directions: Sequence[Direction]
+) -> list[SearchJob]:
+    """Jobs for directions of one layer, some on a session; those of a cone share its relaxation.
+
+    Parameters
+    ----------
+    bounds
+        Finite intervals of the layers up to that of the directions.
+    """
+    jobs = []
+    for scope, mine in find_scopes(network, bounds.domain, bounds, directions):
+        layer = directions[0].layer
+        relaxation = build_relaxation(scope.network, scope.domain, layer, scope.bounds)
+        for start in range(0, len(mine), asked.batch):
+            some = tuple(mine[start : start + asked.batch])
+            limits = asked.ends_at, asked.unit_time_limit
+            jobs.append(SearchJob(some, asked.stage, *limits, scope, relaxation, asked.effort))
+    return jobs

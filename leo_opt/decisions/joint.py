@@ -23,7 +23,7 @@ from leo_opt.arguments import Options, option
 from leo_opt.bounds import Bounds
 from leo_opt.decisions.findings import Direction, Finding
 from leo_opt.decisions.layer_model import premise_of, time_to_build
-from leo_opt.decisions.run import Run
+from leo_opt.decisions.run import Classification
 from leo_opt.decisions.scaling import solver_blur, unit_scales
 from leo_opt.decisions.strategies import Strategy
 from leo_opt.decisions.witness_search import RANDOM_POINTS, climb, read_points, scatter, sweep
@@ -64,7 +64,7 @@ class Joint(Options, Strategy):
     name = "joint"
     random_points: int = option(RANDOM_POINTS, read_points)
 
-    def settle(self, run: Run) -> None:
+    def settle(self, run: Classification) -> None:
         """See `Strategy.settle`."""
         network, ledger = run.network, run.ledger
         run.bound_layers("interval")
@@ -91,7 +91,7 @@ class Joint(Options, Strategy):
         run.credit("joint", before)
 
 
-def _record_failure(run: Run, directions: list[Direction], reason: str) -> None:
+def _record_failure(run: Classification, directions: list[Direction], reason: str) -> None:
     """A solver that fails leaves open what was open; the record says why."""
     for direction in directions:
         if run.ledger.is_open(direction):
@@ -99,7 +99,7 @@ def _record_failure(run: Run, directions: list[Direction], reason: str) -> None:
 
 
 @PYOMO
-def _build(run: Run, directions: list[Direction], bounds: Bounds) -> _JointModel:
+def _build(run: Classification, directions: list[Direction], bounds: Bounds) -> _JointModel:
     """Formulate the network up to the last candidate's layer and add the candidates' binaries."""
     import pyomo.environ as pyo
 
@@ -133,7 +133,9 @@ def _build(run: Run, directions: list[Direction], bounds: Bounds) -> _JointModel
     )
 
 
-def _loop(run: Run, model: _JointModel, session: Session, directions: list[Direction]) -> None:
+def _loop(
+    run: Classification, model: _JointModel, session: Session, directions: list[Direction]
+) -> None:
     """Solve, remove what the incumbent shows or claims, until the bound proves the rest."""
     left = list(directions)
     columns = np.array(list(model.candidates.values()), dtype=np.int64)
@@ -161,7 +163,8 @@ def _loop(run: Run, model: _JointModel, session: Session, directions: list[Direc
             if proved:
                 premise = premise_of(session, run.settings.margin)
                 run.enter(Finding(direction, "joint", bound=0.0, premise=premise))
-        run.count(answer)
+        run.milps += 1
+        run.nodes += answer.nodes
         if answer.termination_condition == "error":
             _record_failure(run, left, answer.message)
         left = [direction for direction in left if direction not in removed]
@@ -169,7 +172,9 @@ def _loop(run: Run, model: _JointModel, session: Session, directions: list[Direc
             return
 
 
-def _removed(run: Run, model: _JointModel, answer: Answer, left: list[Direction]) -> set[Direction]:
+def _removed(
+    run: Classification, model: _JointModel, answer: Answer, left: list[Direction]
+) -> set[Direction]:
     """Candidates that the network shows at or near the incumbent, or that the incumbent claims.
 
     An incumbent need only bring a candidate to within the margin of zero, so that an ascent from

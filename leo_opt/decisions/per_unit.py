@@ -18,7 +18,7 @@ import numpy as np
 from leo_opt.arguments import Options, option, read_flag
 from leo_opt.decisions.cascade import ask_milps
 from leo_opt.decisions.findings import Direction
-from leo_opt.decisions.run import Run
+from leo_opt.decisions.run import Classification
 from leo_opt.decisions.strategies import Strategy
 from leo_opt.witnesses import collect, first_layer_vertices
 
@@ -37,7 +37,7 @@ class PerUnit(Options, Strategy):
     name = "per-unit"
     skip_stable: bool = option(False, read_flag)
 
-    def settle(self, run: Run) -> None:
+    def settle(self, run: Classification) -> None:
         """See `Strategy.settle`."""
         network, ledger = run.network, run.ledger
         for layer, described in enumerate(network.layers):

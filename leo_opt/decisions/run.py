@@ -1,23 +1,22 @@
-"""A running classification: ledger, budget, workers and record of what was found."""
+"""A run: limits, workers and cost; and a running classification with its ledger and record."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
-from typing import Protocol, TypeVar
+from collections.abc import Callable, Iterator, Sequence
 
 from leo_opt.arguments import name_of
 from leo_opt.bounds import BoundMethodLike
 from leo_opt.deadline import Deadline
 from leo_opt.decisions.checkpoint import Checkpoint
 from leo_opt.decisions.findings import Direction, Finding
+from leo_opt.decisions.jobs import Job, run_job
 from leo_opt.decisions.ledger import Ledger
 from leo_opt.decisions.sessions import Sessions
-from leo_opt.decisions.settings import Progress, Settings
+from leo_opt.decisions.settings import ClassifySettings, Progress, Settings
 from leo_opt.domain import Box
 from leo_opt.network import Network
 from leo_opt.parallel import JobFailure, Workers
-from leo_opt.solvers import Answer
 from leo_opt.stability import Stability, Statistics
 from leo_opt.witnesses import collect
 
@@ -27,44 +26,74 @@ _GENEROSITY = 4.0
 """Several times the fair share may go to one question, since most are answered at once."""
 
 
-class Job(Protocol):
-    """A question or some, about directions of one layer."""
-
-    @property
-    def directions(self) -> tuple[Direction, ...]:
-        """What is asked, in order."""
-
-
-SomeJob = TypeVar("SomeJob", bound=Job)
-
-
 class Run:
+    """What a classification and a verification share: limits, a place for jobs, what it cost."""
+
+    def __init__(self, settings: Settings, workers: Workers) -> None:
+        self.settings = settings
+        self.workers = workers
+        self.deadline = Deadline.of(settings.time_limit)
+        self.lps = self.milps = self.nodes = 0
+
+    def charge(self, finding: Finding) -> None:
+        """Count what a finding has cost."""
+        self.lps += finding.lps
+        self.milps += finding.milps
+        self.nodes += finding.nodes
+
+    def tell(
+        self,
+        stage: str,
+        left: int,
+        asked: int,
+        layer: int | None = None,
+        share: float | None = None,
+        note: str = "",
+    ) -> None:
+        """Tell the caller where the run stands, as in `Progress`."""
+        if self.settings.progress is not None:
+            remaining = self.deadline.remaining
+            self.settings.progress(Progress(stage, left, asked, remaining, layer, share, note))
+
+    def findings(self, jobs: Sequence[Job], in_order: bool = False) -> Iterator[list[Finding]]:
+        """What each job finds out, as soon as it is there, or in their order."""
+        outcomes = (
+            enumerate(self.workers.in_order(run_job, jobs))
+            if in_order
+            else ((done.index, done.outcome) for done in self.workers.run(run_job, jobs))
+        )
+        for index, outcome in outcomes:
+            if isinstance(outcome, JobFailure):
+                yield jobs[index].failed(outcome.reason)
+            else:
+                yield outcome
+
+
+class Classification(Run):
     """The state that the stages of a strategy share.
 
     Work goes in rounds: the jobs of a round see what earlier rounds proved, and their findings
     are merged in the order of the jobs, so that the verdicts do not depend on the workers.
     """
 
-    def __init__(self, network: Network, domain: Box, settings: Settings, workers: Workers) -> None:
+    settings: ClassifySettings
+
+    def __init__(
+        self, network: Network, domain: Box, settings: ClassifySettings, workers: Workers
+    ) -> None:
+        super().__init__(settings, workers)
         self.network = network
         self.domain = domain
-        self.settings = settings
-        self.workers = workers
         self.sessions = Sessions()
-        self.deadline = Deadline.of(settings.time_limit)
         self.ledger = Ledger(network, domain)
         self.checkpoint = Checkpoint.open(settings.checkpoint, network, domain, settings.margin)
-        self._lps = self._milps = self._nodes = 0
         self._convicted: set[tuple[str, int]] = set()
 
     def announce(
         self, layer: int, stage: str, asked: int, settled: int = 0, share: float | None = None
     ) -> None:
         """Tell the caller where the run stands."""
-        if self.settings.progress is not None:
-            left = asked - settled
-            remaining = self.deadline.remaining
-            self.settings.progress(Progress(layer, stage, left, asked, remaining, share))
+        self.tell(stage, asked - settled, asked, layer, share)
 
     def known_verdict(self, strategy: str) -> Stability | None:
         """What an earlier run has left nothing to do about; the checkpoint is then closed."""
@@ -101,8 +130,7 @@ class Run:
     def settle(
         self,
         stage: str,
-        function: Callable[[SomeJob], list[Finding]],
-        make_jobs: Callable[[list[Direction]], Sequence[SomeJob]],
+        make_jobs: Callable[[list[Direction]], Sequence[Job]],
         directions: list[Direction],
         effort: int = 0,
     ) -> None:
@@ -125,17 +153,12 @@ class Run:
         self.announce(layer, stage, len(directions), len(found))
         jobs = make_jobs(asked) if asked else []
         settled = 0
-        for done in self.workers.run(function, jobs):
-            if isinstance(done.outcome, JobFailure):
-                reason = done.outcome.reason
-                answers = [Finding(d, stage, anomaly=reason) for d in jobs[done.index].directions]
-            else:
-                answers = done.outcome
+        for answers in self.findings(jobs):
             # What is kept on disk has to name what it rests on: a later run may know less.
-            answers = [finding.resting_on(premise) for finding in answers]
-            for finding in answers:
+            kept = [finding.resting_on(premise) for finding in answers]
+            for finding in kept:
                 self.checkpoint.append(finding)
-            found += answers
+            found += kept
             settled += len(answers)
             self.announce(layer, stage, len(asked), settled)
         if any(finding.convicts for finding in found):
@@ -162,16 +185,9 @@ class Run:
                 self._record(finding)
         return [d for d, finding in zip(directions, known, strict=True) if finding is None]
 
-    def count(self, answer: Answer) -> None:
-        """Count a MILP whose cost is not that of one direction."""
-        self._milps += 1
-        self._nodes += answer.nodes
-
     def _record(self, finding: Finding) -> None:
         """Enter one finding into the ledger."""
-        self._lps += finding.lps
-        self._milps += finding.milps
-        self._nodes += finding.nodes
+        self.charge(finding)
         anomaly = finding.anomaly
         if finding.witness is not None:
             point = finding.witness[None, :]
@@ -204,9 +220,9 @@ class Run:
         stability = self.ledger.close(
             Statistics(
                 seconds=self.deadline.elapsed,
-                milps_solved=self._milps,
-                nodes=self._nodes,
-                lps_solved=self._lps,
+                milps_solved=self.milps,
+                nodes=self.nodes,
+                lps_solved=self.lps,
                 settled=dict(self.ledger.settled),
                 strategy=strategy,
                 solver=name_of(self.settings.solver),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import ClassVar
 
-from leo_opt.decisions.run import Run
+from leo_opt.decisions.run import Classification
 from leo_opt.registry import Registry
 
 
@@ -21,7 +21,7 @@ class Strategy(ABC):
     name: ClassVar[str]
 
     @abstractmethod
-    def settle(self, run: Run) -> None:
+    def settle(self, run: Classification) -> None:
         """Enter into the ledger of a run what can be proved or shown; the rest is undecided.
 
         It asks in the order of layers, looks at the deadline of the run, and leaves it to the

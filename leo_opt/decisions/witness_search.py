@@ -8,7 +8,7 @@ from leo_opt.arguments import MOST_POINTS, at_most, not_negative, read_whole
 from leo_opt.deadline import Deadline
 from leo_opt.decisions.findings import Direction
 from leo_opt.decisions.ledger import Ledger
-from leo_opt.decisions.settings import Settings
+from leo_opt.decisions.settings import ClassifySettings
 from leo_opt.network import FloatArray
 from leo_opt.witnesses import ascend, best_starts, collect, first_layer_vertices
 
@@ -22,7 +22,7 @@ _BATCH = 256
 """Most questions ascended or points tried at once, which bounds the memory."""
 
 
-def sweep(ledger: Ledger, settings: Settings, deadline: Deadline) -> None:
+def sweep(ledger: Ledger, settings: ClassifySettings, deadline: Deadline) -> None:
     """Try the user's samples and the vertices of the first layer on every unit."""
     network, domain = ledger.network, ledger.domain
     if settings.samples is not None:
@@ -46,7 +46,7 @@ def scatter(ledger: Ledger, count: int, seed: int, deadline: Deadline) -> None:
 
 
 def ascend_open(
-    ledger: Ledger, layer: int, settings: Settings, attempts: range, deadline: Deadline
+    ledger: Ledger, layer: int, settings: ClassifySettings, attempts: range, deadline: Deadline
 ) -> None:
     """Frank-Wolfe ascent for the open directions of a layer, one start an attempt."""
     network, domain = ledger.network, ledger.domain

@@ -10,14 +10,15 @@ import numpy as np
 from leo_opt.arguments import read_instance
 from leo_opt.blas import one_blas_thread
 from leo_opt.deadline import Deadline
+from leo_opt.decisions import Progress
 from leo_opt.formats import load_property
 from leo_opt.formulations import FormulationLike
 from leo_opt.network import Network, read_network
 from leo_opt.parallel import Workers
 from leo_opt.properties import Property, keep_class
 from leo_opt.solvers import find as find_solver
-from leo_opt.verification.run import Run
-from leo_opt.verification.settings import STAGES, Progress, Settings
+from leo_opt.verification.run import Verification
+from leo_opt.verification.settings import STAGES, VerifySettings
 from leo_opt.verification.tails import in_front
 from leo_opt.verification.verdicts import (
     WITNESS_FORMATS,
@@ -47,17 +48,17 @@ def verify(
     network: Network,
     asked: Property,
     *,
-    solver: str = Settings.solver,
-    formulation: FormulationLike = Settings.formulation,
-    stages: Sequence[str] = Settings.stages,
-    time_limit: float | Deadline | None = Settings.time_limit,
-    node_limit: int | None = Settings.node_limit,
-    piece_limit: int = Settings.piece_limit,
-    margin: float = Settings.margin,
-    workers: int = Settings.workers,
-    executor: Executor | None = Settings.executor,
-    seed: int = Settings.seed,
-    progress: Callable[[Progress], None] | None = Settings.progress,
+    solver: str = VerifySettings.solver,
+    formulation: FormulationLike = VerifySettings.formulation,
+    stages: Sequence[str] = VerifySettings.stages,
+    time_limit: float | Deadline | None = VerifySettings.time_limit,
+    node_limit: int | None = VerifySettings.node_limit,
+    piece_limit: int = VerifySettings.piece_limit,
+    margin: float = VerifySettings.margin,
+    workers: int = VerifySettings.workers,
+    executor: Executor | None = VerifySettings.executor,
+    seed: int = VerifySettings.seed,
+    progress: Callable[[Progress], None] | None = VerifySettings.progress,
 ) -> Verdict:
     """Decide whether a property holds: whether no input has what it describes as unsafe.
 
@@ -116,7 +117,7 @@ def verify(
     Programming, ICLR 2019.
     G. Katz, C. Barrett, D. Dill, K. Julian, M. Kochenderfer, Reluplex, CAV 2017 (ACAS Xu).
     """
-    settings = Settings(
+    settings = VerifySettings(
         solver=solver,
         formulation=formulation,
         stages=stages,
@@ -140,7 +141,7 @@ def verify(
         one_blas_thread(),
         Workers(workers, executor, Deadline.of(settings.time_limit)) as places,
     ):
-        run = Run(network, asked if front is None else front.property, settings, places)
+        run = Verification(network, asked if front is None else front.property, settings, places)
         run.settle()
         verdict = run.close()
     return verdict if front is None else front.behind(verdict, run.network)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from functools import partial
 
 import numpy as np
 
@@ -12,12 +12,14 @@ from leo_opt.arguments import name_of
 from leo_opt.arithmetic import is_float
 from leo_opt.arrays import BoolArray
 from leo_opt.deadline import NO_LIMIT, Deadline
-from leo_opt.decisions.findings import Finding
+from leo_opt.decisions.branching import Effort
+from leo_opt.decisions.findings import Direction, Finding
+from leo_opt.decisions.run import Run
 from leo_opt.decisions.splitting import few_inputs, split
 from leo_opt.decisions.splitting_state import Record
 from leo_opt.inequalities import nearest
 from leo_opt.network import FloatArray, Network
-from leo_opt.parallel import JobFailure, Workers
+from leo_opt.parallel import Workers
 from leo_opt.properties import Property
 from leo_opt.rectify import rectified
 from leo_opt.stability import ARITHMETIC, Premise
@@ -25,20 +27,12 @@ from leo_opt.verification.attack import Witness, attack, check, confirmed
 from leo_opt.verification.lanes import carry
 from leo_opt.verification.making import make_questions
 from leo_opt.verification.questions import Question, check_sizes
-from leo_opt.verification.settings import Progress, Settings
-from leo_opt.verification.stages import (
-    MilpCase,
-    SearchCase,
-    Target,
-    ask_case,
-    make_target,
-    search_case,
-)
+from leo_opt.verification.settings import VerifySettings
+from leo_opt.verification.stages import CaseJob, MilpCase, SearchCase, Target, make_target
 from leo_opt.verification.tightening import tighten
 from leo_opt.verification.verdicts import Answer, CaseVerdict, Verdict
 
 _LOG = logging.getLogger(__name__)
-CaseJob = TypeVar("CaseJob", SearchCase, MilpCase)
 
 _WITNESS_SHARE = 0.3
 _SPLITTING_SHARE = 0.8
@@ -55,26 +49,26 @@ _GENEROSITY = 3.0
 _LEAST_SECONDS = 0.5
 
 
-class Run:
+class Verification(Run):
     """The state that the stages share: what is refuted, by what, and what it cost."""
 
+    settings: VerifySettings
+
     def __init__(
-        self, network: Network, asked: Property, settings: Settings, workers: Workers
+        self, network: Network, asked: Property, settings: VerifySettings, workers: Workers
     ) -> None:
+        super().__init__(settings, workers)
         check_sizes(network, asked)
         self.original = network
         self.network = carry(rectified(network), asked.carried)
         self.asked = asked
-        self.settings = settings
-        self.workers = workers
-        self.deadline = Deadline.of(settings.time_limit)
         self.questions: list[Question] = []
         self.witness: Witness | None = None
         self.waiting = 1
         self._cases: dict[int, CaseVerdict] = {}
         self._reasons: dict[int, str] = {}
         self._count = len(asked.cases)
-        self._pieces = self._lps = self._milps = self._nodes = 0
+        self.pieces = 0
 
     def settle(self) -> None:
         """All stages, until every case is refuted, one is possible, or time is up."""
@@ -112,7 +106,9 @@ class Run:
                 return True
         return False
 
-    def _each(self, work: Callable[[Run, Question], Question], until: Deadline = NO_LIMIT) -> None:
+    def _each(
+        self, work: Callable[[Verification, Question], Question], until: Deadline = NO_LIMIT
+    ) -> None:
         """One stage on every question that is still open, until time or its share of it is up."""
         left = []
         for position, question in enumerate(self.questions):
@@ -140,10 +136,7 @@ class Run:
         level = logging.DEBUG if note else logging.INFO
         left = self._count - len(self._cases)
         _LOG.log(level, "%s: %d of %d cases open%s", stage, left, self._count, note and f", {note}")
-        if self.settings.progress is not None:
-            self.settings.progress(
-                Progress(stage, left, self._count, note, self.deadline.remaining)
-            )
+        self.tell(stage, left, self._count, note=note)
 
     def share(self, part: float) -> Deadline:
         """A deadline that leaves time for the other questions and for later stages."""
@@ -154,19 +147,9 @@ class Run:
         """Record that a case is impossible."""
         self._cases[case] = CaseVerdict(Answer.HOLDS, method, premise)
 
-    def add_pieces(self, count: int) -> None:
-        """Count boxes that were bounded."""
-        self._pieces += count
-
-    def add_lps(self, count: int) -> None:
-        """Count linear programs that were not about one case."""
-        self._lps += count
-
     def enter(self, question: Question, position: int, finding: Finding) -> bool:
         """Record a finding about a conjunct; True where that settles it."""
-        self._lps += finding.lps
-        self._milps += finding.milps
-        self._nodes += finding.nodes
+        self.charge(finding)
         conjunct = question.conjuncts[position]
         if finding.witness is not None:
             self.witness = confirmed(question, conjunct, finding.witness, self.deadline)
@@ -205,10 +188,10 @@ class Run:
             case=None if self.witness is None else self.witness.case,
             network_hash=self.original.content_hash,
             seconds=self.deadline.elapsed,
-            pieces=self._pieces,
-            lps=self._lps,
-            milps=self._milps,
-            nodes=self._nodes,
+            pieces=self.pieces,
+            lps=self.lps,
+            milps=self.milps,
+            nodes=self.nodes,
             settings={
                 "solver": name_of(settings.solver),
                 "formulation": name_of(settings.formulation),
@@ -220,7 +203,7 @@ class Run:
         return verdict
 
 
-def _refute_rows(run: Run, question: Question, method: str = "crown") -> Question:
+def _refute_rows(run: Verification, question: Question, method: str = "crown") -> Question:
     """Refute the conjuncts one of whose slacks is nowhere negative."""
     if not any(conjunct.rows for conjunct in question.conjuncts):
         return question
@@ -234,18 +217,18 @@ def _refute_rows(run: Run, question: Question, method: str = "crown") -> Questio
     return question.without(refuted)
 
 
-def _attack(run: Run, question: Question) -> Question:
+def _attack(run: Verification, question: Question) -> Question:
     """Search for a witness without a solver."""
     run.announce("witness", f"{run.waiting} boxes to look at")
     run.witness = attack(question, run.settings.seed, run.deadline)
     return question
 
 
-def _split(run: Run, question: Question) -> Question:
+def _split(run: Verification, question: Question) -> Question:
     """Input splitting, where few inputs vary."""
     if not few_inputs(question.domain) or not question.bounds.finite:
         return question
-    before, deadline = run._pieces, run.share(_SPLITTING_SHARE)
+    before, deadline = run.pieces, run.share(_SPLITTING_SHARE)
 
     def look(points: FloatArray) -> BoolArray | None:
         run.witness = check(question, points, deadline) if len(points) else None
@@ -263,14 +246,14 @@ def _split(run: Run, question: Question) -> Question:
         Record(report=report),
         run.settings.seed,
     )
-    run.add_pieces(found.pieces)
+    run.pieces += found.pieces
     refuted = [c.case for c, gone in zip(question.conjuncts, found.settled, strict=True) if gone]
     for case in refuted:
         run.refute(case, "splitting")
     return question.without(refuted)
 
 
-def _search(run: Run, question: Question) -> Question:
+def _search(run: Verification, question: Question) -> Question:
     """Branch and bound with certificates, and in turns hidden intervals are tightened."""
     if not question.bounds.finite:
         return question
@@ -281,50 +264,32 @@ def _search(run: Run, question: Question) -> Question:
             return question
         run.announce("branch-and-bound", "tightening hidden intervals")
         share = whole.part(_TIGHTEN_SHARE)
-        question, count = tighten(question, more, share, run.workers, run.settings.workers)
-        run.add_lps(count)
+        question = tighten(run, question, more, share)
         question = _refute_rows(run, question, "lp")
         if not question.conjuncts:
             return question
     return _search_once(run, question, _LAST_SEARCH, whole)
 
 
-def _search_once(run: Run, question: Question, lps: int, whole: Deadline) -> Question:
+def _search_once(run: Verification, question: Question, lps: int, whole: Deadline) -> Question:
     """One search for each conjunct, while time lasts."""
 
-    def make_job(target: Target, position: int, seconds: float | None) -> SearchCase:
-        return SearchCase(target, position, lps, whole.at, seconds)
-
-    return _ask_each(run, question, "branch-and-bound", whole, search_case, make_job)
+    make_job = partial(SearchCase, effort=Effort(lps=lps))
+    return _ask_each(run, question, "branch-and-bound", whole, make_job)
 
 
-def _ask(run: Run, question: Question) -> Question:
+def _ask(run: Verification, question: Question) -> Question:
     """One MILP for each conjunct."""
-    settings, whole = run.settings, run.share(1.0)
-
-    def make_job(target: Target, position: int, seconds: float | None) -> MilpCase:
-        return MilpCase(
-            target,
-            position,
-            settings.solver,
-            settings.formulation,
-            settings.margin,
-            settings.seed,
-            settings.node_limit,
-            whole.at,
-            seconds,
-        )
-
-    return _ask_each(run, question, "milp", whole, ask_case, make_job)
+    make_job = partial(MilpCase, milps=run.settings.milps)
+    return _ask_each(run, question, "milp", run.share(1.0), make_job)
 
 
 def _ask_each(
-    run: Run,
+    run: Verification,
     question: Question,
     stage: str,
     whole: Deadline,
-    ask: Callable[[CaseJob], Finding],
-    make_job: Callable[[Target, int, float | None], CaseJob],
+    make_job: Callable[[tuple[Direction, ...], str, float | None, float | None, Target], CaseJob],
 ) -> Question:
     """Put one question about each conjunct, and leave out those that are settled.
 
@@ -338,14 +303,10 @@ def _ask_each(
     count = len(question.conjuncts)
     fair = whole.part(min(1.0, _GENEROSITY * run.settings.workers / count)).remaining
     seconds = None if fair is None else max(fair, _LEAST_SECONDS)
-    jobs = [make_job(target, position, seconds) for position in range(count)]
+    asked = [Direction(target.layer, position, -1) for position in range(count)]
+    jobs = [make_job((direction,), stage, whole.at, seconds, target) for direction in asked]
     settled = []
-    for position, outcome in enumerate(run.workers.in_order(ask, jobs)):
-        finding = (
-            Finding(jobs[position].direction, stage, anomaly=outcome.reason)
-            if isinstance(outcome, JobFailure)
-            else outcome
-        )
+    for position, (finding,) in enumerate(run.findings(jobs, in_order=True)):
         if run.enter(question, position, finding):
             settled.append(question.conjuncts[position].case)
             run.announce(stage)

@@ -7,6 +7,7 @@ the property says, a solver's "infeasible" is never evidence, and every bound is
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,13 +16,12 @@ from leo_opt.bounds import Bounds, Propagation
 from leo_opt.deadline import Deadline
 from leo_opt.decisions.branching import Effort
 from leo_opt.decisions.findings import Direction, Finding
-from leo_opt.decisions.jobs import MilpJob, SearchJob, run_job
+from leo_opt.decisions.jobs import Job, MilpJob, SearchJob, run_job
 from leo_opt.decisions.layer_model import build_layer_model, time_to_build
 from leo_opt.decisions.relaxation import build_relaxation
 from leo_opt.decisions.scope import Scope, find_scopes
-from leo_opt.decisions.sessions import Sessions
-from leo_opt.domain import Box
-from leo_opt.formulations import FormulationLike
+from leo_opt.decisions.settings import Milps
+from leo_opt.errors import SolverError
 from leo_opt.network import Network
 from leo_opt.verification.maxima import append_maxima
 from leo_opt.verification.questions import Question
@@ -38,7 +38,6 @@ class Target:
     """
 
     network: Network
-    domain: Box
     bounds: Bounds
 
     @property
@@ -61,97 +60,57 @@ def make_target(question: Question, deadline: Deadline) -> Target | None:
         lower.append(ends[0])
         upper.append(ends[1])
     bounds = Bounds(question.domain, tuple(lower), tuple(upper))
-    return Target(network, question.domain, bounds) if bounds.finite else None
+    return Target(network, bounds) if bounds.finite else None
 
 
 @dataclass(frozen=True, eq=False)
-class SearchCase:
-    """Branch and bound with certificates for one conjunct, as a job.
-
-    Parameters
-    ----------
-    position
-        Of the conjunct in the question.
-    lps
-        Most linear programs.
-    ends_at, seconds
-        Time of day when all is over, and what this job may take.
-    """
+class CaseJob(Job):
+    """One conjunct, whose cone is cut out where the job runs."""
 
     target: Target
-    position: int
-    lps: int
-    ends_at: float | None
-    seconds: float | None
+
+    def answer(self) -> list[Finding]:
+        """What is found out on the cone."""
+        network, bounds = self.target.network, self.target.bounds
+        scope, _ = find_scopes(network, bounds.domain, bounds, self.directions)[0]
+        return run_job(self.on(scope))
 
     @property
-    def direction(self) -> Direction:
-        """Can the largest slack of the conjunct be negative?"""
-        return Direction(self.target.layer, self.position, -1)
+    def limits(self) -> tuple[tuple[Direction, ...], str, float | None, float | None]:
+        """What the job on the cone has of this one."""
+        return self.directions, self.stage, self.ends_at, self.unit_time_limit
 
-
-def search_case(job: SearchCase) -> Finding:
-    """Answer a job."""
-    stage = "branch-and-bound"
-    if Deadline.until(job.ends_at, None).passed:
-        return Finding(job.direction, stage, anomaly="no time left")
-    scope = _scope_of(job.target, job.direction)
-    layer = job.target.layer
-    relaxation = build_relaxation(scope.network, scope.domain, layer, scope.bounds)
-    asked = (job.direction,)
-    effort = Effort(lps=job.lps)
-    return run_job(SearchJob(scope, asked, stage, job.ends_at, job.seconds, relaxation, effort))[0]
+    @abstractmethod
+    def on(self, scope: Scope) -> Job:
+        """The job on a cone."""
 
 
 @dataclass(frozen=True, eq=False)
-class MilpCase:
-    """One MILP for one conjunct, as a job; see `SearchCase` and `verify`."""
+class SearchCase(CaseJob):
+    """Branch and bound with certificates for one conjunct."""
 
-    target: Target
-    position: int
-    solver: str
-    formulation: FormulationLike
-    margin: float
-    seed: int
-    node_limit: int | None
-    ends_at: float | None
-    seconds: float | None
+    effort: Effort
 
-    @property
-    def direction(self) -> Direction:
-        """Can the largest slack of the conjunct be negative?"""
-        return Direction(self.target.layer, self.position, -1)
+    def on(self, scope: Scope) -> Job:
+        """A search on a relaxation of its own."""
+        layer = self.target.layer
+        relaxation = build_relaxation(scope.network, scope.domain, layer, scope.bounds)
+        return SearchJob(*self.limits, scope, relaxation, self.effort)
 
 
-def ask_case(job: MilpCase) -> Finding:
-    """Answer a job."""
-    if Deadline.until(job.ends_at, None).passed:
-        return Finding(job.direction, "milp", anomaly="no time left")
-    scope = _scope_of(job.target, job.direction)
-    if not time_to_build(scope.network, job.target.layer, Deadline.until(job.ends_at, None)):
-        return Finding(job.direction, "milp", anomaly="no time left to make the model")
-    model = build_layer_model(
-        scope.network, scope.domain, job.target.layer, scope.bounds, job.formulation
-    )
-    # No other job has this model, so that the session ends with the job.
-    with Sessions() as sessions:
-        milp = MilpJob(
-            scope,
-            (job.direction,),
-            "milp",
-            job.ends_at,
-            job.seconds,
-            model,
-            job.solver,
-            job.margin,
-            job.seed,
-            job.target.domain.centre,
-            job.node_limit,
-            sessions,
+@dataclass(frozen=True, eq=False)
+class MilpCase(CaseJob):
+    """One MILP for one conjunct."""
+
+    milps: Milps
+
+    def on(self, scope: Scope) -> Job:
+        """A MILP; no other job has its model, so that the session ends with the job."""
+        layer, time = self.target.layer, Deadline.until(self.ends_at, None)
+        if not time_to_build(scope.network, layer, time):
+            raise SolverError("no time left to make the model")
+        model = build_layer_model(
+            scope.network, scope.domain, layer, scope.bounds, self.milps.formulation
         )
-        return run_job(milp)[0]
-
-
-def _scope_of(target: Target, direction: Direction) -> Scope:
-    """The cone of one conjunct."""
-    return find_scopes(target.network, target.domain, target.bounds, [direction])[0][0]
+        centre = self.target.bounds.domain.centre
+        return MilpJob(*self.limits, scope, model, self.milps, centre)

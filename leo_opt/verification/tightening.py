@@ -17,11 +17,9 @@ from leo_opt.bounds import Bounds, Propagation
 from leo_opt.deadline import Deadline
 from leo_opt.decisions.branching import RELAXATION, Effort
 from leo_opt.decisions.findings import Direction, Finding
-from leo_opt.decisions.jobs import SearchJob, run_job
-from leo_opt.decisions.relaxation import build_relaxation
-from leo_opt.decisions.scope import find_scopes
+from leo_opt.decisions.jobs import Searches, search_jobs
+from leo_opt.decisions.run import Run
 from leo_opt.network import FloatArray
-from leo_opt.parallel import JobFailure, Workers
 from leo_opt.verification.questions import Question
 
 _BATCH = 2
@@ -38,10 +36,8 @@ _GENEROSITY = 3.0
 """Times the fair share of the time: what one end may take, as most need less than their share."""
 
 
-def tighten(
-    question: Question, lps: int, deadline: Deadline, workers: Workers, count: int = 1
-) -> tuple[Question, int]:
-    """The question with tighter certified intervals, and the linear programs that took.
+def tighten(run: Run, question: Question, lps: int, deadline: Deadline) -> Question:
+    """The question with tighter certified intervals.
 
     Parameters
     ----------
@@ -50,14 +46,12 @@ def tighten(
     lps
         Linear programs for the ends of one layer and each open case, so that this costs about as
         much as the searches it is to spare; 0 for one linear program an end.
-    count
-        Number of jobs that run at once.
     """
     network, known = question.network, question.bounds
     hidden = [k for k in network.phased_layers if k > 0]
     lower: list[FloatArray] = []
     upper: list[FloatArray] = []
-    solved, steps = 0, Propagation(network, question.domain)
+    steps = Propagation(network, question.domain)
     for index in range(len(network.layers)):
         low, high = steps.bound(index, lower, upper, deadline)
         lower.append(np.maximum(low, known.lower[index]))
@@ -67,13 +61,11 @@ def tighten(
         bounds = Bounds(question.domain, tuple(lower), tuple(upper))
         left = sum(later >= index for later in hidden)
         ends = _ends_that_matter(question, bounds, whole=lps == 0)
-        for finding in _search(
-            question, bounds, ends, lps, deadline.part(1.0 / left), workers, count
-        ):
-            solved += finding.lps
+        for finding in _search(run, question, bounds, ends, lps, deadline.part(1.0 / left)):
+            run.charge(finding)
             if finding.bound is not None:
                 _enter(finding.direction, finding.bound, lower[index], upper[index])
-    return question.on(Bounds(question.domain, tuple(lower), tuple(upper))), solved
+    return question.on(Bounds(question.domain, tuple(lower), tuple(upper)))
 
 
 def _enter(direction: Direction, bound: float, lower: FloatArray, upper: FloatArray) -> None:
@@ -127,24 +119,22 @@ def _influence(question: Question, bounds: Bounds) -> FloatArray:
 
 
 def _search(
+    run: Run,
     question: Question,
     bounds: Bounds,
     ends: Sequence[Direction],
     lps: int,
     deadline: Deadline,
-    workers: Workers,
-    count: int,
 ) -> list[Finding]:
     """One round: linear programs for ends of a layer, in the order of the ends."""
     if not ends:
         return []
     effort = _effort(lps * len(question.conjuncts), len(ends))
-    seconds = deadline.part(min(1.0, _GENEROSITY * count / len(ends))).remaining
-    jobs = _make_jobs(question, bounds, ends, effort, deadline.at, seconds)
-    found: list[Finding] = []
-    for done in workers.run(run_job, jobs):
-        if not isinstance(done.outcome, JobFailure):
-            found += done.outcome
+    batch = _BATCH if effort.rounds else _RELAXATION_BATCH
+    seconds = deadline.part(min(1.0, _GENEROSITY * run.settings.workers / len(ends))).remaining
+    asked = Searches("tighten", batch, effort, deadline.at, seconds)
+    jobs = search_jobs(question.network, bounds, asked, ends)
+    found = [finding for some in run.findings(jobs) for finding in some]
     return sorted(found, key=lambda finding: finding.direction)
 
 
@@ -158,23 +148,3 @@ def _effort(lps: int, ends: int) -> Effort:
         least_gain=_LEAST_GAIN,
         settles=False,
     )
-
-
-def _make_jobs(
-    question: Question,
-    bounds: Bounds,
-    ends: Sequence[Direction],
-    effort: Effort,
-    ends_at: float | None,
-    seconds: float | None,
-) -> list[SearchJob]:
-    """A job for every few ends."""
-    network, domain, layer = question.network, question.domain, ends[0].layer
-    jobs = []
-    for scope, mine in find_scopes(network, domain, bounds, ends):
-        relaxation = build_relaxation(scope.network, scope.domain, layer, scope.bounds)
-        batch = _BATCH if effort.rounds else _RELAXATION_BATCH
-        for start in range(0, len(mine), batch):
-            asked = tuple(mine[start : start + batch])
-            jobs.append(SearchJob(scope, asked, "tighten", ends_at, seconds, relaxation, effort))
-    return jobs

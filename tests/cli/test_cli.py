@@ -59,7 +59,7 @@ def test_ctrl_c_says_what_was_kept_and_how_to_go_on(
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("leo_opt.decisions.run.Run.announce", interrupt)
+    monkeypatch.setattr("leo_opt.decisions.run.Classification.announce", interrupt)
     done = run("classify", tiny, "--box", 0, 1, "-q")
     assert done.exit_code == INTERRUPTED
     assert "nothing was kept; with --checkpoint FILE a run can be continued" in done.stderr

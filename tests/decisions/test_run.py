@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 
 import numpy as np
 
 from leo_opt import Box, Network, Phase
 from leo_opt.decisions.findings import Direction, Finding
-from leo_opt.decisions.run import Run
-from leo_opt.decisions.settings import Settings
+from leo_opt.decisions.jobs import Job
+from leo_opt.decisions.run import Classification
+from leo_opt.decisions.settings import ClassifySettings
 from leo_opt.parallel import Workers
 from leo_opt.stability import Premise
 from leo_opt.witnesses import collect
@@ -17,14 +19,11 @@ from leo_opt.witnesses import collect
 SOLVER = Premise("highs", "1.0", 1e-6)
 
 
-class Job:
-    def __init__(self, directions: tuple[Direction, ...]) -> None:
-        self.directions = directions
-
-
-def answer(job: Job) -> list[Finding]:
+class Certain(Job):
     """A certified proof, made from whatever intervals there are."""
-    return [Finding(direction, "lp", bound=-1.0, lps=1) for direction in job.directions]
+
+    def answer(self):
+        return [Finding(direction, "lp", bound=-1.0, lps=1) for direction in self.directions]
 
 
 def network() -> Network:
@@ -39,47 +38,51 @@ def test_a_kept_finding_names_the_solver_below_it(tmp_path) -> None:
     path = tmp_path / "run.jsonl"
     question = Direction(1, 2, 1)
     with Workers() as workers:
-        settings = Settings(checkpoint=str(path))
-        run = Run(network(), Box(-1, 1).spread(3), settings, workers)
+        settings = ClassifySettings(checkpoint=str(path))
+        run = Classification(network(), Box(-1, 1).spread(3), settings, workers)
         run.ledger.bound_layer(0)
         run.ledger.tighten(Direction(0, 0, 1), 0.01, "milp", SOLVER)
         run.ledger.bound_layer(1)
-        run.settle("lp", answer, lambda asked: [Job(tuple(asked))], [question])
+        run.settle("lp", jobs(Certain, "lp"), [question])
         run.checkpoint.close()
         kept = json.loads(path.read_text().splitlines()[1])
         assert kept["premise"]["solver"] == "highs"
         # A later run, which knows nothing of that solver's bound, must not call it certified.
-        later = Run(network(), Box(-1, 1).spread(3), settings, workers)
+        later = Classification(network(), Box(-1, 1).spread(3), settings, workers)
         for layer in range(3):
             later.ledger.bound_layer(layer)
-        later.settle("lp", answer, lambda asked: [Job(tuple(asked))], [question])
+        later.settle("lp", jobs(Certain, "lp"), [question])
         assert later.ledger.value(question) == -1.0
         assert later.ledger.bounds(3, certified=True).upper[1][2] > -1.0
         stability = later.close("cascade")
         assert stability.upper_evidence[1][2].premise == SOLVER
 
 
-def answer_with_a_lie(job: Job) -> list[Finding]:
+class Lie(Job):
     """One answer that was convicted, and one that looks sound."""
-    lie, other = job.directions
-    return [
-        Finding(lie, "milp", premise=SOLVER, anomaly="bound below what is reached", milps=1),
-        Finding(other, "milp", bound=-1.0, premise=SOLVER, milps=1),
-    ]
+
+    def answer(self):
+        lie, other = self.directions
+        return [
+            Finding(lie, "milp", premise=SOLVER, anomaly="bound below what is reached", milps=1),
+            Finding(other, "milp", bound=-1.0, premise=SOLVER, milps=1),
+        ]
+
+
+def jobs(kind: type[Job], stage: str) -> Callable[[list[Direction]], list[Job]]:
+    return lambda asked: [kind(tuple(asked), stage, None, None)]
 
 
 def test_a_convicted_solver_is_not_believed_about_the_same_model(tmp_path) -> None:
     questions = [Direction(1, 1, 1), Direction(1, 2, 1)]
     with Workers() as workers:
-        settings = Settings(checkpoint=str(tmp_path / "run.jsonl"))
+        settings = ClassifySettings(checkpoint=str(tmp_path / "run.jsonl"))
         for _ in range(2):  # The second time from what the first has kept.
-            run = Run(network(), Box(-1, 1).spread(3), settings, workers)
+            run = Classification(network(), Box(-1, 1).spread(3), settings, workers)
             for layer in range(3):
                 run.ledger.bound_layer(layer)
             before = run.ledger.value(questions[1])
-            run.settle(
-                "milp", answer_with_a_lie, lambda asked: [Job(tuple(asked))], list(questions)
-            )
+            run.settle("milp", jobs(Lie, "milp"), list(questions))
             assert run.ledger.value(questions[1]) == before > 0.0
             run.checkpoint.close()
 
@@ -91,7 +94,7 @@ def test_a_contradiction_ends_as_undecided_and_not_as_an_error() -> None:
     question = Direction(1, shown, 1)
     for witness_first in (True, False):
         with Workers() as workers:
-            run = Run(network(), Box(-1, 1).spread(3), Settings(), workers)
+            run = Classification(network(), Box(-1, 1).spread(3), ClassifySettings(), workers)
             for layer in range(3):
                 run.ledger.bound_layer(layer)
             steps = [

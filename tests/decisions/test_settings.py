@@ -8,7 +8,7 @@ import pytest
 
 from leo_opt.deadline import Deadline
 from leo_opt.decisions import Cascade, Joint, Strategy
-from leo_opt.decisions.settings import Settings
+from leo_opt.decisions.settings import ClassifySettings
 from leo_opt.errors import InvalidInputError
 
 
@@ -22,7 +22,7 @@ from leo_opt.errors import InvalidInputError
 )
 def test_numbers_that_nobody_can_mean_are_refused(name: str, value: int) -> None:
     with pytest.raises(InvalidInputError, match=f"{name} is {value}; it must be at most"):
-        Settings(**{name: value})
+        ClassifySettings(**{name: value})
 
 
 @pytest.mark.parametrize("strategy", [Cascade, Joint])
@@ -33,5 +33,5 @@ def test_points_that_nobody_can_try_are_refused(strategy: type[Strategy], value:
 
 
 def test_infinity_is_no_limit() -> None:
-    assert Settings(unit_time_limit=math.inf).unit_time_limit is None
+    assert ClassifySettings(unit_time_limit=math.inf).unit_time_limit is None
     assert Deadline.of(math.inf).seconds is None
