@@ -24,7 +24,7 @@ from leo_opt.decisions import Strategy
 from leo_opt.inequalities import Inequality
 from leo_opt.parallel import JobFailure, Workers
 from leo_opt.properties import Case, Property
-from leo_opt.verification import Answer, Verdict, keep_class, verify
+from leo_opt.verification import Decision, Verdict, keep_class, verify
 
 _LIMIT = 0.5
 _BAR = 2.0
@@ -178,7 +178,7 @@ def test_verify_ends_in_every_stage(stage: str) -> None:
     verdict, seconds = timed(lambda: verify(net, asked, stages=stages, time_limit=_LIMIT))
     assert isinstance(verdict, Verdict)
     assert seconds < _LIMIT + _BAR
-    assert verdict.answer is Answer.UNKNOWN
+    assert verdict.answer is Decision.UNKNOWN
     assert len(verdict.cases) == len(asked.cases)
 
 
@@ -191,7 +191,7 @@ def test_a_limit_that_has_passed_before_the_call_leaves_everything_undecided() -
     asked = keep_class(Box(-1, 1).spread(3), 0, 2)
     other = Network.from_arrays([np.eye(3), np.ones((2, 3))], [None, None])
     verdict = verify(other, asked, time_limit=passed)
-    assert verdict.answer is Answer.UNKNOWN
+    assert verdict.answer is Decision.UNKNOWN
     assert verdict.reasons == ("time limit",)
 
 

@@ -22,8 +22,8 @@ from leo_opt.verification.settings import STAGES, VerifySettings
 from leo_opt.verification.tails import in_front
 from leo_opt.verification.verdicts import (
     WITNESS_FORMATS,
-    Answer,
     CaseVerdict,
+    Decision,
     Verdict,
     exact_witness_file,
     save_witness,
@@ -32,8 +32,8 @@ from leo_opt.verification.verdicts import (
 __all__ = [
     "STAGES",
     "WITNESS_FORMATS",
-    "Answer",
     "CaseVerdict",
+    "Decision",
     "Progress",
     "Verdict",
     "exact_witness_file",

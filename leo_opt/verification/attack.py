@@ -11,7 +11,7 @@ from leo_opt.deadline import Deadline
 from leo_opt.inequalities import RationalBox, Rationals, solve
 from leo_opt.network import FloatArray
 from leo_opt.verification.confirmation import confirm
-from leo_opt.verification.questions import Conjunct, Question
+from leo_opt.verification.queries import Conjunct, Query
 from leo_opt.witnesses import directions
 
 _SAMPLES = 2000
@@ -37,22 +37,22 @@ class Witness:
     point: Rationals
 
 
-def attack(question: Question, seed: int, deadline: Deadline) -> Witness | None:
+def attack(query: Query, seed: int, deadline: Deadline) -> Witness | None:
     """Random points, then sign descent on the largest slack from the best of them."""
     generator = np.random.default_rng(seed)
-    domain = question.domain
+    domain = query.domain
     points = np.vstack([domain.centre, domain.sample(_SAMPLES, generator)])
-    found = check(question, points, deadline)
-    for position in range(len(question.conjuncts)):
+    found = check(query, points, deadline)
+    for position in range(len(query.conjuncts)):
         if found is not None or deadline.passed:
             return found
-        if question.conjuncts[position].rows:
-            found = check(question, descend(question, position, points), deadline, position)
+        if query.conjuncts[position].rows:
+            found = check(query, descend(query, position, points), deadline, position)
     return found
 
 
 def check(
-    question: Question, points: FloatArray, deadline: Deadline, position: int | None = None
+    query: Query, points: FloatArray, deadline: Deadline, position: int | None = None
 ) -> Witness | None:
     """Put the most promising of some points (N, n_in) to the network.
 
@@ -61,22 +61,22 @@ def check(
     position
         Of the only conjunct to ask about; by default all.
     """
-    chosen = range(len(question.conjuncts)) if position is None else (position,)
-    plain = question.network(points)
-    for conjunct in (question.conjuncts[k] for k in chosen):
-        mine = conjunct.project(points, question.domain)
-        outputs = plain if mine is points else question.network(mine)
+    chosen = range(len(query.conjuncts)) if position is None else (position,)
+    plain = query.network(points)
+    for conjunct in (query.conjuncts[k] for k in chosen):
+        mine = conjunct.project(points, query.domain)
+        outputs = plain if mine is points else query.network(mine)
         slack = conjunct.slacks(outputs) if conjunct.rows else np.zeros(len(points))
         for row in slack.argsort()[:_BEST]:
             if slack[row] <= 0.0:
-                witness = confirmed(question, conjunct, mine[row], deadline)
+                witness = confirmed(query, conjunct, mine[row], deadline)
                 if witness is not None:
                     return witness
     return None
 
 
 def confirmed(
-    question: Question, conjunct: Conjunct, point: FloatArray, deadline: Deadline
+    query: Query, conjunct: Conjunct, point: FloatArray, deadline: Deadline
 ) -> Witness | None:
     """A point of the exact box of a case next to an input, at which the network satisfies it.
 
@@ -85,21 +85,21 @@ def confirmed(
     """
     if not np.isfinite(point).all():
         return None
-    exact = RationalBox.of(question.domain).narrow(conjunct.inputs)
+    exact = RationalBox.of(query.domain).narrow(conjunct.inputs)
     for near in exact.points_near(point):
         found = solve(conjunct.equalities, near) if conjunct.equalities else near
-        if found in exact and confirm(question.network, conjunct.inequalities, found, deadline):
+        if found in exact and confirm(query.network, conjunct.inequalities, found, deadline):
             return Witness(conjunct.case, found)
     return None
 
 
-def descend(question: Question, position: int, points: FloatArray) -> FloatArray:
+def descend(query: Query, position: int, points: FloatArray) -> FloatArray:
     """The best points that sign descent sees, (starts, n_in), from the best of `points`."""
-    network, conjunct = question.slack_network, question.conjuncts[position]
-    rows = np.flatnonzero(question.owners == position)[~conjunct.tied]
+    network, conjunct = query.slack_network, query.conjuncts[position]
+    rows = np.flatnonzero(query.owners == position)[~conjunct.tied]
     if not rows.size:
         return points
-    box, width = question.domain, question.domain.upper - question.domain.lower
+    box, width = query.domain, query.domain.upper - query.domain.lower
     layer = len(network.layers) - 1
 
     def worst(inputs: FloatArray) -> tuple[FloatArray, IntArray]:

@@ -1,4 +1,4 @@
-"""The questions of a property, box by box or many boxes at once, while time lasts.
+"""The queries of a property, box by box or many boxes at once, while time lasts.
 
 A property may be about tens of thousands of boxes. Bounds of many boxes are computed together, a
 few numbers each, and most cases are refuted by them before anything else is made for their box.
@@ -16,34 +16,34 @@ from leo_opt.deadline import Deadline
 from leo_opt.domain import Box, Boxes
 from leo_opt.network import FloatArray, Network
 from leo_opt.properties import Property
-from leo_opt.verification.questions import Question, make_question
+from leo_opt.verification.queries import Query, make_query
 
 _MOST_BOXES = 256
 """Boxes that are bounded at once in a small network."""
 _MOST_WORK = 2e8
 """Multiplications of one backward pass over them, about a tenth of a second."""
 _MOST_CASES = 100
-"""Cases of one question; those of a box that has more are asked in turns."""
+"""Cases of one query; a box that has more has several."""
 
 
 @dataclass(frozen=True, eq=False)
 class Made:
-    """Some questions of a property.
+    """Some queries of a property.
 
     Parameters
     ----------
-    questions
+    queries
         Those of which some case is open.
     refuted
         Cases that are impossible by the bounds of their box; certified.
     """
 
-    questions: tuple[Question, ...]
+    queries: tuple[Query, ...]
     refuted: tuple[int, ...] = ()
 
 
-def make_questions(network: Network, asked: Property, deadline: Deadline) -> Iterator[Made]:
-    """The questions that a property asks of a network, until time is up."""
+def make_queries(network: Network, asked: Property, deadline: Deadline) -> Iterator[Made]:
+    """The queries that a property asks of a network, until time is up."""
     by_box: dict[Box, list[int]] = {}
     for index, case in enumerate(asked.cases):
         by_box.setdefault(case.domain, []).append(index)
@@ -67,16 +67,16 @@ def boxes_at_once(network: Network) -> int:
     return max(1, min(_MOST_BOXES, int(_MOST_WORK / (2 * network.parameters))))
 
 
-def _ask(network: Network, bounds: Bounds, asked: Property, cases: Sequence[int]) -> list[Question]:
-    """Questions about one box."""
+def _ask(network: Network, bounds: Bounds, asked: Property, cases: Sequence[int]) -> list[Query]:
+    """Queries about one box."""
     starts = range(0, len(cases), _MOST_CASES)
-    return [make_question(network, bounds, asked, cases[k : k + _MOST_CASES]) for k in starts]
+    return [make_query(network, bounds, asked, cases[k : k + _MOST_CASES]) for k in starts]
 
 
 def _screen(
     network: Network, asked: Property, some: list[tuple[Box, list[int]]], deadline: Deadline
 ) -> Made:
-    """Questions about several boxes, without the cases that one bound of a row refutes."""
+    """Queries about several boxes, without the cases that one bound of a row refutes."""
     boxes = Boxes(
         np.array([domain.lower for domain, _ in some]),
         np.array([domain.upper for domain, _ in some]),
@@ -86,10 +86,10 @@ def _screen(
         Bounds(domain, tuple(low[place] for low in lower), tuple(high[place] for high in upper))
         for place, (domain, _) in enumerate(some)
     ]
-    questions = [
+    queries = [
         _ask(network, bounds, asked, cases) for bounds, (_, cases) in zip(known, some, strict=True)
     ]
-    refuted = set(_refute(network, boxes, lower, upper, questions))
+    refuted = set(_refute(network, boxes, lower, upper, queries))
     left = []
     for bounds, (domain, cases) in zip(known, some, strict=True):
         still = [case for case in cases if case not in refuted]
@@ -120,20 +120,20 @@ def _refute(
     boxes: Boxes,
     lower: Sequence[FloatArray],
     upper: Sequence[FloatArray],
-    questions: Sequence[Sequence[Question]],
+    queries: Sequence[Sequence[Query]],
 ) -> list[int]:
-    """Cases one of whose rows or mixtures is nowhere negative on the box of its question.
+    """Cases one of whose rows or mixtures is nowhere negative on the box of its query.
 
     Parameters
     ----------
-    questions
+    queries
         For each box.
     """
     rows = [
         (conjunct.case, place, weight, bound)
-        for place, mine in enumerate(questions)
-        for question in mine
-        for conjunct in question.conjuncts
+        for place, mine in enumerate(queries)
+        for query in mine
+        for conjunct in query.conjuncts
         for weights, limits in ((conjunct.weight, conjunct.bound), conjunct.mixtures)
         for weight, bound in zip(weights, limits, strict=True)
     ]

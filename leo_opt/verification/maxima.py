@@ -4,7 +4,7 @@
 
 and a - c is a rectifier that is always active. So the largest of several slacks is an affine
 function of rectifiers, and "can all inequalities of a case hold at once" becomes "can this unit
-be negative": a question that every stage of a classification understands.
+be negative": a query that every stage of a classification understands.
 """
 
 from __future__ import annotations

@@ -25,12 +25,12 @@ from leo_opt.rectify import rectified
 from leo_opt.stability import ARITHMETIC, Premise
 from leo_opt.verification.attack import Witness, attack, check, confirmed
 from leo_opt.verification.lanes import carry
-from leo_opt.verification.making import make_questions
-from leo_opt.verification.questions import Question, check_sizes
+from leo_opt.verification.making import make_queries
+from leo_opt.verification.queries import Query, check_sizes
 from leo_opt.verification.settings import VerifySettings
 from leo_opt.verification.stages import CaseJob, MilpCase, SearchCase, Target, make_target
 from leo_opt.verification.tightening import tighten
-from leo_opt.verification.verdicts import Answer, CaseVerdict, Verdict
+from leo_opt.verification.verdicts import CaseVerdict, Decision, Verdict
 
 _LOG = logging.getLogger(__name__)
 
@@ -62,7 +62,7 @@ class Verification(Run):
         self.original = network
         self.network = carry(rectified(network), asked.carried)
         self.asked = asked
-        self.questions: list[Question] = []
+        self.queries: list[Query] = []
         self.witness: Witness | None = None
         self.waiting = 1
         self._cases: dict[int, CaseVerdict] = {}
@@ -72,7 +72,7 @@ class Verification(Run):
 
     def settle(self) -> None:
         """All stages, until every case is refuted, one is possible, or time is up."""
-        self._make_questions()
+        self._make_queries()
         self._each(_refute_rows)
         if "witness" in self.settings.stages:
             self._each(_attack, self.deadline.part(_WITNESS_SHARE))
@@ -85,50 +85,50 @@ class Verification(Run):
             if stage in self.settings.stages:
                 self._each(work)
 
-    def _make_questions(self) -> None:
+    def _make_queries(self) -> None:
         """What is asked of each box; cases that time does not reach stay unknown."""
         self.announce("crown")
-        for made in make_questions(self.network, self.asked, self.deadline):
+        for made in make_queries(self.network, self.asked, self.deadline):
             for case in made.refuted:
                 self.refute(case, "crown")
-            self.questions += made.questions
-            self.announce("crown", f"{len(self.questions)} boxes to look at")
-            if "witness" in self.settings.stages and self._shows_at_centre(made.questions):
+            self.queries += made.queries
+            self.announce("crown", f"{len(self.queries)} boxes to look at")
+            if "witness" in self.settings.stages and self._shows_at_centre(made.queries):
                 return
 
-    def _shows_at_centre(self, questions: Sequence[Question]) -> bool:
+    def _shows_at_centre(self, queries: Sequence[Query]) -> bool:
         """Whether the centre of a box is a witness, before time goes to further boxes."""
-        for question in questions:
+        for query in queries:
             if self.deadline.passed:
                 return False
-            self.witness = check(question, question.domain.centre[None, :], self.deadline)
+            self.witness = check(query, query.domain.centre[None, :], self.deadline)
             if self.witness is not None:
                 return True
         return False
 
     def _each(
-        self, work: Callable[[Verification, Question], Question], until: Deadline = NO_LIMIT
+        self, work: Callable[[Verification, Query], Query], until: Deadline = NO_LIMIT
     ) -> None:
-        """One stage on every question that is still open, until time or its share of it is up."""
+        """One stage on every query that is still open, until time or its share of it is up."""
         left = []
-        for position, question in enumerate(self.questions):
-            open_question = question
+        for position, query in enumerate(self.queries):
+            open_query = query
             if self.witness is None and not (self.deadline.passed or until.passed):
-                self.waiting = len(self.questions) - position
-                open_question = work(self, question)
-            if open_question.conjuncts:
-                left.append(open_question)
-        self.questions = left
+                self.waiting = len(self.queries) - position
+                open_query = work(self, query)
+            if open_query.conjuncts:
+                left.append(open_query)
+        self.queries = left
 
     def _drop_unusable(self) -> None:
         """Set cases aside of which no inequality can be written in float64."""
         kept = []
-        for question in self.questions:
-            none = [c.case for c in question.conjuncts if not c.rows]
+        for query in self.queries:
+            none = [c.case for c in query.conjuncts if not c.rows]
             for case in none:
                 self._reasons[case] = "its numbers are beyond float64"
-            kept.append(question.without(none))
-        self.questions = [question for question in kept if question.conjuncts]
+            kept.append(query.without(none))
+        self.queries = [query for query in kept if query.conjuncts]
 
     def announce(self, stage: str, note: str = "") -> None:
         """Tell the caller where the run stands."""
@@ -139,20 +139,20 @@ class Verification(Run):
         self.tell(stage, left, self._count, note=note)
 
     def share(self, part: float) -> Deadline:
-        """A deadline that leaves time for the other questions and for later stages."""
+        """A deadline that leaves time for the other queries and for later stages."""
         remaining = self.deadline.remaining
         return Deadline(None if remaining is None else part * remaining / self.waiting)
 
     def refute(self, case: int, method: str, premise: Premise = ARITHMETIC) -> None:
         """Record that a case is impossible."""
-        self._cases[case] = CaseVerdict(Answer.HOLDS, method, premise)
+        self._cases[case] = CaseVerdict(Decision.HOLDS, method, premise)
 
-    def enter(self, question: Question, position: int, finding: Finding) -> bool:
+    def enter(self, query: Query, position: int, finding: Finding) -> bool:
         """Record a finding about a conjunct; True where that settles it."""
         self.charge(finding)
-        conjunct = question.conjuncts[position]
+        conjunct = query.conjuncts[position]
         if finding.witness is not None:
-            self.witness = confirmed(question, conjunct, finding.witness, self.deadline)
+            self.witness = confirmed(query, conjunct, finding.witness, self.deadline)
             if self.witness is not None:
                 return True
             self._reasons[conjunct.case] = "an input satisfies it up to rounding only"
@@ -169,13 +169,14 @@ class Verification(Run):
         default = "time limit" if self.deadline.passed else "all stages left it open"
         default = default if self.witness is None else "a witness of another case came first"
         cases = [
-            self._cases.get(k) or CaseVerdict(Answer.UNKNOWN, reason=self._reasons.get(k, default))
+            self._cases.get(k)
+            or CaseVerdict(Decision.UNKNOWN, reason=self._reasons.get(k, default))
             for k in range(self._count)
         ]
-        answer = Answer.HOLDS if len(self._cases) == self._count else Answer.UNKNOWN
+        answer = Decision.HOLDS if len(self._cases) == self._count else Decision.UNKNOWN
         if self.witness is not None:
-            answer = Answer.VIOLATED
-            cases[self.witness.case] = CaseVerdict(Answer.VIOLATED, "witness")
+            answer = Decision.VIOLATED
+            cases[self.witness.case] = CaseVerdict(Decision.VIOLATED, "witness")
         point = None if self.witness is None else self.witness.point
         inputs = None if point is None else nearest(point)
         settings = self.settings
@@ -203,42 +204,42 @@ class Verification(Run):
         return verdict
 
 
-def _refute_rows(run: Verification, question: Question, method: str = "crown") -> Question:
+def _refute_rows(run: Verification, query: Query, method: str = "crown") -> Query:
     """Refute the conjuncts one of whose slacks is nowhere negative."""
-    if not any(conjunct.rows for conjunct in question.conjuncts):
-        return question
+    if not any(conjunct.rows for conjunct in query.conjuncts):
+        return query
     run.announce(method, f"{run.waiting} boxes to look at")
-    low, _ = question.slack_bounds(mixed=True, deadline=run.deadline)
+    low, _ = query.slack_bounds(mixed=True, deadline=run.deadline)
     refuted = []
-    for position, conjunct in enumerate(question.conjuncts):
-        if (low[question.mixed_owners == position] >= 0.0).any():
+    for position, conjunct in enumerate(query.conjuncts):
+        if (low[query.mixed_owners == position] >= 0.0).any():
             run.refute(conjunct.case, method)
             refuted.append(conjunct.case)
-    return question.without(refuted)
+    return query.without(refuted)
 
 
-def _attack(run: Verification, question: Question) -> Question:
+def _attack(run: Verification, query: Query) -> Query:
     """Search for a witness without a solver."""
     run.announce("witness", f"{run.waiting} boxes to look at")
-    run.witness = attack(question, run.settings.seed, run.deadline)
-    return question
+    run.witness = attack(query, run.settings.seed, run.deadline)
+    return query
 
 
-def _split(run: Verification, question: Question) -> Question:
+def _split(run: Verification, query: Query) -> Query:
     """Input splitting, where few inputs vary."""
-    if not few_inputs(question.domain) or not question.bounds.finite:
-        return question
+    if not few_inputs(query.domain) or not query.bounds.finite:
+        return query
     before, deadline = run.pieces, run.share(_SPLITTING_SHARE)
 
     def look(points: FloatArray) -> BoolArray | None:
-        run.witness = check(question, points, deadline) if len(points) else None
-        return np.zeros(len(question.conjuncts), dtype=bool) if run.witness is None else None
+        run.witness = check(query, points, deadline) if len(points) else None
+        return np.zeros(len(query.conjuncts), dtype=bool) if run.witness is None else None
 
     def report(share: float, bounded: int, waiting: int) -> None:  # noqa: ARG001
         run.announce("splitting", f"{before + bounded} pieces, {waiting} waiting")
 
     found = split(
-        question.goals,
+        query.goals,
         look,
         run.settings.piece_limit,
         deadline,
@@ -247,69 +248,69 @@ def _split(run: Verification, question: Question) -> Question:
         run.settings.seed,
     )
     run.pieces += found.pieces
-    refuted = [c.case for c, gone in zip(question.conjuncts, found.settled, strict=True) if gone]
+    refuted = [c.case for c, gone in zip(query.conjuncts, found.settled, strict=True) if gone]
     for case in refuted:
         run.refute(case, "splitting")
-    return question.without(refuted)
+    return query.without(refuted)
 
 
-def _search(run: Verification, question: Question) -> Question:
+def _search(run: Verification, query: Query) -> Query:
     """Branch and bound with certificates, and in turns hidden intervals are tightened."""
-    if not question.bounds.finite:
-        return question
+    if not query.bounds.finite:
+        return query
     whole = run.share(_SEARCH_SHARE if "milp" in run.settings.stages else 1.0)
     for lps, more in _PASSES:
-        question = _search_once(run, question, lps, whole)
-        if run.witness is not None or not question.conjuncts or whole.passed:
-            return question
+        query = _search_once(run, query, lps, whole)
+        if run.witness is not None or not query.conjuncts or whole.passed:
+            return query
         run.announce("branch-and-bound", "tightening hidden intervals")
         share = whole.part(_TIGHTEN_SHARE)
-        question = tighten(run, question, more, share)
-        question = _refute_rows(run, question, "lp")
-        if not question.conjuncts:
-            return question
-    return _search_once(run, question, _LAST_SEARCH, whole)
+        query = tighten(run, query, more, share)
+        query = _refute_rows(run, query, "lp")
+        if not query.conjuncts:
+            return query
+    return _search_once(run, query, _LAST_SEARCH, whole)
 
 
-def _search_once(run: Verification, question: Question, lps: int, whole: Deadline) -> Question:
+def _search_once(run: Verification, query: Query, lps: int, whole: Deadline) -> Query:
     """One search for each conjunct, while time lasts."""
 
     make_job = partial(SearchCase, effort=Effort(lps=lps))
-    return _ask_each(run, question, "branch-and-bound", whole, make_job)
+    return _ask_each(run, query, "branch-and-bound", whole, make_job)
 
 
-def _ask(run: Verification, question: Question) -> Question:
+def _ask(run: Verification, query: Query) -> Query:
     """One MILP for each conjunct."""
     make_job = partial(MilpCase, milps=run.settings.milps)
-    return _ask_each(run, question, "milp", run.share(1.0), make_job)
+    return _ask_each(run, query, "milp", run.share(1.0), make_job)
 
 
 def _ask_each(
     run: Verification,
-    question: Question,
+    query: Query,
     stage: str,
     whole: Deadline,
     make_job: Callable[[tuple[Direction, ...], str, float | None, float | None, Target], CaseJob],
-) -> Question:
-    """Put one question about each conjunct, and leave out those that are settled.
+) -> Query:
+    """Ask about each conjunct, and leave out those that are settled.
 
     A witness ends the round, and what is known of the cases after it is not recorded, so that the
     verdict does not depend on which case is answered first.
     """
-    target = make_target(question, whole)
+    target = make_target(query, whole)
     if target is None:
-        return question
+        return query
     run.announce(stage)
-    count = len(question.conjuncts)
+    count = len(query.conjuncts)
     fair = whole.part(min(1.0, _GENEROSITY * run.settings.workers / count)).remaining
     seconds = None if fair is None else max(fair, _LEAST_SECONDS)
     asked = [Direction(target.layer, position, -1) for position in range(count)]
     jobs = [make_job((direction,), stage, whole.at, seconds, target) for direction in asked]
     settled = []
     for position, (finding,) in enumerate(run.findings(jobs, in_order=True)):
-        if run.enter(question, position, finding):
-            settled.append(question.conjuncts[position].case)
+        if run.enter(query, position, finding):
+            settled.append(query.conjuncts[position].case)
             run.announce(stage)
         if run.witness is not None:
             break
-    return question.without(settled)
+    return query.without(settled)

@@ -24,12 +24,12 @@ from leo_opt.decisions.settings import Milps
 from leo_opt.errors import SolverError
 from leo_opt.network import Network
 from leo_opt.verification.maxima import append_maxima
-from leo_opt.verification.questions import Question
+from leo_opt.verification.queries import Query
 
 
 @dataclass(frozen=True, eq=False)
 class Target:
-    """A question as units of one layer: can the last layer's unit of a conjunct be negative?
+    """A query as units of one layer: can the last layer's unit of a conjunct be negative?
 
     Parameters
     ----------
@@ -46,20 +46,20 @@ class Target:
         return len(self.network.layers) - 1
 
 
-def make_target(question: Question, deadline: Deadline) -> Target | None:
-    """The target of a question; None where bounds are not finite."""
-    low, high = question.slack_bounds(deadline=deadline)
-    if not (np.isfinite(low).all() and np.isfinite(high).all() and question.bounds.finite):
+def make_target(query: Query, deadline: Deadline) -> Target | None:
+    """The target of a query; None where bounds are not finite."""
+    low, high = query.slack_bounds(deadline=deadline)
+    if not (np.isfinite(low).all() and np.isfinite(high).all() and query.bounds.finite):
         return None
-    sizes = [conjunct.rows for conjunct in question.conjuncts]
-    network = append_maxima(question.slack_network, sizes, low)
-    lower, upper = [*question.bounds.lower, low], [*question.bounds.upper, high]
-    steps = Propagation(network, question.domain)
+    sizes = [conjunct.rows for conjunct in query.conjuncts]
+    network = append_maxima(query.slack_network, sizes, low)
+    lower, upper = [*query.bounds.lower, low], [*query.bounds.upper, high]
+    steps = Propagation(network, query.domain)
     for index in range(len(lower), len(network.layers)):
         ends = steps.bound(index, lower, upper, deadline)
         lower.append(ends[0])
         upper.append(ends[1])
-    bounds = Bounds(question.domain, tuple(lower), tuple(upper))
+    bounds = Bounds(query.domain, tuple(lower), tuple(upper))
     return Target(network, bounds) if bounds.finite else None
 
 

@@ -21,7 +21,7 @@ from leo_opt.network import Network
 from leo_opt.properties import Case, Property
 from leo_opt.tails import ELEMENTWISE, WINNER, Tail, TailStep
 from leo_opt.verification.confirmation import confirm
-from leo_opt.verification.verdicts import Answer, CaseVerdict, Verdict
+from leo_opt.verification.verdicts import CaseVerdict, Decision, Verdict
 
 _ROOM = Fraction(1, 2**48)
 """Relative room for two logarithms and their difference, each of a rounding or two."""
@@ -57,10 +57,10 @@ class Front:
         found, owners = list(verdict.cases), [owner for owner, _, _ in self.cases]
         if verdict.case is not None and not self._is_sure(verdict, network):
             reason = "an input satisfies it up to rounding only"
-            found[verdict.case] = CaseVerdict(Answer.UNKNOWN, reason=reason)
+            found[verdict.case] = CaseVerdict(Decision.UNKNOWN, reason=reason)
             verdict = replace(
                 verdict,
-                answer=Answer.UNKNOWN,
+                answer=Decision.UNKNOWN,
                 inputs=None,
                 outputs=None,
                 exact_inputs=None,
@@ -86,13 +86,13 @@ class Front:
 
 def _joined(verdicts: list[CaseVerdict]) -> CaseVerdict:
     """The verdict on a case that is any of some others; impossible where there are none."""
-    order = (Answer.VIOLATED, Answer.UNKNOWN)
+    order = (Decision.VIOLATED, Decision.UNKNOWN)
     for answer in order:
         for verdict in verdicts:
             if verdict.answer is answer:
                 return verdict
     trusted = [verdict for verdict in verdicts if not verdict.premise.certified]
-    return next(iter(trusted + verdicts), CaseVerdict(Answer.HOLDS, "tail"))
+    return next(iter(trusted + verdicts), CaseVerdict(Decision.HOLDS, "tail"))
 
 
 def in_front(network: Network, asked: Property) -> Front | None:

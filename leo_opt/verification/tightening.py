@@ -20,7 +20,7 @@ from leo_opt.decisions.findings import Direction, Finding
 from leo_opt.decisions.jobs import Searches, search_jobs
 from leo_opt.decisions.run import Run
 from leo_opt.network import FloatArray
-from leo_opt.verification.questions import Question
+from leo_opt.verification.queries import Query
 
 _BATCH = 2
 """Ends that share one warm session; fixed, so that nothing depends on the workers."""
@@ -36,36 +36,36 @@ _GENEROSITY = 3.0
 """Times the fair share of the time: what one end may take, as most need less than their share."""
 
 
-def tighten(run: Run, question: Question, lps: int, deadline: Deadline) -> Question:
-    """The question with tighter certified intervals.
+def tighten(run: Run, query: Query, lps: int, deadline: Deadline) -> Query:
+    """The query with tighter certified intervals.
 
     Parameters
     ----------
-    question
+    query
         With finite bounds.
     lps
         Linear programs for the ends of one layer and each open case, so that this costs about as
         much as the searches it is to spare; 0 for one linear program an end.
     """
-    network, known = question.network, question.bounds
+    network, known = query.network, query.bounds
     hidden = [k for k in network.phased_layers if k > 0]
     lower: list[FloatArray] = []
     upper: list[FloatArray] = []
-    steps = Propagation(network, question.domain)
+    steps = Propagation(network, query.domain)
     for index in range(len(network.layers)):
         low, high = steps.bound(index, lower, upper, deadline)
         lower.append(np.maximum(low, known.lower[index]))
         upper.append(np.minimum(high, known.upper[index]))
         if index not in hidden or deadline.passed:
             continue
-        bounds = Bounds(question.domain, tuple(lower), tuple(upper))
+        bounds = Bounds(query.domain, tuple(lower), tuple(upper))
         left = sum(later >= index for later in hidden)
-        ends = _ends_that_matter(question, bounds, whole=lps == 0)
-        for finding in _search(run, question, bounds, ends, lps, deadline.part(1.0 / left)):
+        ends = _ends_that_matter(query, bounds, whole=lps == 0)
+        for finding in _search(run, query, bounds, ends, lps, deadline.part(1.0 / left)):
             run.charge(finding)
             if finding.bound is not None:
                 _enter(finding.direction, finding.bound, lower[index], upper[index])
-    return question.on(Bounds(question.domain, tuple(lower), tuple(upper)))
+    return query.on(Bounds(query.domain, tuple(lower), tuple(upper)))
 
 
 def _enter(direction: Direction, bound: float, lower: FloatArray, upper: FloatArray) -> None:
@@ -77,13 +77,13 @@ def _enter(direction: Direction, bound: float, lower: FloatArray, upper: FloatAr
         lower[unit] = max(lower[unit], -bound)
 
 
-def _ends_that_matter(question: Question, bounds: Bounds, whole: bool) -> list[Direction]:
+def _ends_that_matter(query: Query, bounds: Bounds, whole: bool) -> list[Direction]:
     """Ends of the last layer of `bounds` on which an open case may hang.
 
     Unless the whole layer is asked for, units are left out which together have little influence.
     """
     layer = len(bounds.lower) - 1
-    weight = _influence(question, bounds)
+    weight = _influence(query, bounds)
     order = np.argsort(-weight, kind="stable")
     share = weight[order].cumsum()
     if not whole and share[-1] > 0.0:
@@ -93,17 +93,17 @@ def _ends_that_matter(question: Question, bounds: Bounds, whole: bool) -> list[D
     return [Direction(layer, int(unit), sign) for unit in chosen for sign in (-1, +1)]
 
 
-def _influence(question: Question, bounds: Bounds) -> FloatArray:
+def _influence(query: Query, bounds: Bounds) -> FloatArray:
     """How far relaxing each unit of the last layer of `bounds` may move an open slack, (n_out,).
 
     That is the height of its triangle times what later layers make of it at most, each with
     the slope of its upper line. What a slack reads only ever from above does not hang on it.
     """
-    layers, layer = question.network.layers, len(bounds.lower) - 1
-    rows = np.vstack([conjunct.weight for conjunct in question.conjuncts])
+    layers, layer = query.network.layers, len(bounds.lower) - 1
+    rows = np.vstack([conjunct.weight for conjunct in query.conjuncts])
     moved: FloatArray = np.abs(rows)
     for index in range(len(layers) - 1, layer, -1):
-        low, high = question.bounds.lower[index], question.bounds.upper[index]
+        low, high = query.bounds.lower[index], query.bounds.upper[index]
         if layers[index].has_phases:
             chord = np.clip(high / np.maximum(high - low, TINY), 0.0, 1.0)
             moved = moved * np.where(layers[index].phased, chord, 1.0)
@@ -120,7 +120,7 @@ def _influence(question: Question, bounds: Bounds) -> FloatArray:
 
 def _search(
     run: Run,
-    question: Question,
+    query: Query,
     bounds: Bounds,
     ends: Sequence[Direction],
     lps: int,
@@ -129,11 +129,11 @@ def _search(
     """One round: linear programs for ends of a layer, in the order of the ends."""
     if not ends:
         return []
-    effort = _effort(lps * len(question.conjuncts), len(ends))
+    effort = _effort(lps * len(query.conjuncts), len(ends))
     batch = _BATCH if effort.rounds else _RELAXATION_BATCH
     seconds = deadline.part(min(1.0, _GENEROSITY * run.settings.workers / len(ends))).remaining
     asked = Searches("tighten", batch, effort, deadline.at, seconds)
-    jobs = search_jobs(question.network, bounds, asked, ends)
+    jobs = search_jobs(query.network, bounds, asked, ends)
     found = [finding for some in run.findings(jobs) for finding in some]
     return sorted(found, key=lambda finding: finding.direction)
 

@@ -25,7 +25,7 @@ from leo_opt.summarised import Summarised
 FORMAT = "leo_opt verdict 1"
 
 
-class Answer(enum.StrEnum):
+class Decision(enum.StrEnum):
     """What is known of a property, which describes what must not happen."""
 
     HOLDS = "holds"
@@ -52,7 +52,7 @@ class CaseVerdict:
         Why it is unknown, or "".
     """
 
-    answer: Answer
+    answer: Decision
     method: str = ""
     premise: Premise = ARITHMETIC
     reason: str = ""
@@ -84,7 +84,7 @@ class Verdict(Summarised):
         Boxes bounded, linear programs and MILPs solved, nodes of the latter.
     """
 
-    answer: Answer
+    answer: Decision
     cases: tuple[CaseVerdict, ...]
     inputs: FloatArray | None = None
     outputs: FloatArray | None = None
@@ -99,7 +99,7 @@ class Verdict(Summarised):
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     def __repr__(self) -> str:
-        held = sum(case.answer is Answer.HOLDS for case in self.cases)
+        held = sum(case.answer is Decision.HOLDS for case in self.cases)
         return (
             f"Verdict({self.answer}, {held} of {len(self.cases)} cases refuted, "
             f"{self.seconds:.2f} seconds)"
@@ -108,8 +108,8 @@ class Verdict(Summarised):
     @property
     def certified(self) -> bool:
         """Whether the answer rests on arithmetic alone: no solver has to be believed."""
-        return self.answer is Answer.VIOLATED or (
-            self.answer is Answer.HOLDS and all(case.premise.certified for case in self.cases)
+        return self.answer is Decision.VIOLATED or (
+            self.answer is Decision.HOLDS and all(case.premise.certified for case in self.cases)
         )
 
     @property

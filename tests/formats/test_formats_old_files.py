@@ -17,7 +17,7 @@ from leo_opt.comparison.record import ResultsFile, read_results
 from leo_opt.errors import FileFormatError
 from leo_opt.formats import load_provenance
 from leo_opt.model_files import Sidecar
-from leo_opt.verification import Answer, Verdict
+from leo_opt.verification import Decision, Verdict
 
 OLD = Path(__file__).parent / "old"
 DATA = Path(leo_opt.__file__).parent / "data"
@@ -80,7 +80,7 @@ def test_a_model_file_and_its_sidecar() -> None:
 
 def test_the_verdict_on_a_property() -> None:
     verdict = Verdict.load(OLD / "verdict.json")
-    assert verdict.answer is Answer.HOLDS
+    assert verdict.answer is Decision.HOLDS
     assert verdict.certified
     assert verdict.network_hash == HASHES["3"]["hash"]
     assert [case.method for case in verdict.cases] == ["crown"]

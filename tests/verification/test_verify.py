@@ -17,7 +17,7 @@ from leo_opt.formats.vnnlib import parse_property
 from leo_opt.network import Network
 from leo_opt.properties import Property
 from leo_opt.rectify import rectified
-from leo_opt.verification import STAGES, Answer, Verdict, keep_class, verify
+from leo_opt.verification import STAGES, Decision, Verdict, keep_class, verify
 from leo_opt.verification.lanes import carry
 
 
@@ -39,9 +39,9 @@ def confirm_witness(network: Network, asked: Property, verdict: Verdict) -> None
 
 def check(network: Network, asked: Property, verdict: Verdict, lowest: Fraction) -> None:
     """An answer that is given is true; `lowest` is the least largest slack."""
-    if verdict.answer is Answer.HOLDS:
+    if verdict.answer is Decision.HOLDS:
         assert lowest > 0
-    if verdict.answer is Answer.VIOLATED:
+    if verdict.answer is Decision.VIOLATED:
         assert lowest <= 0
         confirm_witness(network, asked, verdict)
 
@@ -56,7 +56,7 @@ def test_answers_are_true(seed: int) -> None:
     verdict = verify(network, asked, seed=seed)
     check(network, asked, verdict, lowest)
     if abs(lowest) > 1e-3 * max(1.0, float(np.abs(rows[1]).max())):
-        assert verdict.answer is not Answer.UNKNOWN
+        assert verdict.answer is not Decision.UNKNOWN
 
 
 @pytest.mark.parametrize("seed", seeds(4, of=60))
@@ -71,7 +71,7 @@ def test_answers_on_leaky_units_and_clips_are_true(seed: int) -> None:
     assert verdict.network_hash == network.content_hash
     check(rectified(network), asked, verdict, lowest)
     if abs(lowest) > 1e-3 * max(1.0, float(np.abs(rows[1]).max())):
-        assert verdict.answer is not Answer.UNKNOWN
+        assert verdict.answer is not Decision.UNKNOWN
     if verdict.inputs is not None:
         np.testing.assert_array_equal(verdict.outputs, network(verdict.inputs))
 
@@ -90,7 +90,7 @@ def test_answers_about_inputs_that_rows_join_are_true(seed: int) -> None:
     verdict = verify(network, asked, seed=seed)
     check(network, asked, verdict, lowest)
     if abs(lowest) > 1e-3 * max(1.0, float(np.abs(rows[1]).max())):
-        assert verdict.answer is not Answer.UNKNOWN
+        assert verdict.answer is not Decision.UNKNOWN
 
 
 def test_equations_of_inputs_have_exact_witnesses() -> None:
@@ -140,7 +140,7 @@ def test_strict_inequalities_are_satisfied_strictly_or_not_at_all(seed: int) -> 
     lowest = lowest_slack(network, box, rows)
     # The strict set is empty, and its closure is not: its least slack is 0.
     asked = make_property(network, [(box, rows)], lowest, strict=True)
-    assert verify(network, asked, piece_limit=500).answer is not Answer.VIOLATED
+    assert verify(network, asked, piece_limit=500).answer is not Decision.VIOLATED
     wider = make_property(network, [(box, rows)], lowest + Fraction(1, 10), strict=True)
     verdict = verify(network, wider, piece_limit=500)
     check(network, wider, verdict, Fraction(-1, 10))
@@ -159,7 +159,7 @@ def test_several_cases_on_several_boxes(seed: int) -> None:
     verdict = verify(network, asked, piece_limit=5000)
     check(network, asked, verdict, min(lows))
     for low, case in zip(lows, verdict.cases, strict=True):
-        assert low > 0 or case.answer is not Answer.HOLDS
+        assert low > 0 or case.answer is not Decision.HOLDS
 
 
 @pytest.mark.parametrize("solver", ["highs", "gurobi", "cplex", "scip"])
@@ -177,8 +177,8 @@ def test_milps_of_every_solver_refute_and_find(solver: str) -> None:
         asked = make_property(network, [(Box(-1, 1), rows)])
         verdict = verify(network, asked, stages=["milp"], solver=solver)
         check(network, asked, verdict, lowest_slack(network, Box(-1, 1), rows))
-        settled += verdict.answer is not Answer.UNKNOWN
-        if verdict.answer is Answer.HOLDS and verdict.milps:
+        settled += verdict.answer is not Decision.UNKNOWN
+        if verdict.answer is Decision.HOLDS and verdict.milps:
             assert not verdict.certified
             assert verdict.premises[0].solver == solver
     assert settled == 6
@@ -200,28 +200,28 @@ def ask(outputs: str, box: tuple[str, str] = ("-1.0", "1.0")) -> Property:
 @pytest.mark.parametrize(
     ("outputs", "answer"),
     [
-        ("(assert (>= Y_0 1.0))", Answer.VIOLATED),
-        ("(assert (>= Y_0 1.0000001))", Answer.HOLDS),
-        ("(assert (<= Y_0 0.0))", Answer.VIOLATED),
-        ("(assert (<= Y_0 -1e-30))", Answer.HOLDS),
-        ("(assert (and (>= Y_0 0.3) (<= Y_0 0.3)))", Answer.VIOLATED),
-        ("(assert (and (>= Y_0 0.6) (<= Y_0 0.4)))", Answer.HOLDS),
-        ("(assert (or (>= Y_0 2.0) (<= Y_0 -2.0)))", Answer.HOLDS),
-        ("(assert (or (>= Y_0 2.0) (>= Y_0 0.5)))", Answer.VIOLATED),
-        ("", Answer.VIOLATED),
-        ("(assert (<= (* 1e-320 Y_0) -1e-321))", Answer.HOLDS),
-        ("(assert (<= (* 1e400 Y_0) -1e400))", Answer.HOLDS),
+        ("(assert (>= Y_0 1.0))", Decision.VIOLATED),
+        ("(assert (>= Y_0 1.0000001))", Decision.HOLDS),
+        ("(assert (<= Y_0 0.0))", Decision.VIOLATED),
+        ("(assert (<= Y_0 -1e-30))", Decision.HOLDS),
+        ("(assert (and (>= Y_0 0.3) (<= Y_0 0.3)))", Decision.VIOLATED),
+        ("(assert (and (>= Y_0 0.6) (<= Y_0 0.4)))", Decision.HOLDS),
+        ("(assert (or (>= Y_0 2.0) (<= Y_0 -2.0)))", Decision.HOLDS),
+        ("(assert (or (>= Y_0 2.0) (>= Y_0 0.5)))", Decision.VIOLATED),
+        ("", Decision.VIOLATED),
+        ("(assert (<= (* 1e-320 Y_0) -1e-321))", Decision.HOLDS),
+        ("(assert (<= (* 1e400 Y_0) -1e400))", Decision.HOLDS),
     ],
 )
-def test_plain_cases(outputs: str, answer: Answer) -> None:
+def test_plain_cases(outputs: str, answer: Decision) -> None:
     asked = ask(outputs)
     verdict = verify(LINE, asked)
     if outputs.count("0.3") == 2:
         # No float64 input gives exactly 0.3, so that no witness can be shown.
-        assert verdict.answer is not Answer.HOLDS
+        assert verdict.answer is not Decision.HOLDS
         return
     assert verdict.answer is answer
-    if answer is Answer.VIOLATED:
+    if answer is Decision.VIOLATED:
         confirm_witness(LINE, asked, verdict)
 
 
@@ -230,33 +230,33 @@ def test_plain_cases(outputs: str, answer: Answer) -> None:
     [
         # The float64 number below 0.1 lies outside, and the one above is larger than 0.1.
         (("0.1", "1"), "(<= Y_0 0.0999999999999999999)", None, None),
-        (("0.1", "1"), "(<= Y_0 0.1)", Answer.VIOLATED, Fraction(1, 10)),
-        (("0.1", "1"), "(<= Y_0 0.11)", Answer.VIOLATED, None),
-        (("0.1", "0.1"), "(>= Y_0 0.1)", Answer.VIOLATED, Fraction(1, 10)),
-        (("0.1", "0.1"), "(< Y_0 0.11)", Answer.VIOLATED, Fraction(1, 10)),
+        (("0.1", "1"), "(<= Y_0 0.1)", Decision.VIOLATED, Fraction(1, 10)),
+        (("0.1", "1"), "(<= Y_0 0.11)", Decision.VIOLATED, None),
+        (("0.1", "0.1"), "(>= Y_0 0.1)", Decision.VIOLATED, Fraction(1, 10)),
+        (("0.1", "0.1"), "(< Y_0 0.11)", Decision.VIOLATED, Fraction(1, 10)),
         (("0.1", "0.1"), "(> Y_0 0.1)", None, None),
         (("0.1", "0.1"), "(< Y_0 0.1)", None, None),
-        (("(/ 1 3)", "(/ 1 3)"), "(= (* 3 Y_0) 1)", Answer.VIOLATED, Fraction(1, 3)),
-        (("-0.3", "0.7"), "(>= Y_0 0.7)", Answer.VIOLATED, Fraction(7, 10)),
+        (("(/ 1 3)", "(/ 1 3)"), "(= (* 3 Y_0) 1)", Decision.VIOLATED, Fraction(1, 3)),
+        (("-0.3", "0.7"), "(>= Y_0 0.7)", Decision.VIOLATED, Fraction(7, 10)),
         (("-1", "1"), "(> Y_0 1.0)", None, None),
-        (("-1", "1"), "(< Y_0 0.0)", Answer.HOLDS, None),
-        (("-1", "1"), "(not (and (>= Y_0 0) (<= Y_0 1.01)))", Answer.HOLDS, None),
-        (("-1", "1"), "(distinct Y_0 0)", Answer.VIOLATED, None),
+        (("-1", "1"), "(< Y_0 0.0)", Decision.HOLDS, None),
+        (("-1", "1"), "(not (and (>= Y_0 0) (<= Y_0 1.01)))", Decision.HOLDS, None),
+        (("-1", "1"), "(distinct Y_0 0)", Decision.VIOLATED, None),
         (("-1", "1"), "(and (< X_0 1) (>= Y_0 1))", None, None),
         (("-1", "1"), "(and (< 0.5 X_0) (< X_0 0.50000000000000000001) (> Y_0 0.5))", None, "any"),
-        (("-1", "1"), "(=> (<= Y_0 1) (> X_0 0))", Answer.VIOLATED, None),
+        (("-1", "1"), "(=> (<= Y_0 1) (> X_0 0))", Decision.VIOLATED, None),
     ],
 )
 def test_witnesses_lie_in_the_box_of_the_file(
-    box: tuple[str, str], outputs: str, answer: Answer | None, witness: Fraction | str | None
+    box: tuple[str, str], outputs: str, answer: Decision | None, witness: Fraction | str | None
 ) -> None:
     asked = ask(f"(assert {outputs})", box)
     verdict = verify(LINE, asked, piece_limit=200, stages=STAGES[:3])
     if answer is None and witness is None:
-        assert verdict.answer is not Answer.VIOLATED
+        assert verdict.answer is not Decision.VIOLATED
         return
-    assert verdict.answer is (answer or Answer.VIOLATED)
-    if verdict.answer is Answer.VIOLATED:
+    assert verdict.answer is (answer or Decision.VIOLATED)
+    if verdict.answer is Decision.VIOLATED:
         confirm_witness(LINE, asked, verdict)
         exact = verdict.exact_inputs
         assert exact == (None if witness is None else exact if witness == "any" else (witness,))
@@ -291,13 +291,13 @@ def test_boxes_of_decimals_are_decided_as_the_file_has_them(seed: int) -> None:
         asked = parse_property(f"{lines}\n(assert ({head} Y_0 {number}))")
         verdict = verify(network, asked, piece_limit=300, seed=seed, stages=STAGES[:3])
         if head == ">=":
-            assert verdict.answer is not Answer.HOLDS
-        if verdict.answer is Answer.VIOLATED:
+            assert verdict.answer is not Decision.HOLDS
+        if verdict.answer is Decision.VIOLATED:
             confirm_witness(network, asked, verdict)
 
 
 def test_a_box_of_one_point_is_decided() -> None:
-    for outputs, answer in (("(>= Y_0 0.5)", Answer.VIOLATED), ("(>= Y_0 0.6)", Answer.HOLDS)):
+    for outputs, answer in (("(>= Y_0 0.5)", Decision.VIOLATED), ("(>= Y_0 0.6)", Decision.HOLDS)):
         assert verify(LINE, ask(f"(assert {outputs})", ("0.5", "0.5"))).answer is answer
 
 
@@ -311,7 +311,7 @@ def test_no_time_is_unknown_and_says_so() -> None:
     highest = float(network(box.spread(20).sample(1000, generator)).max())
     rows = (np.array([[-1.0]]), np.array([-2.0 * highest]))
     verdict = verify(network, make_property(network, [(box, rows)]), time_limit=0.3)
-    assert verdict.answer is Answer.UNKNOWN
+    assert verdict.answer is Decision.UNKNOWN
     # Which stage runs out depends on the machine.
     assert len(verdict.reasons) == 1
     assert "time" in verdict.reasons[0]
@@ -335,7 +335,7 @@ def test_bad_requests_are_refused() -> None:
 def test_keep_class_is_local_robustness() -> None:
     network = Network.from_arrays([np.eye(3)], [[0.0, 0.0, 0.0]])
     image = [0.5, 0.2, 0.1]
-    for radius, answer in ((0.14, Answer.HOLDS), (0.16, Answer.VIOLATED)):
+    for radius, answer in ((0.14, Decision.HOLDS), (0.16, Decision.VIOLATED)):
         verdict = verify(network, keep_class(Box.around(image, radius), 0, 3))
         assert verdict.answer is answer
     assert verdict.case == 0
@@ -351,20 +351,20 @@ def test_sums_refute_what_no_inequality_does_alone() -> None:
     rows = (np.array([[-1.0, 0.0], [0.0, -1.0]]), np.array([-2.125, -2.125]))
     asked = make_property(network, [(Box(-1, 1), rows)])
     verdict = verify(network, asked, stages=[])
-    assert verdict.answer is Answer.HOLDS
+    assert verdict.answer is Decision.HOLDS
     assert verdict.cases[0].method == "crown"
 
 
 def test_overflow_proves_nothing_and_warns_of_nothing() -> None:
     huge = Network.from_arrays([[[1e200], [1e200]], [[1e200, -1e200]]], [None, None])
     for outputs in ("(assert (>= Y_0 1.0))", "(assert (<= Y_0 -1.0))"):
-        assert verify(huge, ask(outputs), time_limit=5).answer is Answer.UNKNOWN
+        assert verify(huge, ask(outputs), time_limit=5).answer is Decision.UNKNOWN
 
 
 def test_many_cases_are_decided_together() -> None:
     parts = [f"(and (>= Y_0 {1.5 + k / 1000}) (<= Y_0 {k / 1000}))" for k in range(500)]
     verdict = verify(LINE, ask(f"(assert (or {' '.join(parts)}))"))
-    assert verdict.answer is Answer.HOLDS
+    assert verdict.answer is Decision.HOLDS
     assert len(verdict.cases) == 500
 
 
@@ -374,7 +374,7 @@ def test_a_tie_that_no_bound_can_refute_is_given_up_soon() -> None:
     lowest = min(exact_output(network, [x])[0] for x in (-1.0, 1.0))
     assert 0 < abs(lowest) < 1e-15
     box = Box(-1.0, 1.0).spread(1)
-    for bound, answer in ((1e-9, Answer.VIOLATED), (float(lowest) - 1e-18, Answer.UNKNOWN)):
+    for bound, answer in ((1e-9, Decision.VIOLATED), (float(lowest) - 1e-18, Decision.UNKNOWN)):
         rows = np.array([[1.0]]), np.array([bound])
         verdict = verify(network, make_property(network, [(box, rows)]), stages=["splitting"])
         assert verdict.answer is answer

@@ -17,7 +17,7 @@ from leo_opt.cli import main
 from leo_opt.decisions import splitting
 from leo_opt.errors import InvalidInputError
 from leo_opt.properties import Property
-from leo_opt.verification import Answer, Verdict, keep_class, verify
+from leo_opt.verification import Decision, Verdict, keep_class, verify
 from leo_opt.worker_processes import WorkerPool
 
 
@@ -87,7 +87,7 @@ def places() -> Iterator[Executor]:
 def test_an_executor_changes_nothing(name: str, places: Executor) -> None:
     (network, asked), stages = CASES[name]
     alone = verify(network, asked, stages=stages)
-    assert alone.answer is (Answer.VIOLATED if "violated" in name else Answer.HOLDS)
+    assert alone.answer is (Decision.VIOLATED if "violated" in name else Decision.HOLDS)
     assert_same(alone, verify(network, asked, stages=stages, executor=places))
 
 
@@ -125,8 +125,8 @@ def test_lost_jobs_prove_nothing(name: str) -> None:
     places = Lossy()
     verdict = verify(network, asked, stages=stages, executor=places)
     assert places.jobs > 1
-    right = Answer.VIOLATED if "violated" in name else Answer.HOLDS
-    assert verdict.answer in (right, Answer.UNKNOWN)
+    right = Decision.VIOLATED if "violated" in name else Decision.HOLDS
+    assert verdict.answer in (right, Decision.UNKNOWN)
 
 
 def test_the_command_takes_workers(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""A property as questions about a network: for each box, can the outputs satisfy these rows?
+"""A property as queries about a network: for each box, can the outputs satisfy these rows?
 
 A case of a property is impossible on a box where at every input one of its inequalities fails. The
 rows below are float64 relaxations of the inequalities: where an inequality holds its row holds
@@ -97,7 +97,7 @@ class Conjunct:
 
 
 @dataclass(frozen=True, eq=False)
-class Question:
+class Query:
     """All cases of a property on one box.
 
     Parameters
@@ -156,15 +156,15 @@ class Question:
         index = len(self.network.layers)
         return steps.bound(index, self.bounds.lower, self.bounds.upper, deadline)
 
-    def without(self, cases: Sequence[int]) -> Question:
-        """The question about the other cases."""
+    def without(self, cases: Sequence[int]) -> Query:
+        """The query about the other cases."""
         gone = set(cases)
         left = tuple(c for c in self.conjuncts if c.case not in gone)
-        return Question(self.network, self.domain, self.bounds, left)
+        return Query(self.network, self.domain, self.bounds, left)
 
-    def on(self, bounds: Bounds) -> Question:
-        """The same question, with tighter intervals."""
-        return Question(self.network, self.domain, bounds, self.conjuncts)
+    def on(self, bounds: Bounds) -> Query:
+        """The same query, with tighter intervals."""
+        return Query(self.network, self.domain, bounds, self.conjuncts)
 
 
 def check_sizes(network: Network, asked: Property) -> None:
@@ -186,15 +186,13 @@ def check_sizes(network: Network, asked: Property) -> None:
             )
 
 
-def make_question(
-    network: Network, bounds: Bounds, asked: Property, cases: Sequence[int]
-) -> Question:
-    """The question that some cases of a property ask, which share the box of the bounds."""
+def make_query(network: Network, bounds: Bounds, asked: Property, cases: Sequence[int]) -> Query:
+    """The query that some cases of a property ask, which share the box of the bounds."""
     last = network.layers[-1]
     ends = post_interval(last, bounds.lower[-1], bounds.upper[-1])
     reach = np.maximum(*map(np.abs, ends))
     conjuncts = tuple(_make_conjunct(k, asked.cases[k], reach, asked.columns) for k in cases)
-    return Question(network, bounds.domain, bounds, conjuncts)
+    return Query(network, bounds.domain, bounds, conjuncts)
 
 
 def _make_conjunct(
