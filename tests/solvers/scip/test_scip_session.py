@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from leo_opt import Box, Network, propagate
+from leo_opt.encoding import Encoding
 from leo_opt.errors import InvalidInputError, SolverError
 from leo_opt.solvers import SolverOptions, find
 from leo_opt.testing.models import knapsack, small_form
@@ -50,3 +52,20 @@ def test_what_is_infinite_to_scip_is_refused() -> None:
     form = small_form([[1e21, 1.0]], ([-np.inf], [7.5]), ([0.0, 0.0], [1.0, 1.0]), [True, False])
     with pytest.raises(SolverError, match=r"coefficient of 1e\+21, which is infinite to scip"):
         find("scip").open(form).maximize([1.0, 1.0])
+
+
+@pytest.mark.slow
+def test_presolving_of_many_sets_keeps_the_limit() -> None:
+    """Implications between members of sets were looked for without a look at the clock."""
+    generator = np.random.default_rng(0)
+    shapes = [(200, 6), (200, 200), (1, 200)]
+    weights = [generator.normal(size=shape) / np.sqrt(shape[1]) for shape in shapes]
+    biases = [0.1 * generator.normal(size=shape[0]) for shape in shapes]
+    network, domain = Network.from_arrays(weights, biases), Box(-1, 1).spread(6)
+    encoding = Encoding.of(network, domain, propagate(network, domain, "interval"), "sos1")
+    cost, constant = encoding.objective(np.ones(1))
+    with find("scip").open(encoding.form, SolverOptions(time_limit=2.0)) as session:
+        answer = session.maximize(cost, constant=constant)
+    assert answer.termination_condition == "maxTimeLimit"
+    assert answer.objective_bound is not None
+    assert answer.seconds < 4.0
