@@ -387,14 +387,14 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
             "gamma(terms + 4) * error))",
         ),
     },
+    "formulations/facets.py": {
+        "facet-wrong-set": ("inside < outside)", "inside > outside)"),
+        "facet-least-is-most": ("weight * inputs - least * (1.0", "weight * inputs - most * (1.0"),
+        "facet-slope": ("np.where(chosen, least, most)", "np.where(chosen, most, least)"),
+        "facet-base": ("np.where(chosen, least, 0.0)", "np.where(chosen, most, 0.0)"),
+    },
     "decisions/facets.py": {
-        "facet-wrong-set": ("chosen = inside < outside", "chosen = inside > outside"),
-        "facet-least-is-most": (
-            "inside = terms * point[reads.columns[known]] - least * (1.0",
-            "inside = terms * point[reads.columns[known]] - most * (1.0",
-        ),
-        "facet-right-side": ("float(-least[k][mask].sum())", "float(least[k][mask].sum())"),
-        "facet-slope": ("np.where(mask, least[k], most[k])", "np.where(mask, most[k], least[k])"),
+        "facet-right-side": ("float(-lowest.base[k])", "float(lowest.base[k])"),
         "facet-planes-swapped": (
             "Planes(units, by_pre / total, by_zero / total, inputs)",
             "Planes(units, by_zero / total, by_pre / total, inputs)",

@@ -1,17 +1,10 @@
-"""Facets of the hull of a rectifier, found where a linear program violates them.
+"""Facets of the hull of a rectifier, added where a linear program violates them.
 
-For one unit over a box of its inputs x, and any set I of them, with z its phase,
-
-    post <= sum_{i in I} w_i (x_i - a_i (1 - z)) + (b + sum_{i not in I} w_i c_i) z,
-
-where w_i a_i and w_i c_i are the least and the largest w_i x_i. Together with the rows of the
-triangle they are the hull; the most violated one is found term by term. What their duals say
-becomes a certificate through `leo_opt.bounds.planes`.
+Which they are, `leo_opt.formulations.facets` says. What their duals say becomes a certificate
+through `leo_opt.bounds.planes`.
 
 References
 ----------
-R. Anderson, J. Huchette, W. Ma, C. Tjandraatmadja, J. P. Vielma, Strong mixed-integer programming
-formulations for trained neural networks, Math. Program. 183, 2020, Proposition 3.
 C. Tjandraatmadja et al., The Convex Relaxation Barrier, Revisited, NeurIPS 2020.
 """
 
@@ -27,6 +20,7 @@ from leo_opt import weights
 from leo_opt.bounds.planes import Planes
 from leo_opt.decisions.relaxation import Relaxation, Split
 from leo_opt.decisions.relaxation_rows import DROPPED
+from leo_opt.formulations.facets import lowest_rows
 from leo_opt.network import FloatArray
 from leo_opt.solvers import Answer, RowHandle, Session
 
@@ -168,22 +162,17 @@ class Facets:
         weight = weights.dense(described.weight[units])
         terms = weight[:, known] * scale[:, None] / reads.scale[known]
         constant = (weight @ reads.offset + described.bias[units]) * scale
-        least = np.minimum(terms * reads.lower[known], terms * reads.upper[known])
-        most = np.maximum(terms * reads.lower[known], terms * reads.upper[known])
         phase = point[place.phase[units]]
-        inside = terms * point[reads.columns[known]] - least * (1.0 - phase)[:, None]
-        outside = most * phase[:, None]
-        chosen = inside < outside
-        top = np.where(chosen, inside, outside).sum(axis=1) + constant * phase
-        violation = point[place.post[units]] - top
+        box = reads.lower[known], reads.upper[known]
+        lowest = lowest_rows(terms, constant, box, point[reads.columns[known]], phase)
+        violation = point[place.post[units]] - lowest.limit
         found = []
         for k in np.flatnonzero(violation > _VIOLATED):
-            mask = chosen[k] & (terms[k] != 0.0)
+            mask = lowest.chosen[k]
             all_inputs = np.zeros(reads.columns.size, dtype=np.bool_)
             all_inputs[known] = mask
-            slope = constant[k] + np.where(mask, least[k], most[k]).sum()
             columns = [place.post[[units[k]]], place.phase[[units[k]]], reads.columns[known[mask]]]
-            values = np.concatenate([[1.0, -slope], -terms[k][mask]])
+            values = np.concatenate([[1.0, -lowest.slope[k]], -terms[k][mask]])
             # Entries below this only disturb the solver, and nothing rests on them.
             large = np.abs(values) > DROPPED
             facet = _Facet(
@@ -192,7 +181,7 @@ class Facets:
                 all_inputs,
                 np.concatenate(columns)[large],
                 values[large],
-                float(-least[k][mask].sum()),
+                float(-lowest.base[k]),
             )
             found.append((float(violation[k]), facet))
         return found

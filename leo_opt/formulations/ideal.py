@@ -9,6 +9,7 @@ import numpy as np
 
 from leo_opt.formulations.base import Cut, Formulation, Unit, UnitRow
 from leo_opt.formulations.big_m import add_bound_rows, add_post_above_pre
+from leo_opt.formulations.facets import lowest_rows
 from leo_opt.network import FloatArray
 
 _LEAST_VIOLATION = 1e-6
@@ -66,19 +67,16 @@ class Ideal(Formulation):
     ) -> Sequence[Cut]:
         """The most violated row at a point, if any is; see `Formulation.violated_rows`."""
         w, z = row.coefficients, min(max(active, 0.0), 1.0)
-        low = w * np.where(w > 0.0, row.inputs_lower, row.inputs_upper)
-        high = w * np.where(w > 0.0, row.inputs_upper, row.inputs_lower)
-        inside = (w * inputs < low * (1.0 - z) + high * z) & (w != 0.0)
-        outside = ~inside & (w != 0.0)
-        base = float(low[inside].sum())
-        slope = row.constant + float(high[outside].sum()) + base
-        limit = float(w[inside] @ inputs[inside]) - base + slope * z + row.slack
+        box, point = (row.inputs_lower, row.inputs_upper), np.array([z])
+        lowest = lowest_rows(w[None, :], np.array([row.constant]), box, inputs, point)
+        inside, base, slope = lowest.chosen[0], float(lowest.base[0]), float(lowest.slope[0])
+        limit = float(lowest.limit[0]) + row.slack
         if post <= limit + _LEAST_VIOLATION:
             return ()
         if 2 * np.count_nonzero(inside) <= np.count_nonzero(w):
             entries, of_pre, upper = np.where(inside, -w, 0.0), 0.0, row.slack - base
         else:
             # The sum over I is pre less the constant and the rest, which has fewer entries.
-            entries, of_pre = np.where(outside, w, 0.0), -1.0
+            entries, of_pre = np.where(inside, 0.0, w), -1.0
             upper = 2.0 * row.slack - base - row.constant
         return (Cut(inputs=entries, pre=of_pre, post=1.0, active=-slope, upper=upper),)
