@@ -187,9 +187,7 @@ def test_nothing_asks_for_attributes_by_hasattr() -> None:
 
 PRIVATE = {"_exit"} | {
     # PyTorch has no other way to see whether a module has hooks.
-    "_modules",
     *("_forward_hooks", "_forward_pre_hooks"),
-    *("_global_forward_hooks", "_global_forward_pre_hooks"),
 }
 """Names with an underscore that others document, and those that nothing public replaces."""
 

@@ -36,6 +36,8 @@ def work() -> float:
     stability: Stability = classify(network, box, bounds=bounds, formulation=BigM)
     if stability.phases[0][0] is Phase.UNSTABLE:
         raise LeoOptError("unstable")
+    for strategy in (Cascade(random_points=5), PerUnit(skip_stable=True), Joint):
+        classify(rectified(network), box, strategy=strategy)
     result: Compression = compress(network, (0, 1))
     result = leo_opt.compress(network, stability, certified_only=True)
     formulate(network, box, formulation=Partition(parts=2))

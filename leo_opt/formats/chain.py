@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from leo_opt.activations import LINEAR
 from leo_opt.formats.affine import Affine
 from leo_opt.formats.levels import Levels
 from leo_opt.formats.rounded import Rounded
@@ -45,30 +44,9 @@ class Chain:
         """x -> x / values; values (width,), nowhere zero."""
         self.values = self.values.divide(Rounded.exact(values))
 
-    def normalise(
-        self,
-        scale: FloatArray,
-        shift: FloatArray,
-        mean: FloatArray,
-        variance: FloatArray,
-        epsilon: float,
-    ) -> None:
-        """x -> scale * (x - mean) / sqrt(variance + epsilon) + shift; all (width,)."""
-        self.values = normalised(self.values, scale, shift, mean, variance, epsilon)
-
     def rectify(self) -> None:
         """x -> max(x, 0)."""
         self.values = self._levels.rectify(self.values)
-
-    def leak(self, slopes: FloatArray) -> None:
-        """x -> x above 0, slope * x below; slopes (width,)."""
-        if np.isin(slopes, (0.0, 1.0)).all():
-            tags = [LINEAR if slope else "relu" for slope in slopes]
-            self.values = self._levels.activate(
-                self.values, tags[0] if len(set(tags)) == 1 else tags
-            )
-        else:
-            self.values = self._levels.leak(self.values, slopes)
 
     def network(self, signature: Signature) -> Network:
         """The network of all steps; the chain must not be used any more."""

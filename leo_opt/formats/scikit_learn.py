@@ -1,10 +1,10 @@
-"""Multi-layer perceptrons of scikit-learn to networks."""
+"""Multi-layer perceptrons of scikit-learn, and what scales their inputs, to networks."""
 
 from __future__ import annotations
 
 import copy
 import importlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -13,6 +13,7 @@ import numpy as np
 
 from leo_opt.errors import InvalidInputError, SolverNotAvailableError, UnsupportedOperatorError
 from leo_opt.formats.agreement import check_agreement
+from leo_opt.formats.chain import Chain
 from leo_opt.network import FloatArray, Network, Signature
 
 _ACTIVATIONS: Mapping[str, str] = MappingProxyType({"relu": "relu", "identity": "linear"})
@@ -44,6 +45,33 @@ _KINDS: Mapping[str, _Kind] = MappingProxyType(
 """The one table of estimators, by type."""
 
 
+def _shift(chain: Chain, centre: FloatArray | None, scale: FloatArray | None) -> None:
+    """x -> (x - centre) / scale, where there are such."""
+    if centre is not None:
+        chain.add(-np.asarray(centre, dtype=np.float64))
+    if scale is not None:
+        chain.divide(np.asarray(scale, dtype=np.float64))
+
+
+def _stretch(chain: Chain, scaler: Any) -> None:
+    """x -> x * scale + least."""
+    chain.multiply(np.asarray(scaler.scale_, dtype=np.float64))
+    chain.add(np.asarray(scaler.min_, dtype=np.float64))
+
+
+_SCALERS: Mapping[str, Callable[[Chain, Any], None]] = MappingProxyType(
+    {
+        "MaxAbsScaler": lambda chain, scaler: _shift(chain, None, scaler.scale_),
+        "MinMaxScaler": _stretch,
+        "RobustScaler": lambda chain, scaler: _shift(chain, scaler.center_, scaler.scale_),
+        "StandardScaler": lambda chain, scaler: _shift(
+            chain, scaler.mean_ if scaler.with_mean else None, scaler.scale_
+        ),
+    }
+)
+"""What the steps of a pipeline do to the inputs, by type."""
+
+
 def from_sklearn(estimator: Any) -> Network:
     """The network of a fitted multi-layer perceptron, in front of its softmax or logistic.
 
@@ -55,14 +83,15 @@ def from_sklearn(estimator: Any) -> Network:
 
     Parameters
     ----------
-    estimator : MLPRegressor or MLPClassifier
-        With the activation "relu" or "identity". A Pipeline is refused: its scaler would be left
-        out.
+    estimator : MLPRegressor or MLPClassifier, or Pipeline that ends with one
+        With the activation "relu" or "identity". In front of it a pipeline may have StandardScaler,
+        MinMaxScaler, MaxAbsScaler and RobustScaler: boxes are then of raw features.
 
     Returns
     -------
     Network
-        Weights converted exactly to float64.
+        Weights converted exactly to float64; scalers are folded into the first layer, and what had
+        to be rounded for it is in `signature.deviation_read`.
 
     Raises
     ------
@@ -73,18 +102,27 @@ def from_sklearn(estimator: Any) -> Network:
     SolverNotAvailableError
         If scikit-learn is not installed.
     """
-    _refuse_others(estimator)
-    tags = [_ACTIVATIONS[estimator.activation]] * (len(estimator.coefs_) - 1) + ["linear"]
-    weights = [np.asarray(coefs, dtype=np.float64).T for coefs in estimator.coefs_]
-    chain = Network.from_arrays(weights, estimator.intercepts_, tags)
-    single = all(coefs.dtype == np.float32 for coefs in estimator.coefs_)
-    network = Network(chain.layers, Signature(dtype="float32" if single else "float64"))
+    scalers, perceptron = _steps(estimator)
+    _refuse_others(perceptron)
+    weights = [np.asarray(coefs, dtype=np.float64).T for coefs in perceptron.coefs_]
+    chain = Chain(weights[0].shape[1])
+    for scaler in scalers:
+        _SCALERS[type(scaler).__name__](chain, scaler)
+    for index, (weight, bias) in enumerate(zip(weights, perceptron.intercepts_, strict=True)):
+        if index and _ACTIVATIONS[perceptron.activation] == "relu":
+            chain.rectify()
+        chain.apply(weight)
+        chain.add(np.asarray(bias, dtype=np.float64))
+    single = all(coefs.dtype == np.float32 for coefs in perceptron.coefs_)
+    network = chain.network(Signature(dtype="float32" if single else "float64"))
 
     twin = copy.deepcopy(estimator)
-    twin.out_activation_ = "identity"
-    # Without names of columns there is no warning that arrays have none.
-    vars(twin).pop("feature_names_in_", None)
-    predict = getattr(twin, _KINDS[type(estimator).__name__].predict)
+    others, last = _steps(twin)
+    last.out_activation_ = "identity"
+    for step in (*others, last):
+        # Without names of columns there is no warning that arrays have none.
+        vars(step).pop("feature_names_in_", None)
+    predict = getattr(twin, _KINDS[type(perceptron).__name__].predict)
 
     def forward(inputs: FloatArray) -> Any:
         # Of two classes scikit-learn makes the first from the second, as one minus it.
@@ -95,15 +133,37 @@ def from_sklearn(estimator: Any) -> Network:
     return network
 
 
+def _steps(estimator: Any) -> tuple[list[Any], Any]:
+    """The scalers of a pipeline, and the estimator at its end."""
+    if type(estimator) is not _module("pipeline").Pipeline:
+        return [], estimator
+    *steps, (_, last) = estimator.steps
+    scalers = [step for _, step in steps if step not in (None, "passthrough")]
+    known = {getattr(_module("preprocessing"), name) for name in _SCALERS}
+    for scaler in scalers:
+        kind = type(scaler).__name__
+        if type(scaler) not in known:
+            raise UnsupportedOperatorError(
+                f"the pipeline has a step {kind}; supported are {', '.join(_SCALERS)}"
+            )
+        if "n_features_in_" not in vars(scaler):
+            raise InvalidInputError(f"the {kind} of the pipeline is not fitted; call fit first")
+        if getattr(scaler, "clip", False):
+            raise UnsupportedOperatorError(
+                f"the {kind} of the pipeline clips what is beyond its range; fit it with clip=False"
+            )
+    return scalers, last
+
+
 def _refuse_others(estimator: Any) -> None:
     """Refuse what is not a fitted estimator of the table."""
     kind = type(estimator).__name__
-    types = tuple(getattr(_neural_network(), name) for name in _KINDS)
+    types = tuple(getattr(_module("neural_network"), name) for name in _KINDS)
     # A subclass may predict something else, so that only the types themselves count.
     if type(estimator) not in types:
         raise UnsupportedOperatorError(
-            f"the estimator is a {kind}; supported are {', '.join(_KINDS)}: give the network "
-            "itself, and scale the box as a Pipeline scales its inputs"
+            f"the estimator is a {kind}; supported are {', '.join(_KINDS)}, and a "
+            "Pipeline that scales their inputs"
         )
     if estimator.activation not in _ACTIVATIONS:
         raise UnsupportedOperatorError(
@@ -119,11 +179,11 @@ def _refuse_others(estimator: Any) -> None:
         )
 
 
-def _neural_network() -> Any:
-    """The part of scikit-learn that we read, if it is installed."""
+def _module(name: str) -> Any:
+    """A part of scikit-learn, if it is installed."""
     try:
         # Named at run time: type checkers need not find an optional package.
-        return importlib.import_module("sklearn.neural_network")
+        return importlib.import_module(f"sklearn.{name}")
     except ImportError as error:
         raise SolverNotAvailableError(
             "estimators of scikit-learn need it: pip install 'leo-opt[sklearn]'"

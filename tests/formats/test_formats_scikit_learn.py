@@ -17,7 +17,13 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LinearRegression
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import (
+    MaxAbsScaler,
+    MinMaxScaler,
+    Normalizer,
+    RobustScaler,
+    StandardScaler,
+)
 
 INPUTS = np.random.default_rng(0).standard_normal((60, 4))
 TARGETS = {
@@ -84,9 +90,7 @@ class Doubled(MLPRegressor):
 
 
 def test_what_would_be_misread_is_refused_by_name() -> None:
-    scaled = make_pipeline(StandardScaler(), MLPRegressor())
     for other, name in (
-        (scaled, "Pipeline"),
         (LinearRegression(), "LinearRegression"),
         (fitted(Doubled, "value"), "Doubled"),
     ):
@@ -96,6 +100,50 @@ def test_what_would_be_misread_is_refused_by_name() -> None:
         from_sklearn(fitted(MLPRegressor, "value", activation="tanh"))
     with pytest.raises(InvalidInputError, match="MLPClassifier is not fitted; call fit"):
         from_sklearn(MLPClassifier())
+
+
+SCALERS = [
+    (StandardScaler(),),
+    (StandardScaler(with_mean=False),),
+    (StandardScaler(with_std=False),),
+    (MinMaxScaler((-1, 2)),),
+    (MaxAbsScaler(), "passthrough", RobustScaler()),
+    (RobustScaler(with_centering=False),),
+]
+
+
+@pytest.mark.parametrize("scalers", SCALERS)
+@pytest.mark.parametrize("target", ["values", "binary", "classes", "labels"])
+def test_a_pipeline_takes_raw_features(scalers: tuple[Any, ...], target: str) -> None:
+    inputs = INPUTS * [1.0, 0.01, 300.0, 7.0] + [0.0, 5.0, -2e3, 0.1]
+    kind = MLPRegressor if target == "values" else MLPClassifier
+    pipeline = make_pipeline(*scalers, kind(hidden_layer_sizes=(6, 5), max_iter=3, random_state=0))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        pipeline.fit(inputs, TARGETS[target])
+    before = pipeline[-1].out_activation_
+    network = from_sklearn(pipeline)
+    outputs = network(inputs)
+    assert network.hidden_widths == (6, 5)
+    if target == "values":
+        np.testing.assert_allclose(outputs, pipeline.predict(inputs), 1e-10, 1e-10)
+    elif target == "classes":
+        assert (pipeline.classes_[outputs.argmax(axis=1)] == pipeline.predict(inputs)).all()
+    else:
+        assert ((outputs > 0).squeeze() == pipeline.predict(inputs)).all()
+    assert pipeline[-1].out_activation_ == before
+
+
+def test_steps_of_a_pipeline_that_are_not_affine_are_refused_by_name() -> None:
+    for scaler, name in ((Normalizer(), "a step Normalizer"), (MinMaxScaler(clip=True), "clips")):
+        pipeline = make_pipeline(scaler, MLPRegressor(max_iter=1))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            pipeline.fit(INPUTS, TARGETS["value"])
+        with pytest.raises(UnsupportedOperatorError, match=name):
+            from_sklearn(pipeline)
+    with pytest.raises(InvalidInputError, match="StandardScaler of the pipeline is not fitted"):
+        from_sklearn(make_pipeline(StandardScaler(), MLPRegressor()))
 
 
 def test_an_estimator_that_computes_something_else_is_refused_with_the_difference() -> None:

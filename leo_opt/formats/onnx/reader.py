@@ -67,7 +67,11 @@ def read(path: Path, selection: Selection = EVERYTHING) -> Network:
     UnsupportedOperatorError
         If the graph has an operator that is not piecewise linear, or not supported.
     """
-    model = parse(path)
+    return read_model(parse(path), path, selection)
+
+
+def read_model(model: Any, path: Path | None = None, selection: Selection = EVERYTHING) -> Network:
+    """The network in an ONNX model, which a file may hold; see `read`."""
     endings = find_endings(model, selection.output_tensor)
     end_at(model, [ending.source for ending in endings], stated_ports(model))
     try:

@@ -29,7 +29,7 @@ _TRIES = 3
 
 
 def explain(
-    error: UnsupportedOperatorError, model: Any, path: Path, read: Callable[[Any], Network]
+    error: UnsupportedOperatorError, model: Any, path: Path | None, read: Callable[[Any], Network]
 ) -> str:
     """The message of a refusal, completed.
 
@@ -39,6 +39,8 @@ def explain(
         The first thing in the way.
     model
         The file as ONNX's model.
+    path
+        The file; where there is none, no part of it can be offered.
     read
         From a model to a network.
     """
@@ -50,7 +52,8 @@ def explain(
     parts.append(_SUPPORTED)
     # Functions hold nodes that the file itself does not show, and so nowhere to cut.
     inputs = {port.name for port in model.graph.input}
-    for source, target in [] if model.functions else _readable(model, skeleton, read):
+    whole = path is None or model.functions
+    for source, target in [] if whole else _readable(model, skeleton, read):
         how = (
             f"can be read with --output-tensor {target}, or" if source in inputs else "can be read"
         )

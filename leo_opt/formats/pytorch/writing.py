@@ -1,0 +1,113 @@
+"""Networks as PyTorch modules."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from leo_opt import weights
+from leo_opt.activations import read_activation
+from leo_opt.errors import UnsupportedOperatorError
+from leo_opt.formats.dtypes import written
+from leo_opt.formats.pytorch.twin import import_torch
+from leo_opt.network import Layer, Network, read_network
+from leo_opt.tails import Tail
+
+
+def to_torch(network: Network, dtype: str | None = None) -> Any:
+    """A Sequential with the weights of `written(network, dtype)`.
+
+    It takes batches (N, n_in). Each layer is a Linear and, where its units are not linear, a ReLU,
+    a LeakyReLU or a Hardtanh; where it has several activations, a PReLU whose slopes are 0 for
+    rectifiers and 1 for linear units, which is exact.
+
+    Parameters
+    ----------
+    dtype
+        "float32" or "float64"; by default that of the signature.
+
+    Raises
+    ------
+    InvalidInputError
+        If a number does not fit `dtype`.
+    UnsupportedOperatorError
+        If a layer has clips beside other activations, or `dtype` would round a slope or an end.
+    SolverNotAvailableError
+        If PyTorch is not installed.
+    """
+    torch = import_torch()
+    stored = written(read_network(network), dtype)
+    kind = getattr(torch, stored.signature.dtype)
+    parts = []
+    for layer in stored.layers:
+        linear = torch.nn.Linear(layer.n_in, layer.n_out, dtype=kind)
+        with torch.no_grad():
+            # The arrays of a layer are read-only; `astype` gives PyTorch its own.
+            matrix = weights.dense(layer.weight).astype(stored.signature.dtype)
+            linear.weight.copy_(torch.from_numpy(matrix))
+            linear.bias.copy_(torch.from_numpy(layer.bias.astype(stored.signature.dtype)))
+        parts += [linear, *_activations(layer, stored.signature.dtype, torch)]
+    return torch.nn.Sequential(*parts, *_ends(stored.signature.tails, torch)).eval()
+
+
+def _ends(tails: Sequence[Tail], torch: Any) -> list[Any]:
+    """The modules of a tail."""
+    made = {
+        "LogSoftmax": lambda: torch.nn.LogSoftmax(dim=-1),
+        "Sigmoid": torch.nn.Sigmoid,
+        "Softmax": lambda: torch.nn.Softmax(dim=-1),
+        "Tanh": torch.nn.Tanh,
+    }
+    steps = [step for tail in tails for step in tail.steps]
+    flat = all(len(tail.source_shape) == 2 for tail in tails)
+    known = all(step.operator in made and step.axis in (None, 1) for step in steps)
+    if len(tails) > 1 or not (flat and known):
+        raise UnsupportedOperatorError(
+            f"the network ends with {', '.join(map(str, tails))}, which is no module of PyTorch; "
+            f"load it with output_tensor={tails[0].source!r}"
+        )
+    return [made[step.operator]() for step in steps]
+
+
+def _activations(layer: Layer, dtype: str, torch: Any) -> list[Any]:
+    """The module of a layer's activations; none where all units are linear."""
+    kinds = {tag: read_activation(tag) for tag in set(layer.tags)}
+    [one, *more] = kinds.values()
+    if all(kind.homogeneous for kind in kinds.values()):
+        below = {tag: kind.pieces[0].slope for tag, kind in kinds.items()}
+        _check_exact(below.values(), dtype, layer)
+        if more:
+            slopes = np.array([below[tag] for tag in layer.tags])
+            module = torch.nn.PReLU(layer.n_out, dtype=getattr(torch, dtype))
+            with torch.no_grad():
+                module.weight.copy_(torch.from_numpy(slopes))
+            return [module]
+        [slope] = below.values()
+        # PyTorch spells the rectifier with a capital U.
+        modules = {0.0: torch.nn.ReLU(), 1.0: None}
+        module = modules.get(slope, torch.nn.LeakyReLU(slope))
+        return [] if module is None else [module]
+    if more or one.operator is None or one.operator.name != "Clip":
+        raise UnsupportedOperatorError(
+            f"a layer has the activations {layer.label}, which is no module of PyTorch: save the "
+            "network as .npz or .onnx"
+        )
+    low, high = (
+        end if value is None else value
+        for value, end in zip(one.operator.inputs, (-np.inf, np.inf), strict=True)
+    )
+    _check_exact((low, high), dtype, layer)
+    return [torch.nn.Hardtanh(low, high)]
+
+
+def _check_exact(numbers: Iterable[float], dtype: str, layer: Layer) -> None:
+    """Refuse numbers of an activation that a dtype would round."""
+    for number in numbers:
+        nearest = float(np.array(number).astype(dtype))
+        if nearest != number:
+            raise UnsupportedOperatorError(
+                f"a layer has the activations {layer.label}, of which {dtype} rounds {number!r} to "
+                f"{nearest!r}; use dtype='float64', or that number"
+            )
