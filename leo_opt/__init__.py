@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from leo_opt.network import Layer as Layer
     from leo_opt.network import Network as Network
     from leo_opt.network import Signature as Signature
+    from leo_opt.polytope import Polytope as Polytope
     from leo_opt.rectify import rectified as rectified
     from leo_opt.stability import Evidence as Evidence
     from leo_opt.stability import Phase as Phase
@@ -49,6 +50,7 @@ _HOMES = MappingProxyType(
         "Network": "network",
         "PerUnit": "decisions",
         "Phase": "stability",
+        "Polytope": "polytope",
         "Signature": "network",
         "Stability": "stability",
         "classify": "decisions",

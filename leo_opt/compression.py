@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from leo_opt.arguments import read_instance
-from leo_opt.domain import Box
+from leo_opt.domain import Domain
 from leo_opt.network import FloatArray, Network, require_rectifiers
 from leo_opt.rewrites import (
     Draft,
@@ -59,7 +59,7 @@ class Compression(Summarised):
 
     original: Network
     network: Network
-    domain: Box
+    domain: Domain
     steps: tuple[Step, ...]
     kept: tuple[tuple[int, ...], ...]
     max_deviation: FloatArray

@@ -43,7 +43,7 @@ def run_demo(output: str | None = None) -> None:
     with tempfile.TemporaryDirectory() as folder:
         target = Path(output) if output is not None else Path(folder) / "small.onnx"
         save(compression.network, target, dtype=run.dtype, provenance=provenance(run))
-        show([_check(network, compression.network, load(target), stability.domain)])
+        show([_check(network, compression.network, load(target), stability.domain.box)])
         if output is not None:
             show([f"written: {target}"])
 

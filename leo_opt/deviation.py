@@ -21,7 +21,7 @@ import numpy as np
 
 from leo_opt import weights
 from leo_opt.arithmetic import TINY, UNIT_ROUNDOFF, gamma, round_up
-from leo_opt.domain import Box
+from leo_opt.domain import Domain
 from leo_opt.errors import InvalidInputError, unknown_word
 from leo_opt.maxima import SumRows
 from leo_opt.network import FloatArray, Network, Weight, require_rectifiers
@@ -39,7 +39,7 @@ class Intervals(Protocol):
     """What this file needs of `leo_opt.bounds.Bounds`, which stands beside it in the layout."""
 
     @property
-    def domain(self) -> Box:
+    def domain(self) -> Domain:
         """The box on which the intervals hold."""
 
     @property
@@ -295,7 +295,7 @@ def inference_error(network: Network, bounds: Intervals, dtype: str) -> FloatArr
 def largest_inputs(network: Network, bounds: Intervals, index: int) -> FloatArray:
     """Largest magnitude of every number that a layer reads, (n_in,)."""
     if index == 0:
-        box = bounds.domain.spread(network.input_size)
+        box = bounds.domain.box.spread(network.input_size)
         return np.maximum(np.abs(box.lower), np.abs(box.upper))
     below = network.layers[index - 1]
     ends = bounds.lower[index - 1], bounds.upper[index - 1]

@@ -1,8 +1,9 @@
-"""The inputs allowed: a box."""
+"""The inputs allowed: a box, or what linear rows leave of one (`polytope`)."""
 
 from __future__ import annotations
 
 import hashlib
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from numbers import Real
 from typing import Any
@@ -37,8 +38,73 @@ def _read_side(values: ArrayLike, side: str) -> FloatArray:
     return array
 
 
+class Domain(ABC):
+    """A bounded set of inputs, closed and convex: a `Box`, or a `Polytope` within one."""
+
+    @property
+    @abstractmethod
+    def box(self) -> Box:
+        """A box that holds the set: what holds on it holds on the set."""
+
+    @property
+    @abstractmethod
+    def rows(self) -> tuple[FloatArray, FloatArray]:
+        """Weight (m, n) and bound (m,): the set is where weight @ x <= bound within a box."""
+
+    @property
+    @abstractmethod
+    def arrays(self) -> tuple[FloatArray, ...]:
+        """What files hold of it, which `polytope.domain_from` reads: two sides, and any rows."""
+
+    @property
+    @abstractmethod
+    def size(self) -> int | None:
+        """Number of inputs, or None for a box of two scalars."""
+
+    @property
+    @abstractmethod
+    def content_hash(self) -> str:
+        """SHA-256 of the size and all numbers."""
+
+    @property
+    @abstractmethod
+    def centre(self) -> FloatArray:
+        """A point about the middle, inside wherever one is known."""
+
+    @abstractmethod
+    def spread(self, size: int) -> Domain:
+        """The set for `size` inputs.
+
+        Raises
+        ------
+        InvalidInputError
+            If it has another number of inputs.
+        """
+
+    @abstractmethod
+    def contains(self, other: Domain) -> bool:
+        """Whether every point of `other` is shown to lie in this set."""
+
+    @abstractmethod
+    def holds(self, inputs: FloatArray) -> BoolArray:
+        """Which points of a batch (N, n) lie in the set, exactly."""
+
+    @abstractmethod
+    def clip(self, inputs: FloatArray) -> FloatArray:
+        """Points of the set near those of a batch (N, n), wherever a point of it is known."""
+
+    def vertices(self, directions: FloatArray) -> FloatArray:
+        """For each direction (N, n) a point far along it; of a box, the farthest vertex."""
+        return self.clip(np.where(directions > 0, self.box.upper, self.box.lower))
+
+    def sample(self, count: int, generator: np.random.Generator) -> FloatArray:
+        """`count` random points (count, n), uniform in a box."""
+        low, width = self.box.lower, self.box.upper - self.box.lower
+        return self.clip(low + width * generator.random((count, *low.shape)))
+
+
 @dataclass(frozen=True, eq=False, init=False)
-class Box:
+class Box(Domain):
     """All x with lower <= x <= upper, in real numbers.
 
     Parameters
@@ -110,6 +176,21 @@ class Box:
         return cls(lower, upper)
 
     @property
+    def box(self) -> Box:
+        """See `Domain.box`."""
+        return self
+
+    @property
+    def rows(self) -> tuple[FloatArray, FloatArray]:
+        """See `Domain.rows`."""
+        return np.empty((0, self.lower.size)), np.empty(0)
+
+    @property
+    def arrays(self) -> tuple[FloatArray, ...]:
+        """See `Domain.arrays`."""
+        return self.lower, self.upper
+
+    @property
     def size(self) -> int | None:
         """Number of inputs, or None for a box of two scalars."""
         return self.lower.size if self.lower.ndim else None
@@ -143,22 +224,18 @@ class Box:
             )
         return self
 
-    def contains(self, other: Box) -> bool:
+    def contains(self, other: Domain) -> bool:
         """Whether every point of `other` lies in this box."""
-        return bool((self.lower <= other.lower).all() and (other.upper <= self.upper).all())
+        inner = other.box
+        return bool((self.lower <= inner.lower).all() and (inner.upper <= self.upper).all())
+
+    def holds(self, inputs: FloatArray) -> BoolArray:
+        """Which points of a batch (N, n) lie in the box."""
+        return np.asarray(((self.lower <= inputs) & (inputs <= self.upper)).all(axis=1))
 
     def clip(self, inputs: FloatArray) -> FloatArray:
         """The nearest points of the box to a batch (N, n)."""
         return np.clip(inputs, self.lower, self.upper)
-
-    def vertices(self, directions: FloatArray) -> FloatArray:
-        """For each direction (N, n) a vertex of the box that is farthest along it."""
-        return np.where(directions > 0, self.upper, self.lower)
-
-    def sample(self, count: int, generator: np.random.Generator) -> FloatArray:
-        """`count` uniform random points (count, n)."""
-        width = self.upper - self.lower
-        return self.clip(self.lower + width * generator.random((count, *self.lower.shape)))
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Box):
@@ -199,11 +276,28 @@ def read_box(value: Any, name: str = "domain", wanted: str = "a box") -> Box:
     """
     if isinstance(value, Box):
         return value
+    if isinstance(value, Domain):
+        refuse(value, name, wanted, "give its `box`, which holds it, or call what takes its rows")
     sides = value if isinstance(value, tuple) and len(value) == 2 else ()
     if not sides or not all(isinstance(side, (Real, np.ndarray)) for side in sides):
         cure = "give Box(lower, upper), or a pair (lower, upper) of numbers or NumPy arrays"
         refuse(value, name, wanted, cure)
     return Box(*sides)
+
+
+DomainLike = Domain | tuple[float | NDArray[Any], float | NDArray[Any]]
+"""What public functions take that know rows over several inputs, too."""
+
+
+def read_domain(value: Any, name: str = "domain", wanted: str = "a box") -> Domain:
+    """An argument that should be a domain: a `Polytope`, or what `read_box` takes.
+
+    Raises
+    ------
+    InvalidInputError
+        If it is none.
+    """
+    return value if isinstance(value, Domain) else read_box(value, name, wanted)
 
 
 @dataclass(frozen=True, eq=False)

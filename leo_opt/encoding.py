@@ -138,7 +138,7 @@ class Encoding:
     @property
     def domain(self) -> Box:
         """The box of inputs."""
-        return self.bounds.domain
+        return self.bounds.domain.box
 
     def inputs_of(self, point: FloatArray) -> FloatArray:
         """The network's input (n_in,) at a point of the model, clipped into the domain."""

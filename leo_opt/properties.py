@@ -8,13 +8,11 @@ from fractions import Fraction
 from types import MappingProxyType
 
 from leo_opt.arguments import read_whole
-from leo_opt.domain import Box, BoxLike, read_box
+from leo_opt.domain import Box, Domain, DomainLike, read_domain
 from leo_opt.errors import FileFormatError, InvalidInputError
 from leo_opt.inequalities import Inequality, Variable
 from leo_opt.lazily import lazy
-
-_SHOWN = 4
-"""Variables of an inequality that a message names."""
+from leo_opt.polytope import Polytope, inequalities
 
 
 @dataclass(frozen=True)
@@ -35,6 +33,14 @@ class Case:
     domain: Box
     outputs: tuple[Inequality, ...]
     inputs: tuple[Inequality, ...] = ()
+
+    @classmethod
+    def on(cls, domain: Domain, outputs: tuple[Inequality, ...]) -> Case:
+        """The case that inputs of a domain have outputs which satisfy inequalities."""
+        rows = inequalities(*domain.rows)
+        joining = tuple(row for row in rows if len(row.terms) > 1)
+        single = tuple(row for row in rows if len(row.terms) == 1)
+        return cls(domain.box, (*outputs, *joining), single)
 
 
 @dataclass(frozen=True)
@@ -65,36 +71,36 @@ class Property:
         )
 
     @property
-    def domain(self) -> Box:
-        """The box of inputs that all cases share.
+    def domain(self) -> Domain:
+        """The inputs that all cases share: a box, or a `Polytope` where inequalities join several.
+
+        Its rows are rounded outward.
 
         Raises
         ------
         FileFormatError
-            If the cases have different boxes, or an inequality joins several inputs.
+            If the cases have different inputs.
         """
-        rows = (row for case in self.cases for row in case.outputs if row.over_inputs)
-        for row in rows:
-            names = ", ".join(f"X_{k}" for (_, k), _ in row.terms[:_SHOWN])
+        parts = {
+            (case.domain, frozenset(row for row in case.outputs if row.over_inputs))
+            for case in self.cases
+        }
+        if len(parts) > 1:
             raise FileFormatError(
-                f"the input part is no box: an inequality joins {names}; `verify` decides such "
-                "properties, and for verdicts of units give a box around their inputs"
+                f"the input part is a union of {len(parts)} boxes or polytopes; write one file each"
             )
-        boxes = {case.domain for case in self.cases}
-        if len(boxes) > 1:
-            raise FileFormatError(
-                f"the input part is a union of {len(boxes)} boxes; write one file a box"
-            )
-        return self.cases[0].domain
+        [(box, joining)] = parts
+        rows = [row for row in self.cases[0].outputs if row in joining]
+        return Polytope.enclosing(box, rows) if rows else box
 
 
-def keep_class(domain: BoxLike, label: int, classes: int) -> Property:
+def keep_class(domain: DomainLike, label: int, classes: int) -> Property:
     """The property that on a box no other class reaches the score of one: local robustness.
 
     Parameters
     ----------
     domain
-        Such as `Box.around(image, 0.03, within=Box(0.0, 1.0))`.
+        Such as `Box.around(image, 0.03, within=Box(0.0, 1.0))`, or a `Polytope`.
     label
         The class that should win.
     classes
@@ -105,7 +111,7 @@ def keep_class(domain: BoxLike, label: int, classes: int) -> Property:
     InvalidInputError
         If the box has no fixed size or there is no such class.
     """
-    box = read_box(domain)
+    box = read_domain(domain)
     label, classes = read_whole(label, "label"), read_whole(classes, "classes")
     if box.size is None or not 0 <= label < classes:
         raise InvalidInputError(
@@ -114,5 +120,5 @@ def keep_class(domain: BoxLike, label: int, classes: int) -> Property:
         )
     others = [k for k in range(classes) if k != label]
     rows = [((("Y", label), Fraction(1)), (("Y", other), Fraction(-1))) for other in others]
-    cases = tuple(Case(box, (Inequality(row, Fraction(0)),)) for row in rows)
+    cases = tuple(Case.on(box, (Inequality(row, Fraction(0)),)) for row in rows)
     return Property(box.size, classes, cases)

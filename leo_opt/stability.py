@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 
 from leo_opt.arrays import BoolArray
 from leo_opt.bounds import Bounds
-from leo_opt.domain import Box, BoxLike, read_box
+from leo_opt.domain import Domain, DomainLike, read_domain
 from leo_opt.errors import FileFormatError, InvalidInputError, MismatchError
 from leo_opt.evidence import ARITHMETIC, Evidence, Premise, weakest
 from leo_opt.lazily import lazy
 from leo_opt.network import FloatArray, Network, read_network
+from leo_opt.polytope import domain_from
 from leo_opt.storage import codec
 from leo_opt.storage.files import check_readable, write_atomically
 from leo_opt.summarised import Summarised
@@ -98,13 +99,14 @@ class EvidenceEntry(msgspec.Struct, array_like=True, frozen=True):
 class StabilityFile(msgspec.Struct, frozen=True):
     """What stands in a file of `Stability.save`.
 
-    `has_phases` is one truth value for a layer whose units agree, else one a unit; `evidence` is
+    `domain` is lower and upper ends, and of a polytope weight and bound of its rows; `has_phases`
+    is one truth value for a layer whose units agree, else one a unit; `evidence` is
     that of lower ends and that of upper ends, by layer and unit.
     """
 
     format: str
     network_hash: str
-    domain: tuple[FloatArray, FloatArray]
+    domain: tuple[FloatArray, ...]
     has_phases: list[bool | list[bool]]
     certified: Ends
     trusted: Ends
@@ -124,7 +126,7 @@ class Stability(Summarised):
     network_hash
         `Network.content_hash` of the network.
     domain
-        The box on which everything below holds.
+        The inputs for which everything below holds: a box, or a `Polytope`.
     phased : one (n_out,) boolean array a layer
         Which units have phases.
     certified
@@ -145,7 +147,7 @@ class Stability(Summarised):
     """
 
     network_hash: str
-    domain: Box
+    domain: Domain
     phased: tuple[BoolArray, ...]
     certified: Bounds
     trusted: Bounds
@@ -221,7 +223,7 @@ class Stability(Summarised):
         low, high = self.certified.lower[index], self.certified.upper[index]
         return int((((low >= 0.0) | (high <= 0.0)) & self.phased[index]).sum())
 
-    def check(self, network: Network, domain: BoxLike | None = None) -> None:
+    def check(self, network: Network, domain: DomainLike | None = None) -> None:
         """Refuse another network, or a box that this one does not cover.
 
         Raises
@@ -233,7 +235,7 @@ class Stability(Summarised):
                 f"stability is of network {self.network_hash[:12]} and this network is "
                 f"{network.content_hash[:12]}; classify this network"
             )
-        box = self.domain if domain is None else read_box(domain).spread(network.input_size)
+        box = self.domain if domain is None else read_domain(domain).spread(network.input_size)
         if not self.domain.contains(box):
             raise MismatchError(
                 f"stability holds on {self.domain!r} and not on all of {box!r}; "
@@ -255,7 +257,7 @@ class Stability(Summarised):
         cls,
         path: str | os.PathLike[str],
         network: Network | None = None,
-        domain: BoxLike | None = None,
+        domain: DomainLike | None = None,
     ) -> Stability:
         """Read what `save` wrote and, where given, `check` it against a network and a box.
 
@@ -286,7 +288,7 @@ class Stability(Summarised):
         file = StabilityFile(
             format=FORMAT,
             network_hash=self.network_hash,
-            domain=(self.domain.lower, self.domain.upper),
+            domain=self.domain.arrays,
             has_phases=[_encode_mask(mask) for mask in self.phased],
             certified=(self.certified.lower, self.certified.upper),
             trusted=(self.trusted.lower, self.trusted.upper),
@@ -329,7 +331,7 @@ class Stability(Summarised):
     @classmethod
     def _of(cls, file: StabilityFile) -> Stability:
         """The value that a file describes."""
-        domain = Box(*file.domain)
+        domain = domain_from(*file.domain)
         lower_evidence, upper_evidence = (
             tuple(
                 tuple(
@@ -351,7 +353,9 @@ class Stability(Summarised):
             trusted=Bounds(domain, *file.trusted),
             lower_evidence=lower_evidence,
             upper_evidence=upper_evidence,
-            witnesses=np.array(file.witnesses, dtype=np.float64).reshape(-1, domain.lower.size),
+            witnesses=np.array(file.witnesses, dtype=np.float64).reshape(
+                -1, domain.rows[0].shape[1]
+            ),
             statistics=file.statistics,
         )
 

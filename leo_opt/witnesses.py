@@ -14,7 +14,7 @@ import numpy as np
 from leo_opt import weights
 from leo_opt.arrays import BoolArray, IntArray
 from leo_opt.deadline import NO_LIMIT, Deadline
-from leo_opt.domain import Box
+from leo_opt.domain import Domain
 from leo_opt.enclosure import evaluate
 from leo_opt.network import FloatArray, Network
 
@@ -50,7 +50,7 @@ class Witnesses:
 
 def collect(
     network: Network,
-    domain: Box,
+    domain: Domain,
     inputs: FloatArray,
     known: Witnesses,
     deadline: Deadline = NO_LIMIT,
@@ -60,7 +60,7 @@ def collect(
     Parameters
     ----------
     inputs : (N, n_in) array
-        Clipped to the domain before they are tried.
+        Clipped to the domain before they are tried; what is not inside then shows nothing.
     deadline
         Inputs that it leaves no time for are not tried.
 
@@ -71,6 +71,8 @@ def collect(
     """
     box = domain.spread(network.input_size)
     candidates = _extreme_inputs(network, box, inputs, known, deadline)
+    # Of a polytope a point may be known that is near it only, or none.
+    candidates = candidates[box.holds(candidates)]
     shown = _shown_signs(network, candidates, deadline)
     if not shown.any():
         return known
@@ -107,7 +109,7 @@ def _shown_signs(network: Network, inputs: FloatArray, deadline: Deadline) -> Bo
 
 
 def _extreme_inputs(
-    network: Network, box: Box, inputs: FloatArray, known: Witnesses, deadline: Deadline
+    network: Network, box: Domain, inputs: FloatArray, known: Witnesses, deadline: Deadline
 ) -> FloatArray:
     """The inputs at which some unit without a witness takes its extreme and has that sign."""
     found = [np.empty((0, network.input_size))]
@@ -156,7 +158,7 @@ def directions(
 
 def ascend(
     network: Network,
-    domain: Box,
+    domain: Domain,
     index: int,
     units: IntArray,
     signs: FloatArray,
@@ -200,7 +202,7 @@ def ascend(
     return best
 
 
-def first_layer_vertices(network: Network, domain: Box) -> FloatArray:
+def first_layer_vertices(network: Network, domain: Domain) -> FloatArray:
     """For each unit of the first layer with phases the vertices where it is lowest and highest.
 
     Exact extremes where everything before that layer is affine and no rounding interferes.

@@ -21,7 +21,7 @@ from math import gcd
 
 import numpy as np
 
-from leo_opt.domain import Box
+from leo_opt.domain import Box, Domain
 from leo_opt.network import Layer, Network
 from leo_opt.weights import dense
 
@@ -47,8 +47,14 @@ class Map:
     exponent: int
 
 
-def exact_ranges(network: Network, box: Box) -> Ranges:
-    """For each layer and unit the least and the largest pre-activation over the box."""
+def exact_ranges(network: Network, domain: Domain) -> Ranges:
+    """For each layer and unit the least and the largest pre-activation over a box or polytope.
+
+    Raises
+    ------
+    Flat
+        If a polytope has no interior.
+    """
     extremes: list[list[list[Fraction]]] = [
         [[] for _ in range(layer.n_out)] for layer in network.layers
     ]
@@ -59,7 +65,7 @@ def exact_ranges(network: Network, box: Box) -> Ranges:
             extremes[layer][unit] += [min(values), max(values)]
             extremes[layer][unit] = [min(extremes[layer][unit]), max(extremes[layer][unit])]
 
-    cell, inputs = _start(box.spread(network.input_size))
+    cell, inputs = _start(domain.spread(network.input_size))
     for _ in _explore(network, 0, cell, inputs, visit):
         pass
     return [[(low, high) for low, high in units] for units in extremes]
@@ -94,8 +100,8 @@ def exact_output(network: Network, inputs: Sequence[float | Fraction]) -> list[F
     return _rectified(network.layers[-1], pre)
 
 
-def exact_deviation(network: Network, other: Network, box: Box) -> list[Fraction]:
-    """For each output the largest difference of two networks anywhere on the box.
+def exact_deviation(network: Network, other: Network, box: Domain) -> list[Fraction]:
+    """For each output the largest difference of two networks anywhere on the domain.
 
     Both are affine in each cell of the common refinement of their cells, so that the largest
     difference is attained at a vertex of a cell.
@@ -203,7 +209,24 @@ def _adjacent(cell: Cell, i: int, j: int, common: int) -> bool:
     )
 
 
-def _start(box: Box) -> tuple[Cell, Map]:
+class Flat(Exception):  # noqa: N818 - no error
+    """A polytope without an interior, of which there are no cells."""
+
+
+def _start(domain: Domain) -> tuple[Cell, Map]:
+    """The free inputs of a domain as a cell, and the map from these to all inputs."""
+    lower, upper, *_ = domain.arrays
+    cell, inputs = _start_box(Box(lower, upper))
+    weight, bound = domain.rows
+    for row in _affine(-weight, bound, inputs).rows if bound.size else ():
+        inside = [part for part, positive in _cut(cell, row) if positive]
+        if not inside:
+            raise Flat
+        [cell] = inside
+    return cell, inputs
+
+
+def _start_box(box: Box) -> tuple[Cell, Map]:
     """The box of the inputs that can vary as a cell, and the map from these to all inputs."""
     ends = [
         (Fraction(float(a)), Fraction(float(b))) for a, b in zip(box.lower, box.upper, strict=True)

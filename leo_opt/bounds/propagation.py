@@ -5,13 +5,13 @@ from __future__ import annotations
 from leo_opt.bounds.methods import METHODS, BoundMethodLike, Propagation
 from leo_opt.bounds.values import Bounds
 from leo_opt.deadline import Deadline
-from leo_opt.domain import BoxLike, read_box
+from leo_opt.domain import DomainLike, read_domain
 from leo_opt.network import FloatArray, Network, read_network
 
 
 def propagate(
     network: Network,
-    domain: BoxLike,
+    domain: DomainLike,
     method: BoundMethodLike = "crown",
     time_limit: float | Deadline | None = None,
     memory: float | None = None,
@@ -20,6 +20,8 @@ def propagate(
 
     Parameters
     ----------
+    domain
+        A box, or a `Polytope`, of which the bounds are those of its box.
     method
         "interval", or "crown", which intersects CROWN (with four lower slopes) with intervals; a
         name of `leo_opt.bounds.METHODS.names()`, or a `BoundMethod`.
@@ -47,7 +49,7 @@ def propagate(
     Functions, NeurIPS 2018.
     """
     chosen = METHODS.find(method)
-    box = read_box(domain).spread(read_network(network).input_size)
+    box = read_domain(domain).box.spread(read_network(network).input_size)
     deadline, steps = Deadline.of(time_limit, memory), Propagation(network, box, chosen)
     lower: list[FloatArray] = []
     upper: list[FloatArray] = []

@@ -11,10 +11,11 @@ import numpy as np
 
 from leo_opt.arguments import read_array, read_instance, read_path, read_tuple
 from leo_opt.arithmetic import round_down, round_up
-from leo_opt.domain import Box, BoxLike, read_box
+from leo_opt.domain import Domain, DomainLike, read_domain
 from leo_opt.enclosure import evaluate
 from leo_opt.errors import FileFormatError, InvalidInputError, MismatchError
 from leo_opt.network import FloatArray, Layer, Network, read_network
+from leo_opt.polytope import domain_from
 from leo_opt.storage.files import check_readable, write_atomically
 from leo_opt.summarised import Summarised
 
@@ -22,6 +23,9 @@ Interval = tuple[FloatArray, FloatArray]
 """Lower and upper ends, (n,) arrays."""
 
 _CHECK_SAMPLES = 64
+_ROWS = ("domain_weight", "domain_bound")
+_DOMAIN = ("domain_lower", "domain_upper", *_ROWS)
+"""Arrays of the domain in a file."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +35,7 @@ class Bounds(Summarised):
     Parameters
     ----------
     domain
-        The box on which the intervals hold.
+        The inputs for which the intervals hold, mostly a box.
     lower, upper : one (n_out,) array a layer
         lower <= pre-activation <= upper for every input of the box. Infinite values say that
         nothing is known.
@@ -45,13 +49,13 @@ class Bounds(Summarised):
         If the arrays do not match, hold NaN, or cross.
     """
 
-    domain: Box
+    domain: Domain
     lower: tuple[FloatArray, ...]
     upper: tuple[FloatArray, ...]
     proved_for: str = ""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "domain", read_box(self.domain))
+        object.__setattr__(self, "domain", read_domain(self.domain))
         for name in ("lower", "upper"):
             sides = read_tuple(getattr(self, name), name, "a list of arrays", "give one a layer")
             object.__setattr__(self, name, sides)
@@ -108,7 +112,7 @@ class Bounds(Summarised):
         both = self.proved_for if self.proved_for == other.proved_for else ""
         return Bounds(self.domain, lower, upper, both)
 
-    def check(self, network: Network, domain: BoxLike | None = None, seed: int = 0) -> None:
+    def check(self, network: Network, domain: DomainLike | None = None, seed: int = 0) -> None:
         """Refuse bounds that are for another shape or box, or that sampled inputs violate.
 
         Parameters
@@ -127,7 +131,7 @@ class Bounds(Summarised):
                 f"bounds are for layers of {[low.size for low in self.lower]} units and the "
                 f"network has {widths}; they belong to another network"
             )
-        wanted = self.domain if domain is None else read_box(domain)
+        wanted = self.domain if domain is None else read_domain(domain)
         wanted = wanted.spread(network.input_size)
         own = self.domain.spread(network.input_size)
         if not own.contains(wanted):
@@ -138,6 +142,7 @@ class Bounds(Summarised):
         generator = np.random.default_rng(seed)
         corners = wanted.vertices(generator.standard_normal((_CHECK_SAMPLES, network.input_size)))
         inputs = np.vstack([wanted.sample(_CHECK_SAMPLES, generator), corners])
+        inputs = inputs[wanted.holds(inputs)]
         for layer, (pre, radius) in enumerate(evaluate(network, inputs)):
             below = pre + radius < self.lower[layer]
             above = pre - radius > self.upper[layer]
@@ -152,6 +157,7 @@ class Bounds(Summarised):
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the bounds as `.npz` with arrays `domain_lower`, `lower_0`, `upper_0`, ...
 
+        Those of a `Polytope` have `domain_weight` and `domain_bound`, too.
         The file is written whole or not at all; NumPy's suffix is added where it is missing.
 
         Raises
@@ -159,7 +165,9 @@ class Bounds(Summarised):
         OutputError
             If the file cannot be written.
         """
-        arrays = {"domain_lower": self.domain.lower, "domain_upper": self.domain.upper}
+        lower, upper, *rows = self.domain.arrays
+        arrays = {"domain_lower": lower, "domain_upper": upper}
+        arrays |= dict(zip(_ROWS, rows, strict=False))
         for layer, (low, high) in enumerate(zip(self.lower, self.upper, strict=True)):
             arrays[f"lower_{layer}"], arrays[f"upper_{layer}"] = low, high
         stream = io.BytesIO()
@@ -181,7 +189,7 @@ class Bounds(Summarised):
             with np.load(source, allow_pickle=False) as archive:
                 count = sum(name.startswith("lower_") for name in archive.files)
                 return cls(
-                    Box(archive["domain_lower"], archive["domain_upper"]),
+                    domain_from(*(archive[name] for name in _DOMAIN if name in archive.files)),
                     tuple(archive[f"lower_{layer}"] for layer in range(count)),
                     tuple(archive[f"upper_{layer}"] for layer in range(count)),
                 )
@@ -204,7 +212,7 @@ def post_interval(layer: Layer, lower: FloatArray, upper: FloatArray) -> Interva
     )
 
 
-def read_bounds(value: object, network: Network, domain: Box, name: str = "bounds") -> Bounds:
+def read_bounds(value: object, network: Network, domain: Domain, name: str = "bounds") -> Bounds:
     """An argument that should be bounds of a network that hold on a box.
 
     Raises

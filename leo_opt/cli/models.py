@@ -122,6 +122,7 @@ def _read_bounds(
 ) -> tuple[Bounds | Stability | None, Box | None]:
     """The bounds that the options name, and the domain; one of them may be missing."""
     from leo_opt.bounds import Bounds
+    from leo_opt.domain import read_box
     from leo_opt.errors import InvalidInputError
     from leo_opt.stability import Stability
 
@@ -137,4 +138,4 @@ def _read_bounds(
         bounds = stability.certified if options["certified_only"] else stability
     if bounds is not None and options["box"] is None and options["domain_file"] is None:
         return bounds, None
-    return bounds, read_domain(network, options)
+    return bounds, read_box(read_domain(network, options))

@@ -12,7 +12,7 @@ import click
 
 from leo_opt.cli.files import InputFile, OutputFile
 from leo_opt.deadline import Deadline, read_limit
-from leo_opt.domain import Box
+from leo_opt.domain import Box, Domain
 from leo_opt.errors import InvalidInputError, SolverNotAvailableError
 from leo_opt.network import Network
 from leo_opt.storage.files import AnyPath
@@ -162,8 +162,8 @@ def domain_options(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
-def read_domain(network: Network, options: dict[str, Any]) -> Box:
-    """The box that the options name."""
+def read_domain(network: Network, options: dict[str, Any]) -> Domain:
+    """The box or polytope that the options name."""
     from leo_opt import formats
 
     box, path = options["box"], options["domain_file"]
@@ -212,7 +212,7 @@ def _hint_at(checkpoint: str | None) -> Iterator[None]:
         sys.exit(INTERRUPTED)
 
 
-def run_classification(network: Network, domain: Box, options: dict[str, Any]) -> Any:
+def run_classification(network: Network, domain: Domain, options: dict[str, Any]) -> Any:
     """Run the classification that the options describe, with progress on standard error."""
     from leo_opt.decisions import classify as decide
     from leo_opt.formats import load_points

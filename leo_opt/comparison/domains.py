@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 
 from leo_opt.comparison.keys import Filled, Finite, Positive
-from leo_opt.domain import Box
+from leo_opt.domain import Box, read_box
 from leo_opt.errors import InvalidInputError, unknown_word
 from leo_opt.formats import load_domain, load_points
 from leo_opt.network import FloatArray
@@ -89,7 +89,7 @@ class DomainTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         if self.box is not None:
             return [self._named("", Box(*self.box))]
         if self.file is not None:
-            return [self._named("", load_domain(folder / Path(self.file).expanduser()))]
+            return [self._named("", read_box(load_domain(folder / Path(self.file).expanduser())))]
         if self.point is not None:
             return [self._named("", self._ball(np.array(self.point)))]
         path = folder / Path(self.samples or "").expanduser()

@@ -15,8 +15,8 @@ from leo_opt.decisions.joint import Joint
 from leo_opt.decisions.per_unit import PerUnit
 from leo_opt.decisions.run import Classification
 from leo_opt.decisions.settings import ClassifySettings, Progress
-from leo_opt.decisions.strategies import STRATEGIES, Strategy, StrategyLike
-from leo_opt.domain import BoxLike, read_box
+from leo_opt.decisions.strategies import STRATEGIES, Strategy, StrategyLike, strategy_for
+from leo_opt.domain import DomainLike, read_domain
 from leo_opt.formulations import FormulationLike
 from leo_opt.network import Network, read_network, require_rectifiers
 from leo_opt.parallel import Workers
@@ -40,7 +40,7 @@ __all__ = [
 
 def classify(
     network: Network,
-    domain: BoxLike,
+    domain: DomainLike,
     *,
     strategy: StrategyLike = "cascade",
     solver: str = ClassifySettings.solver,
@@ -62,10 +62,12 @@ def classify(
     Parameters
     ----------
     domain
-        A box, or a pair (lower, upper) of numbers or NumPy arrays.
+        A box, or a pair (lower, upper) of numbers or NumPy arrays; or a `Polytope`: bounds are then
+        those of its box, witnesses its members, and what is open is asked of `verify`.
     strategy
-        "cascade"; or, kept as baselines, "per-unit" (LEO as published) and "joint" (ISA). One with
-        options of its own will do: `Cascade(stages=...)`, `PerUnit(skip_stable=True)`, `Joint()`.
+        "cascade", which on a `Polytope` is "by-property"; or, kept as baselines, "per-unit" (LEO as
+        published) and "joint" (ISA). One with options of its own will do: `Cascade(stages=...)`,
+        `PerUnit(skip_stable=True)`, `Joint()`.
     solver, formulation
         Names, as in `leo_opt.solvers` and `leo_opt.formulations`; a formulation or a class of
         them will do.
@@ -117,7 +119,8 @@ def classify(
     T. Serra, X. Yu, A. Kumar, S. Ramalingam, Scaling Up Exact Neural Network Compression by ReLU
     Stability, NeurIPS 2021.
     """
-    way = STRATEGIES.find(strategy)
+    where = read_domain(domain)
+    way = strategy_for(where, strategy)
     settings = ClassifySettings(
         solver=solver,
         formulation=formulation,
@@ -132,7 +135,7 @@ def classify(
         seed=seed,
         progress=progress,
     )
-    box = read_box(domain).spread(read_network(network).input_size)
+    box = where.spread(read_network(network).input_size)
     require_rectifiers(network, "classify")
     given = None if bounds is None else read_bounds(bounds, network, box)
     find_solver(solver).require()

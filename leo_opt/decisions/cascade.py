@@ -84,13 +84,7 @@ class Cascade(Options, Strategy):
         """See `Strategy.settle`."""
         ledger, stages = run.ledger, self.stages
         run.bound_layers()
-        before = ledger.all_open()
-        sweep(ledger, run.settings, run.deadline)
-        _ascend(run, LIKELY_STARTS)
-        # Random points show little that an ascent does not, and cost as much in small networks.
-        scatter(ledger, self.random_points, run.settings.seed, run.deadline)
-        _ascend(run, RANDOM_STARTS)
-        run.credit("witness", before)
+        find_witnesses(run, self.random_points)
         if _splits(self, run) and ledger.all_open():
             _split(self, run)
         for factor in EFFORTS if "branch-and-bound" in stages else EFFORTS[:1]:
@@ -99,6 +93,17 @@ class Cascade(Options, Strategy):
         # MILPs come last: the time that one takes settles many directions of later layers.
         if "milp" in stages and ledger.all_open():
             _go_up(run, _ask_layer)
+
+
+def find_witnesses(run: Classification, random_points: int) -> None:
+    """Samples, vertices, random points and ascents, for all layers."""
+    before = run.ledger.all_open()
+    sweep(run.ledger, run.settings, run.deadline)
+    _ascend(run, LIKELY_STARTS)
+    # Random points show little that an ascent does not, and cost as much in small networks.
+    scatter(run.ledger, random_points, run.settings.seed, run.deadline)
+    _ascend(run, RANDOM_STARTS)
+    run.credit("witness", before)
 
 
 def _ascend(run: Classification, attempts: range) -> None:
@@ -183,7 +188,7 @@ def _split_each(run: Classification, directions: list[Direction], budget: int) -
         return [
             SplitJob((direction,), "splitting", ends_at, limit, scope, budget)
             for direction in asked
-            for scope, _ in find_scopes(run.network, run.domain, bounds, [direction])
+            for scope, _ in find_scopes(run.network, run.domain.box, bounds, [direction])
         ]
 
     run.settle("splitting", make_jobs, directions, budget)
@@ -262,7 +267,7 @@ def ask_milps(run: Classification, directions: list[Direction], skip_settled: bo
     bounds = ledger.bounds(layer + 1)
     if not bounds.finite:
         return
-    for scope, mine in find_scopes(run.network, run.domain, bounds, directions):
+    for scope, mine in find_scopes(run.network, run.domain.box, bounds, directions):
         if not time_to_build(scope.network, layer, run.deadline):
             return
         model = build_layer_model(

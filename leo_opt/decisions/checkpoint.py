@@ -17,7 +17,7 @@ import numpy as np
 
 from leo_opt.decisions.findings import Direction, Finding
 from leo_opt.decisions.splitting_state import SplitState
-from leo_opt.domain import Box
+from leo_opt.domain import Domain
 from leo_opt.evidence import GIVEN
 from leo_opt.network import Network
 from leo_opt.stability import Phase, Stability
@@ -54,7 +54,9 @@ class Checkpoint:
         self._settled = {f.direction: f for f in self._known.values() if f.settles}
 
     @classmethod
-    def open(cls, path: AnyPath | None, network: Network, domain: Box, margin: float) -> Checkpoint:
+    def open(
+        cls, path: AnyPath | None, network: Network, domain: Domain, margin: float
+    ) -> Checkpoint:
         """Open or make the record of one network, one box and one margin.
 
         Raises
@@ -71,7 +73,7 @@ class Checkpoint:
         header = {
             "format": FORMAT,
             "network": network.content_hash,
-            "domain": hashlib.sha256(domain.lower.tobytes() + domain.upper.tobytes()).hexdigest(),
+            "domain": domain.content_hash,
             "margin": margin.hex(),
         }
         decode = partial(_decode, header=header, network=network, domain=domain)
@@ -120,13 +122,13 @@ class Checkpoint:
 
 
 def _decode(
-    line: dict[str, Any], header: dict[str, str], network: Network, domain: Box
+    line: dict[str, Any], header: dict[str, str], network: Network, domain: Domain
 ) -> CheckpointEntry:
     entry = dict(line)
     if entry.pop(_SEAL) != _seal(header, entry):
         raise ValueError("an entry is not as it was written")
     if "split" in entry:
-        return SplitState.from_json(entry["split"], network, domain)
+        return SplitState.from_json(entry["split"], network, domain.box)
     if "verdict" in entry:
         return _decode_verdict(entry["verdict"], network, domain)
     finding = codec.from_tree(entry, Finding)
@@ -140,7 +142,7 @@ def _seal(header: dict[str, str], entry: dict[str, Any]) -> str:
     return hashlib.sha256(content.encode()).hexdigest()[:32]
 
 
-def _decode_verdict(tree: dict[str, Any], network: Network, domain: Box) -> Stability:
+def _decode_verdict(tree: dict[str, Any], network: Network, domain: Domain) -> Stability:
     stability = Stability.from_json(tree)
     widths = [layer.n_out for layer in network.layers]
     fitting = [

@@ -219,7 +219,7 @@ def search_jobs(
         Finite intervals of the layers up to that of the directions.
     """
     jobs = []
-    for scope, mine in find_scopes(network, bounds.domain, bounds, directions):
+    for scope, mine in find_scopes(network, bounds.domain.box, bounds, directions):
         layer = directions[0].layer
         relaxation = build_relaxation(scope.network, scope.domain, layer, scope.bounds)
         for start in range(0, len(mine), asked.batch):

@@ -108,17 +108,17 @@ def _build(run: Classification, directions: list[Direction], bounds: Bounds) -> 
 
     depth = directions[-1].layer + 1
     network = Network(run.network.layers[:depth])
-    prefix = Bounds(run.domain, bounds.lower[:depth], bounds.upper[:depth])
+    prefix = Bounds(run.domain.box, bounds.lower[:depth], bounds.upper[:depth])
     model = pyo.ConcreteModel()
     model.net = formulate(
-        network, run.domain, formulation=run.settings.formulation, bounds=prefix, centred=True
+        network, run.domain.box, formulation=run.settings.formulation, bounds=prefix, centred=True
     )
     model.shown = pyo.Var(range(len(directions)), domain=pyo.Binary)
     model.implied = pyo.ConstraintList()
     layers = {direction.layer for direction in directions}
     # Those of the block are too fine where a range is what cancellation leaves.
-    scales = {k: unit_scales(run.network, run.domain, bounds, k) for k in layers}
-    blurs = {k: solver_blur(run.network, run.domain, bounds, k) for k in layers}
+    scales = {k: unit_scales(run.network, run.domain.box, bounds, k) for k in layers}
+    blurs = {k: solver_blur(run.network, run.domain.box, bounds, k) for k in layers}
     for k, (layer, unit, sign) in enumerate(directions):
         scale = float(scales[layer][unit])
         pre = scale * model.net.pre[layer, unit]

@@ -12,7 +12,7 @@ from leo_opt.bounds import BoundMethodLike, Bounds, Propagation
 from leo_opt.bounds.methods import Crown
 from leo_opt.deadline import NO_LIMIT, Deadline
 from leo_opt.decisions.findings import Direction
-from leo_opt.domain import Box
+from leo_opt.domain import Domain
 from leo_opt.errors import MismatchError
 from leo_opt.evidence import GIVEN
 from leo_opt.network import FloatArray, Network
@@ -55,10 +55,10 @@ class Ledger:
     ----------
     network
     domain
-        A box of the network's input size.
+        Of the network's input size.
     """
 
-    def __init__(self, network: Network, domain: Box) -> None:
+    def __init__(self, network: Network, domain: Domain) -> None:
         self.network = network
         self.domain = domain
         self.witnesses = Witnesses.none(network)
@@ -92,7 +92,9 @@ class Ledger:
         key = name_of(method), premise.certified
         if key not in self._steps:
             self._steps[key] = Propagation(
-                self.network, self.domain, Crown(open_only=True) if method == "crown" else method
+                self.network,
+                self.domain.box,
+                Crown(open_only=True) if method == "crown" else method,
             )
         known = self._arrays(premise.certified)
         for step, (low, high) in self._steps[key].layer(layer, *known, deadline):

@@ -14,7 +14,7 @@ from leo_opt.decisions.jobs import Job, run_job
 from leo_opt.decisions.ledger import Ledger
 from leo_opt.decisions.sessions import Sessions
 from leo_opt.decisions.settings import ClassifySettings, Progress, Settings
-from leo_opt.domain import Box
+from leo_opt.domain import Domain
 from leo_opt.network import Network
 from leo_opt.parallel import JobFailure, Workers
 from leo_opt.stability import Stability, Statistics
@@ -79,7 +79,7 @@ class Classification(Run):
     settings: ClassifySettings
 
     def __init__(
-        self, network: Network, domain: Box, settings: ClassifySettings, workers: Workers
+        self, network: Network, domain: Domain, settings: ClassifySettings, workers: Workers
     ) -> None:
         super().__init__(settings, workers)
         self.network = network

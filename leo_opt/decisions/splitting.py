@@ -266,7 +266,7 @@ def split(
     record
         The way from and to a record of the run.
     """
-    domain, start = goals.known.domain, record.start
+    domain, start = goals.known.domain.box, record.start
     if start is None or not start.answers(goals.rows, budget):
         start = SplitState.begin(goals.network, domain, goals.rows)
     pace, rhythm, cover = Pace(budget, start, goals.thorough), Rhythm(), _Cover(start)

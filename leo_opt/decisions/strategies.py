@@ -6,6 +6,8 @@ from abc import ABC, abstractmethod
 from typing import ClassVar
 
 from leo_opt.decisions.run import Classification
+from leo_opt.domain import Domain
+from leo_opt.errors import InvalidInputError
 from leo_opt.registry import Registry
 
 
@@ -16,9 +18,12 @@ class Strategy(ABC):
     ----------
     name
         The word under which `STRATEGIES.find` knows it; verdicts name it.
+    takes_rows
+        Whether it looks at the rows of a `Polytope`; others are asked about boxes only.
     """
 
     name: ClassVar[str]
+    takes_rows: ClassVar[bool] = False
 
     @abstractmethod
     def settle(self, run: Classification) -> None:
@@ -40,6 +45,26 @@ STRATEGIES: Registry[Strategy] = Registry(
         "cascade": "leo_opt.decisions.cascade:Cascade",
         "per-unit": "leo_opt.decisions.per_unit:PerUnit",
         "joint": "leo_opt.decisions.joint:Joint",
+        "by-property": "leo_opt.verification.units:ByProperty",
     },
 )
 """The strategies of this package, and the way to those of others."""
+
+
+def strategy_for(domain: Domain, choice: StrategyLike) -> Strategy:
+    """What a choice stands for on a domain: of a `Polytope`, the cascade is that by properties.
+
+    Raises
+    ------
+    InvalidInputError
+        If there is no such strategy, or it knows boxes only and the domain is none.
+    """
+    way = STRATEGIES.find(choice)
+    if way.takes_rows or not len(domain.rows[1]):
+        return way
+    if way == STRATEGIES.find("cascade"):
+        return STRATEGIES.find("by-property")
+    raise InvalidInputError(
+        f"the strategy {way.name} with these options knows boxes only, and the domain is a "
+        "Polytope; take by-property, or give the domain's `box`, which holds it"
+    )

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from leo_opt.domain import Box
+from leo_opt.domain import Box, Domain
 from leo_opt.errors import FileFormatError, InvalidInputError
 from leo_opt.formats import nnet, vnnlib
 from leo_opt.formats.npz import READ_ERRORS
@@ -21,16 +21,18 @@ from leo_opt.storage.files import AnyPath, check_readable, suffix_of
 T = TypeVar("T")
 
 
-def load_domain(path: AnyPath, input_size: int | None = None, *, normalised: bool = False) -> Box:
-    """Read a box of inputs.
+def load_domain(
+    path: AnyPath, input_size: int | None = None, *, normalised: bool = False
+) -> Domain:
+    """Read the inputs allowed: a box, or the `Polytope` of a property that joins inputs.
 
     Parameters
     ----------
     path
         A .npz file with the arrays `lower` and `upper`, a .nnet network, whose header states them,
-        or a VNN-LIB property (.vnnlib or .vnnlib.gz) whose input part is one box. Decimal bounds
-        are rounded outward, so that the box holds the decimal one; ends that a strict inequality
-        excludes belong to it.
+        or a VNN-LIB property (.vnnlib or .vnnlib.gz) whose input part is one box, or linear
+        rows within one. Decimals are rounded outward, so that the domain holds the decimal one;
+        ends that a strict inequality excludes belong to it.
     input_size
         Number of inputs of the network; scalars are spread over them.
     normalised
@@ -39,7 +41,7 @@ def load_domain(path: AnyPath, input_size: int | None = None, *, normalised: boo
     Raises
     ------
     FileFormatError
-        If the file cannot be read, its suffix is unknown, or its input part is no box.
+        If the file cannot be read, its suffix is unknown, or its input part is a union.
     InvalidInputError
         If the box has another size, is crossed or infinite.
     """
@@ -49,8 +51,8 @@ def load_domain(path: AnyPath, input_size: int | None = None, *, normalised: boo
     return _read(lambda source: _spread(read(source), input_size), path)
 
 
-def _spread(box: Box, input_size: int | None) -> Box:
-    return box if input_size is None else box.spread(input_size)
+def _spread(domain: Domain, input_size: int | None) -> Domain:
+    return domain if input_size is None else domain.spread(input_size)
 
 
 def load_property(path: AnyPath) -> Property:
@@ -102,7 +104,7 @@ def _float64(side: np.ndarray) -> np.ndarray:
     return side.astype(np.float64)
 
 
-_READERS: Mapping[str, Callable[[Path], Box]] = MappingProxyType(
+_READERS: Mapping[str, Callable[[Path], Domain]] = MappingProxyType(
     {
         ".npz": _read_npz,
         ".nnet": nnet.read_domain,

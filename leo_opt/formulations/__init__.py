@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from leo_opt.bounds import Bounds, propagate, read_bounds
-from leo_opt.domain import Box, BoxLike, read_box
+from leo_opt.domain import Domain, DomainLike, read_domain
 from leo_opt.errors import InvalidInputError
 from leo_opt.formulations.base import Cut, Formulation, FormulationLike, Unit, UnitRow
 from leo_opt.network import Network, read_network, require_rectifiers
@@ -118,7 +118,7 @@ def find(name: FormulationLike, argument: str = "formulation") -> Formulation:
 @PYOMO
 def formulate(
     network: Network,
-    domain: BoxLike | None = None,
+    domain: DomainLike | None = None,
     *,
     inputs: Any = None,
     formulation: FormulationLike = "big-m",
@@ -138,7 +138,8 @@ def formulate(
     network
         Layers of rectifiers and linear layers.
     domain
-        The box of inputs. By default the ranges of the user's inputs, or the box of `bounds`.
+        A box of inputs, or a `Polytope`, whose rows the block then has. By default the ranges of
+        the user's inputs, or the domain of `bounds`.
     inputs
         The network's inputs: an indexed Pyomo variable, a list of numbers, parameters, variables
         and expressions, or the `inputs` or `outputs` of another block. By default the block has
@@ -165,6 +166,7 @@ def formulate(
         With, for unit u of layer l of `network.layers`, both from 0:
 
         - `inputs[i]`, `outputs[k]`: variables or expressions; `domain`: the box of the inputs;
+        - `joint_rows[k]`: the rows of a `Polytope`, scaled;
         - `pre[l, u]`, `post[l, u]`: expressions; post is 0 where the unit is stably inactive;
         - `is_active[l, u]`: 1 exactly when the unit passes its input; a binary variable where
           lower < 0 < upper in a layer with phases, absent elsewhere and in relaxations (the
@@ -206,25 +208,27 @@ def formulate(
 
     require_rectifiers(read_network(network), "formulate")
     entries = read_inputs(inputs, network.input_size)
-    box = _choose_domain(domain, entries, bounds).spread(network.input_size)
+    chosen = _choose_domain(domain, entries, bounds).spread(network.input_size)
     if entries is not None:
-        box = with_numbers(entries, box)
+        chosen = with_numbers(entries, chosen)
         if not restrict:
-            check_reach(entries, box)
+            check_reach(entries, chosen)
     if bounds is None:
-        bounds = propagate(network, box)
+        bounds = propagate(network, chosen)
     else:
-        read_bounds(bounds, network, box)
+        read_bounds(bounds, network, chosen)
     check_finite(bounds)
     # The garbage collector would walk the growing model again and again: most of the build.
     with PauseGC():
-        return embed(network, box, entries, find(formulation), bounds, centred)
+        return embed(network, chosen, entries, find(formulation), bounds, centred)
 
 
-def _choose_domain(domain: BoxLike | None, inputs: list[Any] | None, bounds: Bounds | None) -> Box:
+def _choose_domain(
+    domain: DomainLike | None, inputs: list[Any] | None, bounds: Bounds | None
+) -> Domain:
     """The domain given, else that of the user's variables, else that of the bounds."""
     if domain is not None:
-        return read_box(domain)
+        return read_domain(domain)
     if inputs is not None:
         from leo_opt.formulations.ranges import domain_of
 

@@ -12,7 +12,7 @@ import pyomo.environ as pyo
 from leo_opt import weights
 from leo_opt.arrays import BoolArray, IntArray
 from leo_opt.bounds import Bounds
-from leo_opt.domain import Box
+from leo_opt.domain import Domain
 from leo_opt.errors import InvalidInputError
 from leo_opt.formulations.base import Formulation, Unit, UnitRow
 from leo_opt.formulations.columns import (
@@ -23,7 +23,7 @@ from leo_opt.formulations.columns import (
     exponents_of,
     scale_rows,
 )
-from leo_opt.formulations.inputs import add_inputs
+from leo_opt.formulations.inputs import add_inputs, add_joint_rows
 from leo_opt.formulations.rows import Row, add_expressions, add_rows, add_variables, linear, nonzero
 from leo_opt.formulations.sums import SumBounds
 from leo_opt.network import FloatArray, Layer, Network
@@ -325,7 +325,7 @@ def _add_fixed(index: int, layer: Layer, plan: _Plan, columns: Columns, rows: _R
 
 def embed(
     network: Network,
-    domain: Box,
+    domain: Domain,
     inputs: list[Any] | None,
     formulation: Formulation,
     bounds: Bounds,
@@ -345,11 +345,13 @@ def embed(
         Whether `pre` and `post` of linear and stably active units may have constants.
     """
     block = pyo.Block(concrete=True)
-    columns = block.reads = add_inputs(block, inputs, domain)
+    box = domain.box
+    columns = block.reads = add_inputs(block, inputs, box)
+    add_joint_rows(block, columns, domain)
     plans = _plan_layers(network, columns.scaling, bounds, centred)
     variables = _add_unit_variables(block, plans, formulation)
     reads = (columns.scaling, *(plan.outputs for plan in plans[:-1]))
-    sums = SumBounds(network, domain, bounds, reads)
+    sums = SumBounds(network, box, bounds, reads)
     rows = _Rows(formulation.writes_affine, {}, {}, {}, {}, {}, [], sums)
     posts = []
     for index, (layer, plan) in enumerate(zip(network.layers, plans, strict=True)):
@@ -362,7 +364,7 @@ def embed(
     add_expressions(block, "post", rows.post)
     outputs: dict[Any, Any] = {k: rows.post[last, k] for k in range(network.output_size)}
     add_expressions(block, "outputs", outputs)
-    block.network, block.domain = network, domain
+    block.network, block.domain = network, box
     block.bounds, block.posts = Bounds(domain, bounds.lower, bounds.upper), tuple(posts)
     block.scale, block.shift = rows.scale, rows.shift
     block.units = tuple(rows.units)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
+from leo_opt.arithmetic import float_above
 from leo_opt.arrays import BoolArray
-from leo_opt.domain import Box
+from leo_opt.domain import Box, Domain
 from leo_opt.formulations.columns import Columns, Scaling
 from leo_opt.formulations.ranges import is_number, is_variable
 from leo_opt.formulations.rows import (
@@ -17,6 +19,8 @@ from leo_opt.formulations.rows import (
     add_expressions,
     add_rows,
     add_variables,
+    linear,
+    nonzero,
 )
 from leo_opt.formulations.sharing import SharedRows, Source, find_source
 
@@ -82,6 +86,27 @@ def _add_input_rows(block: Any, name: str, rows: dict[int, Row], source: Source 
     add_rows(block, name, {k: row for k, row in rows.items() if k not in shared})
     if shared:
         add_rows(block, f"shared_{name}", shared, SharedRows(list(shared), twin))
+
+
+def add_joint_rows(block: Any, columns: Columns, domain: Domain) -> None:
+    """Add `joint_rows`: rows of a domain, in the columns that the first layer reads."""
+    scaling = columns.scaling
+    rows: dict[int, Row] = {}
+    ends = scaling.lower, scaling.upper
+    for k, (row, bound) in enumerate(zip(*domain.rows, strict=True)):
+        terms = zip(row.tolist(), scaling.shift.tolist(), strict=True)
+        right = Fraction(float(bound)) - sum(Fraction(a) * Fraction(x) for a, x in terms)
+        factors = np.ldexp(row[scaling.kept], -scaling.exponent)
+        _, power = math.frexp(np.abs(factors).max(initial=0.0))
+        factors = np.ldexp(factors, -power)
+        tiny = np.abs(factors) <= SMALLEST_COEFFICIENT
+        # What is left out of the row may have taken this much of it.
+        least = np.minimum(*(factors * end for end in ends))[tiny].tolist()
+        right = right / Fraction(2) ** power - sum(map(Fraction, least))
+        kept = nonzero(np.where(tiny, 0.0, factors), columns.variables)
+        if kept[0]:
+            rows[k] = None, linear(*kept), float_above(right)
+    add_rows(block, "joint_rows", rows)
 
 
 def _is_usual(domain: Box) -> BoolArray:

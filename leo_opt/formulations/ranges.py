@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import pyomo.environ as pyo
 
-from leo_opt.domain import Box
+from leo_opt.domain import Box, Domain
 from leo_opt.errors import InvalidInputError
+from leo_opt.polytope import domain_from
 
 _ROUNDING = 2.0**-40
 """A range may reach beyond a domain by this share: both were rounded outward on the way."""
@@ -149,7 +150,7 @@ def domain_of(inputs: list[Any]) -> Box:
     return Box(np.array([low for low, _ in ranges]), np.array([high for _, high in ranges]))
 
 
-def with_numbers(inputs: list[Any], domain: Box) -> Box:
+def with_numbers(inputs: list[Any], domain: Domain) -> Domain:
     """The domain without what inputs that are numbers leave out.
 
     Raises
@@ -157,7 +158,8 @@ def with_numbers(inputs: list[Any], domain: Box) -> Box:
     InvalidInputError
         If a number lies outside.
     """
-    lower, upper = domain.lower.copy(), domain.upper.copy()
+    low, high, *rows = domain.arrays
+    lower, upper = low.copy(), high.copy()
     for k, entry in enumerate(inputs):
         if not is_number(entry):
             continue
@@ -167,10 +169,10 @@ def with_numbers(inputs: list[Any], domain: Box) -> Box:
                 "widen the domain"
             )
         lower[k] = upper[k] = entry
-    return Box(lower, upper)
+    return domain_from(lower, upper, *rows)
 
 
-def check_reach(inputs: list[Any], domain: Box) -> None:
+def check_reach(inputs: list[Any], domain: Domain) -> None:
     """Refuse inputs that may leave the domain: the network is rewritten for the domain only.
 
     Raises
@@ -178,6 +180,12 @@ def check_reach(inputs: list[Any], domain: Box) -> None:
     InvalidInputError
         With the first such input.
     """
+    if len(domain.rows[1]):
+        raise InvalidInputError(
+            "inputs of another model may leave the rows of the polytope; pass restrict=True, which "
+            "has the block keep them"
+        )
+    box = domain.box
     for k, entry in enumerate(inputs):
         low, high = range_of(entry)
         slack = 0.0
@@ -185,10 +193,10 @@ def check_reach(inputs: list[Any], domain: Box) -> None:
             low = high = float(entry.value)
         elif not is_variable(entry) and math.isfinite(high - low):
             slack = _ROUNDING * max(abs(low), abs(high))
-        if low < domain.lower[k] - slack or high > domain.upper[k] + slack:
+        if low < box.lower[k] - slack or high > box.upper[k] + slack:
             what = f"{entry.name} with" if is_variable(entry) else f"the expression {entry} with"
             raise InvalidInputError(
                 f"input {k} is {what} bounds [{low}, {high}], which reach beyond "
-                f"[{domain.lower[k]}, {domain.upper[k]}] of the domain; tighten the bounds, "
+                f"[{box.lower[k]}, {box.upper[k]}] of the domain; tighten the bounds, "
                 "widen the domain, or pass restrict=True"
             )

@@ -130,7 +130,9 @@ def export_network(
         )
     given = None if domain is None else read_box(domain)
     known, phases, source = _choose_bounds(read_network(network), given, bounds, method)
-    box = (known.domain if given is None else given).spread(network.input_size)
+    box = (read_box(known.domain, "the domain of the bounds") if given is None else given).spread(
+        network.input_size
+    )
     block = formulate(network, box, formulation=chosen, bounds=known, centred=centred)
     compiled = compile_model(block)
     encoding = Encoding.read(compiled, block)

@@ -100,7 +100,7 @@ class Sidecar:
     @property
     def domain(self) -> Box:
         """The box of inputs."""
-        return self.bounds.domain
+        return self.bounds.domain.box
 
     def input_values(self, solution: Mapping[str, float], sparse: bool = False) -> FloatArray:
         """Inputs (n_in,) of a solution of the file.

@@ -100,7 +100,9 @@ def measure(
 def provenance(run: CompressionRun) -> dict[str, str]:
     """What a written file says of where it comes from."""
     domain, version = run.stability.domain, describe_versions()["leo-opt"]
-    box = f"{domain.size} inputs in [{domain.lower.min():g}, {domain.upper.max():g}]"
+    ends, rows = domain.box, len(domain.rows[1])
+    box = f"{domain.size} inputs in [{ends.lower.min():g}, {ends.upper.max():g}]"
+    box += f" with {rows} linear row{'s' * (rows > 1)}" if rows else ""
     return {
         "version": version,
         "content_hash": written(run.compression.network, run.dtype).content_hash,

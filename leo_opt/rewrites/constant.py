@@ -44,7 +44,7 @@ def constant_values(draft: Draft, index: int) -> tuple[dict[int, Fraction], Bool
     current, units = draft.network.layers[index], draft.units[index]
     stuck = np.zeros(current.n_in, dtype=bool)
     if index == 0:
-        stuck = draft.domain.lower == draft.domain.upper
+        stuck = draft.domain.box.lower == draft.domain.box.upper
     bare = ~weights.rows_that_read(current.weight, ~stuck)
     inputs = to_fractions(np.where(stuck, draft.inputs_of(index)[0], 0.0)) if bare.any() else []
     values = {}

@@ -10,7 +10,7 @@ from leo_opt.arithmetic import round_down
 from leo_opt.arrays import BoolArray, IntArray
 from leo_opt.bounds import Propagation
 from leo_opt.deviation import add_up, reach, spread_deviation
-from leo_opt.domain import Box
+from leo_opt.domain import Domain
 from leo_opt.network import FloatArray, Layer, Network
 from leo_opt.stability import Phase, Stability
 
@@ -131,7 +131,7 @@ class Draft:
     """
 
     network: Network
-    domain: Box
+    domain: Domain
     units: tuple[Units, ...]
     origin: tuple[int, ...]
     steps: tuple[Step, ...] = ()
@@ -153,7 +153,7 @@ class Draft:
         domain = stability.domain.spread(network.input_size)
         # A classification asks no more of units whose sign intervals prove; here numbers that are
         # written and deviations hang on them.
-        steps, certified = Propagation(network, domain), stability.certified
+        steps, certified = Propagation(network, domain.box), stability.certified
         units: list[Units] = []
         lower: list[FloatArray] = []
         upper: list[FloatArray] = []
@@ -188,7 +188,7 @@ class Draft:
     def inputs_of(self, index: int) -> tuple[FloatArray, FloatArray]:
         """Certified interval of everything a layer reads."""
         if index == 0:
-            return self.domain.lower, self.domain.upper
+            return self.domain.box.lower, self.domain.box.upper
         lower, upper = self.units[index - 1].interval
         below = self.network.layers[index - 1]
         return below.activate(lower), below.activate(upper)

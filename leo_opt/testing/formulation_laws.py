@@ -179,7 +179,7 @@ def check_binaries(formulation: Formulation, solver: Solver) -> None:
 def check_optima(formulation: Formulation, solver: Solver) -> None:
     """Optima over the box are those of big-m; a relaxation's are no better than these."""
     for case, _ in _cases(formulation, solver):
-        with built(BigM(), solver, case.network, case.bounds.domain, case.bounds) as reference:
+        with built(BigM(), solver, case.network, case.bounds.domain.box, case.bounds) as reference:
             for k in range(case.network.output_size):
                 low, high = case.extremes(case.block.outputs[k])
                 least, most = reference.extremes(reference.block.outputs[k])

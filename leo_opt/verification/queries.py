@@ -192,7 +192,7 @@ def make_query(network: Network, bounds: Bounds, asked: Property, cases: Sequenc
     ends = post_interval(last, bounds.lower[-1], bounds.upper[-1])
     reach = np.maximum(*map(np.abs, ends))
     conjuncts = tuple(_make_conjunct(k, asked.cases[k], reach, asked.columns) for k in cases)
-    return Query(network, bounds.domain, bounds, conjuncts)
+    return Query(network, bounds.domain.box, bounds, conjuncts)
 
 
 def _make_conjunct(

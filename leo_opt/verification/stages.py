@@ -72,7 +72,7 @@ class CaseJob(Job):
     def answer(self) -> list[Finding]:
         """What is found out on the cone."""
         network, bounds = self.target.network, self.target.bounds
-        scope, _ = find_scopes(network, bounds.domain, bounds, self.directions)[0]
+        scope, _ = find_scopes(network, bounds.domain.box, bounds, self.directions)[0]
         return run_job(self.on(scope))
 
     @property

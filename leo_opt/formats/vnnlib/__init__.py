@@ -18,7 +18,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from leo_opt.arithmetic import float_above
-from leo_opt.domain import Box
+from leo_opt.domain import Box, Domain
 from leo_opt.errors import FileFormatError, InvalidInputError
 from leo_opt.formats.vnnlib.formulas import Cases, combine, to_cases
 from leo_opt.formats.vnnlib.s_expressions import Expression, parse, show
@@ -33,13 +33,13 @@ _MOST_ENDS = 20_000_000
 """Inputs of all boxes together."""
 
 
-def read_domain(path: Path) -> Box:
-    """The box of inputs of a property.
+def read_domain(path: Path) -> Domain:
+    """The box or polytope of inputs of a property.
 
     Raises
     ------
     FileFormatError
-        If the file is no property or its input part is no box.
+        If the file is no property or its input part is neither.
     InvalidInputError
         If the box is crossed or not finite.
     """

@@ -1,0 +1,131 @@
+"""Verdicts on units as verdicts on properties: is there an input of the domain with pre > 0?
+
+`verify` knows inequalities over several inputs in all its stages, and so this strategy is the one
+for a `Polytope`. Bounds and witnesses come first, as in the cascade: bounds of the enclosing box,
+and witnesses that are members.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+
+from leo_opt.arguments import Options, option, positive, read_whole
+from leo_opt.deadline import Deadline
+from leo_opt.decisions.cascade import find_witnesses
+from leo_opt.decisions.findings import Direction, Finding
+from leo_opt.decisions.jobs import Job
+from leo_opt.decisions.run import Classification
+from leo_opt.decisions.settings import Milps
+from leo_opt.decisions.strategies import Strategy
+from leo_opt.decisions.witness_search import RANDOM_POINTS, read_points
+from leo_opt.domain import Domain
+from leo_opt.inequalities import Inequality
+from leo_opt.network import Layer, Network
+from leo_opt.properties import Case, Property
+from leo_opt.verification import Decision, verify
+
+STAGE = "property"
+
+
+@dataclass(frozen=True)
+class ByProperty(Options, Strategy):
+    """Decide every unit by a property of the network before it, whatever rows the domain has.
+
+    Parameters
+    ----------
+    random_points
+        Number of random inputs to try as witnesses first.
+    splitting_budget
+        Pieces of the box that input splitting may bound for each property.
+    """
+
+    name = "by-property"
+    takes_rows = True
+    random_points: int = option(RANDOM_POINTS, read_points)
+    splitting_budget: int = option(20_000, positive(read_whole))
+
+    def settle(self, run: Classification) -> None:
+        """See `Strategy.settle`."""
+        run.bound_layers()
+        find_witnesses(run, self.random_points)
+        for layer in run.network.phased_layers:
+            if run.deadline.passed:
+                return
+            before = run.ledger.all_open()
+            run.ledger.bound_layer(layer, deadline=run.deadline)
+            run.credit("bounds", before)
+            before = run.ledger.all_open()
+            run.settle(STAGE, _Jobs(run, self.splitting_budget), run.ledger.open(layer))
+            run.credit(STAGE, before)
+
+
+@dataclass(frozen=True, eq=False)
+class _Jobs:
+    """What makes the jobs of a round."""
+
+    run: Classification
+    pieces: int
+
+    def __call__(self, directions: list[Direction]) -> Sequence[PropertyJob]:
+        run, ends_at = self.run, self.run.deadline.at
+        limits = STAGE, ends_at, run.time_for_one(len(directions))
+        network, domain, milps = run.network, run.domain, run.settings.milps
+        return [
+            PropertyJob((direction,), *limits, network, domain, milps, self.pieces)
+            for direction in directions
+        ]
+
+
+@dataclass(frozen=True, eq=False)
+class PropertyJob(Job):
+    """A property for each direction: that sign * pre is positive nowhere on the domain."""
+
+    network: Network
+    domain: Domain
+    milps: Milps
+    pieces: int
+
+    def answer(self) -> list[Finding]:
+        """One finding a direction."""
+        return [self._answer(direction) for direction in self.directions]
+
+    def _answer(self, direction: Direction) -> Finding:
+        milps = self.milps
+        verdict = verify(
+            *property_of(self.network, self.domain, direction),
+            solver=milps.solver,
+            formulation=milps.formulation,
+            node_limit=milps.node_limit,
+            piece_limit=self.pieces,
+            margin=milps.margin,
+            seed=milps.seed,
+            time_limit=Deadline.until(self.ends_at, self.unit_time_limit),
+        )
+        [case] = verdict.cases
+        exact = verdict.exact_inputs is None
+        return Finding(
+            direction,
+            self.stage,
+            bound=0.0 if verdict.answer is Decision.HOLDS else None,
+            premise=case.premise,
+            witness=verdict.inputs if exact else None,
+            # A stage stands before what it has met, unlike before a limit.
+            anomaly=case.reason if ": " in case.reason else "",
+            seconds=verdict.seconds,
+            lps=verdict.lps,
+            milps=verdict.milps,
+            nodes=verdict.nodes,
+        )
+
+
+def property_of(network: Network, domain: Domain, direction: Direction) -> tuple[Network, Property]:
+    """The network up to a unit, and the property that sign * pre is positive nowhere."""
+    layer, unit, sign = direction
+    asked = network.layers[layer].take(np.array([unit]))
+    prefix = Network((*network.layers[:layer], Layer(asked.weight, asked.bias, "linear")))
+    above = Inequality(((("Y", 0), Fraction(-sign)),), Fraction(0), strict=True)
+    return prefix, Property(network.input_size, 1, (Case.on(domain, (above,)),))

@@ -1,0 +1,145 @@
+"""Verdicts on units over polytopes, against cells of the polytope in rationals."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from networks import network_folder
+from oracle import Flat, exact_deviation, exact_ranges
+from random_networks import random_case
+from random_polytopes import random_polytope
+from seeds import seeds
+
+from leo_opt import Cascade, Polytope, Stability, classify, compress, load, load_domain, propagate
+from leo_opt.bounds import Bounds
+from leo_opt.domain import Box
+from leo_opt.errors import InvalidInputError, MismatchError
+from leo_opt.network import Network
+from leo_opt.stability import Phase
+from leo_opt.verification import Decision, keep_class, verify
+from leo_opt.verification.units import ByProperty
+from leo_opt.weights import dense
+
+
+def tiny() -> tuple[Network, Polytope]:
+    """A unit that is active where x + y > 1.5 only, which the polytope leaves out."""
+    network = Network.from_arrays([[[1.0, 1.0], [1.0, -1.0]], [[1.0, 2.0]]], [[-1.5, 0.0], [0.0]])
+    return network, Polytope((0.0, 1.0), [[1.0, 1.0]], [1.375])
+
+
+def with_unit(network: Network, polytope: Polytope) -> Polytope:
+    """The polytope without the inputs that activate the first unit, if others are left."""
+    row = dense(network.layers[0].weight)[:1]
+    room = 0.05 * np.abs(row) @ (polytope.box.upper - polytope.box.lower)
+    weight = np.vstack([polytope.weight, row])
+    bound = np.append(polytope.bound, -network.layers[0].bias[:1] - room)
+    try:
+        smaller = Polytope(polytope.within, weight, bound)
+    except InvalidInputError:
+        return polytope
+    return smaller if smaller.holds(smaller.centre[None, :]).all() else polytope
+
+
+@pytest.mark.parametrize("seed", seeds(5, of=150))
+def test_verdicts_and_networks_on_polytopes_are_true(seed: int) -> None:
+    generator = np.random.default_rng((227, seed))
+    network, box = random_case(generator)
+    polytope = with_unit(network, random_polytope(generator, box.spread(network.input_size)))
+    try:
+        ranges = exact_ranges(network, polytope)
+    except Flat:
+        ranges = []
+    strategy = ByProperty(splitting_budget=1000)
+    stability = classify(network, polytope, strategy=strategy, seed=seed)
+    assert polytope.holds(stability.witnesses).all()
+    smaller = compress(network, stability)
+    assert smaller.domain == polytope
+    if not ranges:
+        return
+    undecided = 0
+    for layer, units in enumerate(ranges):
+        for unit, (low, high) in enumerate(units):
+            for bounds in (stability.certified, stability.trusted):
+                assert bounds.lower[layer][unit] <= low
+                assert high <= bounds.upper[layer][unit]
+            phase = stability.phases[layer][unit] if stability.phases[layer] else Phase.LINEAR
+            if phase is Phase.STABLY_ACTIVE:
+                assert low >= 0
+            if phase is Phase.STABLY_INACTIVE:
+                assert high <= 0
+            if phase is Phase.UNSTABLE:
+                assert low < 0 < high
+            # Ties at zero may stay open.
+            tied = abs(min(-low, high)) <= 1e-4 * max(1, high - low)
+            undecided += phase is Phase.UNDECIDED and not tied
+    assert not undecided
+    moved = exact_deviation(network, smaller.network, polytope)
+    assert all(m <= d for m, d in zip(moved, smaller.max_deviation.tolist(), strict=True))
+
+
+def test_rows_decide_what_the_box_leaves_open(tmp_path: Path) -> None:
+    network, polytope = tiny()
+    assert classify(network, polytope.box).phases[0][0] is Phase.UNSTABLE
+    stability = classify(network, polytope)
+    assert stability.phases[0] == (Phase.STABLY_INACTIVE, Phase.UNSTABLE)
+    assert compress(network, polytope).network.hidden_widths == (1,)
+    assert repr(polytope) in repr(stability)
+    stability.save(tmp_path / "verdicts.json")
+    loaded = Stability.load(tmp_path / "verdicts.json", network, polytope)
+    assert loaded.domain == polytope
+    assert loaded.phases == stability.phases
+    with pytest.raises(MismatchError, match="classify on the larger box"):
+        loaded.check(network, polytope.box)
+    stability.certified.save(tmp_path / "bounds.npz")
+    assert Bounds.load(tmp_path / "bounds.npz").domain == polytope
+    with pytest.raises(MismatchError):
+        propagate(network, polytope.box).intersect(stability.certified)
+
+
+def test_a_checkpoint_is_of_its_rows(tmp_path: Path) -> None:
+    network, polytope = tiny()
+    path = tmp_path / "record"
+    first = classify(network, polytope, checkpoint=path)
+    assert classify(network, polytope, checkpoint=path).phases == first.phases
+    with pytest.raises(MismatchError):
+        classify(network, Polytope((0.0, 1.0), [[1.0, 1.0]], [1.75]), checkpoint=path)
+
+
+def test_strategies_that_know_boxes_only_say_so() -> None:
+    network, polytope = tiny()
+    for strategy in ("per-unit", "joint", Cascade(stages=("lp",))):
+        with pytest.raises(InvalidInputError, match=r"knows boxes only.*by-property"):
+            classify(network, polytope, strategy=strategy)
+    on_box = classify(network, Box(0.0, 1.0), strategy="by-property")
+    assert on_box.phases == classify(network, Box(0.0, 1.0)).phases
+
+
+def test_properties_have_the_rows_of_their_polytope() -> None:
+    network = Network.from_arrays([[[1.0, 0.0], [0.0, 1.0]]], [[0.0, 0.0]])
+    below = Polytope((0.0, 1.0), [[-1.0, 1.0]], [-0.25])
+    assert verify(network, keep_class(below, 0, 2)).answer is Decision.HOLDS
+    assert verify(network, keep_class(below.box, 0, 2)).answer is Decision.VIOLATED
+
+
+def test_the_polytope_of_a_file(tmp_path: Path) -> None:
+    text = "".join(f"(declare-const {name} Real)" for name in ("X_0", "X_1", "Y_0"))
+    text += "".join(f"(assert (and (>= X_{k} 0) (<= X_{k} 1)))" for k in range(2))
+    text += "(assert (<= (+ X_0 (* 0.1 X_1)) 0.3))(assert (>= Y_0 0.5))"
+    path = tmp_path / "joint.vnnlib"
+    path.write_text(text)
+    polytope = load_domain(path, 2)
+    assert isinstance(polytope, Polytope)
+    assert polytope.weight.tolist() == [[1.0, 0.1]]
+    assert 0.3 <= polytope.bound[0] < 0.3 + 1e-15
+
+
+@pytest.mark.slow
+def test_adaptive_cruise_control() -> None:
+    folder = network_folder() / "real" / "acc"
+    network = load(next(folder.glob("*.onnx")))
+    polytope = load_domain(folder / "prop_near0_eps20.vnnlib", network.input_size)
+    stability = classify(network, polytope, time_limit=60)
+    assert polytope.holds(stability.witnesses).all()
+    assert sum(stability.count(k, Phase.UNDECIDED) for k in network.phased_layers) == 0
