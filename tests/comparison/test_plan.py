@@ -77,7 +77,7 @@ MISTAKES = [
     ),
     ('name = "big-m"', 'name = "big-M"', "formulations.0.: formulation 'big-M' is unknown"),
     ('name = "big-m"', 'name = "big-m"\nparts = 2', "'parts' is unknown; known are name"),
-    ('name = "big-m"', 'name = "partition"\nparts = 0', "formulations.0.: parts is 0; it must be positive"),
+    ('name = "big-m"', 'name = "partition"\nparts = 0', "parts is 0; it must be positive"),
     ('name = "big-m"', 'name = "partition"\nparts = 2.5', "parts is 2.5; expected a whole number"),
     ('name = "big-m"', 'name = "partition"\nsplit = "x"', "split 'x' is unknown"),
     (
