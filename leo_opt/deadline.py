@@ -25,8 +25,8 @@ class Deadline:
     start
         When the clock was started, as `time.monotonic` tells it; by default now.
     memory
-        Gigabytes. CROWN takes rows in batches that fit; networks and results count to nobody's
-        share.
+        Gigabytes. CROWN takes rows in batches that fit, and a model is not made that would not
+        fit; networks and results count to nobody's share.
     """
 
     def __init__(
@@ -54,15 +54,16 @@ class Deadline:
         running = time_limit if isinstance(time_limit, Deadline) else cls(read_limit(time_limit))
         if memory is None:
             return running
-        amount = read_limit(memory, "memory", "gigabytes")
-        return cls(running.seconds, running._start, math.inf if amount is None else amount)
+        return cls(running.seconds, running._start, read_memory(memory))
 
     @classmethod
-    def until(cls, ends_at: float | None, seconds: float | None) -> Deadline:
+    def until(
+        cls, ends_at: float | None, seconds: float | None = None, memory: float = MEMORY
+    ) -> Deadline:
         """The earlier of a time of day (`at` of another deadline) and some seconds from now."""
         limits = [] if ends_at is None else [max(0.0, ends_at - time.time())]
         limits += [] if seconds is None else [seconds]
-        return cls(min(limits, default=None))
+        return cls(min(limits, default=None), memory=memory)
 
     def part(self, share: float) -> Deadline:
         """One that leaves the rest of the remaining time to others."""
@@ -118,6 +119,18 @@ def read_limit(value: object, name: str = "time_limit", unit: str = "seconds") -
     if not seconds > 0:
         raise InvalidInputError(f"{name} is {value}; it must be positive")
     return None if seconds == math.inf else seconds
+
+
+def read_memory(value: object, name: str = "memory") -> float:
+    """A number of gigabytes; None and infinity are no limit.
+
+    Raises
+    ------
+    InvalidInputError
+        If it is not a positive number.
+    """
+    amount = read_limit(value, name, "gigabytes")
+    return math.inf if amount is None else amount
 
 
 NO_LIMIT = Deadline()

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from leo_opt.cli.files import InputFile, OutputFile
-from leo_opt.deadline import Deadline, read_limit
+from leo_opt.deadline import MEMORY, Deadline, read_limit
 from leo_opt.domain import Box, Domain
 from leo_opt.errors import InvalidInputError, SolverNotAvailableError
 from leo_opt.network import Network
@@ -43,6 +43,14 @@ def time_limit_option(text: str) -> Callable[[Callable[..., None]], Callable[...
         return None if seconds is None else Deadline(seconds, ctx.meta.get(CLOCK))
 
     return click.option("--time-limit", type=float, metavar="SECONDS", callback=start, help=text)
+
+
+def memory_option(command: Callable[..., None]) -> Callable[..., None]:
+    """`--memory`, as `classify` and `verify` take it."""
+    said = "For bounds, and for a model: one that would not fit is not made."
+    return click.option(
+        "--memory", type=float, default=MEMORY, show_default=True, metavar="GIGABYTES", help=said
+    )(command)
 
 
 def checked(check: Callable[[str], Any]) -> Callable[..., Any]:
@@ -154,6 +162,7 @@ def domain_options(command: Callable[..., None]) -> Callable[..., None]:
             time_limit_option("For all units; reading files counts."),
             click.option("--unit-time-limit", type=float, metavar="SECONDS", help="For one MILP."),
             click.option("--node-limit", type=int, metavar="NODES", help="For one MILP."),
+            memory_option,
             click.option("--seed", type=int, default=0, show_default=True),
             click.option("-q", "--quiet", is_flag=True, help="No progress."),
         )
@@ -238,6 +247,7 @@ def run_classification(network: Network, domain: Domain, options: dict[str, Any]
             time_limit=options["time_limit"],
             unit_time_limit=options["unit_time_limit"],
             node_limit=options["node_limit"],
+            memory=options["memory"],
             seed=options["seed"],
             progress=progress,
         )

@@ -11,6 +11,7 @@ import click
 from leo_opt.cli.files import FileCommand, InputFile, OutputFile
 from leo_opt.cli.options import (
     SELECTION,
+    memory_option,
     network_options,
     solver_options,
     time_limit_option,
@@ -74,6 +75,7 @@ def _exact_files(path: str) -> tuple[str, ...]:
 @time_limit_option("For each property, reading files included.")
 @click.option("--node-limit", type=int, metavar="NODES", help="For one MILP.")
 @click.option("--workers", type=int, default=1, show_default=True, help="Processes to use.")
+@memory_option
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("-q", "--quiet", is_flag=True, help="No progress.")
 def verify(

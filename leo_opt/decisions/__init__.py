@@ -55,6 +55,7 @@ def classify(
     executor: Executor | None = ClassifySettings.executor,
     checkpoint: AnyPath | None = ClassifySettings.checkpoint,
     seed: int = ClassifySettings.seed,
+    memory: float = ClassifySettings.memory,
     progress: Callable[[Progress], None] | None = ClassifySettings.progress,
 ) -> Stability:
     """Decide for every unit whether it is stably active, stably inactive or unstable on a box.
@@ -95,6 +96,9 @@ def classify(
         verdicts are returned as they are to a call with the same strategy, solver and formulation.
     seed
         Of everything random.
+    memory
+        Gigabytes: rows of bounds are taken in batches that fit, and a model that by estimate would
+        not fit is not made; the evidence of what it would have been asked about says so.
     progress
         Called with a `Progress` as the run goes on.
 
@@ -133,6 +137,7 @@ def classify(
         executor=executor,
         checkpoint=checkpoint,
         seed=seed,
+        memory=memory,
         progress=progress,
     )
     box = where.spread(read_network(network).input_size)

@@ -19,7 +19,7 @@ from leo_opt.arguments import Options, option, positive, read_whole, words_of
 from leo_opt.decisions.branching import RELAXATION, Effort, tightening
 from leo_opt.decisions.findings import Direction
 from leo_opt.decisions.jobs import MilpJob, Searches, SplitJob, search_jobs
-from leo_opt.decisions.layer_model import LayerModel, build_layer_model, time_to_build
+from leo_opt.decisions.layer_model import LayerModel, build_layer_model, obstacle
 from leo_opt.decisions.run import Classification
 from leo_opt.decisions.scope import Scope, find_scopes
 from leo_opt.decisions.splitting import MOST_INPUTS, split_inputs
@@ -268,8 +268,10 @@ def ask_milps(run: Classification, directions: list[Direction], skip_settled: bo
     if not bounds.finite:
         return
     for scope, mine in find_scopes(run.network, run.domain.box, bounds, directions):
-        if not time_to_build(scope.network, layer, run.deadline):
-            return
+        against = obstacle(scope.network, layer, milps.formulation, run.deadline)
+        if against is not None:
+            run.leave(mine, against)
+            continue
         model = build_layer_model(
             scope.network, scope.domain, layer, scope.bounds, milps.formulation
         )

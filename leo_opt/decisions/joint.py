@@ -22,7 +22,7 @@ import numpy as np
 from leo_opt.arguments import Options, option
 from leo_opt.bounds import Bounds
 from leo_opt.decisions.findings import Direction, Finding
-from leo_opt.decisions.layer_model import premise_of, time_to_build
+from leo_opt.decisions.layer_model import obstacle, premise_of
 from leo_opt.decisions.run import Classification
 from leo_opt.decisions.scaling import solver_blur, unit_scales
 from leo_opt.decisions.strategies import Strategy
@@ -77,8 +77,11 @@ class Joint(Options, Strategy):
         bounds = ledger.bounds(len(network.layers))
         before = ledger.all_open()
         directions = run.recall("joint", directions)
-        fits = time_to_build(network, len(network.layers) - 1, run.deadline)
-        if not directions or not bounds.finite or not fits:
+        last, formulation = len(network.layers) - 1, run.settings.formulation
+        against = obstacle(network, last, formulation, run.deadline)
+        if against is not None and directions:
+            run.leave(directions, against)
+        if not directions or not bounds.finite or against is not None:
             run.credit("joint", before)
             return
         model = _build(run, directions, bounds)

@@ -15,13 +15,13 @@ import numpy as np
 
 from leo_opt import weights
 from leo_opt.bounds import Bounds
-from leo_opt.deadline import Deadline
+from leo_opt.deadline import GIGABYTE, Deadline
 from leo_opt.decisions.findings import Direction, Finding
 from leo_opt.decisions.scaling import solver_blur, unit_scales
 from leo_opt.domain import Box
 from leo_opt.enclosure import evaluate
 from leo_opt.encoding import Encoding
-from leo_opt.formulations import FormulationLike
+from leo_opt.formulations import FormulationLike, find
 from leo_opt.network import FloatArray, Network
 from leo_opt.separation import Separation, strengthen
 from leo_opt.solvers import Answer, Feature, RowHandle, Session
@@ -78,17 +78,26 @@ class LayerModel:
         return float(value), float(radius[0, direction.unit] * scale)
 
 
-def time_to_build(network: Network, layer: int, deadline: Deadline) -> bool:
-    """Whether a model of layers 0 .. layer-1 can be expected before a deadline.
+def obstacle(
+    network: Network, layer: int, formulation: FormulationLike, deadline: Deadline
+) -> str | None:
+    """Why no model of layers 0 .. layer-1 is made: it would take too much time or memory.
 
     Making it cannot be interrupted, and a model without time to solve it is of no use.
     """
-    if deadline.remaining is None:
-        return True
-    weights = sum(earlier.weight.size for earlier in network.layers[:layer])
-    needed = _SECONDS_PER_WEIGHT * weights
-    needed += 0.0 if "pyomo.environ" in sys.modules else _IMPORT_SECONDS
-    return deadline.remaining > needed
+    entries = sum(weights.count(earlier.weight) for earlier in network.layers[:layer])
+    seconds = _SECONDS_PER_WEIGHT * entries
+    seconds += 0.0 if "pyomo.environ" in sys.modules else _IMPORT_SECONDS
+    if deadline.remaining is not None and deadline.remaining <= seconds:
+        return "no time left to make the model"
+    chosen = find(formulation)
+    needed = chosen.bytes_per_weight * entries
+    if needed <= deadline.memory:
+        return None
+    return (
+        f"a {chosen.name} model of {entries} weights needs about {needed / GIGABYTE:.2g} GB, and "
+        f"memory is {deadline.memory / GIGABYTE:g}; give more, or a formulation that needs less"
+    )
 
 
 def build_layer_model(

@@ -32,7 +32,7 @@ class Run:
     def __init__(self, settings: Settings, workers: Workers) -> None:
         self.settings = settings
         self.workers = workers
-        self.deadline = Deadline.of(settings.time_limit)
+        self.deadline = Deadline.of(settings.time_limit, settings.memory)
         self.lps = self.milps = self.nodes = 0
 
     def charge(self, finding: Finding) -> None:
@@ -176,6 +176,14 @@ class Classification(Run):
         finding = finding.resting_on(self.ledger.premise_below(finding.direction.layer))
         self.checkpoint.append(finding)
         self._record(finding)
+
+    def leave(self, directions: Sequence[Direction], reason: str) -> None:
+        """Note why directions of a layer are not asked about."""
+        _LOG.warning(
+            "layer %d: %d directions are left: %s", directions[0].layer, len(directions), reason
+        )
+        for direction in directions:
+            self.ledger.note(direction, 0.0, reason)
 
     def recall(self, stage: str, directions: list[Direction]) -> list[Direction]:
         """Enter what an earlier run found, and return the directions it has no answer for."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from numpy.typing import ArrayLike
 
@@ -23,7 +23,7 @@ from leo_opt.arguments import (
     read_path,
     read_whole,
 )
-from leo_opt.deadline import Deadline, read_deadline, read_limit
+from leo_opt.deadline import MEMORY, Deadline, read_deadline, read_limit, read_memory
 from leo_opt.formulations import FormulationLike, read_choice
 from leo_opt.storage.files import AnyPath
 
@@ -78,6 +78,7 @@ class Milps(Options):
     node_limit: int | None = option(None, optional(positive(read_whole)))
     margin: float = option(2e-6, positive(read_number))
     seed: int = option(0, at_most(MOST_SEED, not_negative(read_whole)))
+    memory: float = option(MEMORY, read_memory)
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,7 @@ class Settings(Milps):
     @property
     def milps(self) -> Milps:
         """What travels."""
-        return Milps(self.solver, self.formulation, self.node_limit, self.margin, self.seed)
+        return Milps(**{one.name: getattr(self, one.name) for one in fields(Milps)})
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ import numpy as np
 from leo_opt.arrays import BoolArray, IntArray
 from leo_opt.bounds import Bounds
 from leo_opt.bounds.pieces import boxes_at_once
-from leo_opt.deadline import Deadline
+from leo_opt.deadline import GIGABYTE, Deadline
 from leo_opt.decisions.findings import Direction
 from leo_opt.decisions.goals import Goals
 from leo_opt.decisions.splitting_state import (
@@ -146,6 +146,7 @@ class _Chunk:
     wanted: BoolArray
     seed: tuple[int, ...]
     ends_at: float | None
+    memory: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -179,7 +180,7 @@ class _Halved:
 def _halve(chunk: _Chunk) -> _Halved:
     """Bound the pieces of a chunk and halve those that are not done."""
     goals, pieces = chunk.goals, chunk.pieces
-    deadline = Deadline.until(chunk.ends_at, None)
+    deadline = Deadline.until(chunk.ends_at, memory=chunk.memory)
     # Where sums overflow nothing is proved.
     with np.errstate(over="ignore", invalid="ignore"):
         centres = pieces.boxes.centres
@@ -290,8 +291,9 @@ def split(
     while len(waiting) and shown is not None and pace.suffices and not (lost or deadline.passed):
         taken, waiting = waiting[slice(-most, None)], waiting[slice(-most)]
         wanted = ~shown & (goals.thorough | ~tied)
+        limits = deadline.at, deadline.memory / GIGABYTE
         chunks = [
-            _Chunk(goals, taken[slice(k, k + size)], wanted, (seed, pace.bounded + k), deadline.at)
+            _Chunk(goals, taken[slice(k, k + size)], wanted, (seed, pace.bounded + k), *limits)
             for k in range(0, len(taken), size)
         ]
         outcomes: Iterable[_Halved | JobFailure] = map(_halve, chunks)

@@ -121,6 +121,8 @@ class Formulation(ABC):
     ----------
     name
         The word under which `leo_opt.formulations.find` knows it.
+    bytes_per_weight
+        Peak memory of building and loading a model, for each weight of the network that is not 0.
     needs
         Words of `leo_opt.solvers.Feature` that a solver must offer.
     exact
@@ -131,6 +133,7 @@ class Formulation(ABC):
     """
 
     name: ClassVar[str]
+    bytes_per_weight: ClassVar[float] = 400.0
     needs: ClassVar[frozenset[str]] = frozenset()
     exact: ClassVar[bool] = True
     writes_affine: ClassVar[bool] = False

@@ -54,6 +54,7 @@ class ConvexHull(Formulation):
     """
 
     name = "convex-hull"
+    bytes_per_weight = 5000.0
 
     def add_units(self, block: Any, units: Sequence[Unit]) -> None:
         """See `Formulation.add_units`."""

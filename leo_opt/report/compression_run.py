@@ -21,6 +21,9 @@ from leo_opt.stability import Phase, Stability
 
 _PACKAGES = ("numpy", "scipy", "pyomo", "highspy", "onnx")
 
+_REASONS = 3
+"""Why directions are left open: as many are told."""
+
 
 @dataclass(frozen=True)
 class CompressionRun:
@@ -141,6 +144,19 @@ def describe_evidence(stability: Stability) -> dict[str, int]:
         for unit, phase in enumerate(phases):
             tally.update(_evidence_of(stability, layer, unit, phase))
     return dict(sorted(tally.items()))
+
+
+def left_open(stability: Stability) -> dict[str, int]:
+    """Why directions are undecided, as far as it is on record, the most common reasons first."""
+    reasons = Counter(
+        side.anomaly
+        for layer, phases in enumerate(stability.phases)
+        for unit, phase in enumerate(phases)
+        if phase is Phase.UNDECIDED
+        for side in (stability.lower_evidence[layer][unit], stability.upper_evidence[layer][unit])
+        if side.anomaly and side.witness is None
+    )
+    return dict(reasons.most_common(_REASONS))
 
 
 def phases_shown(stability: Stability) -> list[Phase]:

@@ -15,6 +15,7 @@ from leo_opt.network import Network
 from leo_opt.report.compression_run import (
     CompressionRun,
     describe_evidence,
+    left_open,
     phases_shown,
     removed_percent,
 )
@@ -49,6 +50,10 @@ def stability_table(stability: Stability) -> RenderableType:
             f"{statistics.milps_solved} MILPs ({statistics.solver}, {statistics.formulation}), "
             f"{statistics.lps_solved} LPs, {statistics.nodes} nodes, "
             f"{statistics.seconds:.2f} seconds"
+        ),
+        *(
+            Text(f"undecided, {n} directions: {reason}")
+            for reason, n in left_open(stability).items()
         ),
     )
 

@@ -58,6 +58,7 @@ def verify(
     workers: int = VerifySettings.workers,
     executor: Executor | None = VerifySettings.executor,
     seed: int = VerifySettings.seed,
+    memory: float = VerifySettings.memory,
     progress: Callable[[Progress], None] | None = VerifySettings.progress,
 ) -> Verdict:
     """Decide whether a property holds: whether no input has what it describes as unsafe.
@@ -89,6 +90,9 @@ def verify(
         Any `concurrent.futures.Executor` to use instead; it is not shut down.
     seed
         Of everything random.
+    memory
+        Gigabytes: rows of bounds are taken in batches that fit, and a model that by estimate would
+        not fit is not made, which is then the reason of its case.
     progress
         Called with a `Progress` as the run goes on.
 
@@ -128,6 +132,7 @@ def verify(
         workers=workers,
         executor=executor,
         seed=seed,
+        memory=memory,
         progress=progress,
     )
     read_network(network)

@@ -17,7 +17,7 @@ from leo_opt.deadline import Deadline
 from leo_opt.decisions.branching import Effort
 from leo_opt.decisions.findings import Direction, Finding
 from leo_opt.decisions.jobs import Job, MilpJob, SearchJob, run_job
-from leo_opt.decisions.layer_model import build_layer_model, time_to_build
+from leo_opt.decisions.layer_model import build_layer_model, obstacle
 from leo_opt.decisions.relaxation import build_relaxation
 from leo_opt.decisions.scope import Scope, find_scopes
 from leo_opt.decisions.settings import Milps
@@ -106,9 +106,11 @@ class MilpCase(CaseJob):
 
     def on(self, scope: Scope) -> Job:
         """A MILP; no other job has its model, so that the session ends with the job."""
-        layer, time = self.target.layer, Deadline.until(self.ends_at, None)
-        if not time_to_build(scope.network, layer, time):
-            raise SolverError("no time left to make the model")
+        layer, milps = self.target.layer, self.milps
+        deadline = Deadline.until(self.ends_at, memory=milps.memory)
+        against = obstacle(scope.network, layer, milps.formulation, deadline)
+        if against is not None:
+            raise SolverError(against)
         model = build_layer_model(
             scope.network, scope.domain, layer, scope.bounds, self.milps.formulation
         )

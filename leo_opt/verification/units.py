@@ -103,6 +103,7 @@ class PropertyJob(Job):
             piece_limit=self.pieces,
             margin=milps.margin,
             seed=milps.seed,
+            memory=milps.memory,
             time_limit=Deadline.until(self.ends_at, self.unit_time_limit),
         )
         [case] = verdict.cases

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from fractions import Fraction
 from typing import ClassVar
@@ -22,12 +23,14 @@ from leo_opt.decisions.layer_model import (
     LayerModel,
     ask,
     build_layer_model,
-    time_to_build,
+    obstacle,
 )
 from leo_opt.domain import Box
 from leo_opt.encoding import AffineMap
 from leo_opt.network import Layer, Network
 from leo_opt.solvers import Answer, SolverOptions, Termination, find
+from leo_opt.verification import Decision, verify
+from leo_opt.verification.units import property_of
 from leo_opt.witnesses import ascend
 
 MARGIN = 1e-6
@@ -288,13 +291,36 @@ def test_a_post_activation_below_the_tolerance_proves_nothing(formulation: str) 
         assert stability.trusted.upper[2][0] > 0.1
 
 
-def test_a_model_that_cannot_be_made_in_time_is_not_begun() -> None:
+def test_a_model_without_time_or_room_is_not_begun() -> None:
     weight = np.zeros((2000, 2000))
     layers = [Layer(weight, np.zeros(2000), "relu")] * 2
     wide = Network((*layers, Layer(np.ones((1, 2000)), np.zeros(1))))
-    assert time_to_build(wide, 2, NO_LIMIT)
-    assert not time_to_build(wide, 2, Deadline(5.0))
-    assert time_to_build(wide, 0, Deadline(5.0))
+    roomy = Deadline(memory=math.inf)
+    assert obstacle(wide, 2, "big-m", roomy) is None
+    assert "no time left" in str(obstacle(wide, 2, "big-m", Deadline(5.0, memory=math.inf)))
+    assert obstacle(wide, 0, "big-m", Deadline(5.0)) is None
+    assert obstacle(wide, 1, "big-m", NO_LIMIT) is None
+    said = "a big-m model of 8000000 weights needs about 3.2 GB, and memory is 2"
+    assert said in str(obstacle(wide, 2, "big-m", NO_LIMIT))
+    assert "about 20 GB" in str(obstacle(wide, 1, "convex-hull", NO_LIMIT))
+
+
+def test_without_room_for_a_model_bounds_and_reasons_are_left() -> None:
+    # relu(x + y) + relu(x - y) is at most 2, and 3 where each is bounded by itself.
+    hidden = Layer([[1.0, 1.0], [1.0, -1.0]], [0.0, 0.0], "relu")
+    small, box = Network((hidden, Layer([[1.0, 1.0]], [-2.5], "relu"))), Box(-1, 1)
+    for strategy in (Cascade(stages=("milp",)), "joint"):
+        decided = classify(small, box, strategy=strategy)
+        assert decided.phases[1][0] is Phase.STABLY_INACTIVE
+        refused = classify(small, box, strategy=strategy, memory=1e-7)
+        assert refused.phases[1][0] is Phase.UNDECIDED
+        assert "model of 4 weights needs about 1.6e-06 GB" in refused.upper_evidence[1][0].anomaly
+        assert np.isfinite(refused.certified.upper[1][0])
+    asked = property_of(small, box.spread(2), Direction(1, 0, 1))
+    verdict = verify(*asked, stages=("milp",), memory=1e-7)
+    assert verdict.answer is Decision.UNKNOWN
+    assert "give more, or a formulation that needs less" in verdict.reasons[0]
+    assert verify(*asked, stages=("milp",)).answer is Decision.HOLDS
 
 
 def test_a_search_may_end_only_below_the_margin_that_a_proof_needs() -> None:
