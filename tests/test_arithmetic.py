@@ -1,7 +1,8 @@
-"""Dot products that are rounded once."""
+"""Rationals and dot products, rounded once and to the right side."""
 
 from __future__ import annotations
 
+import math
 from fractions import Fraction
 
 import numpy as np
@@ -9,7 +10,27 @@ import pytest
 from exact_stability import as_fractions
 from rationals import exact_dot
 
-from leo_opt.arithmetic import dot_up, exact_dots, float_above, product_size
+from leo_opt.arithmetic import dot_up, exact_dots, float_above, float_below, product_size
+
+
+def test_rounding_is_directed_and_tight() -> None:
+    generator = np.random.default_rng(151)
+    values = [
+        Fraction(int(a), int(b)) * Fraction(2) ** int(k)
+        for a, b, k in zip(
+            generator.integers(-(10**17), 10**17, size=300),
+            generator.integers(1, 10**17, size=300),
+            generator.integers(-1080, 900, size=300),
+            strict=True,
+        )
+    ]
+    for value in values:
+        above, below = float_above(value), float_below(value)
+        assert Fraction(math.nextafter(above, -math.inf)) < value <= Fraction(above)
+        assert Fraction(below) <= value < Fraction(math.nextafter(below, math.inf))
+    huge, largest = Fraction(10) ** 400, float(np.finfo(float).max)
+    assert (float_below(huge), float_above(huge)) == (largest, math.inf)
+    assert (float_below(-huge), float_above(-huge)) == (-math.inf, -largest)
 
 
 @pytest.mark.parametrize("seed", range(30))

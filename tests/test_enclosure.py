@@ -11,7 +11,6 @@ from rationals import drifting, exact_dot
 from seeds import seeds
 
 from leo_opt import enclosure
-from leo_opt.arithmetic import float_above
 from leo_opt.enclosure import affine_image, evaluate
 from leo_opt.network import Network
 from leo_opt.weights import dense
@@ -112,13 +111,6 @@ def test_evaluation_radii_hold_the_exact_pre_activations(seed: int) -> None:
                 max(g, Fraction(0)) if phased else g
                 for g, phased in zip(exact, layer.phased, strict=True)
             ]
-
-
-def test_fraction_up_is_the_least_float_above() -> None:
-    for value in (Fraction(1, 3), Fraction(-1, 3), Fraction(1, 2), Fraction(0)):
-        up = float_above(value)
-        assert Fraction(up) >= value
-        assert Fraction(float(np.nextafter(up, -np.inf))) < value
 
 
 @pytest.mark.parametrize("boxes", [1, 2])
