@@ -20,6 +20,8 @@ from leo_opt.inequalities import Inequality, RationalBox
 from leo_opt.lazily import lazy
 from leo_opt.network import FloatArray
 
+_LEAST = Fraction(1, 2**900)
+"""The largest factor of a row is above it and below its inverse."""
 _SHORTER = (1.0 - 2.0**-40, 1.0 - 2.0**-10)
 """Shares of the way from a point inside to where it meets a row, which rounding may miss."""
 
@@ -90,17 +92,21 @@ class Polytope(Domain):
 
         What rounding a factor can change on the box is added to the right-hand side.
         """
-        size = box.lower.size
         made = list(rows)
-        weight, bound = np.zeros((len(made), size)), np.empty(len(made))
-        reach = np.maximum(np.abs(box.lower), np.abs(box.upper))
+        weight, bound = np.zeros((len(made), box.lower.size)), np.empty(len(made))
+        reach = np.maximum(np.abs(box.lower), np.abs(box.upper)).tolist()
         for k, row in enumerate(made):
-            end = row.bound
+            largest = max(abs(factor) for _, factor in row.terms)
+            # Beyond float64 a row is scaled.
+            scale = Fraction(1) if _LEAST < largest < 1 / _LEAST else largest
+            end = row.bound / scale
             for (_, column), factor in row.terms:
-                weight[k, column] = float(factor)
-                end += abs(factor - Fraction(weight[k, column])) * Fraction(float(reach[column]))
+                weight[k, column] = float(factor / scale)
+                moved = abs(factor / scale - Fraction(weight[k, column]))
+                end += moved * Fraction(reach[column])
             bound[k] = float_above(end)
-        return cls(box, weight, bound)
+        kept = np.isfinite(bound)
+        return cls(box, weight[kept], bound[kept])
 
     @property
     def rows(self) -> tuple[FloatArray, FloatArray]:
@@ -189,9 +195,10 @@ class Polytope(Domain):
         batch = batch.copy()
         room = self.bound - self.weight @ self.centre
         way = batch[outside] - self.centre
-        with np.errstate(divide="ignore", invalid="ignore"):
-            shares = np.maximum(room, 0.0) / (way @ self.weight.T)
-        share = np.where(shares >= 0.0, shares, np.inf).min(axis=1, initial=1.0)
+        speed = way @ self.weight.T
+        nearing = speed > 0.0
+        shares = np.maximum(room, 0.0) / np.where(nearing, speed, 1.0)
+        share = np.where(nearing, shares, np.inf).min(axis=1, initial=1.0)
         batch[outside] = self.centre
         for shorter in reversed(_SHORTER):
             drawn = self.box.clip(self.centre + (shorter * share)[:, None] * way)

@@ -538,6 +538,23 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
             "float(radius[0, direction.unit] * 0.0)",
         ),
     },
+    "polytope.py": {
+        "polytope-member-by-rounding": ("inside[point] &= _below(", "inside[point] |= _below("),
+        "polytope-rounded-inward": ("end += moved *", "end -= moved *"),
+        "polytope-contains-too-much": ("in theirs or _below(", "in theirs or not _below("),
+    },
+    "properties.py": {
+        "case-without-rows": ("(*outputs, *joining), single", "outputs, single"),
+    },
+    "witnesses.py": {
+        "witness-outside": ("candidates[box.holds(candidates)]", "candidates[:]"),
+    },
+    "formulations/inputs.py": {
+        "joint-row-unshifted": ("Fraction(float(bound)) - sum(", "Fraction(float(bound)) + sum("),
+    },
+    "verification/units.py": {
+        "unit-other-sign": ("Fraction(-sign)", "Fraction(sign)"),
+    },
     "verification/confirmation.py": {
         "confirm-rounding": ("(a if f > 0 else b) for f, a, b", "(b if f > 0 else a) for f, a, b"),
         "confirm-refuses-early": (

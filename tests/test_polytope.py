@@ -99,6 +99,22 @@ def test_rational_rows_are_rounded_outward() -> None:
         assert total <= Fraction(float(polytope.bound[0]))
 
 
+def test_rows_beyond_float64_are_scaled_or_say_nothing() -> None:
+    huge, box = Fraction(10) ** 400, Box(0.0, 1.0).spread(2)
+    terms = (("X", 0), huge), (("X", 1), huge / 2)
+    polytope = Polytope.enclosing(box, [Inequality(terms, huge / 4)])
+    assert polytope.weight.tolist() == [[1.0, 0.5]]
+    assert polytope.bound.tolist() == [0.25]
+    assert not Polytope.enclosing(box, [Inequality(((("X", 0), huge / huge),), huge)]).bound.size
+
+
+def test_inside_an_equation_points_are_drawn_along_it() -> None:
+    line = Polytope((0.0, 1.0), [[1.0, -1.0], [-1.0, 1.0], [1.0, 1.0]], [0.0, 0.0, 1.0])
+    drawn = line.clip(np.array([[0.0, 0.0], [1.0, 1.0]]))
+    assert line.holds(drawn).all()
+    assert drawn[1, 0] > 0.49
+
+
 @pytest.mark.parametrize(
     ("weight", "bound", "said"),
     [

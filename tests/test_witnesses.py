@@ -11,6 +11,7 @@ from seeds import seeds
 
 from leo_opt.domain import Box
 from leo_opt.network import Network
+from leo_opt.polytope import Polytope
 from leo_opt.witnesses import Witnesses, ascend, collect, directions, first_layer_vertices
 
 
@@ -98,3 +99,14 @@ def test_vertices_are_the_extremes_of_the_first_layer() -> None:
     sampled = network.pre_activations(box.sample(1000, generator))[0]
     assert (pre.max(axis=0) >= sampled.max(axis=0)).all()
     assert (pre.min(axis=0) <= sampled.min(axis=0)).all()
+
+
+def test_what_is_near_a_polytope_only_is_no_witness() -> None:
+    """Where x = 2 y and x + y = 1 there is no float64 point."""
+    network = Network.from_arrays([[[1.0, 1.0]]], [[-0.5]], ["relu"])
+    rows = [[1.0, -2.0], [-1.0, 2.0], [1.0, 1.0], [-1.0, -1.0]]
+    point = Polytope((0.0, 1.0), rows, [0.0, 0.0, 1.0, -1.0])
+    near = np.array([[2.0 / 3.0, 1.0 / 3.0], [0.75, 0.26]])
+    assert collect(network, point, near, Witnesses.none(network)).inputs.size == 0
+    around = Polytope((0.0, 1.0), rows, [2.0**-50, 2.0**-50, 1.0, -1.0 + 2.0**-50])
+    assert around.holds(collect(network, around, near, Witnesses.none(network)).inputs).all()

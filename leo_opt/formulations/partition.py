@@ -121,6 +121,7 @@ class Partition(Options, Formulation):
     part_bounds: str = option("interval", word_of(PART_BOUNDS))
 
     name = "partition"
+    bytes_per_weight = 520.0
     writes_affine = True
 
     def split_row(self, row: UnitRow) -> list[Part]:

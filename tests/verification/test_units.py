@@ -18,7 +18,6 @@ from leo_opt.domain import Box
 from leo_opt.errors import InvalidInputError, MismatchError
 from leo_opt.network import Network
 from leo_opt.stability import Phase
-from leo_opt.verification import Decision, keep_class, verify
 from leo_opt.verification.units import ByProperty
 from leo_opt.weights import dense
 
@@ -107,6 +106,16 @@ def test_a_checkpoint_is_of_its_rows(tmp_path: Path) -> None:
         classify(network, Polytope((0.0, 1.0), [[1.0, 1.0]], [1.75]), checkpoint=path)
 
 
+def test_where_no_float64_point_lies_nothing_is_shown() -> None:
+    # Where x = 2 y and x + y = 1.
+    network, _ = tiny()
+    rows = [[1.0, -2.0], [-1.0, 2.0], [1.0, 1.0], [-1.0, -1.0]]
+    point = Polytope((0.0, 1.0), rows, [0.0, 0.0, 1.0, -1.0])
+    stability = classify(network, point)
+    assert stability.witnesses.size == 0
+    assert stability.phases[0] == (Phase.STABLY_INACTIVE, Phase.STABLY_ACTIVE)
+
+
 def test_strategies_that_know_boxes_only_say_so() -> None:
     network, polytope = tiny()
     for strategy in ("per-unit", "joint", Cascade(stages=("lp",))):
@@ -114,25 +123,6 @@ def test_strategies_that_know_boxes_only_say_so() -> None:
             classify(network, polytope, strategy=strategy)
     on_box = classify(network, Box(0.0, 1.0), strategy="by-property")
     assert on_box.phases == classify(network, Box(0.0, 1.0)).phases
-
-
-def test_properties_have_the_rows_of_their_polytope() -> None:
-    network = Network.from_arrays([[[1.0, 0.0], [0.0, 1.0]]], [[0.0, 0.0]])
-    below = Polytope((0.0, 1.0), [[-1.0, 1.0]], [-0.25])
-    assert verify(network, keep_class(below, 0, 2)).answer is Decision.HOLDS
-    assert verify(network, keep_class(below.box, 0, 2)).answer is Decision.VIOLATED
-
-
-def test_the_polytope_of_a_file(tmp_path: Path) -> None:
-    text = "".join(f"(declare-const {name} Real)" for name in ("X_0", "X_1", "Y_0"))
-    text += "".join(f"(assert (and (>= X_{k} 0) (<= X_{k} 1)))" for k in range(2))
-    text += "(assert (<= (+ X_0 (* 0.1 X_1)) 0.3))(assert (>= Y_0 0.5))"
-    path = tmp_path / "joint.vnnlib"
-    path.write_text(text)
-    polytope = load_domain(path, 2)
-    assert isinstance(polytope, Polytope)
-    assert polytope.weight.tolist() == [[1.0, 0.1]]
-    assert 0.3 <= polytope.bound[0] < 0.3 + 1e-15
 
 
 @pytest.mark.slow
