@@ -18,7 +18,7 @@ from leo_opt.cli.options import (
 
 if TYPE_CHECKING:
     from leo_opt.bounds import Bounds
-    from leo_opt.domain import Box
+    from leo_opt.domain import Domain
     from leo_opt.network import Network
     from leo_opt.stability import Stability
 
@@ -119,10 +119,9 @@ def formulate(
 
 def _read_bounds(
     network: Network, options: dict[str, Any]
-) -> tuple[Bounds | Stability | None, Box | None]:
+) -> tuple[Bounds | Stability | None, Domain | None]:
     """The bounds that the options name, and the domain; one of them may be missing."""
     from leo_opt.bounds import Bounds
-    from leo_opt.domain import read_box
     from leo_opt.errors import InvalidInputError
     from leo_opt.stability import Stability
 
@@ -138,4 +137,4 @@ def _read_bounds(
         bounds = stability.certified if options["certified_only"] else stability
     if bounds is not None and options["box"] is None and options["domain_file"] is None:
         return bounds, None
-    return bounds, read_box(read_domain(network, options))
+    return bounds, read_domain(network, options)

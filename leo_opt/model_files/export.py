@@ -10,7 +10,7 @@ from typing import Any
 
 from leo_opt.arguments import name_of
 from leo_opt.bounds import BoundMethodLike, Bounds, propagate
-from leo_opt.domain import Box, BoxLike, read_box
+from leo_opt.domain import Domain, DomainLike, read_domain
 from leo_opt.encoding import Encoding
 from leo_opt.errors import InvalidInputError
 from leo_opt.formulations import FormulationLike, formulate
@@ -75,7 +75,7 @@ def export_model(model: Any, path: AnyPath) -> dict[str, str]:
 
 def export_network(
     network: Network,
-    domain: BoxLike | None,
+    domain: DomainLike | None,
     path: AnyPath,
     *,
     formulation: FormulationLike = "big-m",
@@ -128,12 +128,10 @@ def export_network(
             f"{chosen.name} is written with the rows that the relaxation of an objective "
             "violates; give an objective, or take convex-hull"
         )
-    given = None if domain is None else read_box(domain)
+    given = None if domain is None else read_domain(domain)
     known, phases, source = _choose_bounds(read_network(network), given, bounds, method)
-    box = (read_box(known.domain, "the domain of the bounds") if given is None else given).spread(
-        network.input_size
-    )
-    block = formulate(network, box, formulation=chosen, bounds=known, centred=centred)
+    where = (known.domain if given is None else given).spread(network.input_size)
+    block = formulate(network, where, formulation=chosen, bounds=known, centred=centred)
     compiled = compile_model(block)
     encoding = Encoding.read(compiled, block)
     form = _with_objective(compiled, block, question)
@@ -148,7 +146,10 @@ def export_network(
 
 
 def _choose_bounds(
-    network: Network, domain: Box | None, bounds: Bounds | Stability | None, method: BoundMethodLike
+    network: Network,
+    domain: Domain | None,
+    bounds: Bounds | Stability | None,
+    method: BoundMethodLike,
 ) -> tuple[Bounds, tuple[tuple[str, ...], ...] | None, str]:
     """Bounds to build with, phases where a stability knows them, and where all that is from."""
     if isinstance(bounds, Stability):

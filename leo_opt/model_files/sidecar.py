@@ -13,9 +13,10 @@ import msgspec
 import numpy as np
 
 from leo_opt.bounds import Bounds
-from leo_opt.domain import Box
+from leo_opt.domain import Domain
 from leo_opt.errors import FileFormatError, InvalidInputError, MismatchError, OutputError
 from leo_opt.network import FloatArray
+from leo_opt.polytope import domain_from
 from leo_opt.storage import codec
 from leo_opt.storage.files import AnyPath, check_readable, write_atomically
 
@@ -39,13 +40,16 @@ class LayerEntry(msgspec.Struct, frozen=True):
 
 
 class SidecarFile(msgspec.Struct, frozen=True):
-    """What stands in a file of `Sidecar.save`, besides what `about` says."""
+    """What stands in a file of `Sidecar.save`, besides what `about` says.
+
+    `domain` is lower and upper ends, and of a polytope weight and bound of its rows.
+    """
 
     format: str
     model: str
     objective: dict[str, Any] | None
     network_hash: str
-    domain: tuple[FloatArray, FloatArray]
+    domain: tuple[FloatArray, ...]
     inputs: tuple[str, ...]
     input_scale: FloatArray
     input_shift: FloatArray
@@ -98,9 +102,9 @@ class Sidecar:
         return f"Sidecar(of network {self.network_hash[:12]}, {self.bounds!r})"
 
     @property
-    def domain(self) -> Box:
-        """The box of inputs."""
-        return self.bounds.domain.box
+    def domain(self) -> Domain:
+        """The inputs: a box, or a `Polytope`, whose rows the file has."""
+        return self.bounds.domain
 
     def input_values(self, solution: Mapping[str, float], sparse: bool = False) -> FloatArray:
         """Inputs (n_in,) of a solution of the file.
@@ -239,7 +243,7 @@ class Sidecar:
             model=self.identity,
             objective=None if self.objective is None else dict(self.objective),
             network_hash=self.network_hash,
-            domain=(self.domain.lower, self.domain.upper),
+            domain=self.domain.arrays,
             inputs=self.inputs,
             input_scale=self.input_scale,
             input_shift=self.input_shift,
@@ -266,7 +270,7 @@ class Sidecar:
         return cls(
             identity=file.model,
             network_hash=file.network_hash,
-            bounds=Bounds(Box(*file.domain), every("lower"), every("upper")),
+            bounds=Bounds(domain_from(*file.domain), every("lower"), every("upper")),
             phases=every("phase"),
             scale=every("scale"),
             shift=every("shift"),

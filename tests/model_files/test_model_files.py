@@ -15,7 +15,7 @@ from model_readers import READERS, reader_for, same_bound
 from oracle import exact_ranges
 from random_networks import random_case
 
-from leo_opt import Box, Network, formulate, propagate
+from leo_opt import Box, Network, Polytope, classify, formulate, propagate
 from leo_opt.errors import (
     FileFormatError,
     InvalidInputError,
@@ -323,6 +323,20 @@ def test_ideal_is_written_with_its_rows(tmp_path: Path) -> None:
     assert relaxed["ideal"] > relaxed["big-m"] + 1e-3
     with pytest.raises(InvalidInputError, match="objective"):
         export_network(network, Box(-1, 1), tmp_path / "no.lp", formulation="ideal")
+
+
+def test_the_rows_of_a_polytope_stand_in_the_file_and_its_sidecar(tmp_path: Path) -> None:
+    network = Network.from_arrays([[[1.0, 1.0], [1.0, -1.0]], [[1.0, 2.0]]], [[-1.0, 0.0], [0.0]])
+    polytope = Polytope((0.0, 100.0), [[1.0, 3.0]], [20.0])
+    for path in (tmp_path / "rows.mps", tmp_path / "rows.lp"):
+        bounds = classify(network, polytope)
+        written = export_network(network, None, path, bounds=bounds, objective="max output 0")
+        value, point = reader_for("highs").minimise(path, {})
+        read = Sidecar.load(path)
+        assert read.domain == polytope
+        assert read.objective_value(value) == pytest.approx(59.0)
+        np.testing.assert_allclose(read.input_values(point), [20.0, 0.0], atol=1e-6)
+        assert written.to_json() == read.to_json()
 
 
 def _unit_box(text: str) -> str:
