@@ -20,6 +20,8 @@ from leo_opt.inequalities import Inequality, RationalBox
 from leo_opt.lazily import lazy
 from leo_opt.network import FloatArray
 
+_SWEEPS = 3
+"""Over the rows, in search of their prices."""
 _LEAST = Fraction(1, 2**900)
 """The largest factor of a row is above it and below its inverse."""
 _SHORTER = (1.0 - 2.0**-40, 1.0 - 2.0**-10)
@@ -205,6 +207,44 @@ class Polytope(Domain):
             kept = self.holds(drawn)
             batch[outside[kept]] = drawn[kept]
         return batch.reshape(points.shape)
+
+    def vertices(self, directions: FloatArray) -> FloatArray:
+        """See `Domain.vertices`: the farthest points but for rounding where there is one row.
+
+        Rows have prices, found for one after another while the others stay.
+        """
+        prices = np.zeros((len(directions), len(self.bound)))
+        points = self.box.vertices(directions)
+        for _ in range(_SWEEPS if len(self.bound) > 1 else 1):
+            for k in range(len(self.bound)):
+                prices[:, k] = 0.0
+                worth = directions - prices @ self.weight
+                points, prices[:, k] = self._fill(worth, self.weight[k], float(self.bound[k]))
+        return self.clip(points)
+
+    def _fill(
+        self, worth: FloatArray, row: FloatArray, end: float
+    ) -> tuple[FloatArray, FloatArray]:
+        """Points of the box (N, n) of the largest worth in one row, and its price (N,).
+
+        References
+        ----------
+        G. B. Dantzig, Discrete-variable extremum problems, Oper. Res. 5, 1957 (the knapsack).
+        """
+        low, high = self.box.lower, self.box.upper
+        points = self.box.vertices(worth)
+        # What an input gives back where it moves to its other end, and at which price it does.
+        back = np.where(points == high, row, -row) * (high - low)
+        moves = back > 0.0
+        price = np.where(moves, worth / np.where(row == 0.0, 1.0, row), np.inf)
+        order = price.argsort(axis=1)
+        gains = np.take_along_axis(np.where(moves, back, 0.0), order, axis=1)
+        needed = (points @ row - end)[:, None] - (np.cumsum(gains, axis=1) - gains)
+        shares = np.zeros_like(gains)
+        filled = np.clip(needed / np.where(gains > 0.0, gains, 1.0), 0.0, 1.0)
+        np.put_along_axis(shares, order, np.where(gains > 0.0, filled, 0.0), axis=1)
+        paid = np.where(shares > 0.0, price, 0.0).max(axis=1, initial=0.0)
+        return points + shares * (np.where(points == high, low, high) - points), paid
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Polytope):

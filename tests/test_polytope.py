@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from random_networks import random_box
 from random_polytopes import random_polytope
+from scipy.optimize import linprog
 from seeds import seeds
 
 from leo_opt.domain import Box, read_box
@@ -97,6 +98,24 @@ def test_rational_rows_are_rounded_outward() -> None:
             Fraction(0),
         )
         assert total <= Fraction(float(polytope.bound[0]))
+
+
+@pytest.mark.parametrize("seed", seeds(10, of=100))
+def test_vertices_are_as_far_as_a_linear_program_says(seed: int) -> None:
+    generator = np.random.default_rng((233, seed))
+    box = random_box(generator, int(generator.integers(2, 6)))
+    polytope = random_polytope(generator, box)
+    if not polytope.holds(polytope.centre[None, :])[0]:
+        return
+    directions = generator.normal(size=(4, polytope.size))
+    found = polytope.vertices(directions)
+    assert polytope.holds(found).all()
+    for direction, point in zip(directions, found, strict=True):
+        bounds = np.column_stack([box.lower, box.upper])
+        best = -linprog(-direction, polytope.weight, polytope.bound, bounds=bounds).fun
+        room = np.abs(direction) @ (box.upper - box.lower)
+        # With several rows it is a guess.
+        assert float(direction @ point) >= best - (len(polytope.bound) > 1 or 1e-6) * room
 
 
 def test_rows_beyond_float64_are_scaled_or_say_nothing() -> None:
