@@ -164,7 +164,7 @@ class Activation:
     def _line(self, piece: int, pre: FloatArray) -> FloatArray:
         slope, offset = self.pieces[piece].slope, float(self.offsets[piece])
         if slope == 0.0:
-            return np.full_like(pre, offset)
+            return np.where(np.isnan(pre), pre, offset)
         return pre * slope + offset if offset else pre * slope
 
     def _line_rounding(self, piece: int, pre: FloatArray) -> FloatArray:

@@ -58,6 +58,7 @@ def test_infinite_ends_have_values(activation: Activation) -> None:
     ends = np.array([-np.inf, np.inf])
     assert not np.isnan(activation(ends)).any()
     assert not activation.rounding(ends).any()
+    assert np.isnan(activation(np.array([np.nan]))).all(), "what is no number is not 0"
 
 
 @pytest.mark.parametrize("activation", ALL)

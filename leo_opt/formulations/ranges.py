@@ -59,13 +59,22 @@ def _read_entry(k: int, entry: Any) -> Any:
     try:
         while not _is_plain(entry) and entry.is_named_expression_type():
             entry = entry.expr
-        if not _is_plain(entry) and not entry.is_constant():
-            return entry
-        number = float(pyo.value(entry))
+        constant = _is_plain(entry) or entry.is_constant()
+        fixed = constant or entry.is_fixed()
+        value = pyo.value(entry, exception=False) if fixed else None
+        number = None if value is None else float(value)
+    except RuntimeError as error:
+        raise InvalidInputError(
+            f"input {k} is a {type(entry).__name__} of no model; put it into one first"
+        ) from error
     except (AttributeError, TypeError, ValueError) as error:
         raise InvalidInputError(
             f"input {k} is {entry!r}; give a number, a variable or an expression"
         ) from error
+    if not fixed or (number is not None and not constant):
+        return entry
+    if number is None:
+        raise InvalidInputError(f"input {k} is {entry}, which has no value; give it one")
     if not math.isfinite(number):
         raise InvalidInputError(f"input {k} is {number}; give a finite number")
     return number

@@ -97,11 +97,20 @@ def test_a_parameter_that_changes_does_not_leave_the_domain_unseen() -> None:
 
 @pytest.mark.parametrize(
     ("entry", "message"),
-    [(0.5, "input 1 is 0.5, outside"), (np.nan, "finite"), ("x", "give a number"), (None, "None")],
+    [
+        (0.5, "input 1 is 0.5, outside"),
+        (np.nan, "finite"),
+        ("x", "give a number"),
+        (None, "None"),
+        (pyo.Var(bounds=(-1, 1)), "of no model"),
+        (pyo.Param(mutable=True), "input 1 is y, which has no value"),
+    ],
 )
 def test_what_is_no_input_is_refused(entry: Any, message: str) -> None:
     model = pyo.ConcreteModel()
     model.x = pyo.Var(bounds=(-1, 1))
+    if isinstance(entry, pyo.Param):
+        model.y = entry
     with pytest.raises(InvalidInputError, match=message):
         formulate(NETWORK, Box([-1, 0.25], [1, 0.25]), inputs=[model.x, entry])
 
