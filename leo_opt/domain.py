@@ -71,6 +71,11 @@ class Domain(ABC):
     def centre(self) -> FloatArray:
         """A point about the middle, inside wherever one is known."""
 
+    @property
+    @abstractmethod
+    def empty(self) -> bool:
+        """Whether it is proved that no input belongs to the set."""
+
     @abstractmethod
     def spread(self, size: int) -> Domain:
         """The set for `size` inputs.
@@ -179,6 +184,11 @@ class Box(Domain):
     def box(self) -> Box:
         """See `Domain.box`."""
         return self
+
+    @property
+    def empty(self) -> bool:
+        """No box is."""
+        return False
 
     @property
     def rows(self) -> tuple[FloatArray, FloatArray]:

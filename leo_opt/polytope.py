@@ -43,9 +43,8 @@ class Polytope(Domain):
     Raises
     ------
     InvalidInputError
-        If the shapes do not fit, a number is not finite, a row is 0, or the rows are seen to leave
-        nothing of the box. Others that leave nothing are not noticed: whatever is said of all
-        their points is true.
+        If the shapes do not fit, a number is not finite, a row is 0, or a row leaves
+        nothing of the box. Rows that leave nothing together are told by `empty`.
 
     Examples
     --------
@@ -133,9 +132,29 @@ class Polytope(Domain):
             digest.update(values.astype("<f8").tobytes())
         return digest.hexdigest()
 
-    @lazy
+    @property
     def centre(self) -> FloatArray:
         """The point farthest from rows and sides, beside their ranges, as a linear program says."""
+        return self._solved[0]
+
+    @lazy
+    def empty(self) -> bool:
+        """Whether multipliers of the rows prove, in rationals, that no point satisfies them all."""
+        held = np.flatnonzero(self._solved[1])
+        prices = [Fraction(price) for price in self._solved[1][held].tolist()]
+        columns = zip(*self.box.arrays, self.weight[held].T.tolist(), strict=True)
+        room = _dot(prices, self.bound[held].tolist())
+        for low, high, column in columns:
+            total = _dot(prices, column)
+            room -= total * Fraction(float(low if total > 0 else high))
+        return room < 0
+
+    @lazy
+    def _solved(self) -> tuple[FloatArray, FloatArray]:
+        """The centre, and multipliers (m,) of the rows there: a Farkas proof where none is inside.
+
+        Rows and sides are moved by one depth, beside their ranges, which is as large as possible.
+        """
         from scipy import sparse
         from scipy.optimize import linprog
 
@@ -152,9 +171,12 @@ class Polytope(Domain):
             np.append(np.zeros(count), -1.0),
             A_ub=system,
             b_ub=np.append((self.bound - self.weight @ middle) / scale, np.ones(2 * count)),
-            bounds=[(-1.0, 1.0)] * count + [(0.0, 1.0)],
+            bounds=[(-1.0, 1.0)] * count + [(None, 1.0)],
         )
-        return self.box.clip(middle if program.x is None else middle + half * program.x[:-1])
+        if program.x is None:
+            return middle, np.zeros(len(scale))
+        prices = np.maximum(-program.ineqlin.marginals[: len(scale)], 0.0) / scale
+        return self.box.clip(middle + half * program.x[:-1]), prices
 
     def spread(self, size: int) -> Polytope:
         """See `Domain.spread`."""
@@ -279,6 +301,9 @@ def inequalities(weight: FloatArray, bound: FloatArray) -> tuple[Inequality, ...
 def _below(row: FloatArray, point: FloatArray, end: float) -> bool:
     """Whether row @ point <= end, exactly."""
     held = np.flatnonzero(row)
-    pairs = zip(row[held].tolist(), point[held].tolist(), strict=True)
-    total = sum((Fraction(a) * Fraction(x) for a, x in pairs), Fraction(0))
-    return total <= Fraction(float(end))
+    return _dot(map(Fraction, row[held].tolist()), point[held].tolist()) <= Fraction(float(end))
+
+
+def _dot(left: Iterable[Fraction], right: Iterable[float]) -> Fraction:
+    """A scalar product, exactly."""
+    return sum((a * Fraction(b) for a, b in zip(left, right, strict=True)), Fraction(0))

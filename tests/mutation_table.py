@@ -541,6 +541,7 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
     "polytope.py": {
         "polytope-member-by-rounding": ("inside[point] &= _below(", "inside[point] |= _below("),
         "polytope-rounded-inward": ("end += moved *", "end -= moved *"),
+        "polytope-empty-by-chance": ("return room < 0", "return room < 1"),
         "polytope-contains-too-much": ("in theirs or _below(", "in theirs or not _below("),
     },
     "properties.py": {

@@ -8,11 +8,12 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from random_networks import random_box
+from random_networks import random_box, random_network
 from random_polytopes import random_polytope
 from scipy.optimize import linprog
 from seeds import seeds
 
+from leo_opt import classify
 from leo_opt.domain import Box, read_box
 from leo_opt.errors import InvalidInputError
 from leo_opt.inequalities import Inequality
@@ -116,6 +117,29 @@ def test_vertices_are_as_far_as_a_linear_program_says(seed: int) -> None:
         room = np.abs(direction) @ (box.upper - box.lower)
         # With several rows it is a guess.
         assert float(direction @ point) >= best - (len(polytope.bound) > 1 or 1e-6) * room
+
+
+@pytest.mark.parametrize("seed", seeds(10, of=200))
+def test_empty_is_said_of_nothing_but_what_is(seed: int) -> None:
+    generator = np.random.default_rng((239, seed))
+    polytope = random_polytope(generator, random_box(generator, int(generator.integers(1, 5))))
+    assert not polytope.empty
+    # The opposite of the sum of all rows, a little apart.
+    row, end = -polytope.weight.sum(axis=0), -polytope.bound.sum()
+    apart = 1e-3 * (1.0 + np.abs(polytope.weight).sum() + abs(end))
+    if not row.any():
+        return
+    try:
+        without = Polytope(
+            polytope.within,
+            np.vstack([polytope.weight, row]),
+            np.append(polytope.bound, end - apart),
+        )
+    except InvalidInputError:
+        return
+    assert without.empty
+    with pytest.raises(InvalidInputError, match="no input satisfies the rows"):
+        classify(random_network(generator, inputs=polytope.size), without)
 
 
 def test_rows_beyond_float64_are_scaled_or_say_nothing() -> None:

@@ -57,9 +57,12 @@ def strategy_for(domain: Domain, choice: StrategyLike) -> Strategy:
     Raises
     ------
     InvalidInputError
-        If there is no such strategy, or it knows boxes only and the domain is none.
+        If there is no such strategy, or it knows boxes only and the domain is none, or no input
+        belongs to it.
     """
     way = STRATEGIES.find(choice)
+    if domain.empty:
+        raise InvalidInputError(f"no input satisfies the rows of {domain!r}; correct them")
     if way.takes_rows or not len(domain.rows[1]):
         return way
     if way == STRATEGIES.find("cascade"):
