@@ -58,11 +58,13 @@ class Table:
     def renderable(self) -> Renderable:
         """For a terminal; words are folded where it is narrow."""
         from rich.table import Table as Renderable
+        from rich.text import Text
 
         table = Renderable(box=None, pad_edge=False)
         for column, right in zip(self.columns, self.rightward, strict=True):
+            # A heading may go on below; a number on two lines would be two numbers.
             table.add_column(
-                column,
+                Text(column, overflow="fold"),
                 justify="right" if right else "left",
                 overflow="ellipsis" if right else "fold",
             )

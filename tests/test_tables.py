@@ -42,3 +42,16 @@ def test_numbers_stand_to_the_right_unless_told_otherwise() -> None:
     assert table.rightward == (False, True, True, False)
     assert Table.of("abcd", rows, "right").rightward == (True,) * 4
     assert Table.of("ab", []).rightward == (False, False)
+
+
+def test_a_narrow_terminal_cuts_no_heading() -> None:
+    """Headings of numbers ended in an ellipsis at 60 columns, as in "certifi…"."""
+    words = ("layer", "units", "stably active", "stably inactive", "unstable", "undecided")
+    stream = io.StringIO()
+    console = PlainConsole(file=stream)
+    console.width = 45
+    console.print(Table.of(words, [["1"] * 6]).renderable())
+    shown = stream.getvalue()
+    assert "…" not in shown
+    assert max(map(len, shown.splitlines())) <= 45
+    assert sorted("".join(shown.split())) == sorted("".join(words).replace(" ", "") + "1" * 6)
