@@ -231,9 +231,13 @@ class Polytope(Domain):
         return batch.reshape(points.shape)
 
     def vertices(self, directions: FloatArray) -> FloatArray:
-        """See `Domain.vertices`: the farthest points but for rounding where there is one row.
+        """See `Domain.vertices`: the farthest points but for rounding where there is one row."""
+        return self.clip(self.priced(directions)[0])
 
-        Rows have prices, found for one after another while the others stay.
+    def priced(self, directions: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Points (N, n) far along directions, perhaps outside, and the prices (N, m) of rows.
+
+        The prices, at least 0, are found for one row after another while the others stay.
         """
         prices = np.zeros((len(directions), len(self.bound)))
         points = self.box.vertices(directions)
@@ -242,7 +246,7 @@ class Polytope(Domain):
                 prices[:, k] = 0.0
                 worth = directions - prices @ self.weight
                 points, prices[:, k] = self._fill(worth, self.weight[k], float(self.bound[k]))
-        return self.clip(points)
+        return points, prices
 
     def _fill(
         self, worth: FloatArray, row: FloatArray, end: float

@@ -554,6 +554,7 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
         "joint-row-unshifted": ("Fraction(float(bound)) - sum(", "Fraction(float(bound)) + sum("),
     },
     "verification/units.py": {
+        "unit-unpriced": ("constant + prices @", "constant - prices @"),
         "unit-other-sign": ("Fraction(-sign)", "Fraction(sign)"),
     },
     "verification/confirmation.py": {

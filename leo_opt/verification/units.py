@@ -13,7 +13,10 @@ from fractions import Fraction
 
 import numpy as np
 
+from leo_opt import weights
 from leo_opt.arguments import Options, option, positive, read_whole
+from leo_opt.arithmetic import gamma, round_up
+from leo_opt.bounds import interval
 from leo_opt.deadline import Deadline
 from leo_opt.decisions.cascade import find_witnesses
 from leo_opt.decisions.findings import Direction, Finding
@@ -25,10 +28,14 @@ from leo_opt.decisions.witness_search import RANDOM_POINTS, read_points
 from leo_opt.domain import Domain
 from leo_opt.inequalities import Inequality
 from leo_opt.network import Layer, Network
+from leo_opt.polytope import Polytope
 from leo_opt.properties import Case, Property
+from leo_opt.stability import ARITHMETIC
 from leo_opt.verification import Decision, verify
 
 STAGE = "property"
+_UNDERFLOW = 2.0**-1000
+"""More than products of prices and factors lose by underflow."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +57,7 @@ class ByProperty(Options, Strategy):
 
     def settle(self, run: Classification) -> None:
         """See `Strategy.settle`."""
+        _bound_by_rows(run)
         run.bound_layers()
         find_witnesses(run, self.random_points)
         for layer in run.network.phased_layers:
@@ -61,6 +69,33 @@ class ByProperty(Options, Strategy):
             before = run.ledger.all_open()
             run.settle(STAGE, _Jobs(run, self.splitting_budget), run.ledger.open(layer))
             run.credit(STAGE, before)
+
+
+def _bound_by_rows(run: Classification) -> None:
+    """Intervals of the first layer, as the rows of a polytope tighten them.
+
+    For prices p >= 0, pre <= pre + p @ (bound - weight @ x) on the polytope: an affine function
+    that interval arithmetic bounds on the box. What rounding its coefficients changes is added.
+    """
+    domain, layer = run.domain, run.network.layers[0]
+    if not isinstance(domain, Polytope):
+        return
+    run.ledger.bound_layer(0, "interval", run.deadline)
+    box, own = domain.box, weights.dense(layer.weight)
+    reach = np.maximum(np.abs(box.lower), np.abs(box.upper))
+    for sign in (-1, +1):
+        _, prices = domain.priced(sign * own)
+        row, constant = sign * own - prices @ domain.weight, sign * layer.bias
+        constant = constant + prices @ domain.bound
+        size = (np.abs(own) + prices @ np.abs(domain.weight)) @ reach
+        size += np.abs(layer.bias) + prices @ np.abs(domain.bound)
+        rounded = gamma(len(domain.bound) + 3) * size + _UNDERFLOW * (1.0 + reach.sum())
+        shifted = Network((Layer(row, constant, "linear"),))
+        _, high = interval.bound_layer(shifted, box, 0, (), ())
+        for unit, value in enumerate(round_up(high + round_up(rounded)).tolist()):
+            # Where sums overflow nothing is proved.
+            if value < np.inf:
+                run.ledger.tighten(Direction(0, unit, sign), value, "rows", ARITHMETIC)
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from networks import network_folder
 from oracle import Flat, exact_deviation, exact_ranges
-from random_networks import random_case
+from random_networks import random_case, random_network
 from random_polytopes import random_polytope
 from seeds import seeds
 
@@ -104,6 +104,22 @@ def test_a_checkpoint_is_of_its_rows(tmp_path: Path) -> None:
     assert classify(network, polytope, checkpoint=path).phases == first.phases
     with pytest.raises(MismatchError):
         classify(network, Polytope((0.0, 1.0), [[1.0, 1.0]], [1.75]), checkpoint=path)
+
+
+@pytest.mark.parametrize("seed", seeds(4, of=100))
+def test_one_row_tightens_the_first_layer_as_far_as_it_can(seed: int) -> None:
+    generator = np.random.default_rng((241, seed))
+    network = random_network(generator, inputs=3, widths=(4,))
+    several = random_polytope(generator, Box(-1.0, 2.0).spread(3))
+    polytope = Polytope(several.within, several.weight[:1], several.bound[:1] + 1e-3)
+    # No layer after the first: nothing but its intervals is asked for.
+    first = Network(network.layers[:1])
+    stability = classify(first, polytope, time_limit=10)
+    for unit, (low, high) in enumerate(exact_ranges(first, polytope)[0]):
+        found = stability.certified.lower[0][unit], stability.certified.upper[0][unit]
+        assert found[0] <= low
+        assert high <= found[1]
+        np.testing.assert_allclose(found, [float(low), float(high)], rtol=1e-9, atol=1e-9)
 
 
 def test_where_no_float64_point_lies_nothing_is_shown() -> None:
