@@ -119,18 +119,19 @@ class Registry(Mapping[str, type[T]], Generic[T]):
             As `find` does, or if there is no such option, or it takes no such value.
         """
         name, _, rest = text.partition(":")
-        given: dict[str, Any] = {}
+        said = f"{self.word} {name.strip()}"
+        given = dict(more or {})
         for part in filter(None, (part.strip() for part in rest.split(","))):
-            key, equals, value = part.partition("=")
+            key, equals, value = map(str.strip, part.partition("="))
             if not equals:
                 raise InvalidInputError(
                     f"{part!r} in {self.word} {text!r} is no option; write name:key=value,key=value"
                 )
-            given[key.strip()] = value.strip()
-        given |= more or {}
+            if key in given:
+                raise InvalidInputError(f"option {key} of {said} is given twice; give it once")
+            given[key] = value
         found: Any = self.find(name.strip())
         known = [one.name for one in fields(found)] if is_dataclass(found) else []
-        said = f"{self.word} {name.strip()}"
         for key, value in given.items():
             if key not in known:
                 has = f"; it has {', '.join(known)}" if known else ""

@@ -23,6 +23,10 @@ def test_options_are_read_from_text() -> None:
     [
         ("cascde", "did you mean cascade"),
         ("joint:stages=lp", "strategy joint has no option 'stages'"),
+        (
+            "joint:random_points=1,random_points=2",
+            "option random_points of strategy joint is given tw",
+        ),
         ("cascade:pieces=3", "it has stages, random_points, splitting_budget, search_nodes"),
         ("cascade:search_nodes", "'search_nodes' in strategy .* is no option"),
         ("cascade:search_nodes=few", "search_nodes of strategy cascade is 'few'; .* such as 250"),
