@@ -9,7 +9,8 @@ import numpy as np
 
 from leo_opt.arguments import read_instance
 from leo_opt.domain import Domain
-from leo_opt.network import FloatArray, Network, require_rectifiers
+from leo_opt.network import FloatArray, Network
+from leo_opt.rectify import rectified
 from leo_opt.rewrites import (
     Draft,
     Step,
@@ -40,7 +41,7 @@ class Compression(Summarised):
     Parameters
     ----------
     original
-        The network that was given.
+        The network that was given; `rectified`, where it has other activations than rectifiers.
     network
         The rewritten network.
     domain
@@ -96,6 +97,8 @@ def compress(
 
     Parameters
     ----------
+    network
+        With leaky units or clips, `rectified(network)` is rewritten.
     stability
         Of this network; the result equals the network on `stability.domain` and nowhere else.
     certified_only
@@ -119,7 +122,7 @@ def compress(
     """
     read_instance(stability, "stability", Stability, "classify(network, box) makes one")
     stability.check(network)
-    require_rectifiers(network, "compress")
+    network = rectified(network)
     draft = Draft.begin(network, stability, certified_only)
     while True:
         done = len(draft.steps)

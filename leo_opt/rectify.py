@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import pairwise
+from itertools import chain, pairwise
 
 import numpy as np
 
-from leo_opt.activations import LINEAR, Activation, read_activation
+from leo_opt.activations import LINEAR, Activation, LinearPiece, read_activation
 from leo_opt.arrays import FloatArray, IntArray
 from leo_opt.layer import Layer
 from leo_opt.network import Network, read_network
@@ -22,8 +23,8 @@ def rectified(network: Network) -> Network:
 
     A layer with leaky units or clips becomes three: its affine map, a rectifier for each
     breakpoint beside linear units, and what they add up to. A fourth one of identity lanes stands
-    between where a factor is no float but the sum of two. Names and shapes of files stay; what
-    reading rounded stands with the network given.
+    between where a factor is no float but the sum of two. Names and shapes of files stay, and
+    what reading rounded, which is of the affine maps.
 
     Returns
     -------
@@ -37,10 +38,59 @@ def rectified(network: Network) -> Network:
     >>> rectified(network)
     Network(1 -> 1 linear -> 1 linear + 1 relu -> 3 linear -> 1 linear; 16 parameters)
     """
-    layers = [part for layer in read_network(network).layers for part in _parts(layer)]
-    if len(layers) == len(network.layers):
+    parts = [_parts(layer) for layer in read_network(network).layers]
+    if sum(map(len, parts)) == len(network.layers):
         return network
-    return Network(tuple(layers), network.signature)
+    rounding = [
+        entry
+        for first, own in zip(network.rounding, parts, strict=False)
+        for entry in (first, *[None] * (len(own) - 1))
+    ]
+    return Network(tuple(chain.from_iterable(parts)), network.signature, tuple(rounding))
+
+
+def open_pieces(
+    network: Network, lower: Sequence[FloatArray], upper: Sequence[FloatArray]
+) -> tuple[tuple[tuple[LinearPiece, ...], ...], ...]:
+    """For each layer and unit of a network the pieces that it can be on, from left to right.
+
+    Parameters
+    ----------
+    lower, upper : one (n_out,) array for each layer of `rectified(network)`
+        Proved bounds of its pre-activations.
+
+    Returns
+    -------
+    tuple
+        Of the network's layers, of units, of at least one piece: a unit that stays at a breakpoint
+        is on the left one.
+    """
+    index, found = 0, []
+    for layer in read_network(network).layers:
+        count = len(_parts(layer))
+        # The first part is the affine map of the layer; the signs of the next stand for bounds.
+        low, high = np.copy(lower[index]), np.copy(upper[index])
+        for row, (unit, term) in enumerate(_rows(layer) if count > 1 else ()):
+            place, ends = term.sign * term.start, (lower[index + 1][row], upper[index + 1][row])
+            below, above = ends if term.sign > 0.0 else (-ends[1], -ends[0])
+            if term.tag == "relu" and below >= 0.0:
+                low[unit] = max(low[unit], place)
+            if term.tag == "relu" and above <= 0.0:
+                high[unit] = min(high[unit], place)
+        found.append(
+            tuple(
+                _pieces_on(read_activation(tag), *ends)
+                for tag, *ends in zip(layer.tags, low.tolist(), high.tolist(), strict=True)
+            )
+        )
+        index += count
+    return tuple(found)
+
+
+def _pieces_on(activation: Activation, low: float, high: float) -> tuple[LinearPiece, ...]:
+    """The pieces that an interval enters, or the left one where it is a breakpoint."""
+    inside = [piece for piece in activation.pieces if low < piece.upper and high > piece.lower]
+    return tuple(inside or [piece for piece in activation.pieces if low <= piece.upper][:1])
 
 
 @dataclass(frozen=True)
@@ -57,8 +107,7 @@ def _parts(layer: Layer) -> list[Layer]:
     """The layers that compute one layer: itself where it needs no others."""
     if set(layer.tags) <= _KNOWN:
         return [layer]
-    terms = {tag: _terms(tag, read_activation(tag)) for tag in dict.fromkeys(layer.tags)}
-    rows = [(unit, term) for unit, tag in enumerate(layer.tags) for term in terms[tag]]
+    rows = _rows(layer)
     units = np.array([unit for unit, _ in rows])
     lanes = np.repeat(np.arange(len(rows)), [len(term.factors) for _, term in rows])
     factors = np.concatenate([term.factors for _, term in rows])
@@ -73,6 +122,12 @@ def _parts(layer: Layer) -> list[Layer]:
         parts.append(Layer(copies, np.zeros(len(lanes))))
     added = _entries(units[lanes], np.arange(len(lanes)), factors)
     return [*parts, Layer(added, np.zeros(layer.n_out))]
+
+
+def _rows(layer: Layer) -> list[tuple[int, _Term]]:
+    """The terms of all units of a layer, one after the other, each with its unit."""
+    terms = {tag: _terms(tag, read_activation(tag)) for tag in dict.fromkeys(layer.tags)}
+    return [(unit, term) for unit, tag in enumerate(layer.tags) for term in terms[tag]]
 
 
 def _entries(rows: IntArray, columns: IntArray, values: FloatArray) -> Weight:

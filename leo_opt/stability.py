@@ -14,6 +14,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from leo_opt.activations import LinearPiece
 from leo_opt.arrays import BoolArray
 from leo_opt.bounds import Bounds
 from leo_opt.domain import Domain, DomainLike, read_domain
@@ -22,6 +23,7 @@ from leo_opt.evidence import ARITHMETIC, Evidence, Premise, weakest
 from leo_opt.lazily import lazy
 from leo_opt.network import FloatArray, Network, read_network
 from leo_opt.polytope import domain_from
+from leo_opt.rectify import open_pieces, rectified
 from leo_opt.storage import codec
 from leo_opt.storage.files import check_readable, write_atomically
 from leo_opt.summarised import Summarised
@@ -124,7 +126,8 @@ class Stability(Summarised):
     Parameters
     ----------
     network_hash
-        `Network.content_hash` of the network.
+        `Network.content_hash` of the network, or of `rectified(network)` where it has other
+        activations than rectifiers; layers and units below are of that one.
     domain
         The inputs for which everything below holds: a box, or a `Polytope`.
     phased : one (n_out,) boolean array a layer
@@ -230,10 +233,11 @@ class Stability(Summarised):
         ------
         MismatchError
         """
-        if read_network(network).content_hash != self.network_hash:
+        decided = rectified(read_network(network))
+        if decided.content_hash != self.network_hash:
             raise MismatchError(
                 f"stability is of network {self.network_hash[:12]} and this network is "
-                f"{network.content_hash[:12]}; classify this network"
+                f"{decided.content_hash[:12]}; classify this network"
             )
         box = self.domain if domain is None else read_domain(domain).spread(network.input_size)
         if not self.domain.contains(box):
@@ -241,6 +245,28 @@ class Stability(Summarised):
                 f"stability holds on {self.domain!r} and not on all of {box!r}; "
                 "classify on the larger box"
             )
+
+    def pieces(self, network: Network) -> tuple[tuple[tuple[LinearPiece, ...], ...], ...]:
+        """For each layer and unit of the network the pieces of its activation that are open.
+
+        One piece: the unit is stably on it; with slope 0 it is constant. This is how to ask about
+        leaky units and clips, of which `phases` names the rectifiers that they are made of.
+
+        Raises
+        ------
+        MismatchError
+            If it is another network.
+
+        Examples
+        --------
+        >>> from leo_opt import Box, Network, classify
+        >>> network = Network.from_arrays([[[1.0], [1.0]]], [[0.0, 7.0]], ["clip(0,6)"])
+        >>> stability = classify(network, Box(0, 9))
+        >>> [[piece.slope for piece in unit] for unit in stability.pieces(network)[0]]
+        [[1.0, 0.0], [0.0]]
+        """
+        self.check(network)
+        return open_pieces(network, self.trusted.lower, self.trusted.upper)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write everything to a JSON file, numbers without loss, whole or not at all.

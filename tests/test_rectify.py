@@ -6,13 +6,20 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from random_networks import BENT, bent, random_case
+from oracle import Ranges, exact_deviation, exact_ranges
+from random_networks import BENT, bent, random_case, random_network
+from seeds import seeds
 
-from leo_opt import Box, Network, formulate, rectified
-from leo_opt.errors import UnsupportedOperatorError
-from leo_opt.network import read_activation
+from leo_opt import Box, Layer, Network, classify, compress, propagate, rectified
+from leo_opt.deviation import reading_deviation
+from leo_opt.encoding import Encoding
+from leo_opt.errors import MismatchError
+from leo_opt.network import Rounding, read_activation
 from leo_opt.rewrites.rational import activate, affine
 from leo_opt.signature import Signature
+from leo_opt.solvers import find
+
+MARGIN = Fraction(1, 10**5)
 
 
 def exact(network: Network, point: list[Fraction]) -> list[Fraction]:
@@ -48,8 +55,73 @@ def test_a_network_of_rectifiers_is_itself() -> None:
     assert rectified(network) is network
 
 
-def test_refusals_name_the_cure() -> None:
-    network = Network.from_arrays([[[1.0]]], [[0.0]], ["clip(0,1)"])
-    with pytest.raises(UnsupportedOperatorError, match=r"leo_opt\.rectified"):
-        formulate(network, Box(0, 2))
-    assert formulate(rectified(network), Box(0, 2)).outputs[0] is not None
+def small_case(seed: int) -> tuple[Network, Box]:
+    """A network with leaky units and clips in all layers, small enough for the oracle."""
+    generator = np.random.default_rng(seed)
+    box = Box(-1, 1).spread(2)
+    return bent(generator, random_network(generator, box=box, widths=(3, 2))), box
+
+
+def exact_units(network: Network, box: Box) -> Ranges:
+    """Ranges of pre-activations, which are those of the affine maps in front of the rectifiers."""
+    ranges, index, found = exact_ranges(rectified(network), box), 0, []
+    for layer in network.layers:
+        found.append(ranges[index])
+        index += len(rectified(Network((layer,))).layers)
+    return found
+
+
+@pytest.mark.parametrize("seed", seeds(3, of=150))
+def test_verdicts_name_the_pieces_that_are_open(seed: int) -> None:
+    """Those that exact ranges enter and, but for rounding at a breakpoint, no others."""
+    network, box = small_case(seed)
+    pieces = classify(network, box).pieces(network)
+    for layer, found, ranges in zip(network.layers, pieces, exact_units(network, box), strict=True):
+        for tag, named, (low, high) in zip(layer.tags, found, ranges, strict=True):
+            known = read_activation(tag).pieces
+            entered = [p for p in known if low < p.upper and high > p.lower]
+            nearly = [p for p in known if low < p.upper + MARGIN and high > p.lower - MARGIN]
+            assert set(entered) <= set(named) <= set(nearly)
+            assert named
+
+
+@pytest.mark.parametrize("seed", seeds(3, of=150))
+def test_compression_is_lossless(seed: int) -> None:
+    network, box = small_case(seed)
+    result = compress(network, box)
+    room = list(map(Fraction, result.max_deviation.tolist()))
+    worst = exact_deviation(rectified(network), result.network, box)
+    assert all(a <= b for a, b in zip(worst, room, strict=True))
+    for row in box.sample(3, np.random.default_rng(seed)):
+        point = list(map(Fraction, row.tolist()))
+        pairs = zip(exact(network, point), exact(result.network, point), room, strict=True)
+        assert all(abs(left - right) <= allowed for left, right, allowed in pairs)
+
+
+@pytest.mark.parametrize("seed", seeds(2, of=50))
+def test_models_have_the_largest_output(seed: int) -> None:
+    network, box = small_case(seed)
+    made = rectified(network)
+    weights = np.eye(made.output_size)[0]
+    most = exact_ranges(Network((*made.layers, Layer([weights], [0.0]))), box)[-1][0][1]
+    bounds = propagate(made, box)
+    for formulation in ("big-m", "convex-hull"):
+        encoding = Encoding.of(network, box, bounds, formulation)
+        cost, constant = encoding.objective(weights)
+        with find("highs").open(encoding.form) as session:
+            found = session.maximize(cost).objective_bound
+        assert found + constant == pytest.approx(float(most), rel=1e-5, abs=1e-5)
+
+
+def test_a_stability_of_another_network_is_refused() -> None:
+    network, box = small_case(0)
+    with pytest.raises(MismatchError, match="classify this network"):
+        classify(network, box).pieces(small_case(1)[0])
+
+
+def test_what_reading_rounded_stays_with_the_affine_maps() -> None:
+    layer = Layer([[1.0]], [0.0], "clip(0,1)")
+    rounding = Rounding(np.array([[0.5]]), np.array([0.25]))
+    made = rectified(Network((layer,), rounding=(rounding,)))
+    assert made.rounding == (rounding, None, None)
+    assert reading_deviation(made, propagate(made, Box(0, 1)))[0] >= 0.75

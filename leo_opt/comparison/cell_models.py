@@ -21,6 +21,7 @@ from leo_opt.encoding import Encoding
 from leo_opt.errors import MismatchError
 from leo_opt.formulations import Formulation
 from leo_opt.network import FloatArray, Network
+from leo_opt.rectify import rectified
 
 _SEEN_POINTS = 1000
 
@@ -72,7 +73,7 @@ def _load(path: str, digest: str) -> Network:
     MismatchError
         If the file has changed since the plan was read.
     """
-    network = formats.load(path)
+    network = rectified(formats.load(path))
     if network.content_hash != digest:
         raise MismatchError(f"{path} has changed since the plan was read; run the plan again")
     return network

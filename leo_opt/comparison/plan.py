@@ -20,6 +20,7 @@ from leo_opt.comparison.keys import Counted, Filled, Natural, Positive, each, st
 from leo_opt.comparison.questions import Directions, Outputs, Questions
 from leo_opt.errors import FileFormatError, InvalidInputError, unknown_word
 from leo_opt.network import Network
+from leo_opt.rectify import rectified
 from leo_opt.storage.codec import from_tree
 from leo_opt.storage.files import check_readable
 
@@ -184,7 +185,7 @@ def _expand(pattern: Path) -> list[Path]:
 
 
 def _load(path: Path, domains: Sequence[NamedBox]) -> NetworkEntry:
-    network = formats.load(path)
+    network = rectified(formats.load(path))
     try:
         boxes = tuple(
             NamedBox(named.entry, named.name, named.box.spread(network.input_size))

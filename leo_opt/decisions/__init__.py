@@ -18,8 +18,9 @@ from leo_opt.decisions.settings import ClassifySettings, Progress
 from leo_opt.decisions.strategies import STRATEGIES, Strategy, StrategyLike, strategy_for
 from leo_opt.domain import DomainLike, read_domain
 from leo_opt.formulations import FormulationLike
-from leo_opt.network import Network, read_network, require_rectifiers
+from leo_opt.network import Network, read_network
 from leo_opt.parallel import Workers
+from leo_opt.rectify import rectified
 from leo_opt.solvers import find as find_solver
 from leo_opt.stability import Stability
 from leo_opt.storage.files import AnyPath
@@ -62,6 +63,8 @@ def classify(
 
     Parameters
     ----------
+    network
+        With leaky units or clips, `rectified(network)` is decided, and `Stability.pieces` leads back.
     domain
         A box, or a pair (lower, upper) of numbers or NumPy arrays; or a `Polytope`: bounds are then
         those of its box, witnesses its members, and what is open is asked of `verify`.
@@ -140,8 +143,8 @@ def classify(
         memory=memory,
         progress=progress,
     )
-    box = where.spread(read_network(network).input_size)
-    require_rectifiers(network, "classify")
+    network = rectified(read_network(network))
+    box = where.spread(network.input_size)
     given = None if bounds is None else read_bounds(bounds, network, box)
     find_solver(solver).require()
     with one_blas_thread(), Workers(workers, executor, Deadline.of(settings.time_limit)) as places:

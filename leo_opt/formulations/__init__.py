@@ -9,7 +9,8 @@ from leo_opt.bounds import Bounds, propagate, read_bounds
 from leo_opt.domain import Domain, DomainLike, read_domain
 from leo_opt.errors import InvalidInputError
 from leo_opt.formulations.base import Cut, Formulation, FormulationLike, Unit, UnitRow
-from leo_opt.network import Network, read_network, require_rectifiers
+from leo_opt.network import Network, read_network
+from leo_opt.rectify import rectified
 from leo_opt.registry import Registry
 from leo_opt.storage.locks import PYOMO
 
@@ -136,7 +137,8 @@ def formulate(
     Parameters
     ----------
     network
-        Layers of rectifiers and linear layers.
+        With leaky units or clips, `rectified(network)` is formulated; layers, units and bounds
+        are of that one.
     domain
         A box of inputs, or a `Polytope`, whose rows the block then has. By default the ranges of
         the user's inputs, or the domain of `bounds`.
@@ -188,8 +190,6 @@ def formulate(
         leave the domain.
     MismatchError
         If the bounds are of another network or box, or sampled inputs violate them.
-    UnsupportedOperatorError
-        If a layer is neither linear nor of rectifiers.
 
     Examples
     --------
@@ -206,7 +206,7 @@ def formulate(
     from leo_opt.formulations.embedding import check_finite, embed
     from leo_opt.formulations.ranges import check_reach, read_inputs, with_numbers
 
-    require_rectifiers(read_network(network), "formulate")
+    network = rectified(read_network(network))
     entries = read_inputs(inputs, network.input_size)
     chosen = _choose_domain(domain, entries, bounds).spread(network.input_size)
     if entries is not None:

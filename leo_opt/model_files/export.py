@@ -28,6 +28,7 @@ from leo_opt.model_files.objective import Objective
 from leo_opt.model_files.sheet import Sheet
 from leo_opt.model_files.sidecar import Sidecar, check_not_another
 from leo_opt.network import Network, read_network
+from leo_opt.rectify import rectified
 from leo_opt.separation import Separation, strengthen
 from leo_opt.solvers import Compiled, StandardForm, compile_model, find
 from leo_opt.stability import Stability
@@ -119,6 +120,7 @@ def export_network(
         If the files cannot be written.
     """
     check_output(path)
+    network = rectified(read_network(network))
     chosen = find_formulation(formulation)
     question = Objective.parse(objective) if isinstance(objective, str) else objective
     if question is not None:
@@ -129,7 +131,7 @@ def export_network(
             "violates; give an objective, or take convex-hull"
         )
     given = None if domain is None else read_domain(domain)
-    known, phases, source = _choose_bounds(read_network(network), given, bounds, method)
+    known, phases, source = _choose_bounds(network, given, bounds, method)
     where = (known.domain if given is None else given).spread(network.input_size)
     block = formulate(network, where, formulation=chosen, bounds=known, centred=centred)
     compiled = compile_model(block)

@@ -84,7 +84,7 @@ def measure(
     """
     smaller = compression.network
     bounds = propagate(smaller, stability.domain)
-    reading = reading_deviation(original, stability.certified)
+    reading = reading_deviation(compression.original, stability.certified)
     rounding = rounding_deviation(smaller, written(smaller, dtype), bounds)
     total = add_up(reading, compression.max_deviation, rounding)
     return CompressionRun(
@@ -94,7 +94,9 @@ def measure(
         deviation_read=float(np.max(reading, initial=0.0)),
         deviation_written=float(np.max(total, initial=0.0)),
         dtype=dtype,
-        inference_original=float(np.max(inference_error(original, stability.certified, dtype))),
+        inference_original=float(
+            np.max(inference_error(compression.original, stability.certified, dtype))
+        ),
         inference_compressed=float(np.max(inference_error(smaller, bounds, dtype))),
         seconds=time.monotonic() - start,
     )

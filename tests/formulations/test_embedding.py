@@ -432,11 +432,3 @@ def test_prefixes_share_the_columns_that_the_next_layer_reads() -> None:
             most = answer.objective_bound / block.scale[1, k] + block.shift[1, k]
             sampled = network.pre_activations(BOX.spread(3).sample(20000, generator))[1][:, unit]
             assert sampled.max() - 1e-6 <= most <= sampled.max() + 0.5
-
-
-def test_other_activations_are_refused() -> None:
-    from leo_opt.errors import UnsupportedOperatorError
-
-    network = Network((Layer([[1.0]], [0.0], "clip(0,1)"),))
-    with pytest.raises(UnsupportedOperatorError, match=r"layer 0 has the activation 'clip\(0,1\)'"):
-        formulate(network, BOX)
