@@ -64,7 +64,7 @@ def classify(
     Parameters
     ----------
     network
-        With leaky units or clips, `rectified(network)` is decided, and `Stability.pieces` leads back.
+        With leaky units or clips, `rectified(network)` is decided; `Stability.pieces` leads back.
     domain
         A box, or a pair (lower, upper) of numbers or NumPy arrays; or a `Polytope`: bounds are then
         those of its box, witnesses its members, and what is open is asked of `verify`.
