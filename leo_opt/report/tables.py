@@ -84,6 +84,14 @@ def compression_table(run: CompressionRun) -> RenderableType:
         f"rounding of a {run.dtype} forward pass, a-priori bound: original "
         f"{run.inference_original:.2g}, compressed {run.inference_compressed:.2g}",
     ]
+    given, rewritten = run.original, run.compression.original
+    if given != rewritten:
+        units, parameters = sum(given.hidden_widths), given.parameters
+        lines.insert(
+            0,
+            f"as rectifiers and linear units alone; the network given has {units} hidden units "
+            f"and {parameters} parameters",
+        )
     return Group(*rewriting_tables(run.compression), *map(Text, lines))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections import Counter
 from functools import cache
@@ -23,7 +24,10 @@ from leo_opt import (
     load,
     propagate,
 )
+from leo_opt.console import PlainConsole
+from leo_opt.report.compression_run import measure
 from leo_opt.report.summaries import TABLES, as_text
+from leo_opt.report.tables import compression_table
 from leo_opt.summarised import Summarised
 from leo_opt.verification import keep_class, verify
 
@@ -103,6 +107,16 @@ def test_figures_of_the_tables_are_those_of_the_values() -> None:
     rows = [line.split() for line in propagate(network, (0, 1)).summary().splitlines()[1:4]]
     assert [int(row[1]) for row in rows] == [25, 25, 10]
     assert all(sum(map(int, row[2:5])) == int(row[1]) for row in rows)
+
+
+def test_a_table_tells_the_size_of_what_was_given_with_other_activations() -> None:
+    clips = Network.from_arrays([np.eye(2), np.eye(2)], [None] * 2, ["clip(0,1)", "linear"])
+    stability = classify(clips, (-1.0, 2.0))
+    run = measure(clips, stability, compress(clips, stability), "float64", 0.0)
+    stream = io.StringIO()
+    PlainConsole(file=stream).print(compression_table(run))
+    assert "given has 2 hidden units and 12 parameters" in " ".join(stream.getvalue().split())
+    assert run.deviation_read == 0.0
 
 
 def test_reprs_tell_counts_and_the_box() -> None:
