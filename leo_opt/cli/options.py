@@ -70,9 +70,10 @@ def _check_solver(name: str) -> str:
 
 
 def _read_formulation(name: str) -> Any:
-    from leo_opt.formulations import read_choice
+    from leo_opt.formulations import FORMULATIONS, read_choice
 
-    return read_choice(name)
+    # Pyomo is imported for a formulation with options, not for a name.
+    return FORMULATIONS.read(name) if ":" in name else read_choice(name)
 
 
 def _read_strategy(text: str) -> Any:

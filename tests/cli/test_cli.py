@@ -106,6 +106,15 @@ def test_classify_keeps_what_it_decides(tiny: Path, tmp_path: Path) -> None:
     assert "stably active" in done.output
 
 
+def test_strategies_and_formulations_take_options_as_text(tiny: Path) -> None:
+    options = ["--strategy", "cascade:stages=milp", "--formulation", "partition:parts=3"]
+    done = run("classify", tiny, "--box", "-1", "1", "-q", *options)
+    assert done.exit_code == 0
+    assert "(highs, partition)" in done.stdout
+    done = run("classify", tiny, "--box", "-1", "1", "--formulation", "partition:part=3")
+    assert_one_line(done, "part")
+
+
 def test_info_shows_what_is_there(tiny: Path) -> None:
     done = run("info", tiny)
     assert done.exit_code == 0
