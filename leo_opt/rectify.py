@@ -38,7 +38,7 @@ def rectified(network: Network) -> Network:
     >>> rectified(network)
     Network(1 -> 1 linear -> 1 linear + 1 relu -> 3 linear -> 1 linear; 16 parameters)
     """
-    parts = [_parts(layer) for layer in read_network(network).layers]
+    parts = [parts_of(layer) for layer in read_network(network).layers]
     if sum(map(len, parts)) == len(network.layers):
         return network
     rounding = [
@@ -67,7 +67,7 @@ def open_pieces(
     """
     index, found = 0, []
     for layer in read_network(network).layers:
-        count = len(_parts(layer))
+        count = len(parts_of(layer))
         # The first part is the affine map of the layer; the signs of the next stand for bounds.
         low, high = np.copy(lower[index]), np.copy(upper[index])
         for row, (unit, term) in enumerate(_rows(layer) if count > 1 else ()):
@@ -103,7 +103,7 @@ class _Term:
     factors: tuple[float, ...]
 
 
-def _parts(layer: Layer) -> list[Layer]:
+def parts_of(layer: Layer) -> list[Layer]:
     """The layers that compute one layer: itself where it needs no others."""
     if set(layer.tags) <= _KNOWN:
         return [layer]

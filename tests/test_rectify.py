@@ -72,6 +72,18 @@ def exact_units(network: Network, box: Box) -> Ranges:
 
 
 @pytest.mark.parametrize("seed", seeds(3, of=150))
+def test_crown_holds_exact_ranges_within_intervals(seed: int) -> None:
+    network, box = small_case(seed)
+    plain, crown = (propagate(network, box, method) for method in ("interval", "crown"))
+    for index, ranges in enumerate(exact_units(network, box)):
+        low, high = crown.lower[index], crown.upper[index]
+        assert (plain.lower[index] <= low).all()
+        assert (high <= plain.upper[index]).all()
+        for below, above, (least, most) in zip(low, high, ranges, strict=True):
+            assert Fraction(below) <= least <= most <= Fraction(above)
+
+
+@pytest.mark.parametrize("seed", seeds(3, of=150))
 def test_verdicts_name_the_pieces_that_are_open(seed: int) -> None:
     """Those that exact ranges enter and, but for rounding at a breakpoint, no others."""
     network, box = small_case(seed)

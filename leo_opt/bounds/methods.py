@@ -6,10 +6,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import accumulate
 from typing import ClassVar
 
 import numpy as np
 
+from leo_opt.activations import Activation
 from leo_opt.arguments import Options, option, read_flag, words_of
 from leo_opt.bounds import crown, interval
 from leo_opt.bounds.lines import LOWER_SLOPES, Lines
@@ -19,6 +21,7 @@ from leo_opt.domain import Box, Boxes
 from leo_opt.errors import InvalidInputError
 from leo_opt.evidence import ARITHMETIC, Premise
 from leo_opt.network import FloatArray, Network
+from leo_opt.rectify import parts_of, rectified
 from leo_opt.registry import Registry
 
 BoundLayer = Callable[[int, Sequence[FloatArray], Sequence[FloatArray], Deadline], Interval]
@@ -89,8 +92,12 @@ class Crown(Options, BoundMethod):
     name: ClassVar[str] = "crown"
 
     def start(self, network: Network, domain: Box | Boxes) -> BoundLayer:
-        """See `bounds.crown`."""
-        lines = Lines()
+        """See `bounds.crown`; clips and the like are bounded as the rectifiers they are made of."""
+        lines, made, firsts = Lines(), network, list(range(len(network.layers)))
+        if not all(a.homogeneous and a.convex for a in _activations(network)):
+            made = rectified(network)
+            counts = [len(parts_of(layer)) for layer in network.layers]
+            firsts = [0, *accumulate(counts[:-1])]
 
         def bound(
             index: int,
@@ -99,14 +106,44 @@ class Crown(Options, BoundMethod):
             deadline: Deadline,
         ) -> Interval:
             known, wanted = None, crown.every_row
-            if self.open_only and index < len(network.layers) - 1:
+            if made is not network:
+                lower, upper = _of_parts(made, domain, firsts[:index], firsts[index], lower, upper)
+            elif self.open_only and index < len(network.layers) - 1:
                 known = interval.bound_layer(network, domain, index, lower, upper)
                 wanted = partial(crown.open_rows, network.layers[index].phased)
+            place, slopes = firsts[index], self.slopes
             return crown.bound_layer(
-                network, domain, index, lower, upper, self.slopes, deadline, lines, known, wanted
+                made, domain, place, lower, upper, slopes, deadline, lines, known, wanted
             )
 
         return bound
+
+
+def _activations(network: Network) -> Iterator[Activation]:
+    return (activation for layer in network.layers for activation, _ in layer.activations())
+
+
+def _of_parts(
+    made: Network,
+    domain: Box | Boxes,
+    firsts: Sequence[int],
+    stop: int,
+    lower: Sequence[FloatArray],
+    upper: Sequence[FloatArray],
+) -> tuple[list[FloatArray], list[FloatArray]]:
+    """Bounds of the layers of a rectified network before one, from those of the network.
+
+    The first part of a layer has its pre-activations; intervals of the rectifiers behind are exact,
+    and of the sum that ends it CROWN needs none but to know how large numbers get.
+    """
+    given = dict(zip(firsts, zip(lower, upper, strict=True), strict=True))
+    lows: list[FloatArray] = []
+    highs: list[FloatArray] = []
+    for place in range(stop):
+        low, high = given.get(place) or interval.bound_layer(made, domain, place, lows, highs)
+        lows.append(low)
+        highs.append(high)
+    return lows, highs
 
 
 METHODS: Registry[BoundMethod] = Registry(
