@@ -70,16 +70,24 @@ def collect(
         With few new inputs: a greedy cover of the newly shown signs.
     """
     box = domain.spread(network.input_size)
-    candidates = _extreme_inputs(network, box, inputs, known, deadline)
+    for some in _chunks(network, len(inputs)):
+        if deadline.passed:
+            break
+        known = _enlarged(network, box, inputs[some], known)
+    return known
+
+
+def _enlarged(network: Network, box: Domain, inputs: FloatArray, known: Witnesses) -> Witnesses:
+    """A pool with those of a few inputs that show more."""
+    candidates = _extreme_inputs(network, box, inputs, known)
     # Of a polytope a point may be known that is near it only, or none.
     candidates = candidates[box.holds(candidates)]
-    shown = _shown_signs(network, candidates, deadline)
-    if not shown.any():
+    if not len(candidates):
         return known
     widths = [layer.n_out for layer in network.layers]
     index = np.concatenate([*known.below, *known.above])
     rows: list[int] = []
-    shown &= index < 0
+    shown = _shown_signs(network, candidates) & (index < 0)
     gains = shown.sum(axis=1)
     while gains.any():
         row = int(gains.argmax())
@@ -95,36 +103,26 @@ def collect(
     )
 
 
-def _shown_signs(network: Network, inputs: FloatArray, deadline: Deadline) -> BoolArray:
+def _shown_signs(network: Network, inputs: FloatArray) -> BoolArray:
     """Which signs the network shows at inputs (N, n_in): below zero of all units, then above."""
-    shown = np.zeros((len(inputs), 2 * sum(layer.n_out for layer in network.layers)), dtype=bool)
-    for some in _chunks(network, len(inputs)):
-        if deadline.passed:
-            break
-        enclosures = evaluate(network, inputs[some])
-        below = [pre + radius < 0.0 for pre, radius in enclosures]
-        above = [pre - radius > 0.0 for pre, radius in enclosures]
-        shown[some] = np.hstack(below + above)
-    return shown
+    enclosures = evaluate(network, inputs)
+    below = [pre + radius < 0.0 for pre, radius in enclosures]
+    above = [pre - radius > 0.0 for pre, radius in enclosures]
+    return np.hstack(below + above)
 
 
 def _extreme_inputs(
-    network: Network, box: Domain, inputs: FloatArray, known: Witnesses, deadline: Deadline
+    network: Network, box: Domain, inputs: FloatArray, known: Witnesses
 ) -> FloatArray:
     """The inputs at which some unit without a witness takes its extreme and has that sign."""
-    found = [np.empty((0, network.input_size))]
-    for some in _chunks(network, len(inputs)):
-        if deadline.passed:
-            break
-        batch = box.clip(np.asarray(inputs[some], dtype=np.float64))
-        rows: list[IntArray] = []
-        for layer, pre in enumerate(network.pre_activations(batch)):
-            lowest, highest = pre.argmin(axis=0), pre.argmax(axis=0)
-            units = np.arange(pre.shape[1])
-            rows.append(lowest[(known.below[layer] < 0) & (pre[lowest, units] < 0.0)])
-            rows.append(highest[(known.above[layer] < 0) & (pre[highest, units] > 0.0)])
-        found.append(batch[np.unique(np.concatenate(rows))])
-    return np.vstack(found)
+    batch = box.clip(np.asarray(inputs, dtype=np.float64))
+    rows: list[IntArray] = []
+    for layer, pre in enumerate(network.pre_activations(batch)):
+        lowest, highest = pre.argmin(axis=0), pre.argmax(axis=0)
+        units = np.arange(pre.shape[1])
+        rows.append(lowest[(known.below[layer] < 0) & (pre[lowest, units] < 0.0)])
+        rows.append(highest[(known.above[layer] < 0) & (pre[highest, units] > 0.0)])
+    return batch[np.unique(np.concatenate(rows))]
 
 
 def _chunks(network: Network, count: int) -> Iterator[slice]:
