@@ -131,6 +131,14 @@ def test_a_stability_of_another_network_is_refused() -> None:
         classify(network, box).pieces(small_case(1)[0])
 
 
+def test_bounds_of_the_wrong_one_are_refused_with_the_cure() -> None:
+    network, box = small_case(0)
+    with pytest.raises(MismatchError, match=r"those of leo_opt\.rectified\(network\)"):
+        classify(network, box, bounds=propagate(network, box))
+    given = propagate(rectified(network), box)
+    assert classify(network, box, bounds=given).pieces(network)
+
+
 def test_what_reading_rounded_stays_with_the_affine_maps() -> None:
     layer = Layer([[1.0]], [0.0], "clip(0,1)")
     rounding = Rounding(np.array([[0.5]]), np.array([0.25]))

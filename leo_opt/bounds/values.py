@@ -129,7 +129,8 @@ class Bounds(Summarised):
         if [low.size for low in self.lower] != widths:
             raise MismatchError(
                 f"bounds are for layers of {[low.size for low in self.lower]} units and the "
-                f"network has {widths}; they belong to another network"
+                f"network has {widths}; they belong to another network (bounds for one with leaky "
+                "units or clips are those of leo_opt.rectified(network))"
             )
         wanted = self.domain if domain is None else read_domain(domain)
         wanted = wanted.spread(network.input_size)
