@@ -113,6 +113,7 @@ def test_tighter_parts_make_a_tighter_relaxation_of_the_same_size(parts: int) ->
     assert max(gains) > 1e-3
 
 
+@pytest.mark.slow
 def test_the_suite_passes_with_tighter_parts() -> None:
     check_formulation(Partition(parts=3, split="uneven-magnitudes", part_bounds="crown"))
 
