@@ -97,6 +97,18 @@ def test_rows_decide_what_the_box_leaves_open(tmp_path: Path) -> None:
         propagate(network, polytope.box).intersect(stability.certified)
 
 
+@pytest.mark.parametrize("sign", [-1.0, 1.0])
+def test_rows_decide_units_of_later_layers(sign: float) -> None:
+    """x + y - 0.5 behind rectifiers of x, -x, y and -y: the first layer does not know its sign."""
+    lanes = [[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]]
+    back = [[sign, -sign, sign, -sign]]
+    network = Network.from_arrays([lanes, back, [[1.0]]], [None, [-0.5 * sign], None])
+    polytope = Polytope((-1.0, 1.0), [[1.0, 1.0]], [0.375])
+    assert classify(network, (-1.0, 1.0)).phases[1] == (Phase.UNSTABLE,)
+    expected = Phase.STABLY_INACTIVE if sign > 0 else Phase.STABLY_ACTIVE
+    assert classify(network, polytope).phases[1] == (expected,)
+
+
 def test_a_checkpoint_is_of_its_rows(tmp_path: Path) -> None:
     network, polytope = tiny()
     path = tmp_path / "record"
