@@ -24,6 +24,7 @@ import leo_opt
 from leo_opt import (
     {names},
 )
+from leo_opt.domain import Domain
 from leo_opt.errors import LeoOptError
 from leo_opt.formulations import FORMULATIONS, BigM, Partition
 from leo_opt.verification import Verdict, keep_class, verify
@@ -51,7 +52,8 @@ def work() -> float:
 layers: tuple[Layer, ...] = load("small.onnx").layers
 signature: Signature = load("small.onnx").signature
 evidence: tuple[tuple[Evidence, ...], ...] = classify(load("a.onnx"), Box(0, 1)).lower_evidence
-domain: Box = load_domain("box.npz", 2)
+domain: Domain = load_domain("box.npz", 2)
+rows = Polytope(domain if isinstance(domain, Box) else (0, 1), [[1.0, 1.0]], [1.0])
 network: Network = from_torch(to_torch(from_sklearn(object())))
 """
 
