@@ -66,7 +66,7 @@ class Evidence:
     witness
         Row of `Stability.witnesses` with an input that lies beyond zero on this side, or None.
     anomaly
-        What a solver said that could not be believed, or "".
+        What a solver said that could not be believed, or why nothing was asked, or "".
     seconds
         Time spent on questions about this side.
     """

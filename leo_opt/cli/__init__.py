@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import Any, NoReturn
 
 import click
+import numpy as np
 
 import leo_opt
 from leo_opt.cli.options import CLOCK, INTERRUPTED
@@ -79,7 +80,8 @@ class _Commands(click.Group):
         return command
 
     def invoke(self, ctx: click.Context) -> Any:
-        with _border():
+        # Sums that overflow are no information: what rests on them ends as infinite or unknown.
+        with _border(), np.errstate(over="ignore", invalid="ignore"):
             return super().invoke(ctx)
 
 

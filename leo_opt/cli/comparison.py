@@ -9,11 +9,33 @@ import click
 from leo_opt.cli.files import FileCommand, InputFile
 
 _CLASH = 1
+_PLAN = """
+\b
+Every combination of a plan's tables is run; docs/comparison.md has all keys:
+  time_limit = 20    # seconds for a cell
+  [[networks]]
+  path = "net.onnx"  # relative to the plan
+  [[domains]]
+  name = "all images"
+  box = [0, 1]
+  [[questions]]
+  kind = "outputs"   # or "directions": open signs of hidden units
+  [[formulations]]
+  name = "big-m"
+  [[solvers]]
+  name = "highs"
+"""
 
 
-@click.command(cls=FileCommand)
+@click.command(cls=FileCommand, epilog=_PLAN)
 @click.argument("plan_file", metavar="PLAN", required=False, type=InputFile())
-@click.option("-o", "--output", type=click.Path(file_okay=False), help="Folder for the results.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(file_okay=False),
+    metavar="FOLDER",
+    help="Folder for the results.",
+)
 @click.option(
     "--report-only",
     type=click.Path(file_okay=False),

@@ -64,12 +64,13 @@ def compress(
         start,
     )
     formats.save(run.compression.network, output, dtype=run.dtype, provenance=provenance(run))
+    written = [f"written: {output}"]
     if report_file is not None:
         text = json.dumps(describe_compression(run), indent=2) + "\n"
         write_atomically(report_file, text.encode())
+        written.append(f"written: {report_file}")
     checked = [] if drop_tail else _compared(network_file, output, network, run)
-    written = [f"written: {output}", *checked]
-    show([stability_table(stability), "", compression_table(run), *written])
+    show([stability_table(stability), "", compression_table(run), *written, *checked])
 
 
 def _compared(source: str, target: str, network: Network, run: CompressionRun) -> list[str]:

@@ -9,6 +9,7 @@ import click
 
 from leo_opt.cli.files import FileCommand, InputFile, OutputFile
 from leo_opt.cli.options import (
+    KNOWN_FORMULATIONS,
     box_options,
     checked,
     load_network,
@@ -30,13 +31,18 @@ def _check_method(name: str) -> str:
     return name
 
 
+def _files(output: str) -> tuple[str, str]:
+    """The model and its sidecar."""
+    return output, str(Path(output).with_suffix(".json"))
+
+
 @click.command(cls=FileCommand)
 @click.argument("network_file", metavar="NETWORK", type=InputFile())
 @click.option(
     "-o",
     "--output",
     required=True,
-    type=OutputFile(beside=lambda path: (str(Path(path).with_suffix(".json")),)),
+    type=OutputFile(beside=lambda path: _files(path)[1:]),
     help="The model, .mps or .lp; a sidecar .json is written beside it.",
 )
 @box_options
@@ -46,7 +52,7 @@ def _check_method(name: str) -> str:
     default="big-m",
     show_default=True,
     metavar="NAME[:OPTION=VALUE,...]",
-    help="Such as ideal, or partition:parts=4,split=equal-range.",
+    help=f"{KNOWN_FORMULATIONS}; partition:parts=4,split=equal-range has options.",
 )
 @click.option("--parts", type=int, help="Short for --formulation partition:parts=...")
 @click.option("--split", help="Short for --formulation partition:split=...")
@@ -112,7 +118,7 @@ def formulate(
             f"{chosen.name}: {size['rows']} rows, {size['columns']} columns, "
             f"{size['binaries']} binaries, {size['nonzeros']} nonzeros; {asked}",
             *(f"needs a solver with {need}" for need in sidecar.about["needs"]),
-            f"written: {output}",
+            *(f"written: {path}" for path in _files(output)),
         ]
     )
 

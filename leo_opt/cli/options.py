@@ -28,6 +28,10 @@ SELECTION = ("output_tensor", "normalised")
 """What is read of a network's file, as `load` calls it."""
 
 
+KNOWN_FORMULATIONS = "big-m, complement, convex-hull, partition, ideal, indicator, sos1, triangle"
+"""For the help, which does not wait for entry points to be looked up."""
+
+
 def time_limit_option(text: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """`--time-limit` for everything that a command does.
 
@@ -85,7 +89,7 @@ def _read_strategy(text: str) -> Any:
 def solver_options(command: Callable[..., None]) -> Callable[..., None]:
     """`--solver` and `--formulation`, refused before the work where there is none of the name."""
     for name, default, check, said in (
-        ("--formulation", "big-m", _read_formulation, "Of the MILPs."),
+        ("--formulation", "big-m", _read_formulation, f"Of the MILPs: {KNOWN_FORMULATIONS}."),
         ("--solver", "highs", _check_solver, "Of the MILPs; see `solvers`."),
     ):
         command = click.option(
@@ -160,7 +164,9 @@ def domain_options(command: Callable[..., None]) -> Callable[..., None]:
                 type=OutputFile(),
                 help="Keep what is proved in this file: the same command goes on from there.",
             ),
-            time_limit_option("For all units; reading files counts."),
+            time_limit_option(
+                "For all verdicts, reading files included; `compress` rewrites after it."
+            ),
             click.option("--unit-time-limit", type=float, metavar="SECONDS", help="For one MILP."),
             click.option("--node-limit", type=int, metavar="NODES", help="For one MILP."),
             memory_option,

@@ -21,6 +21,8 @@ def classify(network_file: str, json_file: str | None, **options: Any) -> None:
 
     network = load_network(network_file, options)
     stability = run_classification(network, read_domain(network, options), options)
+    written = []
     if json_file is not None:
         stability.save(json_file)
-    show([stability_table(stability)])
+        written.append(f"written: {json_file}")
+    show([stability_table(stability), *written])

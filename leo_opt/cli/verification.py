@@ -67,6 +67,7 @@ def _exact_files(path: str) -> tuple[str, ...]:
     "--witnesses",
     "witness_folder",
     type=click.Path(file_okay=False),
+    metavar="FOLDER",
     help="Write those of several properties into this folder.",
 )
 @click.option("--json", "json_file", type=OutputFile(), help="Write the verdict, all of it.")

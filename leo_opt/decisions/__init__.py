@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import Executor
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from leo_opt.blas import one_blas_thread
@@ -147,7 +148,12 @@ def classify(
     box = where.spread(network.input_size)
     given = None if bounds is None else read_bounds(bounds, network, box)
     find_solver(solver).require()
-    with one_blas_thread(), Workers(workers, executor, Deadline.of(settings.time_limit)) as places:
+    # Where sums overflow nothing is proved and no witness is confirmed: they are no information.
+    with (
+        np.errstate(over="ignore", invalid="ignore"),
+        one_blas_thread(),
+        Workers(workers, executor, Deadline.of(settings.time_limit)) as places,
+    ):
         run = Classification(network, box, settings, places)
         known = run.known_verdict(way.name) if given is None else None
         if known is not None:

@@ -155,6 +155,10 @@ class Ledger:
         if anomaly:
             side.anomaly[direction.layer][direction.unit] = anomaly
 
+    def said(self, direction: Direction) -> str:
+        """What is noted of a direction besides its bound, or ""."""
+        return self._sides[direction.sign].anomaly[direction.layer][direction.unit]
+
     def value(self, direction: Direction) -> float:
         """The proved upper end of sign * pre."""
         return float(self._sides[direction.sign].trusted[direction.layer][direction.unit])

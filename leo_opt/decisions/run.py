@@ -225,6 +225,10 @@ class Classification(Run):
         """The verdicts."""
         if self.deadline.passed:
             _LOG.warning("the time limit struck; what is open is undecided")
+            for layer in self.network.hidden_layers:
+                for direction in self.ledger.open(layer):
+                    if not self.ledger.said(direction):
+                        self.ledger.note(direction, 0.0, "no time left")
         stability = self.ledger.close(
             Statistics(
                 seconds=self.deadline.elapsed,

@@ -125,10 +125,16 @@ def read_domain(path: Path, selection: Selection = EVERYTHING) -> Box:
     Raises
     ------
     FileFormatError
-        If the file is damaged or something else.
+        If the file is damaged or something else, or leaves an input without ends, as `encode` does.
     """
     _, normalisation = _header(_Lines(_text(path)))
     sides = [np.array(normalisation.lower), np.array(normalisation.upper)]
+    endless = (np.abs(sides) == _LARGEST).any(axis=0)
+    if endless.any():
+        raise FileFormatError(
+            f"the header states no ends for {np.count_nonzero(endless)} of {endless.size} inputs, "
+            f"the first of them input {np.argmax(endless)}; say by other means where inputs lie"
+        )
     if not selection.normalised:
         return Box(*sides)
     means, ranges = (

@@ -127,10 +127,15 @@ def network_table(network: Network) -> RenderableType:
         Table.of(headings, rows, "right").renderable(),
         Text(f"{sum(network.hidden_widths)} hidden units, {network.parameters} parameters"),
         Text(
-            f"input {signature.input_name!r} {signature.input_shape}, "
-            f"output {signature.output_name!r} {signature.output_shape}, {signature.dtype}"
+            f"input {_tensor(signature.input_name, signature.input_shape)}, "
+            f"output {_tensor(signature.output_name, signature.output_shape)}, {signature.dtype}"
         ),
         *map(Text, describe_tails(signature.tails)),
         Text(f"content hash {network.content_hash}"),
         *([Text(f"rounded on reading, each number by at most {largest:.2g}")] if largest else []),
     )
+
+
+def _tensor(name: str, shape: tuple[int | str | None, ...] | None) -> str:
+    """A tensor by its name, and its shape where the file states one."""
+    return repr(name) if shape is None else f"{name!r} {shape}"

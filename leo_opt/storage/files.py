@@ -29,9 +29,9 @@ def suffix_of(path: AnyPath, known: Collection[str]) -> str:
     name = Path(read_path(path)).name.lower()
     found = [suffix for suffix in known if name.endswith(suffix) and name != suffix]
     if not found:
-        raise FileFormatError(
-            f"{path} has the suffix {Path(path).suffix or 'none'!r}; known are {', '.join(known)}"
-        )
+        ending = Path(path).suffix
+        suffix = f"the suffix {ending!r}" if ending else "no suffix"
+        raise FileFormatError(f"{path} has {suffix}; known are {', '.join(known)}")
     return max(found, key=len)
 
 

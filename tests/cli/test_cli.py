@@ -14,9 +14,11 @@ import pytest
 from click.testing import CliRunner, Result
 
 import leo_opt
-from leo_opt import Box, Network, Stability, load, save
+from leo_opt import Box, Network, Stability, classify, load, save
 from leo_opt.cli import FAULT, TRACEBACK, main
 from leo_opt.cli.options import INTERRUPTED
+from leo_opt.comparison import read_plan
+from leo_opt.formulations import FORMULATIONS
 
 DATA = Path(__file__).parent.parent.parent / "leo_opt" / "data"
 SMALL = DATA / "mnist_25-25_l1_0.001_s0.onnx"
@@ -120,6 +122,50 @@ def test_info_shows_what_is_there(tiny: Path) -> None:
     assert done.exit_code == 0
     assert "6 hidden units" in done.output
     assert str(tiny_network().parameters) in done.output
+
+
+def test_info_tells_of_no_shape_where_a_file_has_none(tiny: Path) -> None:
+    save(load(tiny), tiny.with_suffix(".nnet"))
+    said = run("info", tiny.with_suffix(".nnet")).output
+    assert "input 'input', output 'output', float64" in said
+
+
+def test_every_file_that_is_written_is_told(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tiny.parent)
+    for words in (
+        ["classify", "--json", "stability.json"],
+        ["compress", "-o", "small.onnx", "--report", "report.json"],
+        ["formulate", "-o", "model.lp"],
+    ):
+        before = set(Path().iterdir())
+        said = run(words[0], tiny, "--box", -1, 1, *words[1:]).stdout.splitlines()
+        told = {Path(line.removeprefix("written: ")) for line in said if "written: " in line}
+        assert told == set(Path().iterdir()) - before
+
+
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+@pytest.mark.parametrize("size", [8e307, 1.7e308])
+def test_sums_that_overflow_are_no_noise(tiny: Path, size: float) -> None:
+    box = ("--box", -size, size)
+    assert run("classify", tiny, *box, "-q").exit_code == 0
+    assert run("compress", tiny, *box, "-q", "-o", tiny.with_name("out.onnx")).exit_code == 0
+    assert_one_line(run("formulate", tiny, *box, "-o", tiny.with_name("out.lp")), "finite")
+    classify(tiny_network(), Box(-size, size))
+
+
+def test_help_lists_every_word_that_an_option_knows() -> None:
+    for command in ("classify", "compress", "verify", "formulate"):
+        said = " ".join(run(command, "--help").output.replace("-\n", "-").split())
+        for name in FORMULATIONS:
+            assert name in said
+
+
+def test_the_plan_in_the_help_of_bench_is_one(tiny: Path) -> None:
+    said = run("bench", "--help").output
+    tiny.rename(tiny.with_name("net.onnx"))
+    plan = tiny.with_name("plan.toml")
+    plan.write_text(said[said.index("time_limit") :])
+    assert read_plan(plan).time_limit == 20
 
 
 def test_solvers_lists_highs() -> None:

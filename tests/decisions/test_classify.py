@@ -15,6 +15,7 @@ from truth import count_phases
 from leo_opt import Box, Cascade, Network, PerUnit, Phase, Stability, classify, compress, load
 from leo_opt.enclosure import evaluate
 from leo_opt.errors import FileFormatError, InvalidInputError, MismatchError
+from leo_opt.report.compression_run import describe_evidence, left_open
 
 MARGIN = 1e-6
 CHUNKS, PER_CHUNK = 80, 25
@@ -104,6 +105,8 @@ def test_no_time_is_no_evidence() -> None:
     full = classify(network, box)
     hurried = classify(network, box, time_limit=1e-9)
     assert hurried.statistics.milps_solved == 0
+    # Every direction that is open says why.
+    assert left_open(hurried) == {"no time left": describe_evidence(hurried)["undecided"]}
     for done, early in zip(full.phases, hurried.phases, strict=True):
         for phase, before in zip(done, early, strict=True):
             assert before in (phase, Phase.UNDECIDED)

@@ -98,6 +98,12 @@ def test_a_network_without_a_header_is_written_in_units(tmp_path: Path):
     assert load(tmp_path / "net.nnet") == network
 
 
+def test_inputs_without_ends_are_no_box(tmp_path: Path):
+    save(Network.from_arrays([[[0.1, 2.0]], [[3.0]]], [[4.0], [1 / 3]]), tmp_path / "net.nnet")
+    with pytest.raises(FileFormatError, match="no ends for 2 of 2 inputs, the first of them input"):
+        load_domain(tmp_path / "net.nnet")
+
+
 def test_other_layers_are_refused(tmp_path: Path):
     generator = np.random.default_rng(0)
     network = structured(generator, random_network(generator, widths=(4, 3)))

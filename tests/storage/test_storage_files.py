@@ -60,12 +60,14 @@ def test_read_only_places_are_refused(tmp_path: Path):
 
 @pytest.mark.parametrize("name", ["net", "net.h5", "net.onnx.txt", ".onnx"])
 def test_unknown_suffixes_list_the_known_ones(name: str, tmp_path: Path):
+    has = f"has the suffix '{Path(name).suffix}'" if Path(name).suffix else "has no suffix"
     for action in (
         lambda path: check_writable(path, FORMATS),
         lambda path: save(NETWORK, path),
         load,
     ):
-        with pytest.raises(FileFormatError, match=r"known are \.onnx, \.onnx\.gz, \.nnet, \.npz"):
+        known = r"; known are \.onnx, \.onnx\.gz, \.nnet, \.npz"
+        with pytest.raises(FileFormatError, match=has + known):
             action(tmp_path / name)
 
 
