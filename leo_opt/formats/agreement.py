@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from leo_opt.errors import InvalidInputError
+from leo_opt.errors import InvalidInputError, LeoOptError
 from leo_opt.network import FloatArray, Network
 
 SAMPLES = 12
@@ -43,12 +43,20 @@ def check_agreement(
     Raises
     ------
     InvalidInputError
-        If some output differs by more than rounding explains.
+        If some output differs by more than rounding explains, or the source fails.
     """
     inputs = random_inputs(max(batch, SAMPLES), network.input_size)
     for start in range(0, len(inputs) - batch + 1, batch):
         block = inputs[start : start + batch]
-        expected = np.asarray(forward(block.copy()), dtype=np.float64).reshape(-1)
+        try:
+            expected = np.asarray(forward(block.copy()), dtype=np.float64).reshape(-1)
+        except LeoOptError:
+            raise
+        # Whatever the source throws says that it does not compute what was read.
+        except Exception as error:
+            raise InvalidInputError(
+                f"{source} fails: {type(error).__name__}: {error}; correct the model"
+            ) from error
         with np.errstate(over="ignore", invalid="ignore"):
             actual, room = (part.reshape(-1) for part in with_room(network, block, largest, slack))
         if not np.isfinite(room).all():

@@ -63,9 +63,16 @@ _SCALERS: Mapping[str, Callable[[Chain, Any], None]] = MappingProxyType(
     {
         "MaxAbsScaler": lambda chain, scaler: _shift(chain, None, scaler.scale_),
         "MinMaxScaler": _stretch,
-        "RobustScaler": lambda chain, scaler: _shift(chain, scaler.center_, scaler.scale_),
+        # Flags may have been set after fitting, and rule.
+        "RobustScaler": lambda chain, scaler: _shift(
+            chain,
+            scaler.center_ if scaler.with_centering else None,
+            scaler.scale_ if scaler.with_scaling else None,
+        ),
         "StandardScaler": lambda chain, scaler: _shift(
-            chain, scaler.mean_ if scaler.with_mean else None, scaler.scale_
+            chain,
+            scaler.mean_ if scaler.with_mean else None,
+            scaler.scale_ if scaler.with_std else None,
         ),
     }
 )
@@ -85,13 +92,14 @@ def from_sklearn(estimator: Any) -> Network:
     ----------
     estimator : MLPRegressor or MLPClassifier, or Pipeline that ends with one
         With the activation "relu" or "identity". In front of it a pipeline may have StandardScaler,
-        MinMaxScaler, MaxAbsScaler and RobustScaler: boxes are then of raw features.
+        MinMaxScaler, MaxAbsScaler and RobustScaler, or pipelines of them: boxes are then of raw
+        features.
 
     Returns
     -------
     Network
         Weights converted exactly to float64; scalers are folded into the first layer, and what had
-        to be rounded for it is in `signature.deviation_read`.
+        to be rounded for it is in the `reading_deviation` of a compression.
 
     Raises
     ------
@@ -102,8 +110,9 @@ def from_sklearn(estimator: Any) -> Network:
     SolverNotAvailableError
         If scikit-learn is not installed.
     """
-    scalers, perceptron = _steps(estimator)
+    *scalers, perceptron = _steps(estimator)
     _refuse_others(perceptron)
+    _check_scalers(scalers, len(perceptron.coefs_[0]))
     weights = [np.asarray(coefs, dtype=np.float64).T for coefs in perceptron.coefs_]
     chain = Chain(weights[0].shape[1])
     for scaler in scalers:
@@ -117,11 +126,13 @@ def from_sklearn(estimator: Any) -> Network:
     network = chain.network(Signature(dtype="float32" if single else "float64"))
 
     twin = copy.deepcopy(estimator)
-    others, last = _steps(twin)
+    *others, last = _steps(twin)
     last.out_activation_ = "identity"
     for step in (*others, last):
         # Without names of columns there is no warning that arrays have none.
         vars(step).pop("feature_names_in_", None)
+    for scaler in others:
+        scaler.set_output(transform="default")
     predict = getattr(twin, _KINDS[type(perceptron).__name__].predict)
 
     def forward(inputs: FloatArray) -> Any:
@@ -133,12 +144,18 @@ def from_sklearn(estimator: Any) -> Network:
     return network
 
 
-def _steps(estimator: Any) -> tuple[list[Any], Any]:
-    """The scalers of a pipeline, and the estimator at its end."""
+def _steps(estimator: Any) -> list[Any]:
+    """The scalers of a pipeline, and the estimator at its end; pipelines may be nested."""
     if type(estimator) is not _module("pipeline").Pipeline:
-        return [], estimator
-    *steps, (_, last) = estimator.steps
-    scalers = [step for _, step in steps if step not in (None, "passthrough")]
+        return [estimator]
+    steps = [part for _, step in estimator.steps if step is not None for part in _steps(step)]
+    if not steps:
+        raise InvalidInputError("the pipeline has no steps; give one that ends with a perceptron")
+    return [step for step in steps[:-1] if step != "passthrough"] + steps[-1:]
+
+
+def _check_scalers(scalers: list[Any], width: int) -> None:
+    """Refuse steps that are no fitted scalers of the table, of as many inputs as a perceptron."""
     known = {getattr(_module("preprocessing"), name) for name in _SCALERS}
     for scaler in scalers:
         kind = type(scaler).__name__
@@ -148,11 +165,15 @@ def _steps(estimator: Any) -> tuple[list[Any], Any]:
             )
         if "n_features_in_" not in vars(scaler):
             raise InvalidInputError(f"the {kind} of the pipeline is not fitted; call fit first")
+        if scaler.n_features_in_ != width:
+            raise InvalidInputError(
+                f"the {kind} of the pipeline has {scaler.n_features_in_} inputs and the perceptron "
+                f"{width}; fit the pipeline as a whole"
+            )
         if getattr(scaler, "clip", False):
             raise UnsupportedOperatorError(
                 f"the {kind} of the pipeline clips what is beyond its range; fit it with clip=False"
             )
-    return scalers, last
 
 
 def _refuse_others(estimator: Any) -> None:

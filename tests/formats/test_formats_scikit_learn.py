@@ -16,7 +16,7 @@ pytest.importorskip("sklearn", reason="scikit-learn is not installed")
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LinearRegression
 from sklearn.neural_network import MLPClassifier, MLPRegressor
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import (
     MaxAbsScaler,
     MinMaxScaler,
@@ -142,8 +142,36 @@ def test_steps_of_a_pipeline_that_are_not_affine_are_refused_by_name() -> None:
             pipeline.fit(INPUTS, TARGETS["value"])
         with pytest.raises(UnsupportedOperatorError, match=name):
             from_sklearn(pipeline)
-    with pytest.raises(InvalidInputError, match="StandardScaler of the pipeline is not fitted"):
-        from_sklearn(make_pipeline(StandardScaler(), MLPRegressor()))
+    perceptron = fitted(MLPRegressor, "value")
+    for steps, message in (
+        ((), "the pipeline has no steps"),
+        ((StandardScaler(), perceptron), "StandardScaler of the pipeline is not fitted"),
+        ((StandardScaler().fit(INPUTS[:, :3]), perceptron), "has 3 inputs and the perceptron 4"),
+    ):
+        with pytest.raises(InvalidInputError, match=message):
+            from_sklearn(Pipeline([(str(k), step) for k, step in enumerate(steps)]))
+    perceptron.predict = lambda inputs: 1 / 0
+    with pytest.raises(InvalidInputError, match=r"forward pass fails: ZeroDivisionError: .*correct"):
+        from_sklearn(perceptron)
+
+
+def test_pipelines_may_be_nested_and_flags_set_after_fitting() -> None:
+    inner = make_pipeline(RobustScaler(), "passthrough", MLPRegressor(max_iter=2, random_state=0))
+    pipeline = make_pipeline(make_pipeline(StandardScaler(), MinMaxScaler()), inner)
+    inputs = INPUTS * [1.0, 0.01, 300.0, 0.0] + 5.0
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        pipeline.fit(inputs, TARGETS["values"])
+    flags = {"with_centering": False, "with_scaling": False}
+    for scaler, chosen in ((pipeline[0][0], {"with_std": False}), (inner[0], flags)):
+        scaler.set_params(**chosen)
+        np.testing.assert_allclose(
+            from_sklearn(pipeline)(inputs), pipeline.predict(inputs), 1e-10, 1e-10
+        )
+    # The copy that judges gives arrays, whatever frames the caller wants.
+    expected = pipeline.predict(inputs)
+    pipeline.set_output(transform="pandas")
+    np.testing.assert_allclose(from_sklearn(pipeline)(inputs), expected, 1e-10, 1e-10)
 
 
 def test_an_estimator_that_computes_something_else_is_refused_with_the_difference() -> None:
