@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -208,6 +209,17 @@ class Skip(nn.Sequential):
         return super().forward(inputs) + inputs
 
 
+def scripted() -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return torch.jit.script(Plain())
+
+
+def with_number(module: Any, number: float) -> Any:
+    module.register_buffer("unused", torch.tensor(number))
+    return module
+
+
 def with_own_forward() -> Any:
     module = Plain()
     module[1].forward = lambda inputs: inputs
@@ -282,6 +294,18 @@ def convolutions() -> Any:
     return module.eval()
 
 
+class Exactly(nn.Linear):
+    """Operators whose numbers ONNX keeps as attributes of single precision; one is in place."""
+
+    def forward(self, inputs: Any) -> Any:
+        values, call = super().forward(inputs), nn.functional
+        kinked = call.leaky_relu(values, 0.1, True) + call.rrelu(values) + call.hardsigmoid(values)
+        mean, variance = torch.full((2, 3), 0.7, dtype=inputs.dtype)
+        # Numbers of its own a module may look at.
+        slope = 0.3 if self.bias.sum().item() > -9.0 else 1.0
+        return slope * call.batch_norm(kinked, mean, variance, eps=0.1)
+
+
 READ: dict[str, tuple[Callable[[], Any], Any]] = {
     "own-linear": (lambda: nn.Sequential(Twice(2, 2)), None),
     "own-container": (lambda: Skip(nn.Linear(2, 2), nn.ReLU()), None),
@@ -296,6 +320,10 @@ READ: dict[str, tuple[Callable[[], Any], Any]] = {
     "convolutions": (convolutions, torch.zeros(1, 2, 8, 8)),
     "one-dimensional": (lambda: nn.Conv1d(1, 2, 3, stride=2), torch.zeros(3, 1, 9)),
     "double": (lambda: Branches().double(), None),
+    "exactly": (lambda: Exactly(4, 3), None),
+    "compiled": (lambda: nn.Sequential(torch.compile(Plain(), backend="eager")), None),
+    "scripted": (scripted, torch.zeros(1, 3)),
+    "unused-infinity": (lambda: with_number(Plain(), float("inf")), None),
 }
 
 
@@ -325,6 +353,38 @@ class Choice(nn.Linear):
         return super().forward(inputs) if inputs.sum() > 100 else inputs
 
 
+def far(function: Callable[[Any], Any]) -> Callable[[], Any]:
+    """Makes a module that goes another way where a function of inputs exceeds 10,000."""
+
+    class Far(nn.Linear):
+        def forward(self, inputs: Any) -> Any:
+            values = super().forward(inputs)
+            return values.relu() if function(inputs) > 1e4 else values
+
+    return lambda: nn.Sequential(Far(2, 2))
+
+
+class Counter(nn.Linear):
+    count = 0
+
+    def forward(self, inputs: Any) -> Any:
+        self.count = self.count + 1
+        return super().forward(inputs).relu() if self.count > 9 else super().forward(inputs)
+
+
+class Memory(nn.Linear):
+    last: Any = 0.0
+
+    def forward(self, inputs: Any) -> Any:
+        self.last = super().forward(inputs + self.last)
+        return self.last
+
+
+class Parts(nn.Sequential):
+    def forward(self, inputs: Any) -> Any:
+        return self[1](inputs, self[0](inputs))
+
+
 class Words(nn.Linear):
     def forward(self, inputs: Any) -> Any:
         return {"scores": super().forward(inputs)}
@@ -337,17 +397,35 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
         r"Tanh '/1/Tanh' is not supported",
     ),
     "axis": (lambda: nn.Sequential(nn.Linear(2, 2), nn.Softmax(dim=0)), r"axis of the batch"),
-    "choice": (lambda: Choice(2, 2), "decides by values which way it goes"),
+    "choice": (lambda: Choice(2, 2), r"module takes numbers out of tensors \(__bool__\)"),
     "words": (lambda: Words(2, 2), "the module gives a dict"),
+    "item": (far(lambda x: x.max().item()), r"module\.0 takes numbers .* \(item\)"),
+    "float": (far(lambda x: float(x.max())), r"module\.0 takes numbers .* \(__float__\)"),
+    "array": (far(lambda x: x.numpy().max()), r"module\.0 takes numbers .* \(numpy\)"),
+    "list": (far(lambda x: x.tolist()[0][0]), r"module\.0 takes numbers .* \(tolist\)"),
+    "count": (far(lambda x: (x > 1e4).nonzero().numel() * 1e5), r"module\.0 takes .* \(nonzero\)"),
+    "mask": (far(lambda x: x[x > 1e4].numel() * 1e5), r"module\.0 takes .* \(__getitem__\)"),
+    "constant": (far(lambda x: torch.tensor(x.max())), r"module\.0 takes .* \(tensor\)"),
+    "length": (far(len), r"module\.0 takes numbers .* \(__len__\)"),
+    "size": (far(lambda x: x.shape[0]), r"decides by sizes .* line \d+ of .*test_formats_pytorch"),
+    "counter": (lambda: Counter(2, 2), r"changes module\.count"),
+    "memory": (lambda: Memory(2, 2), "gives something else for the same inputs"),
+    "bilinear": (
+        lambda: Parts(nn.Linear(2, 2), nn.Bilinear(2, 2, 1)),
+        r"does not export .*aten::bilinear.*; write what",
+    ),
 }
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_what_is_not_piecewise_linear_is_refused_by_name(name: str) -> None:
+def test_what_is_not_piecewise_linear_is_refused_by_name(
+    name: str, capfd: pytest.CaptureFixture[str]
+) -> None:
     make, message = REFUSED[name]
     with pytest.raises(UnsupportedOperatorError, match=message) as caught:
         from_torch(make())
     assert "extract_model" not in str(caught.value)
+    assert capfd.readouterr() == ("", "")
 
 
 @pytest.mark.parametrize("kind", ["forward_hook", "forward_pre_hook"])
@@ -379,16 +457,27 @@ def test_values_that_cannot_be_read_are_named() -> None:
         ),
         (
             nn.Sequential(nn.Linear(2, 2), nn.Linear(3, 1)),
-            "computes no outputs: RuntimeError: mat1 and mat2",
+            "computes no outputs: RuntimeError: mat1 and mat2.*; give example=",
         ),
         (nn.Sequential(nn.ReLU()), "no Linear layer.*give example="),
         (nn.Conv1d(1, 1, 1), "module is a Conv1d, which does not say .*give example="),
         (nn.Sequential(nn.Linear(2, 2)).half(), r"module\.0\.weight has type float16"),
         (nn.Linear(2, 2, device="meta"), "cannot be copied"),
+        (nn.Sequential(nn.LazyLinear(2)), r"module\.0 is a LazyLinear that has no weights yet"),
         ({"weight": 1}, "takes a torch.nn.Module and was given a dict"),
     ):
         with pytest.raises(InvalidInputError, match=message):
             from_torch(module)
+
+
+def test_an_input_without_a_part_in_the_outputs_is_named() -> None:
+    class Second(nn.Linear):
+        def forward(self, _: Any, inputs: Any) -> Any:
+            return super().forward(inputs)
+
+    module = Second(3, 3)
+    with pytest.raises(InvalidInputError, match="of the 2 inputs in example only input_1 have"):
+        from_torch(module, (torch.zeros(1, 2), torch.zeros(1, 3)))
 
 
 def test_a_forward_that_was_replaced_for_all_has_its_part(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -151,7 +151,9 @@ def test_steps_of_a_pipeline_that_are_not_affine_are_refused_by_name() -> None:
         with pytest.raises(InvalidInputError, match=message):
             from_sklearn(Pipeline([(str(k), step) for k, step in enumerate(steps)]))
     perceptron.predict = lambda inputs: 1 / 0
-    with pytest.raises(InvalidInputError, match=r"forward pass fails: ZeroDivisionError: .*correct"):
+    with pytest.raises(
+        InvalidInputError, match=r"forward pass fails: ZeroDivisionError: .*correct"
+    ):
         from_sklearn(perceptron)
 
 

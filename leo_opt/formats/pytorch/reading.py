@@ -5,8 +5,8 @@ from __future__ import annotations
 import io
 import math
 import warnings
-from collections.abc import Callable, Sequence
-from contextlib import redirect_stdout
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import replace
 from typing import Any
 
@@ -17,13 +17,13 @@ from leo_opt.formats.agreement import SAMPLES, check_agreement, random_inputs
 from leo_opt.formats.onnx.file import said
 from leo_opt.formats.onnx.reader import read_model
 from leo_opt.formats.outputs import file_outputs
+from leo_opt.formats.pytorch.modes import exact, look, same
 from leo_opt.formats.pytorch.twin import border, dtype_of, import_torch, plain, twin_of
 from leo_opt.network import FloatArray, Network
 
 _OPSET = 17
-_SLACK = 1e-7
-"""Relative difference granted to PyTorch: attributes of ONNX, such as the slope of a leaky unit in
-a functional call, have single precision."""
+_TAIL_SLACK = 1e-9
+"""Difference granted to outputs behind a tail, relative and absolute."""
 
 
 def from_torch(module: Any, example: Any = None) -> Network:
@@ -51,8 +51,9 @@ def from_torch(module: Any, example: Any = None) -> Network:
     Raises
     ------
     UnsupportedOperatorError
-        If the module cannot be exported, decides by values which way it goes, or has an operator
-        that is not piecewise linear; the message has its path.
+        If the module cannot be exported, may decide by values which way it goes, changes from one
+        forward pass to the next, or has an operator that is not piecewise linear; the message has
+        its path.
     InvalidInputError
         If a module is in training mode, no example was given where one is needed, a number is not
         float32 or float64, or PyTorch computes something else than what was read.
@@ -63,7 +64,25 @@ def from_torch(module: Any, example: Any = None) -> Network:
     _check_module(module, torch)
     dtype, judge = dtype_of(module), twin_of(module, torch)
     inputs = [torch.zeros(shape, dtype=torch.float64) for shape in _shapes(module, example, torch)]
-    network = read_model(_export(plain(twin_of(module, torch), torch), inputs, torch))
+    cure = "correct it, or export it to ONNX"
+    with border("computes no outputs", cure if example is not None else f"{_EXAMPLE}, or {cure}"):
+        looked, ones = twin_of(module, torch), [torch.ones_like(one) for one in inputs]
+        first = look(looked, ones, lambda: _tensors(_run(looked, ones, torch), torch), torch)
+        again = _tensors(_run(looked, ones, torch), torch)
+    if not all(same(one, other, torch) for one, other in zip(first, again, strict=True)):
+        raise UnsupportedOperatorError(
+            "the module gives something else for the same inputs when it is run again; make it a "
+            "function of its inputs in evaluation mode"
+        )
+    model = _export(plain(twin_of(module, torch), torch), inputs, len(first), torch)
+    stated = [port.name for port in model.graph.input]
+    if 0 < len(stated) < len(inputs):
+        raise InvalidInputError(
+            f"of the {len(inputs)} inputs in example only {', '.join(stated)} have a part in the "
+            "outputs; wrap the module in one that takes no others"
+        )
+    largest = max((_largest(one) for one in model.graph.initializer), default=0.0)
+    network = read_model(model)
     sizes = [math.prod(one.shape[1:]) for one in inputs]
 
     def forward(block: FloatArray) -> FloatArray:
@@ -75,25 +94,31 @@ def from_torch(module: Any, example: Any = None) -> Network:
         outputs = _tensors(_run(judge, given, torch), torch)
         return np.hstack([output.numpy().reshape(len(block), -1) for output in outputs])
 
-    with border("computes no outputs"):
-        numbers = [*judge.parameters(), *judge.buffers()]
-        largest = max(
-            (float(t.detach().double().abs().max()) for t in numbers if t.numel()), default=0.0
-        )
-        if network.signature.tails:
-            _check_tails(network, forward)
-        else:
-            check_agreement(network, forward, _JUDGE, largest, slack=_SLACK)
+    if network.signature.tails:
+        _check_tails(network, forward)
+    else:
+        check_agreement(network, forward, _JUDGE, largest)
     return replace(network, signature=replace(network.signature, dtype=dtype))
 
 
 _JUDGE = "PyTorch's own forward pass"
+_EXAMPLE = "give example=torch.zeros(1, ...) with the shape of an input"
+
+
+def _largest(constant: Any) -> float:
+    """The largest magnitude of a constant of an ONNX model."""
+    from onnx import numpy_helper
+
+    return float(np.abs(numpy_helper.to_array(constant)).max(initial=0.0))
 
 
 def _check_tails(network: Network, forward: Callable[[FloatArray], FloatArray]) -> None:
     """Compare a network and its tails with the module as a whole."""
     inputs = random_inputs(SAMPLES, network.input_size)
-    if not np.allclose(file_outputs(network, network(inputs)), forward(inputs), _SLACK, _SLACK):
+    with border("computes no outputs"):
+        expected = forward(inputs)
+    found = file_outputs(network, network(inputs))
+    if not np.allclose(found, expected, _TAIL_SLACK, _TAIL_SLACK):
         raise InvalidInputError(
             f"what was read disagrees with {_JUDGE}; please report this with the module"
         )
@@ -101,7 +126,13 @@ def _check_tails(network: Network, forward: Callable[[FloatArray], FloatArray]) 
 
 def _run(module: Any, inputs: Sequence[Any], torch: Any) -> Any:
     """What a module gives; an autocast and the random numbers of the caller play no part."""
-    with torch.no_grad(), torch.autocast("cpu", enabled=False), torch.random.fork_rng([]):
+    with (
+        warnings.catch_warnings(),
+        torch.no_grad(),
+        torch.autocast("cpu", enabled=False),
+        torch.random.fork_rng([]),
+    ):
+        warnings.simplefilter("ignore")
         return module(*inputs)
 
 
@@ -130,6 +161,11 @@ def _check_module(module: Any, torch: Any) -> None:
         (norms, "normalises by its batch"),
     )
     for name, part in module.named_modules(prefix="module"):
+        own = (*part.parameters(recurse=False), *part.buffers(recurse=False))
+        if any(map(torch.nn.parameter.is_lazy, own)):
+            raise InvalidInputError(
+                f"{name} is a {type(part).__name__} that has no weights yet; call the module once"
+            )
         for family, what in families:
             if part.training and isinstance(part, family):
                 raise InvalidInputError(f"{name} {what}; call module.eval()")
@@ -158,7 +194,6 @@ def _shapes(module: Any, example: Any, torch: Any) -> list[tuple[int, ...]]:
 
 def _width(module: Any) -> int:
     """The number of inputs that the first module with weights takes."""
-    cure = "give example=torch.zeros(1, ...) with the shape of an input"
     for name, part in module.named_modules(prefix="module"):
         # Names that modules of PyTorch have for it.
         known = vars(part)
@@ -166,33 +201,30 @@ def _width(module: Any) -> int:
         if "in_channels" in known or (width is None and "weight" in known.get("_parameters", {})):
             raise InvalidInputError(
                 f"{name} is a {type(part).__name__}, which does not say how large its inputs are; "
-                f"{cure}"
+                f"{_EXAMPLE}"
             )
         if width is not None:
             return int(width)
     raise InvalidInputError(
-        f"the module has no Linear layer; its number of inputs is unknown: {cure}"
+        f"the module has no Linear layer; its number of inputs is unknown: {_EXAMPLE}"
     )
 
 
-def _export(twin: Any, inputs: Sequence[Any], torch: Any) -> Any:
-    """The module as an ONNX model in double precision."""
+def _export(twin: Any, inputs: Sequence[Any], count: int, torch: Any) -> Any:
+    """The module, which gives `count` tensors, as an ONNX model in double precision."""
     import onnx
 
     stream = io.BytesIO()
     names = [f"input_{k}" for k in range(len(inputs))] if len(inputs) > 1 else ["input"]
-    with border("computes no outputs"):
-        count = len(_tensors(_run(twin, inputs, torch), torch))
     outputs = [f"output_{k}" for k in range(count)] if count > 1 else ["output"]
+    decided: list[str] = []
     try:
-        # The exporter prints its own graph where it fails, and warns of its age.
         with (
-            warnings.catch_warnings(record=True) as told,
-            redirect_stdout(io.StringIO()),
+            _quiet(torch),
             torch.no_grad(),
             torch.random.fork_rng([]),
+            exact(torch, decided),
         ):
-            warnings.simplefilter("always")
             torch.onnx.export(
                 twin,
                 tuple(inputs),
@@ -206,16 +238,28 @@ def _export(twin: Any, inputs: Sequence[Any], torch: Any) -> Any:
     except LeoOptError:
         raise
     except Exception as error:
+        # Behind it PyTorch asks for a contribution, and lists what it made of the module.
+        told = said(error).partition(" [Caused by")[0].partition(" Please feel free")[0].rstrip(".")
         raise UnsupportedOperatorError(
-            f"PyTorch does not export the module to ONNX: {said(error)}"
+            f"PyTorch does not export the module to ONNX: {told}; write what it computes with "
+            "other operators"
         ) from error
-    for warning in told:
-        # What was traced is one way of several.
-        if issubclass(warning.category, torch.jit.TracerWarning) and "boolean" in str(
-            warning.message
-        ):
-            raise UnsupportedOperatorError(
-                "the module decides by values which way it goes, and one way was exported: "
-                f"{said(warning.message)}"  # type: ignore[arg-type]
-            )
+    if decided:
+        raise UnsupportedOperatorError(
+            f"the module decides by sizes which way it goes, {decided[0]}, and one way would be "
+            "exported; decide outside of forward"
+        )
     return onnx.load_model_from_string(stream.getvalue())
+
+
+@contextmanager
+def _quiet(torch: Any) -> Iterator[None]:
+    """Without warnings, and what the exporter prints, in Python or not, where it fails."""
+    log = torch._C._jit_onnx_log
+    torch._C._jit_onnx_log = lambda *_: None
+    try:
+        with warnings.catch_warnings(), redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        torch._C._jit_onnx_log = log

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import importlib
 import itertools
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -24,7 +25,7 @@ def import_torch() -> Any:
 
 
 @contextmanager
-def border(complaint: str) -> Iterator[None]:
+def border(complaint: str, cure: str = "correct it, or export it to ONNX") -> Iterator[None]:
     """What PyTorch throws, as an error of ours."""
     try:
         yield
@@ -33,8 +34,7 @@ def border(complaint: str) -> Iterator[None]:
     # Whatever a module of the user's throws is about this module.
     except Exception as error:
         raise InvalidInputError(
-            f"the module {complaint}: {type(error).__name__}: {error}; correct it, or export it to "
-            "ONNX"
+            f"the module {complaint}: {type(error).__name__}: {error}; {cure}"
         ) from error
 
 
@@ -65,17 +65,23 @@ def twin_of(module: Any, torch: Any) -> Any:
     # such tensors are not copied by PyTorch; the copy computes its own.
     known = [value for part in module.modules() for value in vars(part).values()]
     computed = [v for v in known if isinstance(v, torch.Tensor) and not v.is_leaf]
-    with border("cannot be copied"), torch.random.fork_rng([]):
+    with border("cannot be copied"), torch.random.fork_rng([]), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
         memo = {id(value): value.detach().clone() for value in computed}
-        return copy.deepcopy(module, memo).cpu().double().eval()
+        twin = _eager(copy.deepcopy(module, memo)).cpu().double().eval()
+        for part in list(twin.modules()):
+            for name, child in list(part.named_children()):
+                setattr(part, name, _eager(child))
+        return twin
+
+
+def _eager(module: Any) -> Any:
+    """A module without `torch.compile`, which changes no numbers and is not exported."""
+    return next(module.children()) if type(module).__name__ == "OptimizedModule" else module
 
 
 def plain(twin: Any, torch: Any) -> Any:
-    """The same twin in modules that export without a loss.
-
-    Parametrizations are what they make of their weights, and the slope of a leaky unit and what a
-    batch normalisation amounts to are tensors: attributes of ONNX have single precision.
-    """
+    """The same twin with parametrizations as what they make of their weights."""
     for part in list(twin.modules()):
         if torch.nn.utils.parametrize.is_parametrized(part):
             values = {name: getattr(part, name).detach() for name in part.parametrizations}
@@ -84,43 +90,4 @@ def plain(twin: Any, torch: Any) -> Any:
             del part.parametrizations
             for name, value in values.items():
                 part.register_parameter(name, torch.nn.Parameter(value))
-    for part in list(twin.modules()):
-        for name, child in list(part.named_children()):
-            made = _replacement(child, torch)
-            if made is not None:
-                setattr(part, name, made)
-    return (_replacement(twin, torch) or twin).double().eval()
-
-
-def _replacement(part: Any, torch: Any) -> Any:
-    """A module that computes the same with tensors; None where it need not be replaced."""
-    nn = torch.nn
-    own = "forward" in vars(part) or part._forward_hooks or part._forward_pre_hooks
-    if own:
-        return None
-    if type(part).forward is nn.LeakyReLU.forward:
-        leaky = nn.PReLU(dtype=torch.float64)
-        leaky.weight.data.fill_(part.negative_slope)
-        return leaky
-    if type(part).forward is not nn.BatchNorm1d.forward or part.running_mean is None:
-        return None
-    scale = (part.running_var.double() + part.eps).rsqrt()
-    scale = scale if part.weight is None else scale * part.weight
-    shift = -part.running_mean.double() * scale
-    shift = shift if part.bias is None else shift + part.bias
-    return _scaling(torch)(scale.detach(), shift.detach())
-
-
-def _scaling(torch: Any) -> Any:
-    """The class of a module that scales and shifts each channel."""
-
-    class Scaling(torch.nn.Module):  # type: ignore[misc]
-        def __init__(self, scale: Any, shift: Any) -> None:
-            super().__init__()
-            self.scale, self.shift = scale, shift
-
-        def forward(self, values: Any) -> Any:
-            shape = (1, -1) + (1,) * (values.dim() - 2)
-            return values * self.scale.reshape(shape) + self.shift.reshape(shape)
-
-    return Scaling
+    return twin
