@@ -125,7 +125,8 @@ def bound_rows(
             for some in _batches(network, domain, len(lower), rows, deadline):
                 if deadline.passed:
                     return low, high
-                part = weight[some]
+                # Sparse rows have one number an entry, and no other for each of several boxes.
+                part = weight[some] if len(shape) == 1 else weights.dense(weight[some])
                 constants = np.concatenate([bias[some], -bias[some]])
                 ends = _bound_above(weights.mirror(part), constants, steps, domain)
                 ends = ends.min(axis=0) if ends.ndim > len(shape) else ends

@@ -7,12 +7,13 @@ from fractions import Fraction
 import numpy as np
 import pytest
 from oracle import exact_ranges
-from random_networks import random_case
+from random_networks import random_case, random_network
 from rationals import drifting, exact, exact_dot, random_ends
 from scipy.sparse import csr_array
 from seeds import seeds
 
 from leo_opt.bounds import propagate
+from leo_opt.bounds.crown import bound_rows
 from leo_opt.bounds.pieces import (
     _affine,
     _chord,
@@ -93,6 +94,20 @@ def test_sparse_weights_without_an_entry_are_bounded() -> None:
     lower, upper = bound_pieces(network, pieces, wide, [-side for side in wide])
     assert lower[1][0, 0] <= 0.0 <= upper[1][0, 0]
     assert boxes_at_once(network) >= 1
+
+
+def test_sparse_rows_are_bounded_on_several_boxes_as_dense_ones() -> None:
+    generator = np.random.default_rng(113)
+    network = random_network(generator, inputs=3, widths=(5, 4), outputs=2)
+    box = Box(-1.0, 1.0).spread(3)
+    pieces = random_pieces(generator, box, 3)
+    lower, upper = bound(network, box, pieces)
+    last = network.layers[2]
+    known = network, pieces, lower[:2], upper[:2]
+    dense = bound_rows(*known, last.weight, last.bias)
+    sparse = bound_rows(*known, csr_array(last.weight), last.bias)
+    assert dense[0].shape == (3, 2)
+    assert np.allclose(dense, sparse, rtol=1e-12)
 
 
 def test_bounds_are_about_as_tight_as_crown() -> None:
