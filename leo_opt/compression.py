@@ -21,6 +21,8 @@ from leo_opt.rewrites import (
     fold_outputs,
     merge_dependent,
     merge_duplicates,
+    merge_opposites,
+    part_opposites,
     reduce_rank,
 )
 from leo_opt.stability import Stability
@@ -30,7 +32,7 @@ Rewrite = Callable[[Draft, int], Draft]
 
 FORWARD: tuple[Rewrite, ...] = (delete_inactive, fold_constants)
 """Deletions that can make units of later layers constant: the first layer goes first."""
-BACKWARD: tuple[Rewrite, ...] = (delete_dead, merge_duplicates)
+BACKWARD: tuple[Rewrite, ...] = (delete_dead, merge_duplicates, merge_opposites)
 """Deletions that can leave units of earlier layers unread: the last layer goes first."""
 
 
@@ -156,10 +158,13 @@ def reduce_layers(draft: Draft) -> Draft:
 def reduce_layer(draft: Draft, index: int) -> Draft:
     """The smallest of what merging, rank reduction and folding make of one hidden layer.
 
-    Merging makes no new rows, and so wins where it leaves as few units as rank reduction.
+    Merging makes no new rows, and so wins where it leaves as few units as rank reduction. Pairs of
+    opposite units are parted where the linear units that this makes cost less than it saves.
     Folding wins where it needs no more parameters than the others.
     """
-    candidates = merge_dependent(draft, index), reduce_rank(draft, index)
+    parted = part_opposites(draft, index)
+    starts = (draft,) if parted is draft else (draft, parted)
+    candidates = [reduce(s, index) for s in starts for reduce in (merge_dependent, reduce_rank)]
     best = min(candidates, key=lambda candidate: candidate.network.layers[index].n_out)
     folded = fold_layer(draft, index)
     if folded is not draft and folded.network.parameters <= best.network.parameters:

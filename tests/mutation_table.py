@@ -311,22 +311,32 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
         ),
     },
     "rewrites/duplicate.py": {
-        "duplicate-without-bias": (
-            "if layer.bias[unit]:",
-            "if False:",
-        ),
-        "duplicate-of-another-kind": ("key = tag, columns", 'key = "", columns'),
-        "duplicate-unchecked": ("Fraction(mine) == factor * Fraction(theirs)", "True"),
-        "duplicate-factor-upside-down": (
-            "Fraction(float(size)) / Fraction(float(np.abs(theirs).max()))",
-            "Fraction(float(np.abs(theirs).max())) / Fraction(float(size))",
-        ),
-        "duplicate-rounding": ("add_up(error, _times(rounding, float(largest[unit])))", "error"),
-        "duplicate-rounding-nearest": ("round_up(rounding * safe)", "rounding * safe"),
+        "duplicate-of-another-kind": ("layer.tags[other.unit] == tag and", "True and"),
+        "duplicate-of-another-sign": ("(other.factor > 0 and", "(True and"),
+        "duplicate-rounding": ("scaled(rounding, float(largest[unit])), off)", "off)"),
+        "duplicate-rows-off": ("float(largest[unit])), off)", "float(largest[unit])))"),
+        "duplicate-rounding-nearest": ("round_up(sizes * safe)", "sizes * safe"),
         "duplicate-last-only": (
-            "            error = add_up(error, _times",
-            "            error = add_up(0.0 * error, _times",
+            "error = add_up(error, scaled",
+            "error = add_up(0.0 * error, scaled",
         ),
+    },
+    "rewrites/opposite.py": {
+        "opposite-of-the-same-sign": ("other.factor < 0 and", "other.factor != 0 and"),
+        "opposite-of-linear": ('== current.tags[other.unit] == "relu"', "== current.tags[first]"),
+        "opposite-column": ("factor=-other.factor)", "factor=other.factor)"),
+        "opposite-rest": ("left if vanishes else scaled", "0.0 * left if vanishes else scaled"),
+        "opposite-rows-off": ("add_up(error, off, left", "add_up(error, left"),
+        "opposite-rounding": ("add_up(np.abs(column), rounding), float", "np.abs(column), float"),
+    },
+    "rewrites/proportional.py": {
+        "multiple-without-bias": ("if not self.layer.bias[unit]:", "if True:"),
+        "multiple-unchecked": ("Fraction(mine) == factor * Fraction(theirs)", "True"),
+        "multiple-factor-upside-down": (
+            "Fraction(float(row[top])) / Fraction(float(other[top]))",
+            "Fraction(float(other[top])) / Fraction(float(row[top]))",
+        ),
+        "multiple-never-off": ("Fraction(float(best)), error)", "Fraction(float(best)), 0.0)"),
     },
     "rewrites/fold.py": {
         "fold-drift": (

@@ -12,6 +12,7 @@ from leo_opt.rewrites.draft import NEW_UNIT, Draft, Step, Units
 from leo_opt.rewrites.duplicate import merge_duplicates
 from leo_opt.rewrites.fold import fold_layer
 from leo_opt.rewrites.inactive import delete_inactive
+from leo_opt.rewrites.opposite import merge_opposites, part_opposites
 from leo_opt.rewrites.product_rank import reduce_rank
 
 __all__ = [
@@ -26,5 +27,7 @@ __all__ = [
     "fold_outputs",
     "merge_dependent",
     "merge_duplicates",
+    "merge_opposites",
+    "part_opposites",
     "reduce_rank",
 ]

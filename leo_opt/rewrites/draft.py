@@ -6,10 +6,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from leo_opt import weights
 from leo_opt.arithmetic import round_down
 from leo_opt.arrays import BoolArray, IntArray
 from leo_opt.bounds import Propagation
-from leo_opt.deviation import add_up, reach, spread_deviation
+from leo_opt.deviation import PRECISIONS, add_up, reach, spread_deviation
 from leo_opt.domain import Domain
 from leo_opt.network import FloatArray, Layer, Network
 from leo_opt.stability import Phase, Stability
@@ -126,6 +127,8 @@ class Draft:
         One `Units` a layer of `network`.
     origin
         For each layer of `network` its index in the original.
+    roundoff
+        Unit roundoff of the type in which the original's numbers came.
     steps
         What was done so far.
     """
@@ -134,6 +137,7 @@ class Draft:
     domain: Domain
     units: tuple[Units, ...]
     origin: tuple[int, ...]
+    roundoff: float
     steps: tuple[Step, ...] = ()
 
     @classmethod
@@ -173,7 +177,8 @@ class Draft:
             units.append(
                 Units(np.arange(low.size), active, inactive, low, high, np.zeros(low.size))
             )
-        return cls(network, domain, tuple(units), tuple(range(len(network.layers))))
+        origin = tuple(range(len(network.layers)))
+        return cls(network, domain, tuple(units), origin, _roundoff(network))
 
     @property
     def last(self) -> int:
@@ -242,3 +247,12 @@ class Draft:
         what its phase or value was at first, (n_out of the next layer,)."""
         outgoing = self.network.layers[index + 1].weight[:, mask]
         return reach(outgoing, self.units[index].drift[mask])
+
+
+def _roundoff(network: Network) -> float:
+    """Unit roundoff of the type of a network's file, or of float64 where its numbers have more
+    digits."""
+    numbers = (part for k in network.layers for part in (weights.entries(k.weight), k.bias))
+    with np.errstate(over="ignore", under="ignore"):
+        fits = all((part == part.astype(np.float32)).all() for part in numbers)
+    return PRECISIONS[network.signature.dtype if fits else "float64"].roundoff

@@ -23,6 +23,8 @@ from leo_opt.rewrites import (
     fold_outputs,
     merge_dependent,
     merge_duplicates,
+    merge_opposites,
+    part_opposites,
     reduce_rank,
 )
 
@@ -38,10 +40,21 @@ REWRITES = (
     fold_layer,
     merge_dependent,
     merge_duplicates,
+    merge_opposites,
+    part_opposites,
     reduce_rank,
     fold_network_outputs,
 )
-NAMES = {"dead", "inactive", "constant", "fold", "dependent", "duplicate", "product-rank"}
+NAMES = {
+    "dead",
+    "inactive",
+    "constant",
+    "fold",
+    "dependent",
+    "duplicate",
+    "opposite",
+    "product-rank",
+}
 
 
 def wide_case(generator: np.random.Generator) -> tuple[Network, Box]:

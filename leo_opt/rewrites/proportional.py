@@ -1,0 +1,137 @@
+"""Units whose rows, biases included, are multiples of each other, up to sign and rounding."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+
+from leo_opt import weights
+from leo_opt.arithmetic import gamma, product_size
+from leo_opt.arrays import IntArray
+from leo_opt.deviation import reach
+from leo_opt.network import FloatArray, Layer
+from leo_opt.rewrites.draft import Draft
+
+_SLACK = 4.0
+"""Roundings of a row's numbers that a multiple of it may be off by: two rows and a factor have
+three."""
+
+
+@dataclass(frozen=True)
+class Multiple:
+    """A unit whose pre-activation is that of another times a factor.
+
+    Parameters
+    ----------
+    unit
+        Its index.
+    factor
+        Not 0.
+    error
+        How far the pre-activation can be from that on the inputs of the layer; 0 where the rows
+        are multiples in rationals.
+    """
+
+    unit: int
+    factor: Fraction
+    error: float
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """The rows of a hidden layer, to be compared with each other.
+
+    Parameters
+    ----------
+    layer
+    farthest : (n_in + 1,) array
+        Largest magnitude of each input, and 1 for the bias.
+    roundoff
+        Of the type in which the numbers of the network came.
+    """
+
+    layer: Layer
+    farthest: FloatArray
+    roundoff: float
+
+    @classmethod
+    def of(cls, draft: Draft, index: int) -> Rows:
+        """The rows of a hidden layer."""
+        farthest = np.maximum(*map(np.abs, draft.inputs_of(index)))
+        return cls(draft.network.layers[index], np.append(farthest, 1.0), draft.roundoff)
+
+    def row(self, unit: int) -> tuple[IntArray, FloatArray]:
+        """Columns and values of the entries of a row that are not 0, its bias behind them."""
+        columns, values = weights.row_support(self.layer.weight, unit)
+        if not self.layer.bias[unit]:
+            return columns, values
+        return np.append(columns, self.layer.n_in), np.append(values, self.layer.bias[unit])
+
+    def size(self, unit: int) -> float:
+        """The size of the terms of a unit's pre-activation."""
+        columns, values = self.row(unit)
+        return float(reach(values[None], self.farthest[columns])[0])
+
+    def groups(self, related: Callable[[int, Multiple], bool]) -> dict[int, list[Multiple]]:
+        """For each unit that has multiples later in the layer, these.
+
+        A unit belongs to the first unit of which it is a related multiple; units without weights
+        to none.
+
+        Parameters
+        ----------
+        related
+            Whether a unit and a multiple of it belong together.
+        """
+        groups: dict[int, list[Multiple]] = {}
+        for bunch in self._bunches():
+            firsts: list[int] = []
+            for unit in bunch:
+                found = ((first, self.multiple(unit, first)) for first in firsts)
+                of = next(((k, m) for k, m in found if m is not None and related(k, m)), None)
+                if of is None:
+                    firsts.append(unit)
+                else:
+                    groups.setdefault(of[0], []).append(of[1])
+        return groups
+
+    def multiple(self, unit: int, first: int) -> Multiple | None:
+        """What makes one unit a multiple of another; None where that is more than rounding."""
+        (columns, row), (places, other) = self.row(unit), self.row(first)
+        if not np.array_equal(columns, places):
+            return None
+        top = int(np.abs(other).argmax())
+        factor = Fraction(float(row[top])) / Fraction(float(other[top]))
+        pairs = zip(row.tolist(), other.tolist(), strict=True)
+        if all(Fraction(mine) == factor * Fraction(theirs) for mine, theirs in pairs):
+            return Multiple(unit, factor, 0.0)
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            scaled = other / np.abs(other).max()
+            best = (row @ scaled) / (other @ scaled)
+        if not np.isfinite(best) or best == 0.0:
+            return None
+        off = product_size(np.array([[1.0, -best]]), np.vstack([row, other]))
+        error = float(reach(off, self.farthest[columns])[0])
+        if not np.isfinite(error) or (off[0] > _SLACK * self.roundoff * np.abs(row)).any():
+            return None
+        return Multiple(unit, Fraction(float(best)), error)
+
+    def _bunches(self) -> list[list[int]]:
+        """Units whose rows may be multiples of each other: one number of each row is compared.
+
+        That number is the row times some random vector, in units of the row's size and without
+        its sign, so that rows that are multiples have the same one but for rounding. Rows without
+        weights are left out.
+        """
+        draws = np.random.default_rng(0).uniform(-1.0, 1.0, self.layer.n_in)
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            size = abs(self.layer.weight).sum(axis=1)
+            keys = np.abs((self.layer.weight @ draws) / size)
+        order = np.argsort(keys)
+        order = order[np.isfinite(keys[order])]
+        room = 2.0 * _SLACK * self.roundoff + 4.0 * gamma(self.layer.n_in)
+        ends = np.flatnonzero(np.diff(keys[order]) > room) + 1
+        return [np.sort(part).tolist() for part in np.split(order, ends) if part.size > 1]
