@@ -11,7 +11,7 @@ from leo_opt.arithmetic import round_up
 from leo_opt.deviation import add_up, reach
 from leo_opt.network import LINEAR, FloatArray, Layer, Weight, read_activation
 from leo_opt.rewrites.draft import Draft
-from leo_opt.rewrites.proportional import Multiple, Rows
+from leo_opt.rewrites.proportional import LayerRows, Multiple
 from leo_opt.rewrites.rational import round_nearest
 
 
@@ -28,7 +28,7 @@ def merge_duplicates(draft: Draft, index: int) -> Draft:
     current, following = draft.network.layers[index : index + 2]
     if not current.has_phases:
         return draft
-    groups = Rows.of(draft, index).groups(lambda first, other: _alike(current, first, other))
+    groups = LayerRows.of(draft, index).groups(lambda first, other: _alike(current, first, other))
     if not groups:
         return draft
     columns, error = np.empty((following.n_out, len(groups))), np.zeros(following.n_out)

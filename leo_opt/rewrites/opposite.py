@@ -11,7 +11,7 @@ from leo_opt.deviation import add_up, reach
 from leo_opt.network import LINEAR, FloatArray, Layer
 from leo_opt.rewrites.draft import Draft
 from leo_opt.rewrites.duplicate import merged_column, scaled
-from leo_opt.rewrites.proportional import Multiple, Rows
+from leo_opt.rewrites.proportional import LayerRows, Multiple
 
 _SLACK = 8.0
 """Roundings that may be left of a column that vanishes: two columns and two factors have six."""
@@ -41,7 +41,7 @@ def part_opposites(draft: Draft, index: int) -> Draft:
 def _part(draft: Draft, index: int, all_pairs: bool) -> Draft:
     """`part_opposites`, of all pairs or of those that leave no rectifier."""
     current, following = draft.network.layers[index : index + 2]
-    rows = Rows.of(draft, index)
+    rows = LayerRows.of(draft, index)
 
     def opposite(first: int, other: Multiple) -> bool:
         return other.factor < 0 and current.tags[first] == current.tags[other.unit] == "relu"

@@ -41,7 +41,7 @@ class Multiple:
 
 
 @dataclass(frozen=True, eq=False)
-class Rows:
+class LayerRows:
     """The rows of a hidden layer, to be compared with each other.
 
     Parameters
@@ -58,7 +58,7 @@ class Rows:
     roundoff: float
 
     @classmethod
-    def of(cls, draft: Draft, index: int) -> Rows:
+    def of(cls, draft: Draft, index: int) -> LayerRows:
         """The rows of a hidden layer."""
         farthest = np.maximum(*map(np.abs, draft.inputs_of(index)))
         return cls(draft.network.layers[index], np.append(farthest, 1.0), draft.roundoff)

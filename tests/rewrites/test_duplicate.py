@@ -49,3 +49,12 @@ def test_the_roundings_of_several_groups_add_up() -> None:
     merged = merge_duplicates(draft, 0)
     assert merged.units[0].index.tolist() == [0, 2]
     check_step(draft, merged)
+
+
+def test_rectifiers_of_opposite_rows_are_no_duplicates_and_linear_units_are() -> None:
+    for tag, left in (("relu", 3), ("linear", 2)):
+        layer = Layer([[1.0], [-1.0], [1.0]], [0.5, -0.5, 0.25], [tag, tag, "relu"])
+        network = Network((layer, Layer([[1.0, 0.25, 1.0]], [0.0])))
+        merged = merge_duplicates(Draft.begin(network, exact_stability(network, Box(-1, 1))), 0)
+        assert merged.network.layers[0].n_out == left
+        check_draft(network, merged)

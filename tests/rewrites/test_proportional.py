@@ -9,14 +9,14 @@ import pytest
 from scipy.sparse import csr_array
 
 from leo_opt.network import Layer
-from leo_opt.rewrites.proportional import Multiple, Rows
+from leo_opt.rewrites.proportional import LayerRows, Multiple
 
 SINGLE, DOUBLE = 2.0**-24, 2.0**-53
 
 
 def multiples(layer: Layer, roundoff: float = DOUBLE) -> dict[int, list[Multiple]]:
     """All multiples on the box from -1 to 1."""
-    return Rows(layer, np.ones(layer.n_in + 1), roundoff).groups(lambda first, other: True)
+    return LayerRows(layer, np.ones(layer.n_in + 1), roundoff).groups(lambda first, other: True)
 
 
 @pytest.mark.parametrize("seed", range(10))
