@@ -59,9 +59,9 @@ def dense(weight: FloatArray, factor: float = 1.0) -> Affine:
     return Affine.matrix(columns, scaled(weight, factor))
 
 
-def scaled(values: FloatArray, factor: float) -> Rounded:
+def scaled(values: FloatArray | Rounded, factor: float) -> Rounded:
     """factor * values."""
-    terms = Rounded.exact(values)
+    terms = values if isinstance(values, Rounded) else Rounded.exact(values)
     return terms if factor == 1.0 else terms * Rounded.exact(factor)
 
 

@@ -64,6 +64,10 @@ class Rounded:
         """Some of the numbers, chosen as NumPy chooses them."""
         return Rounded(self.values[chosen], self.error[chosen])
 
+    def reshape(self, shape: tuple[int, ...]) -> Rounded:
+        """The numbers in another shape."""
+        return Rounded(self.values.reshape(shape), self.error.reshape(shape))
+
     @classmethod
     def joined(cls, parts: Sequence[Rounded]) -> Rounded:
         """Vectors in a row."""

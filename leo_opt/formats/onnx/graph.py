@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import networkx
 import numpy as np
 from numpy.typing import NDArray
 
+from leo_opt.arrays import FloatArray
 from leo_opt.errors import FileFormatError, UnsupportedOperatorError
 from leo_opt.formats.onnx.file import EVALUATOR_ERRORS, domain_of, said
 
@@ -69,6 +70,8 @@ class Graph:
         The initializers.
     opsets
         Version of each operator domain.
+    errors
+        Of initializers by name, how far they may be from what is meant; see `reader.lower`.
     """
 
     nodes: tuple[Node, ...]
@@ -76,6 +79,7 @@ class Graph:
     inputs: tuple[Port, ...]
     outputs: tuple[Port, ...]
     opsets: Mapping[str, int]
+    errors: Mapping[str, FloatArray] = field(default_factory=dict)
 
     @property
     def dependent(self) -> frozenset[str]:

@@ -34,8 +34,7 @@ def gemm(step: Operation) -> list[Tensor]:
         return [product]
     beta = step.number("beta", 1.0)
     if step.is_constant(2):
-        product, _ = spread(product, np.zeros(step.numbers(2).shape))
-        values = np.broadcast_to(step.numbers(2), product.shape).ravel()
+        product, values = spread(product, step.rounded(2))
         return [Tensor(product.shape, product.values.add(scaled(values, beta)))]
     added = step.tensor(2)
     factor = Rounded.exact(np.full(len(added.values), beta))
@@ -148,7 +147,7 @@ def add(step: Operation) -> list[Tensor]:
     others = [step.tensor(k) for k in range(len(step.given)) if k not in constants]
     total = others[0] if len(others) == 1 else _sum(step, others)
     for index in constants:
-        total, values = spread(total, step.numbers(index))
+        total, values = spread(total, step.rounded(index))
         total = Tensor(total.shape, total.values.add(values))
     return [total]
 
@@ -282,7 +281,7 @@ def _biased(step: Operation, tensor: Tensor) -> Tensor:
     if len(step.given) < 3 or step.given[2] is None:
         return tensor
     shape = (-1,) + (1,) * (len(tensor.shape) - 2)
-    _, values = spread(tensor, step.numbers(2).reshape(shape))
+    _, values = spread(tensor, step.rounded(2).reshape(shape))
     return Tensor(tensor.shape, tensor.values.add(values))
 
 

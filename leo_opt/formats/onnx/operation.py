@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -51,6 +51,8 @@ class Operation:
         Version of each operator domain.
     batch
         The size of the batch that the file states and the tensors here lack, else 1.
+    errors
+        As in `Graph`.
     """
 
     node: Node
@@ -58,6 +60,7 @@ class Operation:
     levels: Levels
     opsets: Mapping[str, int]
     batch: int
+    errors: Mapping[str, FloatArray] = field(default_factory=dict)
 
     def integer(self, name: str, default: int) -> int:
         """An integer attribute."""
@@ -121,6 +124,12 @@ class Operation:
             )
         return values.astype(np.float64)
 
+    def rounded(self, index: int) -> Rounded:
+        """The same, with how far they may be from what is meant."""
+        values = self.numbers(index)
+        error = self.errors.get(self.node.inputs[index])
+        return Rounded.exact(values) if error is None else Rounded(values, error)
+
     def lifted(self, index: int) -> Tensor:
         """The input at `index` as a tensor, whether it is constant or not."""
         if isinstance(self._at(index), Tensor):
@@ -138,16 +147,18 @@ class Operation:
         return self.given[index] if index < len(self.given) else None
 
 
-def spread(tensor: Tensor, constant: FloatArray) -> tuple[Tensor, Rounded]:
+def spread(tensor: Tensor, constant: FloatArray | Rounded) -> tuple[Tensor, Rounded]:
     """A tensor and a constant, repeated as far as they combine element by element."""
+    given = constant if isinstance(constant, Rounded) else Rounded.exact(constant)
+    constant = given.values
     try:
-        places, values = np.broadcast_arrays(tensor.places, constant)
+        places, values, error = np.broadcast_arrays(tensor.places, constant, given.error)
     except ValueError:
         raise LoweringError(
             f"combines a tensor of shape {list(tensor.shape)} with a constant of shape "
             f"{list(constant.shape)}, which does not spread over it"
         ) from None
-    return tensor.at(places), Rounded.exact(values.ravel())
+    return tensor.at(places), Rounded(values.ravel(), error.ravel())
 
 
 def together(tensors: Sequence[Tensor]) -> list[Tensor]:

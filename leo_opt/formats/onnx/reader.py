@@ -9,9 +9,10 @@ onnxruntime where it is installed, before it is returned.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -30,7 +31,7 @@ from leo_opt.formats.onnx.refusals import explain
 from leo_opt.formats.onnx.runtime import check_against_runtime, check_file
 from leo_opt.formats.onnx.tails import end_at, find_endings, stated_ports, with_tails
 from leo_opt.formats.selection import EVERYTHING, Selection
-from leo_opt.network import Network, Signature
+from leo_opt.network import FloatArray, Network, Signature
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,31 @@ class Reading:
     batched: bool
 
 
+@dataclass(frozen=True, eq=False)
+class Lowered:
+    """A graph and the network that it amounts to.
+
+    Parameters
+    ----------
+    model
+        As ONNX has it; the nodes of `graph` are parts of it.
+    graph
+        What of the model the network is made of.
+    values
+        Each tensor of the graph by name: an array, or what it is of the network's units.
+    levels
+        Where these units were made.
+    network
+        The chain of them.
+    """
+
+    model: Any
+    graph: Graph
+    values: Mapping[str, Array | Tensor]
+    levels: Levels
+    network: Network
+
+
 def read(path: Path, selection: Selection = EVERYTHING) -> Network:
     """The network in an ONNX file.
 
@@ -75,18 +101,27 @@ def read_model(model: Any, path: Path | None = None, selection: Selection = EVER
     endings = find_endings(model, selection.output_tensor)
     end_at(model, [ending.source for ending in endings], stated_ports(model))
     try:
-        network = _network(model)
+        network = lower(model).network
     except UnsupportedOperatorError as error:
-        raise UnsupportedOperatorError(explain(error, model, path, _network)) from error
+        told = explain(error, model, path, lambda part: lower(part).network)
+        raise UnsupportedOperatorError(told) from error
     network = with_tails(network, model, endings)
     if network.signature.tails:
         check_file(model, network)
     return network
 
 
-def _network(model: Any) -> Network:
-    """The network in an ONNX model, under the first reading of its inputs that fits."""
-    graph = read_graph(current(model))
+def lower(model: Any, errors: Mapping[str, FloatArray] = MappingProxyType({})) -> Lowered:
+    """The network in an ONNX model, under the first reading of its inputs that fits.
+
+    Parameters
+    ----------
+    errors
+        Of constants by name, how far they may be from what is meant, number by number. They are
+        asked for of biases and summands.
+    """
+    known = current(model)
+    graph = replace(read_graph(known), errors=errors)
     kinds = {port.dtype for port in (*graph.inputs, *graph.outputs)}
     if len(kinds) > 1:
         raise UnsupportedOperatorError(
@@ -96,28 +131,31 @@ def _network(model: Any) -> Network:
     refused: LeoOptError | None = None
     for reading in _readings(graph.inputs):
         try:
-            network, trial = _read(model, graph, reading)
+            values, levels, network, trial = _read(model, graph, reading)
         except LeoOptError as error:
             refused = refused or error
             continue
         if reading.stated == 1 and any(port.is_free for port in graph.inputs):
             check_unmixed(trial)
-        return network
+        return Lowered(known, graph, values, levels, network)
     assert refused is not None
     raise refused
 
 
-def _read(model: Any, graph: Graph, reading: Reading) -> tuple[Network, Trial]:
-    """The network of a graph under one reading, judged."""
+def _read(
+    model: Any, graph: Graph, reading: Reading
+) -> tuple[dict[str, Array | Tensor], Levels, Network, Trial]:
+    """The tensors, units and network of a graph under one reading, judged."""
     levels = Levels(sum(map(math.prod, reading.shapes)))
-    outputs = _lower(graph, levels, reading)
+    values = _lower(graph, levels, reading)
+    outputs = [_output(values, port.name) for port in graph.outputs]
     output = Affine.stacked([tensor.values for tensor in outputs])
     with np.errstate(all="ignore"):  # Values that overflow are refused with their layer.
         network = levels.network(output, _signature(graph, reading, outputs))
     trial = prepare(graph, reading.shapes, reading.at_once, reading.batched)
     check_against_reference(trial, network)
     check_against_runtime(model, trial, network)
-    return network, trial
+    return values, levels, network, trial
 
 
 def _readings(ports: tuple[Port, ...]) -> Iterator[Reading]:
@@ -159,8 +197,8 @@ def _stated(port: Port) -> tuple[Dimension, ...]:
     return shape
 
 
-def _lower(graph: Graph, levels: Levels, reading: Reading) -> list[Tensor]:
-    """The outputs of a graph over the units that it is made of."""
+def _lower(graph: Graph, levels: Levels, reading: Reading) -> dict[str, Array | Tensor]:
+    """The tensors of a graph over the units that it is made of."""
     values: dict[str, Array | Tensor] = dict(graph.constants)
     start = 0
     for port, shape in zip(graph.inputs, reading.shapes, strict=True):
@@ -177,15 +215,17 @@ def _lower(graph: Graph, levels: Levels, reading: Reading) -> list[Tensor]:
             constants = {name: v for name, v in values.items() if not isinstance(v, Tensor)}
             values.update(evaluate_node(node, constants, graph.opsets))
         else:
-            results = _apply(Operation(node, given, levels, graph.opsets, batch))
-            values.update(zip(filter(None, node.outputs), results, strict=False))
-    outputs = []
-    for port in graph.outputs:
-        value = values.get(port.name)
-        if not isinstance(value, Tensor):
-            raise UnsupportedOperatorError(f"the output {port.name!r} does not depend on the input")
-        outputs.append(value)
-    return outputs
+            step = Operation(node, given, levels, graph.opsets, batch, graph.errors)
+            values.update(zip(filter(None, node.outputs), _apply(step), strict=False))
+    return values
+
+
+def _output(values: Mapping[str, Array | Tensor], name: str) -> Tensor:
+    """An output of a graph."""
+    value = values.get(name)
+    if not isinstance(value, Tensor):
+        raise UnsupportedOperatorError(f"the output {name!r} does not depend on the input")
+    return value
 
 
 def _apply(step: Operation) -> list[Any]:
