@@ -125,12 +125,16 @@ def compress(
     read_instance(stability, "stability", Stability, "classify(network, box) makes one")
     stability.check(network)
     network = rectified(network)
-    draft = Draft.begin(network, stability, certified_only)
+    return _result(rewrite(Draft.begin(network, stability, certified_only)), network)
+
+
+def rewrite(draft: Draft) -> Draft:
+    """All rewrites, until none finds anything."""
     while True:
         done = len(draft.steps)
         draft = reduce_layers(delete_units(draft))
         if len(draft.steps) == done:
-            return _result(draft, network)
+            return draft
 
 
 def delete_units(draft: Draft) -> Draft:

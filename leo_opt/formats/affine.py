@@ -50,8 +50,13 @@ class Affine:
     @classmethod
     def constants(cls, values: FloatArray) -> Affine:
         """Numbers that depend on nothing."""
-        ends, columns = np.zeros(values.size + 1, dtype=np.int64), np.empty(0, dtype=np.int64)
-        return cls(ends, columns, Rounded.exact(np.empty(0)), Rounded.exact(values.ravel()))
+        return cls.fixed(Rounded.exact(values.ravel()))
+
+    @classmethod
+    def fixed(cls, values: Rounded) -> Affine:
+        """The same of numbers (n,) that may be rounded."""
+        ends = np.zeros(len(values.values) + 1, dtype=np.int64)
+        return cls(ends, np.empty(0, dtype=np.int64), Rounded.exact(np.empty(0)), values)
 
     @classmethod
     def matrix(cls, columns: IntArray, weight: Rounded) -> Affine:

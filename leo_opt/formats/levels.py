@@ -27,7 +27,7 @@ RELU = "relu"
 
 
 @dataclass(frozen=True, eq=False)
-class _Block:
+class Block:
     """Units that were made at once, with their first variable, level and tags."""
 
     first: int
@@ -48,7 +48,7 @@ class Levels:
     def __init__(self, width: int) -> None:
         self._level = np.zeros(width, dtype=np.int64)
         self._never_negative = np.zeros(width, dtype=bool)
-        self._blocks: list[_Block] = []
+        self.blocks: list[Block] = []
         self._linear: dict[int, tuple[Affine, Affine]] = {}
         self.inputs = Affine.variables(np.arange(width))
 
@@ -56,7 +56,7 @@ class Levels:
         """New units with these pre-activations and one tag, or one a unit."""
         names = (tags,) * len(pre) if isinstance(tags, str) else tuple(tags)
         level, first = self._depth(pre) + 1, len(self._level)
-        self._blocks.append(_Block(first, level, pre, names))
+        self.blocks.append(Block(first, level, pre, names))
         self._level = np.concatenate([self._level, np.full(len(pre), level)])
         self._never_negative = np.concatenate(
             [self._never_negative, np.array([name == RELU for name in names], dtype=bool)]
@@ -106,7 +106,7 @@ class Levels:
 
     def activate(self, pre: Affine, tags: str | Sequence[str]) -> Affine:
         """Post-activations: units, or the values themselves where a rectifier changes nothing."""
-        if tags == RELU and pre.is_simple and self._blocks and self._keeps_signs(pre):
+        if tags == RELU and pre.is_simple and self.blocks and self._keeps_signs(pre):
             return pre
         return self.units(pre, tags)
 
@@ -136,12 +136,12 @@ class Levels:
 
     def network(self, output: Affine, signature: Signature) -> Network:
         """The network with these outputs; this must not be used any more."""
-        last = max((block.level for block in self._blocks), default=0)
+        last = max((block.level for block in self.blocks), default=0)
         used = self._last_use(output, last)
         alive = np.flatnonzero(self._level == 0)
         layers, rounding = [], []
         for level in range(1, last + 1):
-            blocks = [block for block in self._blocks if block.level == level]
+            blocks = [block for block in self.blocks if block.level == level]
             lanes = np.flatnonzero((self._level < level) & (used > level))
             rows = Affine.stacked([*(block.pre for block in blocks), Affine.variables(lanes)])
             tags = [tag for block in blocks for tag in block.tags] + [LINEAR] * len(lanes)
@@ -173,7 +173,7 @@ class Levels:
     def _last_use(self, output: Affine, last: int) -> IntArray:
         """For each variable the last level that reads it; the outputs come behind all."""
         used = np.zeros(len(self._level), dtype=np.int64)
-        for block in sorted(self._blocks, key=lambda block: block.level):
+        for block in sorted(self.blocks, key=lambda block: block.level):
             used[block.pre.columns] = block.level
         used[output.columns] = last + 1
         return used

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -29,11 +29,8 @@ _IR_VERSION = 8
 class _Builder:
     """Nodes and initializers of a graph that is one chain."""
 
-    def __init__(self, network: Network) -> None:
-        self._signature = network.signature
-        tails = [(tail.name, tail.shape) for tail in network.signature.tails]
-        parts = (*input_parts(network), *output_parts(network), *tails)
-        self._taken = {name for name, _ in parts}
+    def __init__(self, source: str, dtype: str, taken: Collection[str]) -> None:
+        self._source, self._dtype, self._taken = source, dtype, taken
         self._count = 0
         self.nodes: list[Any] = []
         self.initializers: list[Any] = []
@@ -41,7 +38,7 @@ class _Builder:
     @property
     def current(self) -> str:
         """Name of the tensor at the end of the chain."""
-        return self.nodes[-1].output[0] if self.nodes else self._signature.input_name
+        return self.nodes[-1].output[0] if self.nodes else self._source
 
     def add(
         self,
@@ -86,10 +83,10 @@ class _Builder:
 
     def numbers(self, values: FloatArray) -> Any:
         """Values in the element type of the file."""
-        return values.astype(self._signature.dtype)
+        return values.astype(self._dtype)
 
     def _free(self, name: str) -> str:
-        """A name that no input or output has."""
+        """A name that nothing else has."""
         while name in self._taken:
             name += "_"
         return name
@@ -132,7 +129,10 @@ def _model(network: Network, provenance: Mapping[str, str]) -> Any:
     """The network as an ONNX model."""
     from onnx import helper
 
-    builder = _Builder(network)
+    signature = network.signature
+    parts = (*input_parts(network), *output_parts(network))
+    taken = {name for name, _ in parts} | {tail.name for tail in signature.tails}
+    builder = _Builder(signature.input_name, signature.dtype, taken)
     _flatten_inputs(builder, network)
     for index in range(len(network.layers)):
         _add_layer(builder, network, index)
@@ -165,6 +165,22 @@ def _model(network: Network, provenance: Mapping[str, str]) -> Any:
     )
     helper.set_model_props(model, {PREFIX + name: text for name, text in provenance.items()})
     return model
+
+
+def layer_nodes(network: Network, taken: Collection[str]) -> tuple[list[Any], list[Any]]:
+    """Nodes and initializers that make the rows of a network's output of those of its input.
+
+    Parameters
+    ----------
+    taken
+        Names that others have.
+    """
+    signature = network.signature
+    builder = _Builder(signature.input_name, signature.dtype, taken)
+    for index in range(len(network.layers)):
+        _add_layer(builder, network, index)
+    builder.end(signature.output_name)
+    return builder.nodes, builder.initializers
 
 
 def _kinds() -> dict[str, int]:

@@ -1,0 +1,217 @@
+"""ONNX graphs made smaller and given back as graphs.
+
+A file with convolutions is rewritten as it stands: a channel goes where it has no part in the
+outputs on the domain, with all that is made of it, and whatever read it takes up what it added; the
+dense end gets every rewrite of a chain. Nodes, constants and names that this does not touch stay
+byte for byte.
+"""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import zip_longest
+from typing import Any
+
+import numpy as np
+
+from leo_opt.bounds import propagate
+from leo_opt.deviation import add_up, reading_deviation
+from leo_opt.domain import Domain
+from leo_opt.errors import OutputError
+from leo_opt.formats.onnx.file import LARGEST, PREFIX, parse
+from leo_opt.formats.onnx.operation import Tensor
+from leo_opt.formats.onnx.reader import Lowered, lower, read_model
+from leo_opt.formats.onnx.tails import end_at, find_endings, stated_ports
+from leo_opt.graphs.editing import apply
+from leo_opt.graphs.head import Head, Rewritten, find_head, replace_head, rewrite_head
+from leo_opt.graphs.known import Known
+from leo_opt.graphs.models import copy, ended
+from leo_opt.graphs.removal import Removal, find_removal
+from leo_opt.graphs.slices import Cutting
+from leo_opt.network import FloatArray, Network
+from leo_opt.stability import Stability
+from leo_opt.storage.files import AnyPath, check_readable, check_writable, write_atomically
+
+MIXING = frozenset({"Conv", "ConvTranspose"})
+"""Operators for whose sake a graph is kept: a chain has dense matrices in their place."""
+
+MATRICES = MIXING | {"Gemm", "MatMul"}
+"""Operators that make slices of others."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A matrix by the name of what it makes, with the channels or units that it made and makes."""
+
+    name: str
+    before: int
+    after: int
+
+
+@dataclass(frozen=True, eq=False)
+class GraphCompression:
+    """A smaller graph with the same outputs on a domain.
+
+    Parameters
+    ----------
+    original, network
+        What the two files are read as.
+    domain
+        The domain on which they are equal.
+    model
+        The smaller graph, an `onnx.ModelProto`.
+    parts
+        Of each matrix how many slices it made, and makes.
+    parameters
+        Numbers that the files store for operators that depend on the input, before and after.
+    max_deviation : (output_size,) array
+        Proved bound, per output, on the difference between the files anywhere on the domain, in
+        real arithmetic with the numbers that they store. Exactly 0 where no number was rounded.
+    """
+
+    original: Network
+    network: Network
+    domain: Domain
+    model: Any
+    parts: tuple[Part, ...]
+    parameters: tuple[int, int]
+    max_deviation: FloatArray
+
+    def save(self, path: AnyPath, provenance: Mapping[str, str] | None = None) -> None:
+        """Write the file, `.onnx` or `.onnx.gz`, whole or not at all.
+
+        Parameters
+        ----------
+        provenance
+            As for `leo_opt.formats.save`; the model's own doc string stays.
+
+        Raises
+        ------
+        OutputError
+            If it cannot be written.
+        """
+        check_writable(path)
+        model = copy(self.model)
+        for name, text in (provenance or {}).items():
+            model.metadata_props.add(key=PREFIX + name, value=text)
+        if model.ByteSize() > LARGEST:
+            raise OutputError(f"the model has {model.ByteSize()} bytes; ONNX holds {LARGEST}")
+        content: bytes = model.SerializeToString()
+        packed = str(path).lower().endswith(".gz")
+        write_atomically(path, gzip.compress(content, mtime=0) if packed else content)
+
+
+def compress_graph(
+    path: AnyPath,
+    stability: Stability,
+    *,
+    output_tensor: str | None = None,
+    drop_tail: bool = False,
+) -> GraphCompression:
+    """Make an ONNX file smaller and keep it a graph of the same operators.
+
+    Parameters
+    ----------
+    path
+    stability
+        Of `load(path, output_tensor=output_tensor)`.
+    drop_tail
+        Leave off what follows the network, such as a softmax.
+
+    Raises
+    ------
+    FileFormatError
+        If the file cannot be read.
+    MismatchError
+        If the stability is of another network.
+    OutputError
+        If ONNX's checker refuses what was made.
+
+    Examples
+    --------
+    >>> from leo_opt import Box, classify, load
+    >>> from leo_opt.graphs import compress_graph
+    >>> network = load("conv.onnx")                               # doctest: +SKIP
+    >>> found = compress_graph("conv.onnx", classify(network, Box(0, 1)))  # doctest: +SKIP
+    >>> found.save("smaller.onnx")                                # doctest: +SKIP
+    """
+    model = parse(check_readable(path))
+    endings, ports = find_endings(model, output_tensor), stated_ports(model)
+    outputs = [value.name for value in model.graph.output]
+    sources = [ending.source for ending in endings]
+    end_at(model, sources, ports)
+    lowered = lower(model)
+    known = Known.of(lowered, stability)
+    numbers = [_parameters(lowered)]
+    head = find_head(lowered)
+    rewritten = None if head is None else rewrite_head(lowered, head, known)
+    changed = lowered
+    if head is not None and rewritten is not None:
+        changed = replace_head(lowered, head, rewritten)
+    cutting = Cutting.of(changed)
+    if head is not None and rewritten is not None:
+        cutting.read(head.source, rewritten.network.layers[0], changed.graph.nodes)
+    removal = find_removal(cutting, known)
+    errors = apply(cutting, removal)
+    smaller = lower(copy(changed.model), errors)
+    numbers.append(_parameters(smaller))
+    deviation = _moved(smaller, errors, stability.domain)
+    if rewritten is not None:
+        deviation = add_up(deviation, rewritten.deviation)
+    keep = sources if drop_tail or output_tensor is not None else outputs
+    finished = ended(changed.model, keep, ports, smaller.network)
+    return GraphCompression(
+        original=lowered.network,
+        network=read_model(copy(finished)),
+        domain=stability.domain,
+        model=finished,
+        parts=(*_cut_parts(cutting, removal), *_head_parts(head, rewritten)),
+        parameters=(numbers[0], numbers[1]),
+        max_deviation=deviation,
+    )
+
+
+def keeps_graph(path: AnyPath) -> bool:
+    """Whether a file has operators for whose sake its graph is kept."""
+    return any(node.op_type in MIXING for node in parse(check_readable(path)).graph.node)
+
+
+def _moved(smaller: Lowered, errors: Mapping[str, FloatArray], domain: Domain) -> FloatArray:
+    """How far rounded biases move the outputs of a file anywhere on the domain."""
+    network = smaller.network
+    if not errors:
+        return np.zeros(network.output_size)
+    # The network may be as far from the file with its own biases, and from that with those meant.
+    plain = lower(copy(smaller.model)).network
+    bounds = propagate(network, domain)
+    return add_up(*(reading_deviation(read, bounds) for read in (network, plain)))
+
+
+def _parameters(lowered: Lowered) -> int:
+    """Numbers that a file stores for operators that depend on the input."""
+    read = {
+        name
+        for node in lowered.graph.nodes
+        for name in node.inputs
+        if any(isinstance(lowered.values.get(made), Tensor) for made in node.outputs)
+    }
+    arrays = (lowered.values[name] for name in read if name)
+    return sum(a.size for a in arrays if not isinstance(a, Tensor) and a.dtype.kind == "f")
+
+
+def _cut_parts(cutting: Cutting, removal: Removal) -> Iterator[Part]:
+    """What matrices made and make."""
+    for node in cutting.lowered.graph.nodes:
+        if node.operator in MATRICES and node.outputs[0] in cutting.tensors:
+            classes = cutting.tensors[node.outputs[0]].classes
+            yield Part(node.outputs[0], len(classes), int(removal.keeps(cutting, classes).sum()))
+
+
+def _head_parts(head: Head | None, rewritten: Rewritten | None) -> Iterator[Part]:
+    """Units of the dense end."""
+    if head is not None and rewritten is not None:
+        widths = head.network.hidden_widths, rewritten.network.hidden_widths
+        for index, (before, after) in enumerate(zip_longest(*widths, fillvalue=0)):
+            yield Part(f"dense {index}", before, after)

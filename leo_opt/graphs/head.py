@@ -1,0 +1,212 @@
+"""The dense end of a graph, which every rewrite of a chain applies to."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from leo_opt.activations import LINEAR
+from leo_opt.arrays import IntArray
+from leo_opt.bounds import propagate
+from leo_opt.compression import rewrite
+from leo_opt.deviation import add_up, rounding_deviation
+from leo_opt.domain import Box
+from leo_opt.formats import written
+from leo_opt.formats.onnx.graph import Node, read_node
+from leo_opt.formats.onnx.operation import Tensor
+from leo_opt.formats.onnx.reader import Lowered
+from leo_opt.formats.onnx.writer import layer_nodes
+from leo_opt.graphs.known import Known
+from leo_opt.graphs.models import drop_unread, remove
+from leo_opt.network import FloatArray, Layer, Network, Signature
+from leo_opt.rewrites import Draft, Step
+from leo_opt.rewrites.draft import Units
+
+_RELU = "relu"
+
+
+@dataclass(frozen=True, eq=False)
+class Head:
+    """The last matrices of a graph with the rectifiers between them.
+
+    Parameters
+    ----------
+    nodes
+        From the first to the last.
+    source, target
+        The rows that it reads, and those that it makes.
+    network
+    units
+        For each hidden layer the variables that its units are.
+    """
+
+    nodes: tuple[Node, ...]
+    source: str
+    target: str
+    network: Network
+    units: tuple[IntArray, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Rewritten:
+    """A head made smaller.
+
+    Parameters
+    ----------
+    network
+        With the numbers that are stored.
+    steps
+        What was done.
+    deviation : (output_size,) array
+        Proved bound on what that and storing the numbers changed.
+    """
+
+    network: Network
+    steps: tuple[Step, ...]
+    deviation: FloatArray
+
+
+def find_head(lowered: Lowered) -> Head | None:
+    """The dense end of a graph, None where there is none with a hidden layer."""
+    graph = lowered.graph
+    if len(graph.outputs) != 1:
+        return None
+    way = _Way(lowered)
+    source = target = graph.outputs[0].name
+    layers: list[Layer] = []
+    units: list[IntArray] = []
+    nodes: list[Node] = []
+    while True:
+        tag, own, first = way.activation(source, hidden=bool(layers))
+        matrix = way.matrix(first[0].inputs[0] if first else source, alone=bool(layers or first))
+        if matrix is None or (layers and not first):
+            break
+        weight, bias, others = matrix
+        layers.insert(0, Layer(weight, bias, tag))
+        units.insert(0, own)
+        nodes[:0] = [*others, *first]
+        source = others[0].inputs[0]
+    if len(layers) < 2:
+        return None
+    signature = Signature(source, target, dtype=graph.inputs[0].dtype)
+    return Head(tuple(nodes), source, target, Network(tuple(layers), signature), tuple(units[:-1]))
+
+
+class _Way:
+    """The way back through a graph, along tensors that one node reads."""
+
+    def __init__(self, lowered: Lowered) -> None:
+        self._values = lowered.values
+        self._makers = {name: node for node in lowered.graph.nodes for name in node.outputs}
+        self._uses = Counter(name for proto in lowered.model.graph.node for name in proto.input)
+
+    def activation(self, name: str, hidden: bool) -> tuple[str, IntArray, list[Node]]:
+        """Tag of what makes a tensor, the variables that its units are, and the node, if any."""
+        none = np.empty(0, dtype=np.int64)
+        node, made = self._maker(name, alone=hidden), self._values[name]
+        if node is None or node.operator != "Relu" or not isinstance(made, Tensor):
+            return LINEAR, none, []
+        if not made.values.is_variables:
+            return LINEAR, none, []
+        return _RELU, made.values.columns, [node]
+
+    def matrix(self, name: str, alone: bool) -> tuple[FloatArray, FloatArray, list[Node]] | None:
+        """Weight, bias and nodes of a product of a row that makes a tensor."""
+        node, known, added = self._maker(name, alone), ("Gemm", "MatMul"), list[Node]()
+        if node is not None and node.operator == "Add":
+            tensors = [given for given in node.inputs if self._depends(given)]
+            known, added = ("MatMul",), [node]
+            node = self._maker(tensors[0], alone=True) if len(tensors) == 1 else None
+        if node is None or node.operator not in known or not self._is_plain(node):
+            return None
+        weight = self._numbers(node.inputs[1])
+        weight = weight if node.attributes.get("transB", 0) else weight.T
+        others = [*node.inputs[2:], *(given for last in added for given in last.inputs)]
+        constants = [self._numbers(n) for n in others if n and not self._depends(n)]
+        shift = constants[0] if constants else np.zeros(1)
+        if shift.size not in (1, len(weight)):
+            return None
+        return weight, np.broadcast_to(shift.reshape(-1), len(weight)), [node, *added]
+
+    def _is_plain(self, node: Node) -> bool:
+        """Whether a node multiplies one row by a constant matrix, and nothing more."""
+        row, flags = self._values[node.inputs[0]], node.attributes
+        plain = flags.get("alpha", 1.0) == flags.get("beta", 1.0) == 1.0
+        others = [name for name in node.inputs[1:] if name]
+        return (
+            isinstance(row, Tensor)
+            and len(row.shape) == 2
+            and row.shape[0] == 1
+            and plain
+            and not flags.get("transA", 0)
+            and not any(map(self._depends, others))
+            and self._numbers(others[0]).ndim == 2
+        )
+
+    def _maker(self, name: str, alone: bool) -> Node | None:
+        """The node that makes a tensor, which only one may read, if so asked."""
+        return None if alone and self._uses[name] != 1 else self._makers.get(name)
+
+    def _depends(self, name: str) -> bool:
+        return isinstance(self._values[name], Tensor)
+
+    def _numbers(self, name: str) -> FloatArray:
+        return np.asarray(self._values[name], dtype=np.float64)
+
+
+def rewrite_head(lowered: Lowered, head: Head, known: Known) -> Rewritten | None:
+    """The head with every rewrite of a chain made, None where it gets no smaller."""
+    values = lowered.values[head.source]
+    assert isinstance(values, Tensor)
+    lower, upper = known.interval(values.values)
+    if not (np.isfinite(lower).all() and np.isfinite(upper).all()):
+        return None
+    box, network = Box(lower, upper), head.network
+    bounds = propagate(network, box)
+    units = [
+        Units(
+            np.arange(len(own)),
+            known.active[own],
+            known.inactive[own],
+            np.maximum(known.pre_lower[own], low),
+            np.minimum(known.pre_upper[own], high),
+            np.zeros(len(own)),
+        )
+        for own, low, high in zip(head.units, bounds.lower, bounds.upper, strict=False)
+    ]
+    none = np.zeros(network.output_size, dtype=bool)
+    zero = np.zeros(network.output_size)
+    last = Units(
+        np.arange(network.output_size), none, none, bounds.lower[-1], bounds.upper[-1], zero
+    )
+    draft = rewrite(Draft(network, box, (*units, last), tuple(range(len(network.layers)))))
+    if not draft.steps or not np.isfinite(draft.deviation).all():
+        return None
+    stored = written(draft.network)
+    rounding = rounding_deviation(draft.network, stored, propagate(draft.network, box))
+    return Rewritten(stored, draft.steps, add_up(draft.deviation, rounding))
+
+
+def replace_head(lowered: Lowered, head: Head, rewritten: Rewritten) -> Lowered:
+    """A graph with another dense end, in place; of its tensors only constants are known."""
+    from onnx import numpy_helper
+
+    graph = lowered.model.graph
+    taken = {name for proto in graph.node for name in (proto.name, *proto.input, *proto.output)}
+    taken |= {tensor.name for tensor in graph.initializer}
+    protos, tensors = layer_nodes(rewritten.network, taken)
+    old = {node.outputs for node in head.nodes}
+    places = [k for k, proto in enumerate(graph.node) if tuple(proto.output) in old]
+    remove(graph.node, lambda proto: tuple(proto.output) in old)
+    for proto in reversed(protos):
+        graph.node.insert(places[-1] + 1 - len(places), proto)
+    graph.initializer.extend(tensors)
+    drop_unread(lowered.model, {name for node in head.nodes for name in node.inputs})
+    remove(graph.value_info, lambda value: (value.name,) in old)
+    kept = [node for node in lowered.graph.nodes if node.outputs not in old]
+    values = {name: value for name, value in lowered.values.items() if (name,) not in old}
+    values |= {tensor.name: numpy_helper.to_array(tensor) for tensor in tensors}
+    nodes = (*kept, *map(read_node, protos))
+    return replace(lowered, graph=replace(lowered.graph, nodes=nodes), values=values)

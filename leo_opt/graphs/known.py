@@ -1,0 +1,136 @@
+"""What a stability proves of the values in a graph: which never vary, and where the others lie."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from leo_opt import weights
+from leo_opt.activations import LinearPiece
+from leo_opt.arithmetic import round_down, round_up
+from leo_opt.arrays import BoolArray
+from leo_opt.bounds import Interval, post_interval
+from leo_opt.deviation import add_up, reach
+from leo_opt.enclosure import affine_image
+from leo_opt.formats.affine import Affine
+from leo_opt.formats.levels import Block
+from leo_opt.formats.onnx.reader import Lowered
+from leo_opt.formats.rounded import Rounded
+from leo_opt.network import FloatArray, read_activation
+from leo_opt.rectify import parts_of
+from leo_opt.stability import Stability
+
+
+@dataclass(frozen=True, eq=False)
+class Known:
+    """What is known of the variables of a lowered graph, arrays (variables,).
+
+    Parameters
+    ----------
+    fixed
+        Whether a variable has one value on the whole domain.
+    numbers
+        That value, 0 where there is none.
+    lower, upper
+        Certified intervals.
+    pre_lower, pre_upper
+        Those of the pre-activations, for units.
+    active, inactive
+        Whether a unit is stably on a piece that passes its input on, or on one that is constant.
+    """
+
+    fixed: BoolArray
+    numbers: Rounded
+    lower: FloatArray
+    upper: FloatArray
+    pre_lower: FloatArray
+    pre_upper: FloatArray
+    active: BoolArray
+    inactive: BoolArray
+
+    @classmethod
+    def of(cls, lowered: Lowered, stability: Stability) -> Known:
+        """What a stability of the network of a graph says of its variables.
+
+        Raises
+        ------
+        MismatchError
+            If it is of another network.
+        """
+        network, certified = lowered.network, stability.certified
+        pieces = stability.pieces(network)
+        first = np.cumsum([0, *(len(parts_of(layer)) for layer in network.layers)])
+        box = stability.domain.spread(network.input_size).box
+        same, none = box.lower == box.upper, np.zeros(network.input_size, dtype=bool)
+        numbers = Rounded.exact(np.where(same, box.lower, 0.0))
+        known = cls(same, numbers, box.lower, box.upper, box.lower, box.upper, none, none)
+        used = dict.fromkeys(range(len(network.layers)), 0)
+        for block in lowered.levels.blocks:
+            index, start = block.level - 1, used[block.level - 1]
+            used[index] = end = start + len(block.pre)
+            ends = certified.lower[first[index]], certified.upper[first[index]]
+            intervals = (*ends, *post_interval(network.layers[index], *ends))
+            known = known._with(
+                block, pieces[index][start:end], [side[start:end] for side in intervals]
+            )
+        return known
+
+    def _with(
+        self,
+        block: Block,
+        pieces: Sequence[tuple[LinearPiece, ...]],
+        ends: Sequence[FloatArray],
+    ) -> Known:
+        """With the variables of a block, of which the open pieces and the ends of the intervals
+        of pre- and post-activations are given."""
+        fixed, pre = self.values(block.pre)
+        values, error = pre.values.copy(), np.array(pre.error)
+        lower, upper, low, high = ends
+        slope = np.array([own[0].slope if len(own) == 1 else np.nan for own in pieces])
+        phased = np.zeros(len(fixed), dtype=bool)
+        tags = np.array(block.tags)
+        for tag in dict.fromkeys(block.tags):
+            activation, units = read_activation(tag), np.flatnonzero(tags == tag)
+            phased[units] = activation.has_phases
+            error[units] = add_up(error[units], activation.rounding(values[units]))
+            values[units] = activation(values[units])
+            for unit in units[~fixed[units] & (slope[units] == 0.0)].tolist():
+                end = max(pieces[unit][0].lower, min(pieces[unit][0].upper, 0.0))
+                values[unit], error[unit] = activation(np.array(end)), 0.0
+        inactive = phased & (slope == 0.0)
+        fixed = fixed | inactive
+        numbers = Rounded(np.where(fixed, values, 0.0), np.where(fixed, error, 0.0))
+        grown = zip(
+            (self.lower, self.upper, self.pre_lower, self.pre_upper, self.active, self.inactive),
+            (low, high, lower, upper, phased & (slope == 1.0), inactive),
+            strict=True,
+        )
+        return Known(
+            np.concatenate([self.fixed, fixed]),
+            Rounded.joined([self.numbers, numbers]),
+            *map(np.concatenate, grown),
+        )
+
+    def values(self, given: Affine) -> tuple[BoolArray, Rounded]:
+        """Which of some values never vary, and what they are; 0 for the others."""
+        varies = np.zeros(len(given), dtype=bool)
+        varies[given.rows[~self.fixed[given.columns]]] = True
+        constant = np.flatnonzero(~varies)
+        numbers = given.take(constant).behind(Affine.fixed(self.numbers))[0].shift
+        values, error = np.zeros(len(given)), np.zeros(len(given))
+        values[constant], error[constant] = numbers.values, numbers.error
+        return ~varies, Rounded(values, error)
+
+    def interval(self, given: Affine) -> Interval:
+        """Certified intervals of some values."""
+        shape = len(given), len(self.lower)
+        weight = weights.from_entries(given.weight.values, given.columns, given.ends, shape)
+        low, high = affine_image(weight, given.shift.values, self.lower, self.upper)
+        if given.weight.is_exact and given.shift.is_exact:
+            return low, high
+        error = weights.from_entries(np.array(given.weight.error), given.columns, given.ends, shape)
+        room = reach(error, np.maximum(np.abs(self.lower), np.abs(self.upper)))
+        room = add_up(room, np.array(given.shift.error))
+        return round_down(low - room), round_up(high + room)

@@ -1,0 +1,100 @@
+"""ONNX models changed in place, and what of them stays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from leo_opt.errors import OutputError
+from leo_opt.formats.dtypes import output_parts
+from leo_opt.formats.onnx.file import said
+from leo_opt.formats.onnx.graph import Array
+from leo_opt.formats.onnx.tails import end_at
+from leo_opt.network import Network
+
+
+def copy(model: Any) -> Any:
+    """A copy of a model."""
+    import onnx
+
+    copied = onnx.ModelProto()
+    copied.CopyFrom(model)
+    return copied
+
+
+def ended(model: Any, names: Sequence[str], ports: Mapping[str, Any], network: Network) -> Any:
+    """A model with these outputs and without what they do not need, once ONNX has checked it.
+
+    Parameters
+    ----------
+    ports
+        What the file states of tensors.
+    network
+        In it, whose outputs may be tensors of which the file states nothing.
+
+    Raises
+    ------
+    OutputError
+        If the checker refuses it.
+    """
+    import onnx
+
+    end_at(model, names, ports)
+    kinds = {"float32": onnx.TensorProto.FLOAT, "float64": onnx.TensorProto.DOUBLE}
+    shapes = dict(output_parts(network))
+    for value in model.graph.output:
+        if not value.HasField("type"):
+            kind, shape = kinds[network.signature.dtype], shapes[value.name]
+            value.CopyFrom(onnx.helper.make_tensor_value_info(value.name, kind, shape))
+    makers = {name: proto for proto in model.graph.node for name in proto.output if name}
+    needed, open_ends = set(), list(names)
+    while open_ends:
+        name = open_ends.pop()
+        if name not in needed and name in makers:
+            open_ends.extend(makers[name].input)
+        needed.add(name)
+    read = {name for proto in model.graph.node for name in proto.input}
+    remove(model.graph.node, lambda proto: needed.isdisjoint(proto.output))
+    drop_unread(model, read)
+    try:
+        onnx.checker.check_model(model, full_check=True)
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+        raise OutputError(
+            f"ONNX's checker refuses the smaller graph: {said(error)}; write --form chain"
+        ) from error
+    return model
+
+
+def tensor_of(array: Array, name: str) -> Any:
+    """An array as ONNX stores it."""
+    from onnx import numpy_helper
+
+    return numpy_helper.from_array(np.ascontiguousarray(array), name)
+
+
+def free_name(name: str, taken: set[str]) -> str:
+    """A name that nothing has, which is taken from then on."""
+    while name in taken:
+        name += "_"
+    taken.add(name)
+    return name
+
+
+def drop_unread(model: Any, candidates: set[str]) -> None:
+    """Remove constants of these names that nothing reads."""
+    graph = model.graph
+    read = {name for proto in graph.node for name in proto.input}
+    read.update(value.name for value in graph.output)
+    gone = candidates - read
+    remove(graph.initializer, lambda tensor: tensor.name in gone)
+    remove(graph.node, lambda proto: proto.op_type == "Constant" and proto.output[0] in gone)
+    stored = {tensor.name for tensor in graph.initializer}
+    remove(graph.input, lambda value: value.name in gone and value.name not in stored)
+
+
+def remove(entries: Any, goes: Callable[[Any], bool]) -> None:
+    """Delete entries of a repeated field, in place."""
+    for index in reversed([k for k, entry in enumerate(entries) if goes(entry)]):
+        del entries[index]
