@@ -114,11 +114,12 @@ class _Way:
 
     def matrix(self, name: str, alone: bool) -> tuple[FloatArray, FloatArray, list[Node]] | None:
         """Weight, bias and nodes of a product of a row that makes a tensor."""
-        node, known, added = self._maker(name, alone), ("Gemm", "MatMul"), list[Node]()
+        node, added = self._maker(name, alone), list[Node]()
         if node is not None and node.operator == "Add":
             tensors = [given for given in node.inputs if self._depends(given)]
-            known, added = ("MatMul",), [node]
+            added = [node]
             node = self._maker(tensors[0], alone=True) if len(tensors) == 1 else None
+        known = ("MatMul",) if added else ("Gemm", "MatMul")
         if node is None or node.operator not in known or not self._is_plain(node):
             return None
         weight = self._numbers(node.inputs[1])

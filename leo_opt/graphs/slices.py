@@ -22,7 +22,8 @@ from leo_opt.arrays import IntArray
 from leo_opt.errors import LeoOptError
 from leo_opt.formats.onnx.evaluator import run_node
 from leo_opt.formats.onnx.graph import Array, Node
-from leo_opt.formats.onnx.operation import Tensor
+from leo_opt.formats.onnx.linear import grouped
+from leo_opt.formats.onnx.operation import Operation, Tensor
 from leo_opt.formats.onnx.reader import Lowered
 from leo_opt.lazily import lazy
 from leo_opt.network import FloatArray, Layer
@@ -308,6 +309,18 @@ class Cutting:
                 self._cut(node, place, 0, given.classes)
         return Slices(shape, 1, given.classes)
 
+    def reduced(self, node: Node) -> Slices:
+        """Sums and the like over axes other than that of the slices."""
+        given, values = self._given(node), self.lowered.values
+        inputs = tuple(values[name] if name else None for name in node.inputs)
+        step = Operation(node, inputs, self.lowered.levels, self.lowered.graph.opsets, 1)
+        _, places, shape = grouped(step)
+        numbers = given.numbered(1).ravel()[places]
+        if not (numbers == numbers[:, :1]).all():
+            raise _StuckError
+        classes = np.concatenate([[STAYS], given.classes])
+        return self._cut_again(numbers[:, 0].reshape(shape), classes)[0]
+
     def moved(self, node: Node) -> Slices:
         """Operators that move elements: run once on the numbers of the slices."""
         given: dict[str, Array] = {}
@@ -401,6 +414,10 @@ _OPERATORS: Mapping[str, Callable[[Cutting, Node], Slices]] = MappingProxyType(
                 "MaxPool",
             ),
             Cutting.by_channel,
+        ),
+        **dict.fromkeys(
+            ("ReduceMax", "ReduceMean", "ReduceMin", "ReduceSum"),
+            Cutting.reduced,
         ),
         **dict.fromkeys(
             ("Concat", "Flatten", "Reshape", "Squeeze", "Transpose", "Unsqueeze", *_ALONG),

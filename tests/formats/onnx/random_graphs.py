@@ -16,10 +16,14 @@ _MOST_RECTIFIERS = 60
 
 @dataclass
 class Graph:
-    """A graph under construction; `made` are its tensors, by name with their shapes."""
+    """A graph under construction; `made` are its tensors, by name with their shapes.
+
+    A share `dead` of the rows of its matrices has no weights.
+    """
 
     generator: np.random.Generator
     rectifiers: int = 0
+    dead: float = 0.0
     made: list[tuple[str, tuple[int, ...]]] = field(default_factory=lambda: [("x", IMAGE)])
     nodes: list[Any] = field(default_factory=list)
     stored: list[Any] = field(default_factory=list)
@@ -29,6 +33,13 @@ class Graph:
         if self.generator.random() < 0.5:
             return self.generator.integers(-4, 5, shape) / 4.0
         return 0.7 * self.generator.standard_normal(shape)
+
+    def rows(self, *shape: int) -> np.ndarray:
+        """Weights of a matrix, row by row."""
+        values = self.draw(*shape)
+        if self.dead:
+            values[self.generator.random(shape[0]) < self.dead] = 0.0
+        return values
 
     def number(self, low: int, high: int) -> int:
         """A random integer below `high`."""
@@ -62,9 +73,9 @@ class Graph:
         self.rectifiers += rectifiers
 
 
-def random_graph(generator: np.random.Generator) -> Any:
+def random_graph(generator: np.random.Generator, dead: float = 0.0) -> Any:
     """A model in float64 whose input x is an image and whose output y is a row of numbers."""
-    graph = Graph(generator)
+    graph = Graph(generator, dead=dead)
     for _ in range(generator.integers(2, 9)):
         operation = OPERATIONS[generator.integers(len(OPERATIONS))]
         name, shape = graph.pick()
@@ -144,7 +155,7 @@ def _convolution(graph: Graph, name: str, shape: tuple[int, ...]) -> None:
     strides = [graph.number(1, 3) for _ in range(2)]
     group = shape[1] if graph.generator.random() < 0.3 else 1
     out = group * graph.number(1, 3)
-    weight = graph.constant(graph.draw(out, shape[1] // group, *kernel))
+    weight = graph.constant(graph.rows(out, shape[1] // group, *kernel))
     inputs = [name, weight]
     if graph.generator.random() < 0.5:
         inputs.append(graph.constant(graph.draw(out)))
@@ -220,7 +231,7 @@ def _matmul(graph: Graph, name: str, shape: tuple[int, ...]) -> None:
 
 def _gemm(graph: Graph, name: str, shape: tuple[int, ...]) -> None:
     rows, width = graph.node("Flatten", [name]), graph.number(1, 7)
-    weight = graph.constant(graph.draw(width, math.prod(shape)))
+    weight = graph.constant(graph.rows(width, math.prod(shape)))
     bias = graph.constant(graph.draw(width))
     graph.add(graph.node("Gemm", [rows, weight, bias], transB=1, alpha=0.5), (1, width))
 
