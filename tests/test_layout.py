@@ -46,7 +46,7 @@ ROWS = (
     ("encoding",),
     ("rewrites", "decisions"),
     ("compression", "equivalence", "verification"),
-    ("model_files", "api"),
+    ("model_files", "api", "graphs"),
     ("report", "progress", "testing", "comparison", "demo", "cli", "console"),
     ("__main__",),
 )

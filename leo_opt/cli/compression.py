@@ -14,6 +14,7 @@ from leo_opt.cli.files import FileCommand, InputFile, OutputFile, network_suffix
 from leo_opt.cli.options import domain_options, load_network, read_domain, run_classification
 
 if TYPE_CHECKING:
+    from leo_opt.compression import Compression
     from leo_opt.network import Network
     from leo_opt.report.compression_run import CompressionRun
 
@@ -31,12 +32,21 @@ _SAMPLES = 64
     help="The smaller network: .onnx, .onnx.gz, .nnet or .npz.",
 )
 @domain_options
+@click.option(
+    "--form",
+    type=click.Choice(["auto", "graph", "chain"]),
+    default="auto",
+    show_default=True,
+    help="graph: the file's own operators, with fewer channels; chain: one matrix a layer, with "
+    "every rewrite; auto: graph for convolutions, else chain.",
+)
 @click.option("--drop-tail", is_flag=True, help="Leave off what follows the network in its file.")
 @click.option("--dtype", type=click.Choice(["float32", "float64"]), help="Of the written weights.")
 @click.option("--report", "report_file", type=OutputFile(), help="Write all figures as JSON.")
 def compress(
     network_file: str,
     output: str,
+    form: str,
     drop_tail: bool,
     dtype: str | None,
     report_file: str | None,
@@ -46,24 +56,41 @@ def compress(
     from leo_opt import formats
     from leo_opt.compression import compress as rewrite
     from leo_opt.console import show
+    from leo_opt.graphs import GraphCompression, compress_graph, has_graph, is_structured
     from leo_opt.report.compression_run import describe_compression, measure, provenance
     from leo_opt.report.tables import compression_table, stability_table
     from leo_opt.storage.files import write_atomically
 
     start = time.monotonic()
+    graphs_only = has_graph(network_file) and has_graph(output)
+    if form == "graph" and not (graphs_only and dtype is None):
+        raise click.UsageError(
+            "--form graph changes an ONNX file in place: give .onnx files, and no --dtype"
+        )
     network = load_network(network_file, options)
     if drop_tail:
         network = replace(network, signature=replace(network.signature, tails=()))
+    as_graph = form == "graph" or (
+        form == "auto" and graphs_only and dtype is None and is_structured(network_file)
+    )
     domain = read_domain(network, options)
     stability = run_classification(network, domain, options)
-    run = measure(
-        network,
-        stability,
-        rewrite(network, stability),
-        dtype or formats.default_dtype(network, output),
-        start,
+    smaller: Compression | GraphCompression = (
+        compress_graph(
+            network_file,
+            stability,
+            output_tensor=options["output_tensor"],
+            drop_tail=drop_tail,
+        )
+        if as_graph
+        else rewrite(network, stability)
     )
-    formats.save(run.compression.network, output, dtype=run.dtype, provenance=provenance(run))
+    stored = dtype or formats.default_dtype(network, output)
+    run = measure(network, stability, smaller, stored, start)
+    if isinstance(smaller, GraphCompression):
+        smaller.save(output, provenance(run))
+    else:
+        formats.save(smaller.network, output, dtype=run.dtype, provenance=provenance(run))
     written = [f"written: {output}"]
     if report_file is not None:
         text = json.dumps(describe_compression(run), indent=2) + "\n"
@@ -77,14 +104,13 @@ def _compared(source: str, target: str, network: Network, run: CompressionRun) -
     """What onnxruntime, where it is installed, says of the two files."""
     import numpy as np
 
-    from leo_opt.formats import written
     from leo_opt.formats.onnx.runtime import compare_files
 
     if not all(name.lower().endswith((".onnx", ".onnx.gz")) for name in (source, target)):
         return []
     points = run.stability.domain.sample(_SAMPLES, np.random.default_rng(0))
     room = run.deviation_written + run.inference_original + run.inference_compressed
-    networks = (network, written(run.compression.network, run.dtype))
+    networks = (network, run.stored)
     off = compare_files(Path(source), Path(target), networks, points, room)
     return (
         []

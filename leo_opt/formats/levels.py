@@ -27,7 +27,7 @@ RELU = "relu"
 
 
 @dataclass(frozen=True, eq=False)
-class Block:
+class UnitBlock:
     """Units that were made at once, with their first variable, level and tags."""
 
     first: int
@@ -48,7 +48,7 @@ class Levels:
     def __init__(self, width: int) -> None:
         self._level = np.zeros(width, dtype=np.int64)
         self._never_negative = np.zeros(width, dtype=bool)
-        self.blocks: list[Block] = []
+        self.blocks: list[UnitBlock] = []
         self._linear: dict[int, tuple[Affine, Affine]] = {}
         self.inputs = Affine.variables(np.arange(width))
 
@@ -56,7 +56,7 @@ class Levels:
         """New units with these pre-activations and one tag, or one a unit."""
         names = (tags,) * len(pre) if isinstance(tags, str) else tuple(tags)
         level, first = self._depth(pre) + 1, len(self._level)
-        self.blocks.append(Block(first, level, pre, names))
+        self.blocks.append(UnitBlock(first, level, pre, names))
         self._level = np.concatenate([self._level, np.full(len(pre), level)])
         self._never_negative = np.concatenate(
             [self._never_negative, np.array([name == RELU for name in names], dtype=bool)]

@@ -31,6 +31,7 @@ from leo_opt.graphs.models import copy, ended
 from leo_opt.graphs.removal import Removal, find_removal
 from leo_opt.graphs.slices import Cutting
 from leo_opt.network import FloatArray, Network
+from leo_opt.rectify import rectified
 from leo_opt.stability import Stability
 from leo_opt.storage.files import AnyPath, check_readable, check_writable, write_atomically
 
@@ -42,7 +43,7 @@ MATRICES = MIXING | {"Gemm", "MatMul"}
 
 
 @dataclass(frozen=True)
-class Part:
+class Thinning:
     """A matrix by the name of what it makes, with the channels or units that it made and makes."""
 
     name: str
@@ -57,7 +58,7 @@ class GraphCompression:
     Parameters
     ----------
     original, network
-        What the two files are read as.
+        What the two files are read as; the first as rectifiers and linear units alone.
     domain
         The domain on which they are equal.
     model
@@ -75,7 +76,7 @@ class GraphCompression:
     network: Network
     domain: Domain
     model: Any
-    parts: tuple[Part, ...]
+    parts: tuple[Thinning, ...]
     parameters: tuple[int, int]
     max_deviation: FloatArray
 
@@ -163,7 +164,7 @@ def compress_graph(
     keep = sources if drop_tail or output_tensor is not None else outputs
     finished = ended(changed.model, keep, ports, smaller.network)
     return GraphCompression(
-        original=lowered.network,
+        original=rectified(lowered.network),
         network=read_model(copy(finished)),
         domain=stability.domain,
         model=finished,
@@ -173,9 +174,16 @@ def compress_graph(
     )
 
 
-def keeps_graph(path: AnyPath) -> bool:
-    """Whether a file has operators for whose sake its graph is kept."""
+def is_structured(path: AnyPath) -> bool:
+    """Whether a file is an ONNX graph with convolutions."""
+    if not has_graph(path):
+        return False
     return any(node.op_type in MIXING for node in parse(check_readable(path)).graph.node)
+
+
+def has_graph(path: AnyPath) -> bool:
+    """Whether a file has the name of an ONNX graph."""
+    return str(path).lower().endswith((".onnx", ".onnx.gz"))
 
 
 def _moved(smaller: Lowered, errors: Mapping[str, FloatArray], domain: Domain) -> FloatArray:
@@ -201,17 +209,19 @@ def _parameters(lowered: Lowered) -> int:
     return sum(a.size for a in arrays if not isinstance(a, Tensor) and a.dtype.kind == "f")
 
 
-def _cut_parts(cutting: Cutting, removal: Removal) -> Iterator[Part]:
+def _cut_parts(cutting: Cutting, removal: Removal) -> Iterator[Thinning]:
     """What matrices made and make."""
     for node in cutting.lowered.graph.nodes:
         if node.operator in MATRICES and node.outputs[0] in cutting.tensors:
             classes = cutting.tensors[node.outputs[0]].classes
-            yield Part(node.outputs[0], len(classes), int(removal.keeps(cutting, classes).sum()))
+            yield Thinning(
+                node.outputs[0], len(classes), int(removal.keeps(cutting, classes).sum())
+            )
 
 
-def _head_parts(head: Head | None, rewritten: Rewritten | None) -> Iterator[Part]:
+def _head_parts(head: Head | None, rewritten: Rewritten | None) -> Iterator[Thinning]:
     """Units of the dense end."""
     if head is not None and rewritten is not None:
         widths = head.network.hidden_widths, rewritten.network.hidden_widths
         for index, (before, after) in enumerate(zip_longest(*widths, fillvalue=0)):
-            yield Part(f"dense {index}", before, after)
+            yield Thinning(f"dense {index}", before, after)

@@ -27,18 +27,18 @@ def apply(cutting: Cutting, removal: Removal) -> dict[str, FloatArray]:
         Of biases that were rounded, by name, how far from what is meant.
     """
     edits = _Edits(cutting)
-    for cut in cutting.cuts:
-        kept = removal.keeps(cutting, cut.classes)
+    for trim in cutting.trims:
+        kept = removal.keeps(cutting, trim.classes)
         if not kept.all():
-            array = edits.constant(cut.node, cut.place)
-            edits.change(cut.node, cut.place, np.compress(kept, array, cut.axis))
+            array = edits.constant(trim.node, trim.place)
+            edits.change(trim.node, trim.place, np.compress(kept, array, trim.axis))
     for count in cutting.counts:
         kept = removal.keeps(cutting, count.classes)
         if not kept.all():
             edits.count(count.node, count.place, count.entry, int(kept.sum()))
     for index, shift in removal.shifts.items():
-        reader = cutting.readers[index]
-        edits.shift(reader.node, shift[removal.keeps(cutting, reader.made)])
+        consumer = cutting.consumers[index]
+        edits.shift(consumer.node, shift[removal.keeps(cutting, consumer.made)])
     return edits.finish(
         {
             name

@@ -15,7 +15,7 @@ from leo_opt.bounds import Interval, post_interval
 from leo_opt.deviation import add_up, reach
 from leo_opt.enclosure import affine_image
 from leo_opt.formats.affine import Affine
-from leo_opt.formats.levels import Block
+from leo_opt.formats.levels import UnitBlock
 from leo_opt.formats.onnx.reader import Lowered
 from leo_opt.formats.rounded import Rounded
 from leo_opt.network import FloatArray, read_activation
@@ -79,7 +79,7 @@ class Known:
 
     def _with(
         self,
-        block: Block,
+        block: UnitBlock,
         pieces: Sequence[tuple[LinearPiece, ...]],
         ends: Sequence[FloatArray],
     ) -> Known:

@@ -11,7 +11,7 @@ from leo_opt.arrays import BoolArray, IntArray
 from leo_opt.formats.onnx.operation import Tensor
 from leo_opt.formats.rounded import Rounded
 from leo_opt.graphs.known import Known
-from leo_opt.graphs.slices import STAYS, Cutting, Reader
+from leo_opt.graphs.slices import STAYS, Consumer, Cutting
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,7 +23,7 @@ class Removal:
     classes
         Their numbers.
     shifts
-        By the place of a reader in `Cutting.readers`: what its bias takes up, (m,) numbers.
+        By the place of a consumer in `Cutting.consumers`: what its bias takes up, (m,) numbers.
     """
 
     classes: frozenset[int]
@@ -37,7 +37,7 @@ class Removal:
 
 @dataclass(frozen=True, eq=False)
 class _View:
-    """A reader with what is known of the slices that it reads.
+    """A consumer with what is known of the slices that it reads.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ class _View:
         Classes.
     """
 
-    reader: Reader
+    consumer: Consumer
     constant: BoolArray
     numbers: Rounded
     read: IntArray
@@ -59,7 +59,7 @@ class _View:
 def find_removal(cutting: Cutting, known: Known) -> Removal:
     """The classes whose slices nothing needs: whatever reads one either finds a constant there that
     its bias can take up, or multiplies it by 0 for all that is left."""
-    views = [_view(cutting, known, reader) for reader in cutting.readers]
+    views = [_view(cutting, known, consumer) for consumer in cutting.consumers]
     places: dict[int, list[tuple[int, int]]] = {}
     for index, view in enumerate(views):
         for row, root in enumerate(view.read.tolist()):
@@ -73,10 +73,7 @@ def find_removal(cutting: Cutting, known: Known) -> Removal:
         changed = False
         for root in [root for root in places if root not in gone]:
             after = np.array([*gone, root])
-            needed = any(
-                not view.constant[row] and view.reader.weight[row, ~np.isin(view.made, after)].any()
-                for view, row in ((views[index], row) for index, row in places[root])
-            )
+            needed = any(_needs(views[index], row, after) for index, row in places[root])
             # An axis without slices is none that ONNX's operators take.
             if needed or any(np.isin(tensors[k], after).all() for k in whole[root]):
                 continue
@@ -90,30 +87,36 @@ def find_removal(cutting: Cutting, known: Known) -> Removal:
     return Removal(frozenset(gone), moved)
 
 
-def _view(cutting: Cutting, known: Known, reader: Reader) -> _View:
+def _needs(view: _View, row: int, gone: IntArray) -> bool:
+    """Whether a slice varies, and something that is left is made of it."""
+    left = ~np.isin(view.made, gone)
+    return not view.constant[row] and bool(view.consumer.weight[row, left].any())
+
+
+def _view(cutting: Cutting, known: Known, consumer: Consumer) -> _View:
     """What is known of the slices that a node reads."""
-    tensor = cutting.lowered.values[reader.source]
+    tensor = cutting.lowered.values[consumer.source]
     assert isinstance(tensor, Tensor)
     fixed, numbers = known.values(tensor.values)
-    slices = reader.slices
+    slices = consumer.slices
     order = np.moveaxis(np.arange(len(fixed)).reshape(slices.shape), slices.axis, 0)
     places = order.reshape(len(slices.classes), -1)
     values, error = numbers.values[places], numbers.error[places]
     zero = ((values == 0.0) & (error == 0.0)).all(axis=1)
     same = (values == values[:, :1]).all(axis=1)
     return _View(
-        reader,
-        fixed[places].all(axis=1) & (zero | (same & reader.foldable)),
+        consumer,
+        fixed[places].all(axis=1) & (zero | (same & consumer.foldable)),
         Rounded(values[:, 0], error.max(axis=1, initial=0.0)),
         cutting.roots(slices.classes),
-        cutting.roots(reader.made),
+        cutting.roots(consumer.made),
     )
 
 
 def _shift(view: _View, gone: BoolArray) -> Rounded:
     """What constants that a node does not read any more added to all that it makes."""
     moving = gone & view.constant & ((view.numbers.values != 0.0) | (view.numbers.error != 0.0))
-    weight = view.reader.weight[moving]
+    weight = view.consumer.weight[moving]
     rows = np.moveaxis(weight, 0, 1).reshape(weight.shape[1], -1)
     return Rounded.exact(rows).dots(
         view.numbers[np.repeat(np.flatnonzero(moving), weight.shape[2])]

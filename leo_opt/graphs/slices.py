@@ -53,7 +53,7 @@ class Slices:
 
 
 @dataclass(frozen=True, eq=False)
-class Reader:
+class Consumer:
     """A node whose matrix mixes the slices of a tensor.
 
     Parameters
@@ -80,7 +80,7 @@ class Reader:
 
 
 @dataclass(frozen=True, eq=False)
-class Cut:
+class Trim:
     """A constant input of a node that loses slices of these classes along an axis."""
 
     node: Node
@@ -105,8 +105,8 @@ class Cutting:
 
     lowered: Lowered
     tensors: dict[str, Slices] = field(default_factory=dict)
-    readers: list[Reader] = field(default_factory=list)
-    cuts: list[Cut] = field(default_factory=list)
+    consumers: list[Consumer] = field(default_factory=list)
+    trims: list[Trim] = field(default_factory=list)
     counts: list[Count] = field(default_factory=list)
     _joined: UnionFind[int] = field(default_factory=lambda: UnionFind([STAYS]))
     _last: int = STAYS
@@ -142,8 +142,8 @@ class Cutting:
         [node] = [n for n in nodes if n.operator == "Gemm" and n.inputs[0] == source]
         weight = weights.dense(layer.weight).T[:, :, None]
         made = np.full(layer.n_out, STAYS)
-        self.readers.append(Reader(node, source, slices, made, weight, True))
-        self.cuts.append(Cut(node, 1, 1, slices.classes))
+        self.consumers.append(Consumer(node, source, slices, made, weight, True))
+        self.trims.append(Trim(node, 1, 1, slices.classes))
 
     def _visit(self, node: Node) -> None:
         """Hand the classes of what a node reads on to what it makes."""
@@ -152,13 +152,13 @@ class Cutting:
         given = [name for name in node.inputs if isinstance(values.get(name), Tensor)]
         if not made:
             return
-        begun = len(self.cuts), len(self.counts), len(self.readers)
+        begun = len(self.trims), len(self.counts), len(self.consumers)
         try:
             if node.operator not in _OPERATORS or len(made) > 1:
                 raise _StuckError
             self.tensors[made[0]] = _OPERATORS[node.operator](self, node)
         except _StuckError:
-            del self.cuts[begun[0] :], self.counts[begun[1] :], self.readers[begun[2] :]
+            del self.trims[begun[0] :], self.counts[begun[1] :], self.consumers[begun[2] :]
             for name in given:
                 self._keep(self.tensors[name])
             for name in made:
@@ -213,7 +213,7 @@ class Cutting:
         if stored is not None and axis >= 0 and stored.ndim > axis and stored.shape[axis] > 1:
             if stored.shape[axis] != len(classes):
                 raise _StuckError
-            self.cuts.append(Cut(node, place, axis, classes))
+            self.trims.append(Trim(node, place, axis, classes))
 
     def row_product(self, node: Node) -> Slices:
         """Gemm and MatMul: a row times a stored matrix."""
@@ -232,7 +232,7 @@ class Cutting:
             self._cut(node, 2, -1 if bias is None else bias.ndim - 1, made)
         weight = np.asarray(matrix.T if across else matrix, dtype=np.float64)[:, :, None]
         plain = flags["alpha"] == flags["beta"] == 1.0
-        self.readers.append(Reader(node, node.inputs[0], given, made, weight, plain))
+        self.consumers.append(Consumer(node, node.inputs[0], given, made, weight, plain))
         return Slices(self._shape(node), 1, made)
 
     def convolution(self, node: Node) -> Slices:
@@ -253,7 +253,7 @@ class Cutting:
         automatic = node.attributes.get("auto_pad", b"NOTSET") not in (b"NOTSET", b"VALID")
         padded = transposed or automatic or any(node.attributes.get("pads", ()))
         flat = numbers.reshape(*numbers.shape[:2], -1)
-        self.readers.append(Reader(node, node.inputs[0], given, made, flat, not padded))
+        self.consumers.append(Consumer(node, node.inputs[0], given, made, flat, not padded))
         return Slices(shape, 1, made)
 
     def _grouped(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import time
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib import metadata
 from typing import Any
 
@@ -16,7 +16,9 @@ from leo_opt.bounds import propagate
 from leo_opt.compression import Compression
 from leo_opt.deviation import add_up, inference_error, reading_deviation, rounding_deviation
 from leo_opt.formats import written
+from leo_opt.graphs import GraphCompression
 from leo_opt.network import Network
+from leo_opt.rectify import rectified
 from leo_opt.stability import Phase, Stability
 
 _PACKAGES = ("numpy", "scipy", "pyomo", "highspy", "onnx")
@@ -51,7 +53,7 @@ class CompressionRun:
 
     original: Network
     stability: Stability
-    compression: Compression
+    compression: Compression | GraphCompression
     deviation_read: float
     deviation_written: float
     dtype: str
@@ -65,6 +67,21 @@ class CompressionRun:
         return float(np.max(self.compression.max_deviation, initial=0.0))
 
     @property
+    def stored(self) -> Network:
+        """The smaller network as its file has it."""
+        smaller = self.compression.network
+        if isinstance(self.compression, GraphCompression):
+            return smaller
+        return written(smaller, self.dtype)
+
+    @property
+    def parameters(self) -> tuple[int, int]:
+        """Numbers before and after: of the networks, or of the files where these are graphs."""
+        if isinstance(self.compression, GraphCompression):
+            return self.compression.parameters
+        return self.original.parameters, self.compression.network.parameters
+
+    @property
     def percent(self) -> float:
         """Hidden units removed, in percent."""
         before = sum(self.original.hidden_widths)
@@ -73,7 +90,11 @@ class CompressionRun:
 
 
 def measure(
-    original: Network, stability: Stability, compression: Compression, dtype: str, start: float
+    original: Network,
+    stability: Stability,
+    compression: Compression | GraphCompression,
+    dtype: str,
+    start: float,
 ) -> CompressionRun:
     """Prove how far the result, and the result as stored in `dtype`, can be from the original.
 
@@ -82,11 +103,13 @@ def measure(
     start
         `time.monotonic()` at the start of the run.
     """
-    smaller = compression.network
+    smaller = rectified(compression.network)
     bounds = propagate(smaller, stability.domain)
     reading = reading_deviation(compression.original, stability.certified)
-    rounding = rounding_deviation(smaller, written(smaller, dtype), bounds)
-    total = add_up(reading, compression.max_deviation, rounding)
+    total = compression.max_deviation
+    if isinstance(compression, Compression):
+        rounding = rounding_deviation(smaller, written(smaller, dtype), bounds)
+        total = add_up(reading, total, rounding)
     return CompressionRun(
         original=original,
         stability=stability,
@@ -110,7 +133,7 @@ def provenance(run: CompressionRun) -> dict[str, str]:
     box += f" with {rows} linear row{'s' * (rows > 1)}" if rows else ""
     return {
         "version": version,
-        "content_hash": written(run.compression.network, run.dtype).content_hash,
+        "content_hash": run.stored.content_hash,
         "source_hash": run.original.content_hash,
         "box": box,
         "box_hash": domain.content_hash,
@@ -123,9 +146,9 @@ def provenance(run: CompressionRun) -> dict[str, str]:
     }
 
 
-def describe_network(network: Network) -> dict[str, Any]:
+def describe_network(network: Network, parameters: int) -> dict[str, Any]:
     """Hidden units a layer and parameters."""
-    return {"units": list(network.hidden_widths), "parameters": network.parameters}
+    return {"units": list(network.hidden_widths), "parameters": parameters}
 
 
 def describe_stability(stability: Stability) -> dict[str, Any]:
@@ -181,10 +204,14 @@ def _evidence_of(stability: Stability, index: int, unit: int, phase: Phase) -> l
 
 def describe_compression(run: CompressionRun) -> dict[str, Any]:
     """The report of one run, ready for JSON."""
-    statistics = run.stability.statistics
+    statistics, compression = run.stability.statistics, run.compression
+    before, after = run.parameters
+    parts = compression.parts if isinstance(compression, GraphCompression) else ()
     return {
-        "original": describe_network(run.original),
-        "compressed": describe_network(run.compression.network),
+        "form": "graph" if isinstance(compression, GraphCompression) else "chain",
+        "original": describe_network(run.original, before),
+        "compressed": describe_network(compression.network, after),
+        **({"parts": [asdict(part) for part in parts]} if parts else {}),
         "compression_percent": round(run.percent, 2),
         "stability": describe_stability(run.stability),
         "evidence": describe_evidence(run.stability),

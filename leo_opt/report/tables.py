@@ -11,6 +11,7 @@ from rich.text import Text
 from leo_opt import weights
 from leo_opt.compression import Compression
 from leo_opt.formats.outputs import describe_tails
+from leo_opt.graphs import GraphCompression
 from leo_opt.network import Network
 from leo_opt.report.compression_run import (
     CompressionRun,
@@ -58,17 +59,25 @@ def stability_table(stability: Stability) -> RenderableType:
     )
 
 
-def rewriting_tables(compression: Compression) -> list[RenderableType]:
+def rewriting_tables(compression: Compression | GraphCompression) -> list[RenderableType]:
     """Units and parameters before and after."""
     before, after = compression.original, compression.network
-    # Nothing is kept of a layer that is gone.
-    rows = [(k, before.layers[k].n_out, len(compression.kept[k])) for k in before.hidden_layers]
+    if isinstance(compression, GraphCompression):
+        headings = ("matrix", "channels or units before", "after")
+        rows = [(part.name, part.before, part.after) for part in compression.parts]
+        parameters = compression.parameters
+    else:
+        headings = ("layer", "units before", "after")
+        # Nothing is kept of a layer that is gone.
+        kept = compression.kept
+        rows = [(str(k), before.layers[k].n_out, len(kept[k])) for k in before.hidden_layers]
+        parameters = before.parameters, after.parameters
     changes = (
         ("hidden units: ", sum(before.hidden_widths), sum(after.hidden_widths)),
-        ("parameters:   ", before.parameters, after.parameters),
+        ("parameters:   ", *parameters),
     )
     return [
-        Table.of(("layer", "units before", "after"), rows, "right").renderable(),
+        Table.of(headings, rows, "right").renderable(),
         *(
             Text(f"{what}{old} -> {new} ({removed_percent(old, new):.1f} % removed)")
             for what, old, new in changes
@@ -85,7 +94,7 @@ def compression_table(run: CompressionRun) -> RenderableType:
         f"{run.inference_original:.2g}, compressed {run.inference_compressed:.2g}",
     ]
     given, rewritten = run.original, run.compression.original
-    if given != rewritten:
+    if given != rewritten and isinstance(run.compression, Compression):
         units, parameters = sum(given.hidden_widths), given.parameters
         lines.insert(
             0,

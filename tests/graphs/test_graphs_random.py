@@ -16,8 +16,8 @@ from exact_stability import exact_stability
 from formats.onnx.onnx_models import store
 from formats.onnx.random_graphs import random_graph
 from formats.onnx.test_onnx_random_graphs import count_phased, run, slab
+from graphs.random_convolutions import random_convolutions
 from oracle import exact_deviation
-from random_convolutions import random_convolutions
 from seeds import seeds
 
 from leo_opt import Box, Cascade, classify, load
