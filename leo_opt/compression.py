@@ -23,6 +23,7 @@ from leo_opt.rewrites import (
     merge_duplicates,
     merge_opposites,
     part_opposites,
+    passing_units,
     reduce_rank,
 )
 from leo_opt.stability import Stability
@@ -30,9 +31,28 @@ from leo_opt.summarised import Summarised
 
 Rewrite = Callable[[Draft, int], Draft]
 
+
+def fold_level(draft: Draft, index: int) -> Draft:
+    """Fold a hidden layer that need not be reduced first, where that takes no more parameters.
+
+    Units that pass their input on are reduced first in a layer of nothing else, which leaves fewer
+    parameters than folding where the next layer is wide.
+    """
+    current = draft.network.layers[index]
+    if current.has_phases and passing_units(draft, index).all():
+        return draft
+    folded = fold_layer(draft, index)
+    return folded if folded.network.parameters <= draft.network.parameters else draft
+
+
 FORWARD: tuple[Rewrite, ...] = (delete_inactive, fold_constants)
 """Deletions that can make units of later layers constant: the first layer goes first."""
-BACKWARD: tuple[Rewrite, ...] = (delete_dead, merge_duplicates, merge_opposites)
+BACKWARD: tuple[Rewrite, ...] = (
+    delete_dead,
+    merge_duplicates,
+    merge_opposites,
+    fold_level,
+)
 """Deletions that can leave units of earlier layers unread: the last layer goes first."""
 
 
@@ -132,9 +152,18 @@ def rewrite(draft: Draft) -> Draft:
     """All rewrites, until none finds anything."""
     while True:
         done = len(draft.steps)
-        draft = reduce_layers(delete_units(draft))
+        draft = reduce_layers(undo_levels(draft))
         if len(draft.steps) == done:
             return draft
+
+
+def undo_levels(draft: Draft) -> Draft:
+    """Delete units, and bound the network again as long as that folds a layer."""
+    while True:
+        deep, draft = draft.last, delete_units(draft)
+        if not 0 < draft.last < deep:
+            return draft
+        draft = draft.bound_again()
 
 
 def delete_units(draft: Draft) -> Draft:

@@ -305,6 +305,9 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
             "phased & (low >= -0.1) & ~inactive",
         ),
         "unstable-active": ("phase is Phase.STABLY_ACTIVE", "phase is not Phase.STABLY_INACTIVE"),
+        "bound-again-drift": ("np.where(new, 0.0, units.drift)", "0.0 * units.drift"),
+        "bound-again-active": ("(lower[-1] >= 0.0) & ~units", "(lower[-1] >= -0.1) & ~units"),
+        "bound-again-interval": ("np.where(new, lower[-1], units.lower)", "units.lower"),
         "lost-nothing": (
             "return reach(outgoing, self.units[index].drift[mask])",
             "return 0.0 * reach(outgoing, self.units[index].drift[mask])",
@@ -336,17 +339,26 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
             "Fraction(float(row[top])) / Fraction(float(other[top]))",
             "Fraction(float(other[top])) / Fraction(float(row[top]))",
         ),
-        "multiple-never-off": ("Fraction(float(best)), error)", "Fraction(float(best)), 0.0)"),
+        "multiple-never-off": ("Fraction(best), error)", "Fraction(best), 0.0)"),
     },
     "rewrites/fold.py": {
         "fold-drift": (
-            "add_up(folded.error, block_loss(draft, index, nothing, following.weight[:, nothing]))",
-            "folded.error",
+            "error = add_up(folded.error, np.where(copied < 0, loss, 0.0))",
+            "error = folded.error",
         ),
         "fold-old-bias": ("Layer(product, folded.next_bias,", "Layer(product, following.bias,"),
-        "fold-some-active": (
-            "passing_units(draft, index).all()",
-            "passing_units(draft, index).any()",
+        "fold-some-active": ("passing_units(draft, index)\n", "~draft.units[index].inactive\n"),
+        "fold-any-reader": ("~passing) & (copied < 0)).any()", "~passing) & (copied < -1)).any()"),
+        "fold-copy-negative": ("and values[0] > 0.0", "and values[0] != 0.0"),
+        "fold-copy-with-bias": ("& (following.bias == 0.0)", "& (following.bias <= 9.0)"),
+        "fold-copy-drift": (
+            "np.maximum(behind.drift, put(behind.drift, before.drift, np.inf))",
+            "behind.drift",
+        ),
+        "fold-copy-interval": ("put(behind.lower, before.lower, -np.inf)", "behind.lower"),
+        "fold-copy-output": (
+            'if index + 1 == draft.last else {"relu", "linear"}',
+            'if False else {"relu", "linear"}',
         ),
     },
     "rewrites/inactive.py": {

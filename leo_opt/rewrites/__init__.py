@@ -5,6 +5,7 @@ one where there is nothing to do. What it changes is written down as a `Step` wi
 on what it can move, and every unit carries a bound on how far it has moved so far.
 """
 
+from leo_opt.rewrites.block import passing_units
 from leo_opt.rewrites.constant import fold_constants, fold_outputs
 from leo_opt.rewrites.dead import delete_dead
 from leo_opt.rewrites.dependent import merge_dependent
@@ -29,5 +30,6 @@ __all__ = [
     "merge_duplicates",
     "merge_opposites",
     "part_opposites",
+    "passing_units",
     "reduce_rank",
 ]

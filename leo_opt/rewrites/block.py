@@ -75,9 +75,9 @@ class Block:
     rectified: bool = True
 
     @classmethod
-    def of(cls, draft: Draft, index: int) -> Block:
-        """The units of a hidden layer that pass their input on."""
-        mask = passing_units(draft, index)
+    def of(cls, draft: Draft, index: int, mask: BoolArray | None = None) -> Block:
+        """Units of a hidden layer, by default those that pass their input on."""
+        mask = passing_units(draft, index) if mask is None else mask
         current, following = draft.network.layers[index : index + 2]
         return cls(
             weights.dense(following.weight[:, mask]),

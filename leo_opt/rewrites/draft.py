@@ -129,6 +129,8 @@ class Draft:
         For each layer of `network` its index in the original.
     roundoff
         Unit roundoff of the type in which the original's numbers came.
+    preprocessing
+        Indices of the layers of the original that have no phases.
     steps
         What was done so far.
     """
@@ -138,6 +140,7 @@ class Draft:
     units: tuple[Units, ...]
     origin: tuple[int, ...]
     roundoff: float
+    preprocessing: frozenset[int]
     steps: tuple[Step, ...] = ()
 
     @classmethod
@@ -178,7 +181,38 @@ class Draft:
                 Units(np.arange(low.size), active, inactive, low, high, np.zeros(low.size))
             )
         origin = tuple(range(len(network.layers)))
-        return cls(network, domain, tuple(units), origin, _roundoff(network))
+        linear = frozenset(k for k in origin if not network.layers[k].has_phases)
+        return cls(network, domain, tuple(units), origin, _roundoff(network), linear)
+
+    def bound_again(self) -> Draft:
+        """With the phases of hidden units that bounds of the network as it is now prove.
+
+        A network of fewer layers has tighter bounds. Such a unit comes into the draft anew, as it
+        is: its drift starts from 0.
+        """
+        steps = Propagation(self.network, self.domain.box)
+        known: list[Units] = []
+        lower: list[FloatArray] = []
+        upper: list[FloatArray] = []
+        for layer, units in enumerate(self.units):
+            found, before = steps.bound(layer, lower, upper), units.interval
+            lower.append(np.maximum(before[0], found[0]))
+            upper.append(np.minimum(before[1], found[1]))
+            phased = self.network.layers[layer].phased & (layer < self.last)
+            inactive = phased & (upper[-1] <= 0.0) & ~units.active
+            active = phased & (lower[-1] >= 0.0) & ~units.inactive & ~inactive
+            new = (active & ~units.active) | (inactive & ~units.inactive)
+            known.append(
+                Units(
+                    units.index,
+                    units.active | active,
+                    units.inactive | inactive,
+                    np.where(new, lower[-1], units.lower),
+                    np.where(new, upper[-1], units.upper),
+                    np.where(new, 0.0, units.drift),
+                )
+            )
+        return replace(self, units=tuple(known))
 
     @property
     def last(self) -> int:

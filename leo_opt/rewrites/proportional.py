@@ -109,15 +109,16 @@ class LayerRows:
         if all(Fraction(mine) == factor * Fraction(theirs) for mine, theirs in pairs):
             return Multiple(unit, factor, 0.0)
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            scaled = other / np.abs(other).max()
-            best = (row @ scaled) / (other @ scaled)
+            # Least squares, in extended precision where the machine has one.
+            scaled = (other / np.abs(other).max()).astype(np.longdouble)
+            best = float((row * scaled).sum() / (other * scaled).sum())
         if not np.isfinite(best) or best == 0.0:
             return None
         off = product_size(np.array([[1.0, -best]]), np.vstack([row, other]))
         error = float(reach(off, self.farthest[columns])[0])
         if not np.isfinite(error) or (off[0] > _SLACK * self.roundoff * np.abs(row)).any():
             return None
-        return Multiple(unit, Fraction(float(best)), error)
+        return Multiple(unit, Fraction(best), error)
 
     def _bunches(self) -> list[list[int]]:
         """Units whose rows may be multiples of each other: one number of each row is compared.

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from exact_stability import make_stability
+from laws import check_draft
 
 from leo_opt import Box, Network, classify, compress
+from leo_opt.bounds import propagate
+from leo_opt.network import Layer
+from leo_opt.rewrites import Draft
 
 
 @pytest.mark.parametrize("low", [-0.05, -1e-12, -5e-324])
@@ -16,3 +23,24 @@ def test_a_unit_that_is_nearly_active_is_kept(low: float) -> None:
         result = compress(network, stability, certified_only=certified_only)
         assert len(result.network.layers) == 2
         assert result.network(np.array([low])).tolist() == [0.0]
+
+
+def test_phases_that_bounds_of_the_network_as_it_is_prove_are_known() -> None:
+    """A unit of the second layer is active, which intervals do not show."""
+    network = Network.from_arrays(
+        [[[1.0], [1.0], [0.1]], [[1.0, -1.0, 0.0], [1.0, -1.0, 1.0]], [[1.0, 0.3]]],
+        [[1.0, 1.0, 0.5], [0.5, -0.45], [0.0]],
+    )
+    known = propagate(network, Box(-1, 1), "interval")
+    draft = Draft.begin(network, make_stability(network, known, known))
+    layers = list(network.layers)
+    layers[0] = Layer(layers[0].weight, [1.0, 1.001, 0.5], "relu")
+    noise = ("noise", np.empty(0, dtype=np.int64), 0)
+    moved = replace(draft, network=Network(tuple(layers))).note(
+        0, np.array([0, 1.001e-3, 0]), 0, noise
+    )
+    for before in (draft, moved):
+        again = before.bound_again()
+        check_draft(network, again)
+        assert again.units[1].active[0]
+        assert again.deviation.tolist() == before.deviation.tolist()

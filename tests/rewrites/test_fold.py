@@ -7,9 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from exact_stability import exact_stability
-from laws import check_draft
+from laws import check_draft, check_step
 
 from leo_opt import Box, Network
+from leo_opt.network import Layer
 from leo_opt.rewrites import Draft, fold_layer
 
 
@@ -62,3 +63,31 @@ def test_what_a_moved_unit_clips_counts() -> None:
     assert len(folded.network.layers) == 1
     assert moved(np.zeros(1))[0] - folded.network(np.zeros(1))[0] == 0.75
     assert folded.deviation[0] >= 0.75
+
+
+@pytest.mark.parametrize("tag", ["relu", "linear"])
+@pytest.mark.parametrize("factor", [1.0, 0.3, -2.0])
+@pytest.mark.parametrize("bias", [0.0, 0.25])
+@pytest.mark.parametrize("hidden", [True, False])
+def test_a_layer_of_which_rectifiers_are_copied_folds(tag, factor, bias, hidden) -> None:
+    """One unit copies a rectifier, another reads a linear unit; also where units have moved."""
+    layers = [
+        Layer([[1.0, -1.0], [0.3, 1.0]], [0.1, -0.2], ["relu", "linear"]),
+        Layer([[factor, 0.0], [0.0, 0.7]], [bias, 0.1], [tag, "relu"]),
+        Layer(np.eye(2), [0.0, 0.0]),
+    ]
+    network = Network(tuple(layers if hidden else layers[:2]))
+    draft = Draft.begin(network, exact_stability(network, Box(-1, 1)))
+    moved = Network(
+        (Layer(layers[0].weight, [0.11, -0.2], ["relu", "linear"]), *network.layers[1:])
+    )
+    nothing = np.empty(0, dtype=np.int64)
+    noise = ("noise", nothing, 0)
+    drifted = replace(draft, network=moved).note(0, np.array([0.0100001, 0.0]), 0, noise)
+    for before in (draft, drifted):
+        folded = fold_layer(before, 0)
+        assert (folded is not before) == (factor > 0 and not bias and (hidden or tag == "relu"))
+        check_draft(network, folded)
+        if folded is not before:
+            check_step(before, folded)
+            assert folded.network.layers[0].tags == ("relu", "relu")
