@@ -51,6 +51,20 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
         "max-of-almost": ("result[pair[wrong]] = False", "result[pair[:0]] = False"),
         "max-over-units": ("with_pairs(-pairs.factors)", "with_pairs(0.0 * pairs.factors)"),
     },
+    "twins.py": {
+        "twins-rounded": ("if lost.any() or", "if"),
+        "twins-of-opposite-bias": ("sign * bias + 0.0", "bias + 0.0"),
+        "twins-other-sign": ("self.signs[unit] = other, -1.0", "self.signs[unit] = other, 1.0"),
+    },
+    "bounds/rational.py": {
+        "rational-wrong-chord": ("ends[1] / (ends[1] - ends[0])", "ends[1] / (ends[1] + 1)"),
+        "rational-wrong-end": (
+            "domain.upper[unit] if factor > 0",
+            "domain.upper[unit] if factor < 0",
+        ),
+        "rational-shares-unclipped": ("min(max(slope, Fraction(0)), Fraction(1))", "slope"),
+        "rational-multiplier-free": ("max(moved * ends[0], moved * ends[1])", "moved * ends[1]"),
+    },
     "bounds/methods.py": {
         "propagate-widens-one-end": ("np.minimum.reduce(highs)", "np.minimum.reduce(lows)"),
     },

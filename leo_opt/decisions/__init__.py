@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from leo_opt.blas import one_blas_thread
-from leo_opt.bounds import Bounds, read_bounds
+from leo_opt.bounds import Bounds, propagate, read_bounds
 from leo_opt.deadline import Deadline
 from leo_opt.decisions.cascade import STAGES, Cascade
 from leo_opt.decisions.joint import Joint
+from leo_opt.decisions.lifting import lift, lower_bounds
 from leo_opt.decisions.per_unit import PerUnit
 from leo_opt.decisions.run import Classification
 from leo_opt.decisions.settings import ClassifySettings, Progress
@@ -23,8 +24,9 @@ from leo_opt.network import Network, read_network
 from leo_opt.parallel import Workers
 from leo_opt.rectify import rectified
 from leo_opt.solvers import find as find_solver
-from leo_opt.stability import Stability
+from leo_opt.stability import ARITHMETIC, Stability
 from leo_opt.storage.files import AnyPath
+from leo_opt.twins import merge_twins
 
 __all__ = [
     "STAGES",
@@ -147,6 +149,9 @@ def classify(
     network = rectified(read_network(network))
     box = where.spread(network.input_size)
     given = None if bounds is None else read_bounds(bounds, network, box)
+    twins = merge_twins(network, unread=True)
+    if twins is not None and given is not None:
+        given = lower_bounds(given, network, twins)
     find_solver(solver).require()
     # Where sums overflow nothing is proved and no witness is confirmed: they are no information.
     with (
@@ -154,12 +159,17 @@ def classify(
         one_blas_thread(),
         Workers(workers, executor, Deadline.of(settings.time_limit)) as places,
     ):
-        run = Classification(network, box, settings, places)
-        known = run.known_verdict(way.name) if given is None else None
-        if known is not None:
-            return known
-        if given is not None:
-            run.ledger.take(given)
-        with run.sessions:
-            way.settle(run)
-        return run.close(way.name)
+        run = Classification(twins.network if twins else network, box, settings, places)
+        found = run.known_verdict(way.name) if given is None else None
+        if found is None:
+            if twins is not None:
+                # Intervals of max(0, g) + max(0, -g) are tighter than those of 2 max(0, g) - g.
+                own = propagate(network, box, "interval", time_limit=run.deadline)
+                own = lower_bounds(own, network, twins)
+                run.ledger.tighten_layers(own.lower, own.upper, "interval", ARITHMETIC)
+            if given is not None:
+                run.ledger.take(given)
+            with run.sessions:
+                way.settle(run)
+            found = run.close(way.name)
+        return lift(found, network, twins) if twins else found

@@ -174,8 +174,10 @@ def _search_layer(options: Cascade, factor: int, run: Classification, layer: int
         budget = max(1, int(SPLIT_SHARE * factor * options.splitting_budget))
         _split_each(run, ledger.open(layer), budget)
         run.credit("splitting", before)
-    later = (k for k in run.network.phased_layers if k > layer)
-    if "lp" in options.stages and any(ledger.open(k) for k in later):
+    first, *others = run.network.phased_layers
+    later = any(ledger.open(k) for k in others if k > layer)
+    # Before any rectifier all is affine, of which CROWN has the exact ends but for rounding.
+    if "lp" in options.stages and later and layer > first:
         _tighten(run, layer, factor)
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leo_opt import weights
-from leo_opt.bounds import Bounds, crown
+from leo_opt.bounds import Bounds, crown, rational
 from leo_opt.bounds.planes import Planes
 from leo_opt.decisions.findings import Direction
 from leo_opt.decisions.relaxation_rows import (
@@ -34,6 +34,8 @@ from leo_opt.solvers import StandardForm
 
 _NO_DUAL = 1e-12
 """Duals below this say nothing about a slope."""
+_NEARLY_ZERO = 1e-9
+"""Scaled bounds below this may be 0 but for rounding."""
 
 Split = Mapping[tuple[int, int], bool]
 """Phases that a node of the search fixes: (layer, unit) to whether the unit is active."""
@@ -178,18 +180,24 @@ class Relaxation:
         elif duals is not None:
             reduced = cost - self.form.matrix.T @ duals
         shares, multipliers = self._slopes(reduced, split, duals, scale)
-        bound = crown.bound_dual(
+        row, bias = factor * weights.row(layer.weight, direction.unit), factor * layer.bias
+        many = crown.bound_dual(
             self.network,
             self.domain,
             [low[None, :] for low in lower],
             [high[None, :] for high in upper],
-            factor * weights.row(layer.weight, direction.unit)[None, :],
-            factor * layer.bias[[direction.unit]],
+            row[None, :],
+            bias[[direction.unit]],
             [share[None, :] for share in shares],
             [multiplier[None, :] for multiplier in multipliers],
             planes,
         )
-        return float(bound[0])
+        bound = float(many[0])
+        tied = 0.0 < scale * bound < _NEARLY_ZERO and not ray
+        if tied and rational.affordable(self.network, self.layer):
+            exact = lower, upper, row, float(bias[direction.unit]), shares, multipliers
+            bound = min(bound, rational.bound_dual(self.network, self.domain, *exact))
+        return bound
 
     def _split_bounds(self, split: Split) -> tuple[list[FloatArray], list[FloatArray]]:
         """Intervals of the layers below on the inputs that a split allows."""

@@ -23,6 +23,7 @@ from leo_opt.parallel import Workers
 from leo_opt.properties import Property
 from leo_opt.rectify import rectified
 from leo_opt.stability import ARITHMETIC, Premise
+from leo_opt.twins import without_twins
 from leo_opt.verification.attack import Witness, attack, check, confirmed
 from leo_opt.verification.lanes import carry
 from leo_opt.verification.making import make_queries
@@ -60,7 +61,7 @@ class Verification(Run):
         super().__init__(settings, workers)
         check_sizes(network, asked)
         self.original = network
-        self.network = carry(rectified(network), asked.carried)
+        self.network = without_twins(carry(rectified(network), asked.carried))
         self.asked = asked
         self.queries: list[Query] = []
         self.witness: Witness | None = None
