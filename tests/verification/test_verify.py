@@ -356,7 +356,8 @@ def test_sums_refute_what_no_inequality_does_alone() -> None:
 
 
 def test_overflow_proves_nothing_and_warns_of_nothing() -> None:
-    huge = Network.from_arrays([[[1e200], [1e200]], [[1e200, -1e200]]], [None, None])
+    weights, biases = [[[1e200], [1e200]], [[1e200, -1e200]]], [[0.0, 1e-300], [0.0]]
+    huge = Network.from_arrays(weights, biases)
     for outputs in ("(assert (>= Y_0 1.0))", "(assert (<= Y_0 -1.0))"):
         assert verify(huge, ask(outputs), time_limit=5).answer is Decision.UNKNOWN
 
