@@ -182,7 +182,7 @@ def rewrite_head(lowered: Lowered, head: Head, known: Known) -> Rewritten | None
     last = Units(
         np.arange(network.output_size), none, none, bounds.lower[-1], bounds.upper[-1], zero
     )
-    draft = rewrite(Draft(network, box, (*units, last), tuple(range(len(network.layers)))))
+    draft = rewrite(Draft.of(network, box, (*units, last)))
     if not draft.steps or not np.isfinite(draft.deviation).all():
         return None
     stored = written(draft.network)

@@ -180,9 +180,14 @@ class Draft:
             units.append(
                 Units(np.arange(low.size), active, inactive, low, high, np.zeros(low.size))
             )
+        return cls.of(network, domain, tuple(units))
+
+    @classmethod
+    def of(cls, network: Network, domain: Domain, units: tuple[Units, ...]) -> Draft:
+        """The draft of a network of whose units so much is known."""
         origin = tuple(range(len(network.layers)))
         linear = frozenset(k for k in origin if not network.layers[k].has_phases)
-        return cls(network, domain, tuple(units), origin, _roundoff(network), linear)
+        return cls(network, domain, units, origin, _roundoff(network), linear)
 
     def bound_again(self) -> Draft:
         """With the phases of hidden units that bounds of the network as it is now prove.
