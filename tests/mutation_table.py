@@ -252,8 +252,8 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
         "block-constant-rounding": ("reach(outgoing, rounding),", "0.0 * final,"),
         "block-bias-rounding": ("            final,\n", ""),
         "block-radius-one-sided": (
-            "np.maximum(self.upper - self.middle, self.middle - self.lower)",
-            "self.upper - self.middle",
+            "np.maximum(upper - middle, middle - lower)",
+            "upper - middle",
         ),
         "block-radius-nearest": ("np.where(farthest == 0.0, 0.0, round_up(farthest))", "farthest"),
         "shift-wrong-way": (
@@ -354,6 +354,8 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
             "Fraction(float(other[top])) / Fraction(float(row[top]))",
         ),
         "multiple-never-off": ("Fraction(best), error)", "Fraction(best), 0.0)"),
+        "multiple-off-at-the-middle": ("np.abs(at_middle), missed,", "missed,"),
+        "multiple-off-around": ("reach(sizes[None], self", "0.0 * reach(sizes[None], self"),
     },
     "rewrites/fold.py": {
         "fold-drift": (

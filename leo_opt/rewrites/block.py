@@ -96,13 +96,12 @@ class Block:
     @lazy
     def middle(self) -> FloatArray:
         """A point about the middle of the inputs."""
-        return np.clip(self.lower + 0.5 * (self.upper - self.lower), self.lower, self.upper)
+        return middle_and_radius(self.lower, self.upper)[0]
 
     @lazy
     def radius(self) -> FloatArray:
         """Every input lies within this of the middle; 0 where it cannot vary."""
-        farthest = np.maximum(self.upper - self.middle, self.middle - self.lower)
-        return np.where(farthest == 0.0, 0.0, round_up(farthest))
+        return middle_and_radius(self.lower, self.upper)[1]
 
     @lazy
     def product(self) -> FloatArray:
@@ -188,6 +187,13 @@ class Block:
             np.where(untouched, self.next_bias, next_bias),
             np.where(untouched, 0.0, error),
         )
+
+
+def middle_and_radius(lower: FloatArray, upper: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """A point about the middle of a box, and how far from it the box reaches at most."""
+    middle = np.clip(lower + 0.5 * (upper - lower), lower, upper)
+    farthest = np.maximum(upper - middle, middle - lower)
+    return middle, np.where(farthest == 0.0, 0.0, round_up(farthest))
 
 
 def passing_units(draft: Draft, index: int) -> BoolArray:

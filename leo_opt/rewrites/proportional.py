@@ -9,10 +9,20 @@ from fractions import Fraction
 import numpy as np
 
 from leo_opt import weights
-from leo_opt.arithmetic import gamma, product_size
+from leo_opt.arithmetic import (
+    LARGEST_FACTOR,
+    SMALLEST_FACTOR,
+    UNIT_ROUNDOFF,
+    exact_dots,
+    exact_products,
+    exact_sums,
+    gamma,
+    round_up,
+)
 from leo_opt.arrays import IntArray
-from leo_opt.deviation import reach
+from leo_opt.deviation import add_up, reach
 from leo_opt.network import FloatArray, Layer
+from leo_opt.rewrites.block import middle_and_radius
 from leo_opt.rewrites.draft import Draft
 
 _SLACK = 4.0
@@ -47,21 +57,23 @@ class LayerRows:
     Parameters
     ----------
     layer
-    farthest : (n_in + 1,) array
-        Largest magnitude of each input, and 1 for the bias.
+    middle, radius : (n_in + 1,) arrays
+        Each input lies within the radius of the middle; for the bias these are 1 and 0.
     roundoff
         Of the type in which the numbers of the network came.
     """
 
     layer: Layer
-    farthest: FloatArray
+    middle: FloatArray
+    radius: FloatArray
     roundoff: float
 
     @classmethod
     def of(cls, draft: Draft, index: int) -> LayerRows:
         """The rows of a hidden layer."""
-        farthest = np.maximum(*map(np.abs, draft.inputs_of(index)))
-        return cls(draft.network.layers[index], np.append(farthest, 1.0), draft.roundoff)
+        middle, radius = middle_and_radius(*draft.inputs_of(index))
+        layer = draft.network.layers[index]
+        return cls(layer, np.append(middle, 1.0), np.append(radius, 0.0), draft.roundoff)
 
     def row(self, unit: int) -> tuple[IntArray, FloatArray]:
         """Columns and values of the entries of a row that are not 0, its bias behind them."""
@@ -71,9 +83,10 @@ class LayerRows:
         return np.append(columns, self.layer.n_in), np.append(values, self.layer.bias[unit])
 
     def size(self, unit: int) -> float:
-        """The size of the terms of a unit's pre-activation."""
+        """The size of the terms of a unit's pre-activation, about."""
         columns, values = self.row(unit)
-        return float(reach(values[None], self.farthest[columns])[0])
+        farthest = np.abs(self.middle[columns]) + self.radius[columns]
+        return float(np.abs(values) @ farthest)
 
     def groups(self, related: Callable[[int, Multiple], bool]) -> dict[int, list[Multiple]]:
         """For each unit that has multiples later in the layer, these.
@@ -114,11 +127,22 @@ class LayerRows:
             best = float((row * scaled).sum() / (other * scaled).sum())
         if not np.isfinite(best) or best == 0.0:
             return None
-        off = product_size(np.array([[1.0, -best]]), np.vstack([row, other]))
-        error = float(reach(off, self.farthest[columns])[0])
-        if not np.isfinite(error) or (off[0] > _SLACK * self.roundoff * np.abs(row)).any():
+        numbers = np.abs([*row, *other, best])
+        if numbers.max() > LARGEST_FACTOR or numbers.min() < SMALLEST_FACTOR:
             return None
-        return Multiple(unit, Fraction(best), error)
+        # row - best * other is sums + rests - lost, exactly.
+        products, lost = exact_products(other, np.full(row.size, best))
+        sums, rests = exact_sums(row, -products)
+        small = rests - lost
+        sizes = round_up(round_up(np.abs(sums + small)) + 2.0 * UNIT_ROUNDOFF * np.abs(small))
+        if (sizes > _SLACK * self.roundoff * np.abs(row)).any():
+            return None
+        parts = np.concatenate([sums, rests, -lost])[None]
+        middle = np.tile(self.middle[columns], 3)
+        at_middle, missed = exact_dots(parts, middle, np.zeros(1))
+        around = reach(sizes[None], self.radius[columns])
+        error = float(add_up(np.abs(at_middle), missed, around)[0])
+        return Multiple(unit, Fraction(best), error) if np.isfinite(error) else None
 
     def _bunches(self) -> list[list[int]]:
         """Units whose rows may be multiples of each other: one number of each row is compared.
