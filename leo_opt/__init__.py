@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 # `X as X` says to type checkers that the name is meant to be imported from here.
 if TYPE_CHECKING:
+    from leo_opt.api import approximate as approximate
     from leo_opt.api import compress as compress
+    from leo_opt.approximation import Approximation as Approximation
     from leo_opt.bounds import Bounds as Bounds
     from leo_opt.bounds import propagate as propagate
     from leo_opt.compression import Compression as Compression
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
 
 _HOMES = MappingProxyType(
     {
+        "Approximation": "approximation",
         "Bounds": "bounds",
         "Box": "domain",
         "Cascade": "decisions",
@@ -53,6 +56,7 @@ _HOMES = MappingProxyType(
         "Polytope": "polytope",
         "Signature": "network",
         "Stability": "stability",
+        "approximate": "api",
         "classify": "decisions",
         "compress": "api",
         "formulate": "formulations",

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from numpy.typing import ArrayLike
+
 from leo_opt import compression
+from leo_opt.approximation import METHODS, Approximation, Budget, Deviation, MethodLike, Parameters
+from leo_opt.approximation.costs import of_network
+from leo_opt.approximation.difference import largest_difference, outputs_apart
+from leo_opt.approximation.pursuit import Calibration
+from leo_opt.approximation.size_search import SizeSearch, read_data, remarks
+from leo_opt.arguments import read_instance
+from leo_opt.arrays import FloatArray
 from leo_opt.compression import Compression
-from leo_opt.decisions import classify
-from leo_opt.domain import DomainLike, read_domain
-from leo_opt.network import Network
+from leo_opt.decisions import Cascade, classify
+from leo_opt.domain import Domain, DomainLike, read_domain
+from leo_opt.errors import InvalidInputError
+from leo_opt.network import Network, read_network
 from leo_opt.stability import Stability
 
 
@@ -46,3 +56,90 @@ def compress(
         box = read_domain(stability, "stability", "a Stability or a box")
         stability = classify(network, box)
     return compression.compress(network, stability, certified_only=certified_only)
+
+
+def approximate(
+    network: Network,
+    data: ArrayLike,
+    *,
+    method: MethodLike = "hard",
+    budget: Budget | None = None,
+    domain: DomainLike | None = None,
+) -> Approximation:
+    """A smaller network with nearly the same outputs on data, and a proved bound on a domain.
+
+    With a domain, what is free there is taken first (`compress`), and again behind.
+
+    Parameters
+    ----------
+    data : (N, ...) array
+        Inputs to fit to, some hundred or thousand of them, a sample each; labels are not needed.
+    method
+        How layers are replaced: a name of `leo_opt.approximation.METHODS`, perhaps with options, as
+        "hard:low_rank=0.5", or a method.
+    budget
+        `Parameters(0.25)`, which is the default, `MultiplyAdds(0.25)`, `Response(0.1)` or
+        `Deviation(0.1)`.
+    domain
+        The box or polytope on which the difference is bounded.
+
+    Raises
+    ------
+    InvalidInputError
+        If an argument is of another kind, the data have another shape or are not finite, or no size
+        that the method has keeps within the budget.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from leo_opt import Network, approximate
+    >>> from leo_opt.approximation import Parameters
+    >>> generator = np.random.default_rng(0)
+    >>> net = Network.from_arrays([generator.normal(size=(20, 30))], [np.zeros(20)])
+    >>> approximate(net, generator.normal(size=(99, 30)), budget=Parameters(0.5)).share <= 0.5
+    True
+    """
+    original = read_network(network)
+    way = METHODS.read(method) if isinstance(method, str) else METHODS.find(method)
+    goal = Parameters() if budget is None else budget
+    goal = read_instance(goal, "budget", Budget, "give one such as Parameters(0.25)")
+    samples = read_data(original, data)
+    box = None if domain is None else read_domain(domain, "domain").spread(original.input_size)
+    if box is None and isinstance(goal, Deviation):
+        raise InvalidInputError(f"the budget {goal} is proved on a domain; give one")
+    start = original if box is None else _for_free(original, box)
+    plan = SizeSearch(Calibration(start, samples), way, goal, of_network(original, sparse=False))
+    points = plan.frontier()
+
+    def bound(candidate: Network) -> FloatArray:
+        assert box is not None
+        return outputs_apart(original, candidate, box)
+
+    distance = (lambda one: float(bound(one).max())) if isinstance(goal, Deviation) else None
+    made, smaller = plan.carry_out(points, distance)
+    if box is not None:
+        smaller = min((_for_free(smaller, box), smaller), key=plan.share)
+    return Approximation(
+        original=original,
+        network=smaller,
+        method=way,
+        budget=goal,
+        domain=box,
+        substitutes=made.substitutes,
+        frontier=tuple(points),
+        cost_before=plan.whole,
+        cost=of_network(smaller),
+        response_error=Calibration(original, samples).error(smaller(samples)),
+        max_deviation=None if box is None else bound(smaller),
+        found=None if box is None else largest_difference(original, smaller, box, samples),
+        notes=remarks(plan.calibration, made),
+    )
+
+
+def _for_free(network: Network, domain: Domain) -> Network:
+    """What lossless rewriting makes of a network by what bounds and witnesses settle."""
+    cheap = classify(network, domain, strategy=Cascade(stages=()))
+    smaller = compression.compress(network, cheap).network
+    # Leaky units and clips become several rectifiers, which may take more than they save.
+    before, after = of_network(network).parameters, of_network(smaller).parameters
+    return smaller if after < before else network

@@ -46,7 +46,7 @@ ROWS = (
     ("separation",),
     ("encoding",),
     ("rewrites", "decisions"),
-    ("compression", "equivalence", "verification"),
+    ("compression", "approximation", "equivalence", "verification"),
     ("model_files", "api", "graphs"),
     ("report", "progress", "testing", "comparison", "demo", "cli", "console"),
     ("__main__",),
@@ -57,6 +57,7 @@ FORBIDDEN = {
     "formulations": {"solvers"},
     "rewrites": {"solvers", "decisions"},
     "compression": {"solvers", "decisions"},
+    "approximation": {"solvers", "decisions"},
 }
 PEERS = {
     "layer",

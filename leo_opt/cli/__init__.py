@@ -35,6 +35,7 @@ TRACEBACK = "LEO_OPT_TRACEBACK"
 COMMANDS: Mapping[str, str] = MappingProxyType(
     {
         "compress": "compression",
+        "approximate": "approximation",
         "classify": "stability",
         "formulate": "models",
         "info": "network",

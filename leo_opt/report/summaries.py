@@ -13,10 +13,12 @@ import numpy as np
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from leo_opt.approximation import Approximation
 from leo_opt.bounds import Bounds
 from leo_opt.compression import Compression
 from leo_opt.console import PlainConsole
 from leo_opt.network import Network
+from leo_opt.report.approximation_run import approximation_table
 from leo_opt.report.tables import network_table, rewriting_tables, stability_table
 from leo_opt.stability import Stability
 from leo_opt.tables import Table
@@ -109,6 +111,7 @@ def _shorten(values: list[float]) -> str:
 
 TABLES: Mapping[type, Callable[[Any], RenderableType]] = MappingProxyType(
     {
+        Approximation: approximation_table,
         Bounds: _bounds_table,
         Compression: _compression_table,
         Network: network_table,

@@ -109,6 +109,7 @@ def test_every_file_of_every_command_is_an_input_or_an_output(name: str) -> None
 
 # What would be read is not there either: the output is looked at first.
 ENOUGH = {
+    "approximate": ["no.onnx", "--data", "no.npz", "-o", "a.npz"],
     "classify": ["no.onnx"],
     "compress": ["no.onnx", "-o", "a.npz"],
     "demo": [],

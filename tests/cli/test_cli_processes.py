@@ -41,6 +41,7 @@ PROPERTY += "(declare-const Y_0 Real) (declare-const Y_1 Real) (assert (>= Y_0 4
 """Holds of the network below, which takes linear programs to prove."""
 
 USED = {
+    "approximate": ["net.npz", "--data", "calib.npz", "--parameters", "0.9", "-o", "near.npz"],
     "compress": ["net.npz", "--box", "-1", "1", "-o", "small.npz", "-q"],
     "classify": ["net.npz", "--box", "-1", "1", "-q", "--strategy", "per-unit"],
     "formulate": ["net.npz", "--box", "-1", "1", "-o", "net.mps"],
@@ -64,6 +65,7 @@ def folder(tmp_path: Path) -> Path:
     weights = [generator.normal(size=size) for size in ((6, INPUTS), (4, 6), (2, 4))]
     biases = [generator.normal(size=size) for size in (6, 4, 2)]
     save(Network.from_arrays(weights, biases), tmp_path / "net.npz")
+    np.savez(tmp_path / "calib.npz", generator.normal(size=(50, INPUTS)))
     (tmp_path / "plan.toml").write_text(PLAN)
     (tmp_path / "asked.vnnlib").write_text(PROPERTY)
     return tmp_path

@@ -19,6 +19,7 @@ from leo_opt import (
     Network,
     Phase,
     Stability,
+    approximate,
     classify,
     compress,
     load,
@@ -47,6 +48,7 @@ def values() -> dict[str, object]:
     network, stability, compression = case()
     generator = np.random.default_rng(0)
     box = Box.around(generator.random(784), 0.03, within=(0, 1))
+    tall = Network.from_arrays([generator.random((30, 9)), generator.random((9, 30))], [None] * 2)
     deep = Network.from_arrays([np.eye(3)] * 100, [None] * 100)
     return {
         "network": network,
@@ -56,6 +58,7 @@ def values() -> dict[str, object]:
         "bounds": propagate(network, (0, 1)),
         "stability": stability,
         "compression": compression,
+        "approximation": approximate(tall, generator.random((50, 9)), method="svd"),
         "steps": compression.steps[0],
         "verdict": verify(network, keep_class(box, 0, 10), stages=[]),
         "property": keep_class(box, 0, 10),

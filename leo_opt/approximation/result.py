@@ -1,0 +1,79 @@
+"""What an approximation is, what it costs and what it moves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from leo_opt.approximation.allocation import Point
+from leo_opt.approximation.budgets import Budget
+from leo_opt.approximation.costs import Cost
+from leo_opt.approximation.methods import Method
+from leo_opt.approximation.pursuit import Substitute
+from leo_opt.arrays import FloatArray
+from leo_opt.domain import Domain
+from leo_opt.network import Network
+from leo_opt.summarised import Summarised
+
+
+@dataclass(frozen=True, eq=False)
+class Approximation(Summarised):
+    """A smaller network with nearly the same outputs, and what is known of the difference.
+
+    Parameters
+    ----------
+    original, network
+        The network that was given, and the smaller one.
+    method, budget
+        How it was made, and what for.
+    domain
+        Where `max_deviation` holds.
+    substitutes
+        What stands in the place of each layer of the network that was approximated: the original
+        after lossless rewriting.
+    frontier
+        Choices of sizes from the original to the smallest, as the layers were weighed.
+    cost_before, cost
+        Of the original with all its numbers, and of the network.
+    response_error
+        Relative distance of the outputs on the data, in the Frobenius norm.
+    max_deviation : (output_size,) array or None
+        Proved bound, per output, on the difference anywhere on the domain, in real arithmetic; None
+        without a domain, and infinite where nothing is proved.
+    found : (output_size,) array or None
+        The largest difference on the domain that a search has come across.
+    notes
+        What a user should know: data that leave numbers open, iterations that did not converge.
+    """
+
+    original: Network
+    network: Network
+    method: Method
+    budget: Budget
+    domain: Domain | None
+    substitutes: tuple[Substitute, ...]
+    frontier: tuple[Point, ...]
+    cost_before: Cost
+    cost: Cost
+    response_error: float
+    max_deviation: FloatArray | None
+    found: FloatArray | None
+    notes: tuple[str, ...]
+
+    @property
+    def share(self) -> float:
+        """Numbers and indices of the network, as a share of the original's numbers."""
+        return self.cost.parameters / self.cost_before.parameters
+
+    @property
+    def deviation(self) -> float | None:
+        """The largest entry of `max_deviation`."""
+        return None if self.max_deviation is None else float(np.max(self.max_deviation))
+
+    def __repr__(self) -> str:
+        proved = "not proved" if self.deviation is None else f"proved {self.deviation:.2g}"
+        return (
+            f"Approximation({self.cost_before.parameters} -> {self.cost.parameters} numbers, "
+            f"responses within {100 * self.response_error:.2g} %, deviation {proved})"
+        )

@@ -1,0 +1,116 @@
+"""`leo-opt approximate`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from leo_opt.cli.files import FileCommand, InputFile, OutputFile, network_suffixes
+from leo_opt.cli.options import box_options, checked, load_network, network_options, read_domain
+from leo_opt.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from leo_opt.approximation import Budget
+
+_BUDGETS = {
+    "parameters": ("SHARE", "Of the network's numbers; an index counts as one. [default: 0.25]"),
+    "multiply_adds": ("SHARE", "Of the network's multiplications."),
+    "response": ("ERROR", "Of the outputs on the data, relative, at most."),
+    "deviation": ("BOUND", "On the difference of every output, proved; needs --box or --domain."),
+}
+
+
+def _read_method(text: str) -> Any:
+    from leo_opt.approximation import METHODS
+
+    return METHODS.read(text)
+
+
+def _budget_options(command: Any) -> Any:
+    for name, (metavar, said) in reversed(_BUDGETS.items()):
+        flag = f"--{name.replace('_', '-')}"
+        command = click.option(flag, name, type=float, metavar=metavar, help=said)(command)
+    return command
+
+
+def _read_budget(options: Mapping[str, Any]) -> Budget:
+    """The one budget that the options name."""
+    from leo_opt.approximation import Deviation, MultiplyAdds, Parameters, Response
+
+    kinds = dict(zip(_BUDGETS, (Parameters, MultiplyAdds, Response, Deviation), strict=True))
+    given = {name: options[name] for name in _BUDGETS if options[name] is not None}
+    if len(given) > 1:
+        flags = " and ".join(f"--{name.replace('_', '-')}" for name in given)
+        raise InvalidInputError(f"{flags} are given; give one budget")
+    for name, value in given.items():
+        return kinds[name](value)
+    return Parameters()
+
+
+@click.command(cls=FileCommand)
+@click.argument("network_file", metavar="NETWORK", type=InputFile())
+@click.option("--data", required=True, type=InputFile(), help=".npz file with inputs to fit to.")
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=OutputFile(network_suffixes),
+    help="The smaller network: .onnx, .onnx.gz, .nnet or .npz.",
+)
+@click.option(
+    "--method",
+    default="hard",
+    show_default=True,
+    callback=checked(_read_method),
+    help="hard, whitened, svd, magnitude; hard:low_rank=0.5 has options.",
+)
+@_budget_options
+@box_options
+@network_options
+@click.option("--dtype", type=click.Choice(["float32", "float64"]), help="Of the written weights.")
+@click.option("--report", "report_file", type=OutputFile(), help="Write all figures as JSON.")
+def approximate(
+    network_file: str,
+    data: str,
+    output: str,
+    method: Any,
+    dtype: str | None,
+    report_file: str | None,
+    **options: Any,
+) -> None:
+    """Replace NETWORK by a smaller one with nearly the same outputs.
+
+    It is fitted to inputs, without labels. With --box or --domain a bound on the difference of all
+    outputs is proved there; lossless rewriting then comes first.
+    """
+    from leo_opt import formats
+    from leo_opt.api import approximate as fit
+    from leo_opt.console import show
+    from leo_opt.report.approximation_run import (
+        approximation_table,
+        describe_approximation,
+        provenance,
+    )
+    from leo_opt.storage.files import write_atomically
+
+    budget = _read_budget(options)
+    network = load_network(network_file, options)
+    anywhere = options["box"] is None and options["domain_file"] is None
+    made = fit(
+        network,
+        network.batch(formats.load_points(data)),
+        method=method,
+        budget=budget,
+        domain=None if anywhere else read_domain(network, options),
+    )
+    stored = dtype or formats.default_dtype(network, output)
+    formats.save(made.network, output, dtype=stored, provenance=provenance(made, stored))
+    written = [f"written: {output}"]
+    if report_file is not None:
+        text = json.dumps(describe_approximation(made, stored), indent=2) + "\n"
+        write_atomically(report_file, text.encode())
+        written.append(f"written: {report_file}")
+    show([approximation_table(made), *written])

@@ -1,0 +1,145 @@
+"""What an approximation did, and what is proved of it, as a tree for JSON and as a table."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from leo_opt.approximation import Approximation
+from leo_opt.approximation.costs import of_layer
+from leo_opt.arrays import FloatArray
+from leo_opt.bounds import propagate
+from leo_opt.deviation import add_up, inference_error, reading_deviation, rounding_deviation
+from leo_opt.formats import written
+from leo_opt.rectify import rectified
+from leo_opt.report.compression_run import describe_network, describe_versions, removed_percent
+from leo_opt.tables import Table
+
+
+def describe_approximation(approximation: Approximation, dtype: str) -> dict[str, Any]:
+    """The report of one run, ready for JSON; what is not proved is None."""
+    before, after = approximation.original, approximation.network
+    units = sum(before.hidden_widths), sum(after.hidden_widths)
+    return {
+        "original": describe_network(before, approximation.cost_before.parameters),
+        "compressed": describe_network(after, approximation.cost.parameters),
+        "compression_percent": round(removed_percent(*units), 2),
+        "method": repr(approximation.method),
+        "budget": repr(approximation.budget),
+        "share": approximation.share,
+        "cost": {
+            "original": vars(approximation.cost_before),
+            "compressed": vars(approximation.cost),
+        },
+        "response_error": approximation.response_error,
+        "layers": _describe_layers(approximation),
+        "frontier": [
+            {"cost": point.cost, "error": point.error} for point in approximation.frontier
+        ],
+        **_deviations(approximation, dtype),
+        "max_deviation_found": _largest(approximation.found),
+        "dtype": dtype,
+        "notes": list(approximation.notes),
+        "network_hash": before.content_hash,
+        "versions": describe_versions(),
+    }
+
+
+def _describe_layers(approximation: Approximation) -> list[dict[str, Any]]:
+    """Rank, entries and response error of what stands in the place of each layer."""
+    told = []
+    for one in approximation.substitutes:
+        parts = one.parts
+        told.append(
+            {
+                "layer": one.index,
+                "rank": parts.rank if parts else None,
+                "entries": parts.entries if parts else None,
+                "parameters": sum(of_layer(layer).parameters for layer in one.layers),
+                "response_error": one.error,
+                "iterations": len(parts.residuals.primal) if parts else 0,
+                "converged": parts.residuals.converged if parts else None,
+            }
+        )
+    return told
+
+
+def _deviations(approximation: Approximation, dtype: str) -> dict[str, Any]:
+    """Proved bounds on the difference, step by step from file to file."""
+    domain = approximation.domain
+    names = "max_deviation_read", "max_deviation", "max_deviation_written"
+    if domain is None:
+        return {**dict.fromkeys(names), "inference_rounding": None}
+    before, after = rectified(approximation.original), rectified(approximation.network)
+    bounds = propagate(before, domain), propagate(after, domain)
+    read = reading_deviation(before, bounds[0])
+    moved = approximation.max_deviation
+    assert moved is not None
+    total = add_up(read, moved, rounding_deviation(after, written(after, dtype), bounds[1]))
+    errors = [
+        float(np.max(inference_error(*pair, dtype)))
+        for pair in zip((before, after), bounds, strict=True)
+    ]
+    return {
+        **dict(zip(names, map(_largest, (read, moved, total)), strict=True)),
+        "inference_rounding": {"original": errors[0], "compressed": errors[1]},
+    }
+
+
+def _largest(values: FloatArray | None) -> float | None:
+    """The largest entry, or None where there is nothing."""
+    return None if values is None else float(np.max(values, initial=0.0))
+
+
+def provenance(approximation: Approximation, dtype: str) -> dict[str, str]:
+    """What a written file says of where it comes from."""
+    version, domain = describe_versions()["leo-opt"], approximation.domain
+    proved = (
+        "how far its outputs move is not proved"
+        if domain is None
+        else f"on {domain!r} its outputs move by at most {approximation.deviation:.3g} before "
+        "rounding"
+    )
+    return {
+        "version": version,
+        "content_hash": written(approximation.network, dtype).content_hash,
+        "source_hash": approximation.original.content_hash,
+        "max_deviation": repr(approximation.deviation),
+        "summary": f"Approximated by leo_opt {version} from network "
+        f"{approximation.original.content_hash} ({approximation.original.parameters} numbers) with "
+        f"the method {approximation.method.name}; {proved}.",
+    }
+
+
+def approximation_table(approximation: Approximation) -> RenderableType:
+    """Parts, costs and errors, and what is proved."""
+    rows: list[list[object]] = []
+    for told, one in zip(_describe_layers(approximation), approximation.substitutes, strict=True):
+        parts = [told[key] if one.parts else "-" for key in ("rank", "entries")]
+        percent = f"{100.0 * told['response_error']:.2f} %"
+        rows.append([one.index, *parts, told["parameters"], percent])
+    before, after = approximation.cost_before, approximation.cost
+    lines = [
+        f"numbers and indices: {before.parameters} -> {after.parameters} "
+        f"({100.0 * approximation.share:.1f} %; {after.bitmap} with indices as a bitmap)",
+        f"multiplications:     {before.multiply_adds} -> {after.multiply_adds}",
+        f"on the data: outputs within {100.0 * approximation.response_error:.3g} % in all",
+        _proof(approximation),
+        *(f"note: {text}" for text in approximation.notes),
+    ]
+    headings = ("layer", "rank", "entries", "numbers", "response error")
+    return Group(Table.of(headings, rows, "right").renderable(), *map(Text, lines))
+
+
+def _proof(approximation: Approximation) -> str:
+    """What is proved, and what was found."""
+    if approximation.domain is None:
+        return "difference of outputs: not proved; --box or domain= say where it should hold"
+    return (
+        f"proved on {approximation.domain!r}: outputs differ by at most "
+        f"{approximation.deviation:.3g} in real arithmetic; found by ascent: "
+        f"{_largest(approximation.found):.3g}"
+    )

@@ -1,0 +1,82 @@
+"""`leo-opt approximate`: a smaller file, its report, and one line for what is wrong."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+from leo_opt import Network, load, save
+from leo_opt.cli import main
+from leo_opt.formats import load_provenance
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> tuple[Path, Path]:
+    generator = np.random.default_rng(0)
+    network = Network.from_arrays(
+        [generator.normal(size=(12, 16)), generator.normal(size=(4, 12))],
+        [generator.normal(size=12), generator.normal(size=4)],
+    )
+    save(network, tmp_path / "net.onnx")
+    np.savez(tmp_path / "calib.npz", generator.random((200, 16)))
+    return tmp_path / "net.onnx", tmp_path / "calib.npz"
+
+
+def test_a_smaller_file_is_written_with_its_report(files: tuple[Path, Path]) -> None:
+    network, data = files
+    small, report = network.with_name("small.onnx"), network.with_name("report.json")
+    options = ("--data", data, "--method", "hard:low_rank=0.3", "-o", small, "--report", report)
+    done = run("approximate", network, *options, "--parameters", 0.6, "--box", 0, 1)
+    assert done.exit_code == 0, done.output
+    assert "proved on" in done.output
+    told = json.loads(report.read_text())
+    assert told["share"] <= 0.6
+    assert 0.0 < told["max_deviation_found"] <= told["max_deviation"]
+    assert told["max_deviation"] <= told["max_deviation_written"]
+    assert [layer["layer"] for layer in told["layers"]] == [0, 1]
+    # The file is what was measured: its outputs move no more than is told from file to file.
+    points = np.random.default_rng(1).random((500, 16))
+    apart = np.abs(load(small)(points) - load(network)(points)).max()
+    assert apart <= told["max_deviation_written"]
+    assert load_provenance(small)["source_hash"] == told["network_hash"]
+
+
+def test_without_a_domain_nothing_is_proved(files: tuple[Path, Path]) -> None:
+    network, data = files
+    small, report = network.with_name("small.npz"), network.with_name("report.json")
+    done = run("approximate", network, "--data", data, "-o", small, "--report", report,
+               "--response", 0.2)  # fmt: skip
+    assert done.exit_code == 0, done.output
+    assert "not proved" in done.output
+    told = json.loads(report.read_text())
+    assert told["max_deviation"] is None
+    assert told["response_error"] <= 0.2
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--parameters", 0.5, "--response", 0.1), "give one budget"),
+        (("--parameters", 2), "limit is 2.0; it must be at most 1"),
+        (("--deviation", 0.5), "proved on a domain"),
+        (("--method", "hrad"), "did you mean hard?"),
+        (("--method", "hard:rank=3"), "has no option 'rank'"),
+        (("--parameters", 0.01), "give a larger share"),
+    ],
+)
+def test_one_line_says_what_is_wrong(
+    files: tuple[Path, Path], options: tuple[object, ...], said: str
+) -> None:
+    network, data = files
+    done = run("approximate", network, "--data", data, "-o", network.with_name("s.npz"), *options)
+    assert done.exit_code == 2
+    assert said in done.output
+    assert len(done.output.splitlines()) == 1
