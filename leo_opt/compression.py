@@ -19,6 +19,7 @@ from leo_opt.rewrites import (
     fold_constants,
     fold_layer,
     fold_outputs,
+    make_sequential,
     merge_dependent,
     merge_duplicates,
     merge_opposites,
@@ -107,7 +108,11 @@ class Compression(Summarised):
 
 
 def compress(
-    network: Network, stability: Stability, *, certified_only: bool = False
+    network: Network,
+    stability: Stability,
+    *,
+    certified_only: bool = False,
+    sequential: bool = False,
 ) -> Compression:
     """Rewrite a network into a smaller one with the same outputs on the domain of its stability.
 
@@ -125,6 +130,9 @@ def compress(
         Of this network; the result equals the network on `stability.domain` and nowhere else.
     certified_only
         Believe only phases that arithmetic alone proves, not those that rest on a solver.
+    sequential
+        In the end make hidden layers of rectifiers alone: linear units are carried by rectifiers
+        that are never negative (`leo_opt.rewrites.make_sequential`).
 
     Raises
     ------
@@ -145,7 +153,8 @@ def compress(
     read_instance(stability, "stability", Stability, "classify(network, box) makes one")
     stability.check(network)
     network = rectified(network)
-    return _result(rewrite(Draft.begin(network, stability, certified_only)), network)
+    draft = rewrite(Draft.begin(network, stability, certified_only))
+    return _result(make_sequential(draft) if sequential else draft, network)
 
 
 def rewrite(draft: Draft) -> Draft:
