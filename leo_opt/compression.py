@@ -96,7 +96,7 @@ class Compression(Summarised):
     def __repr__(self) -> str:
         before, after = self.original, self.network
         return (
-            f"Compression({sum(before.hidden_widths)} -> {sum(after.hidden_widths)} hidden units, "
+            f"Compression({before.kinds.total()} -> {after.kinds.total()} hidden units, "
             f"{before.parameters} -> {after.parameters} parameters, outputs within "
             f"{np.max(self.max_deviation, initial=0.0):.2g} on {self.domain!r})"
         )
