@@ -7,7 +7,7 @@ adds an activation adds a row to `ACTIVATIONS`, and its operator to what reads f
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
@@ -106,6 +106,11 @@ class Activation:
         """Whether f(c x) = c f(x) for every c > 0: all breakpoints are at 0."""
         return all(place == 0.0 for place in self.breakpoints)
 
+    @property
+    def passes_positive(self) -> bool:
+        """Whether every positive number is its own value."""
+        return self.pieces[-1].lower <= 0.0 and self.pieces[-1].slope == 1.0
+
     @lazy
     def lipschitz(self) -> float:
         """The largest slope: no difference of inputs grows beyond this factor."""
@@ -131,6 +136,11 @@ class Activation:
         """How much larger the offset is behind a piece than on it."""
         before, behind = self.pieces[left : left + 2]
         return (Fraction(before.slope) - Fraction(behind.slope)) * Fraction(behind.lower)
+
+    def pieces_on(self, lower: float, upper: float) -> tuple[LinearPiece, ...]:
+        """The pieces that an interval enters, or the left one where it is a breakpoint."""
+        inside = [piece for piece in self.pieces if lower < piece.upper and upper > piece.lower]
+        return tuple(inside or [piece for piece in self.pieces if lower <= piece.upper][:1])
 
     def __call__(self, pre: FloatArray) -> FloatArray:
         """Post-activations of pre-activations `pre` (any shape), elementwise; off by no more than
@@ -290,6 +300,25 @@ def canonical(tag: str) -> str:
     if same is not None or not numbers:
         return same or tag
     return f"{tag.partition('(')[0]}({','.join(map(_shortest, numbers))})"
+
+
+def with_pieces(tag: str, pieces: Sequence[LinearPiece]) -> str:
+    """The tag of an activation that is the same on some neighbouring pieces and has no others.
+
+    Examples
+    --------
+    >>> with_pieces("clip(0,6)", read_activation("clip(0,6)").pieces[:2])
+    'relu'
+    """
+    first, last = pieces[0], pieces[-1]
+    lower = -math.inf if first.slope else first.upper
+    upper = math.inf if last.slope else last.lower
+    wanted = [(piece.slope, piece.upper) for piece in pieces[:-1]] + [(last.slope, math.inf)]
+    if lower <= 0.0 <= upper:
+        clip = canonical(f"clip({lower},{upper})")
+        if wanted == [(piece.slope, piece.upper) for piece in read_activation(clip).pieces]:
+            return clip
+    return tag
 
 
 def _read(tag: object) -> tuple[Family, tuple[float, ...]]:

@@ -10,7 +10,6 @@ import numpy as np
 from leo_opt.arguments import read_instance
 from leo_opt.domain import Domain
 from leo_opt.network import FloatArray, Network
-from leo_opt.rectify import rectified
 from leo_opt.rewrites import (
     Draft,
     Step,
@@ -19,11 +18,11 @@ from leo_opt.rewrites import (
     fold_constants,
     fold_layer,
     fold_outputs,
-    make_sequential,
     merge_dependent,
     merge_duplicates,
     merge_opposites,
     part_opposites,
+    pass_slopes,
     passing_units,
     reduce_rank,
 )
@@ -64,7 +63,7 @@ class Compression(Summarised):
     Parameters
     ----------
     original
-        The network that was given; `rectified`, where it has other activations than rectifiers.
+        The network that was given.
     network
         The rewritten network.
     domain
@@ -96,7 +95,7 @@ class Compression(Summarised):
     def __repr__(self) -> str:
         before, after = self.original, self.network
         return (
-            f"Compression({before.kinds.total()} -> {after.kinds.total()} hidden units, "
+            f"Compression({sum(before.hidden_widths)} -> {sum(after.hidden_widths)} hidden units, "
             f"{before.parameters} -> {after.parameters} parameters, outputs within "
             f"{np.max(self.max_deviation, initial=0.0):.2g} on {self.domain!r})"
         )
@@ -108,11 +107,7 @@ class Compression(Summarised):
 
 
 def compress(
-    network: Network,
-    stability: Stability,
-    *,
-    certified_only: bool = False,
-    sequential: bool = False,
+    network: Network, stability: Stability, *, certified_only: bool = False
 ) -> Compression:
     """Rewrite a network into a smaller one with the same outputs on the domain of its stability.
 
@@ -124,15 +119,10 @@ def compress(
 
     Parameters
     ----------
-    network
-        With leaky units or clips, `rectified(network)` is rewritten.
     stability
         Of this network; the result equals the network on `stability.domain` and nowhere else.
     certified_only
         Believe only phases that arithmetic alone proves, not those that rest on a solver.
-    sequential
-        In the end make hidden layers of rectifiers alone: linear units are carried by rectifiers
-        that are never negative (`leo_opt.rewrites.make_sequential`).
 
     Raises
     ------
@@ -152,9 +142,7 @@ def compress(
     """
     read_instance(stability, "stability", Stability, "classify(network, box) makes one")
     stability.check(network)
-    network = rectified(network)
-    draft = rewrite(Draft.begin(network, stability, certified_only))
-    return _result(make_sequential(draft) if sequential else draft, network)
+    return _result(rewrite(Draft.begin(network, stability, certified_only)), network)
 
 
 def rewrite(draft: Draft) -> Draft:
@@ -201,15 +189,16 @@ def reduce_layer(draft: Draft, index: int) -> Draft:
     """The smallest of what merging, rank reduction and folding make of one hidden layer.
 
     Merging makes no new rows, and so wins where it leaves as few units as rank reduction. Pairs of
-    opposite units are parted where the linear units that this makes cost less than it saves.
+    opposite units are parted, and leaky units that are never positive made linear, where the
+    linear units that this makes cost less than they save.
     Folding wins where it needs no more parameters than the others.
     """
-    parted = part_opposites(draft, index)
-    starts = (draft,) if parted is draft else (draft, parted)
+    parted, passing = part_opposites(draft, index), pass_slopes(draft, index)
+    starts = [draft, *(other for other in (parted, passing) if other is not draft)]
     candidates = [reduce(s, index) for s in starts for reduce in (merge_dependent, reduce_rank)]
-    best = min(candidates, key=lambda candidate: candidate.network.layers[index].n_out)
-    folded = fold_layer(draft, index)
-    if folded is not draft and folded.network.parameters <= best.network.parameters:
+    best = min([draft, *candidates], key=lambda candidate: candidate.network.layers[index].n_out)
+    folded = fold_layer(passing, index)
+    if folded is not passing and folded.network.parameters <= best.network.parameters:
         return folded
     return best
 

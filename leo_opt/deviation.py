@@ -24,7 +24,7 @@ from leo_opt.arithmetic import TINY, UNIT_ROUNDOFF, gamma, round_up
 from leo_opt.domain import Domain
 from leo_opt.errors import InvalidInputError, unknown_word
 from leo_opt.maxima import SumRows
-from leo_opt.network import FloatArray, Network, Weight, require_rectifiers
+from leo_opt.network import FloatArray, Network, Weight
 
 
 @dataclass(frozen=True)
@@ -279,15 +279,17 @@ def inference_error(network: Network, bounds: Intervals, dtype: str) -> FloatArr
     if dtype not in PRECISIONS:
         raise InvalidInputError(unknown_word("dtype", dtype, PRECISIONS))
     bounds.check(network)
-    # The rounding of other activations depends on how they are written.
-    require_rectifiers(network, "inference_error")
     precision = PRECISIONS[dtype]
     error = _Moved.of(network, -1, np.zeros(network.input_size))
     for index, layer in enumerate(network.layers):
-        factor = gamma(layer.n_in + 2, precision.roundoff)
+        # An activation that rounds does so to a product, a sum and a constant.
+        factor = gamma(layer.n_in + (6 if layer.rounds else 2), precision.roundoff)
         size = reach(layer.weight, add_up(largest_inputs(network, bounds, index), error.units))
         with np.errstate(over="ignore"):
-            fresh = round_up(factor * (size + np.abs(layer.bias)) + 2 * layer.n_in * precision.tiny)
+            fresh = round_up(
+                factor * (size + np.abs(layer.bias))
+                + 2 * (layer.n_in + layer.rounds) * precision.tiny
+            )
         error = error.through(network, fresh)
     return error.units
 

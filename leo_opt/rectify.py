@@ -9,7 +9,7 @@ from itertools import chain, pairwise
 
 import numpy as np
 
-from leo_opt.activations import LINEAR, Activation, LinearPiece, read_activation
+from leo_opt.activations import LINEAR, Activation, read_activation
 from leo_opt.arrays import FloatArray, IntArray
 from leo_opt.layer import Layer
 from leo_opt.network import Network, read_network
@@ -49,10 +49,10 @@ def rectified(network: Network) -> Network:
     return Network(tuple(chain.from_iterable(parts)), network.signature, tuple(rounding))
 
 
-def open_pieces(
+def own_bounds(
     network: Network, lower: Sequence[FloatArray], upper: Sequence[FloatArray]
-) -> tuple[tuple[tuple[LinearPiece, ...], ...], ...]:
-    """For each layer and unit of a network the pieces that it can be on, from left to right.
+) -> tuple[tuple[FloatArray, ...], tuple[FloatArray, ...]]:
+    """Bounds of a network's pre-activations, from those of `rectified(network)`.
 
     Parameters
     ----------
@@ -61,9 +61,7 @@ def open_pieces(
 
     Returns
     -------
-    tuple
-        Of the network's layers, of units, of at least one piece: a unit that stays at a breakpoint
-        is on the left one.
+    lower, upper : one (n_out,) array for each layer of the network
     """
     index, found = 0, []
     for layer in read_network(network).layers:
@@ -77,20 +75,9 @@ def open_pieces(
                 low[unit] = max(low[unit], place)
             if term.tag == "relu" and above <= 0.0:
                 high[unit] = min(high[unit], place)
-        found.append(
-            tuple(
-                _pieces_on(read_activation(tag), *ends)
-                for tag, *ends in zip(layer.tags, low.tolist(), high.tolist(), strict=True)
-            )
-        )
+        found.append((low, high))
         index += count
-    return tuple(found)
-
-
-def _pieces_on(activation: Activation, low: float, high: float) -> tuple[LinearPiece, ...]:
-    """The pieces that an interval enters, or the left one where it is a breakpoint."""
-    inside = [piece for piece in activation.pieces if low < piece.upper and high > piece.lower]
-    return tuple(inside or [piece for piece in activation.pieces if low <= piece.upper][:1])
+    return tuple(low for low, _ in found), tuple(high for _, high in found)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from leo_opt.activations import LinearPiece
+from leo_opt.activations import LinearPiece, read_activation
 from leo_opt.arrays import BoolArray
 from leo_opt.bounds import Bounds
 from leo_opt.domain import Domain, DomainLike, read_domain
@@ -23,7 +23,7 @@ from leo_opt.evidence import ARITHMETIC, Evidence, Premise, weakest
 from leo_opt.lazily import lazy
 from leo_opt.network import FloatArray, Network, read_network
 from leo_opt.polytope import domain_from
-from leo_opt.rectify import open_pieces, rectified
+from leo_opt.rectify import own_bounds, rectified
 from leo_opt.storage import codec
 from leo_opt.storage.files import check_readable, write_atomically
 from leo_opt.summarised import Summarised
@@ -265,8 +265,28 @@ class Stability(Summarised):
         >>> [[piece.slope for piece in unit] for unit in stability.pieces(network)[0]]
         [[1.0, 0.0], [0.0]]
         """
+        bounds = self.own_bounds(network)
+        return tuple(
+            tuple(
+                read_activation(tag).pieces_on(*ends)
+                for tag, *ends in zip(layer.tags, low.tolist(), high.tolist(), strict=True)
+            )
+            for layer, low, high in zip(network.layers, bounds.lower, bounds.upper, strict=True)
+        )
+
+    def own_bounds(self, network: Network, certified_only: bool = False) -> Bounds:
+        """Bounds of the network's own pre-activations, whatever its activations are.
+
+        Those of `trusted` and `certified`, where these are of `rectified(network)`.
+
+        Raises
+        ------
+        MismatchError
+            If it is another network.
+        """
         self.check(network)
-        return open_pieces(network, self.trusted.lower, self.trusted.upper)
+        known = self.certified if certified_only else self.trusted
+        return Bounds(self.domain, *own_bounds(network, known.lower, known.upper))
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write everything to a JSON file, numbers without loss, whole or not at all.

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 from exact_stability import as_fractions
 from oracle import exact_deviation, exact_ranges
 
-from leo_opt.network import Network
+from leo_opt.network import Network, read_activation
 from leo_opt.rewrites import Draft
 
 
@@ -32,14 +34,19 @@ def check_draft(original: Network, draft: Draft) -> None:
     widths = [layer.n_out for layer in draft.network.layers]
     assert [units.index.size for units in draft.units] == widths
     assert len(draft.origin) == len(widths)
-    for units, ranges in zip(draft.units, exact_ranges(draft.network, draft.domain), strict=True):
+    ranges_of = exact_ranges(draft.network, draft.domain)
+    for layer, units, ranges in zip(draft.network.layers, draft.units, ranges_of, strict=True):
         lows, highs = (as_fractions(side) for side in units.interval)
         drifts = as_fractions(units.drift)
         assert not (units.active & units.inactive).any()
         for unit, (low, high) in enumerate(ranges):
             assert lows[unit] <= low <= high <= highs[unit], unit
-            assert not units.active[unit] or low >= -drifts[unit], unit
-            assert not units.inactive[unit] or high <= drifts[unit], unit
+            activation, drift = read_activation(layer.tags[unit]), drifts[unit]
+            below = Fraction(activation.slopes(np.array(-1.0)).item())
+            for pre in (low, high):
+                post = activation.exact(pre)
+                assert not units.active[unit] or abs(post - pre) <= drift, unit
+                assert not units.inactive[unit] or abs(post - below * pre) <= drift, unit
 
 
 def same(left: np.ndarray, right: np.ndarray) -> bool:

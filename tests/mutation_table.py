@@ -226,11 +226,8 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
         ),
         "rounding-without-biases": ("add_up(fresh, _difference(layer.bias, other.bias))", "fresh"),
         "difference-nearest": ("round_up(np.abs(left - right))", "np.abs(left - right)"),
-        "inference-underflow": (" + 2 * layer.n_in * precision.tiny", ""),
-        "inference-of-float64": (
-            "gamma(layer.n_in + 2, precision.roundoff)",
-            "gamma(layer.n_in + 2)",
-        ),
+        "inference-underflow": ("+ 2 * (layer.n_in + layer.rounds) * precision.tiny", ""),
+        "inference-of-float64": ("2), precision.roundoff)", "2))"),
         "inference-without-biases": ("(size + np.abs(layer.bias))", "size"),
         "inference-not-inherited": (
             "error = error.through(network, fresh)",
@@ -314,13 +311,10 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
         "drift-not-in-lower": ("round_down(self.lower - self.drift))", "self.lower)"),
         "drift-not-in-upper": ("round_down(-self.upper - self.drift)", "-self.upper"),
         "drift-nearest": ("round_down(self.lower - self.drift))", "self.lower - self.drift)"),
-        "certified-active-nearly": (
-            "phased & (low >= 0.0) & ~inactive",
-            "phased & (low >= -0.1) & ~inactive",
-        ),
-        "unstable-active": ("phase is Phase.STABLY_ACTIVE", "phase is not Phase.STABLY_INACTIVE"),
+        "leaky-zero": (" & (layer.slopes(np.full(layer.n_out, -1.0)) == 0.0)", ""),
+        "leaky-inputs": ("round_up(upper + below.rounding(ends[1]))", "upper"),
         "bound-again-drift": ("np.where(new, 0.0, units.drift)", "0.0 * units.drift"),
-        "bound-again-active": ("(lower[-1] >= 0.0) & ~units", "(lower[-1] >= -0.1) & ~units"),
+        "bound-again-active": (", lower[-1], upper[-1])\n", ", lower[-1] + 0.1, upper[-1])\n"),
         "bound-again-interval": ("np.where(new, lower[-1], units.lower)", "units.lower"),
         "lost-nothing": (
             "return reach(outgoing, self.units[index].drift[mask])",
@@ -378,8 +372,28 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
         ),
     },
     "rewrites/inactive.py": {
-        "inactive-undecided": ("draft.units[index].inactive", "~draft.units[index].active"),
+        "inactive-undecided": (
+            "draft.units[index].zero(draft.network.layers[index])",
+            "~draft.units[index].active",
+        ),
         "inactive-drift": ("drifts=mask)", "drifts=mask & False)"),
+    },
+    "rewrites/pieces.py": {
+        "active-nearly": ("(lower >= 0.0) & ~inactive", "(lower >= -0.1) & ~inactive"),
+        "unstable-active": ("(lower >= 0.0) & ~inactive", "~inactive"),
+        "leaky-passes": ("pieces[0].slope == 1.0 and not offset", "not offset"),
+        "constant-zero": ("LINEAR, float(offset)", "LINEAR, 0.0"),
+    },
+    "rewrites/slopes.py": {
+        "slope-rounding": (
+            "add_up(reach(off, largest), draft.lost(index, mask))",
+            "draft.lost(index, mask)",
+        ),
+        "slope-drift": (
+            "add_up(reach(off, largest), draft.lost(index, mask))",
+            "reach(off, largest)",
+        ),
+        "slope-forgotten": ("columns = outgoing * slopes", "columns = outgoing"),
     },
     "rewrites/product_rank.py": {
         "rank-drift": ("add_up(found.error, loss)", "found.error"),
@@ -391,26 +405,6 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
         "rational-rounding": (
             "float_above(abs(Fraction(near) - value))",
             "float_above(Fraction(near) - value)",
-        ),
-    },
-    "rewrites/sequential.py": {
-        "sequential-low-nearest": ("round_up(round_up(bias - low)", "0.999 * ((bias - low)"),
-        "sequential-wrong-sign-passes": (
-            "return np.where(low >= 0.0, bias",
-            "return np.where(low <= 0.0, bias",
-        ),
-        "sequential-shift-not-taken-back": (
-            "-self.shift[moved], layer.bias)",
-            "0.0 * self.shift[moved], layer.bias)",
-        ),
-        "sequential-rounding": (
-            "error = add_up(np.where(reads, error, 0.0), reach(weight, self.error))",
-            "error = np.zeros(layer.n_out)",
-        ),
-        "sequential-simple-though-rounded": ("np.where(error == 0.0, signs, 0.0)", "signs"),
-        "sequential-split-one-side": (
-            "-known.upper[mask], -known.lower[mask]",
-            "known.lower[mask], known.upper[mask]",
         ),
     },
     "activations.py": {

@@ -22,7 +22,7 @@ from math import gcd
 import numpy as np
 
 from leo_opt.domain import Box, Domain
-from leo_opt.network import Layer, Network
+from leo_opt.network import Layer, Network, read_activation
 from leo_opt.weights import dense
 
 Row = tuple[int, ...]
@@ -83,21 +83,19 @@ def exact_pre_activations(
             for row, b in zip(dense(layer.weight).tolist(), layer.bias.tolist(), strict=True)
         ]
         pres.append(pre)
-        values = _rectified(layer, pre)
+        values = _activated(layer, pre)
     return pres
 
 
-def _rectified(layer: Layer, pre: list[Fraction]) -> list[Fraction]:
-    """Post-activations of a layer whose units are rectifiers or linear."""
-    return [
-        max(g, Fraction(0)) if phased else g for g, phased in zip(pre, layer.phased, strict=True)
-    ]
+def _activated(layer: Layer, pre: list[Fraction]) -> list[Fraction]:
+    """Post-activations of a layer."""
+    return [read_activation(tag).exact(g) for tag, g in zip(layer.tags, pre, strict=True)]
 
 
 def exact_output(network: Network, inputs: Sequence[float | Fraction]) -> list[Fraction]:
     """Output at one input, in rationals."""
     pre = exact_pre_activations(network, inputs)[-1]
-    return _rectified(network.layers[-1], pre)
+    return _activated(network.layers[-1], pre)
 
 
 def exact_deviation(network: Network, other: Network, box: Domain) -> list[Fraction]:
@@ -151,12 +149,28 @@ def _explore(
     current = network.layers[layer]
     pre = _affine(dense(current.weight), current.bias, post)
     visit(layer, cell, pre)
-    zero = (0,) * len(pre.rows[0])
-    units = np.flatnonzero(current.phased).tolist()
-    for small, pattern in _cells(cell, tuple(pre.rows[unit] for unit in units)):
-        off = {unit for unit, on in zip(units, pattern, strict=True) if not on}
-        rows = tuple(zero if unit in off else row for unit, row in enumerate(pre.rows))
-        yield from _explore(network, layer + 1, small, Map(rows, pre.exponent), visit)
+    activations = list(map(read_activation, current.tags))
+    lines = [
+        [(Fraction(piece.slope), offset) for piece, offset in zip(a.pieces, a.offsets, strict=True)]
+        for a in activations
+    ]
+    numbers = [number for unit in lines for line in unit for number in line]
+    numbers += [Fraction(place) for a in activations for place in a.breakpoints]
+    extra = max(number.denominator for number in numbers).bit_length() - 1
+
+    def line(row: Row, slope: Fraction, offset: Fraction) -> Row:
+        """slope * row + offset, over 2**(pre.exponent + extra)."""
+        *head, last = (int(slope * (1 << extra)) * entry for entry in row)
+        return (*head, last + (int(offset * (1 << extra)) << pre.exponent))
+
+    places = [(unit, place) for unit, a in enumerate(activations) for place in a.breakpoints]
+    cuts = tuple(line(pre.rows[unit], Fraction(1), -Fraction(place)) for unit, place in places)
+    for small, pattern in _cells(cell, cuts):
+        piece = [0] * len(lines)
+        for (unit, _), above in zip(places, pattern, strict=True):
+            piece[unit] += above
+        rows = tuple(map(line, pre.rows, *zip(*map(list.__getitem__, lines, piece), strict=True)))
+        yield from _explore(network, layer + 1, small, Map(rows, pre.exponent + extra), visit)
 
 
 def _cells(cell: Cell, rows: tuple[Row, ...]) -> Iterator[tuple[Cell, tuple[bool, ...]]]:

@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from oracle import Ranges, exact_deviation, exact_ranges
+from oracle import exact_deviation, exact_ranges
 from random_networks import BENT, bent, random_case, random_network
 from seeds import seeds
 
@@ -62,20 +62,11 @@ def small_case(seed: int) -> tuple[Network, Box]:
     return bent(generator, random_network(generator, box=box, widths=(3, 2))), box
 
 
-def exact_units(network: Network, box: Box) -> Ranges:
-    """Ranges of pre-activations, which are those of the affine maps in front of the rectifiers."""
-    ranges, index, found = exact_ranges(rectified(network), box), 0, []
-    for layer in network.layers:
-        found.append(ranges[index])
-        index += len(rectified(Network((layer,))).layers)
-    return found
-
-
 @pytest.mark.parametrize("seed", seeds(3, of=150))
 def test_crown_holds_exact_ranges_within_intervals(seed: int) -> None:
     network, box = small_case(seed)
     plain, crown = (propagate(network, box, method) for method in ("interval", "crown"))
-    for index, ranges in enumerate(exact_units(network, box)):
+    for index, ranges in enumerate(exact_ranges(network, box)):
         low, high = crown.lower[index], crown.upper[index]
         assert (plain.lower[index] <= low).all()
         assert (high <= plain.upper[index]).all()
@@ -88,7 +79,9 @@ def test_verdicts_name_the_pieces_that_are_open(seed: int) -> None:
     """Those that exact ranges enter and, but for rounding at a breakpoint, no others."""
     network, box = small_case(seed)
     pieces = classify(network, box).pieces(network)
-    for layer, found, ranges in zip(network.layers, pieces, exact_units(network, box), strict=True):
+    for layer, found, ranges in zip(
+        network.layers, pieces, exact_ranges(network, box), strict=True
+    ):
         for tag, named, (low, high) in zip(layer.tags, found, ranges, strict=True):
             known = read_activation(tag).pieces
             entered = [p for p in known if low < p.upper and high > p.lower]
@@ -101,8 +94,10 @@ def test_verdicts_name_the_pieces_that_are_open(seed: int) -> None:
 def test_compression_is_lossless(seed: int) -> None:
     network, box = small_case(seed)
     result = compress(network, box)
+    assert sum(result.network.hidden_widths) <= sum(network.hidden_widths)
+    assert result.network.parameters <= network.parameters
     room = list(map(Fraction, result.max_deviation.tolist()))
-    worst = exact_deviation(rectified(network), result.network, box)
+    worst = exact_deviation(network, result.network, box)
     assert all(a <= b for a, b in zip(worst, room, strict=True))
     for row in box.sample(3, np.random.default_rng(seed)):
         point = list(map(Fraction, row.tolist()))

@@ -39,7 +39,6 @@ class Triangle(Formulation):
     """
 
     name = "triangle"
-    rows_per_unit, columns_per_unit = 2, 1
     exact = False
 
     def add_units(self, block: Any, units: Sequence[Unit]) -> None:

@@ -31,7 +31,6 @@ from leo_opt.graphs.models import copy, ended
 from leo_opt.graphs.removal import Removal, find_removal
 from leo_opt.graphs.slices import Cutting
 from leo_opt.network import FloatArray, Network
-from leo_opt.rectify import rectified
 from leo_opt.stability import Stability
 from leo_opt.storage.files import AnyPath, check_readable, check_writable, write_atomically
 
@@ -58,7 +57,7 @@ class GraphCompression:
     Parameters
     ----------
     original, network
-        What the two files are read as; the first as rectifiers and linear units alone.
+        What the two files are read as.
     domain
         The domain on which they are equal.
     model
@@ -164,7 +163,7 @@ def compress_graph(
     keep = sources if drop_tail or output_tensor is not None else outputs
     finished = ended(changed.model, keep, ports, smaller.network)
     return GraphCompression(
-        original=rectified(lowered.network),
+        original=lowered.network,
         network=read_model(copy(finished)),
         domain=stability.domain,
         model=finished,

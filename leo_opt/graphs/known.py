@@ -19,7 +19,6 @@ from leo_opt.formats.levels import UnitBlock
 from leo_opt.formats.onnx.reader import Lowered
 from leo_opt.formats.rounded import Rounded
 from leo_opt.network import FloatArray, read_activation
-from leo_opt.rectify import parts_of
 from leo_opt.stability import Stability
 
 
@@ -59,9 +58,8 @@ class Known:
         MismatchError
             If it is of another network.
         """
-        network, certified = lowered.network, stability.certified
-        pieces = stability.pieces(network)
-        first = np.cumsum([0, *(len(parts_of(layer)) for layer in network.layers)])
+        network, pieces = lowered.network, stability.pieces(lowered.network)
+        certified = stability.own_bounds(network, certified_only=True)
         box = stability.domain.spread(network.input_size).box
         same, none = box.lower == box.upper, np.zeros(network.input_size, dtype=bool)
         numbers = Rounded.exact(np.where(same, box.lower, 0.0))
@@ -70,7 +68,7 @@ class Known:
         for block in lowered.levels.blocks:
             index, start = block.level - 1, used[block.level - 1]
             used[index] = end = start + len(block.pre)
-            ends = certified.lower[first[index]], certified.upper[first[index]]
+            ends = certified.lower[index], certified.upper[index]
             intervals = (*ends, *post_interval(network.layers[index], *ends))
             known = known._with(
                 block, pieces[index][start:end], [side[start:end] for side in intervals]

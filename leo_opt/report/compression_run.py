@@ -18,8 +18,6 @@ from leo_opt.deviation import add_up, inference_error, reading_deviation, roundi
 from leo_opt.formats import written
 from leo_opt.graphs import GraphCompression
 from leo_opt.network import Network
-from leo_opt.rectify import rectified
-from leo_opt.rewrites.sequential import PASSED, SHIFTED, SPLIT
 from leo_opt.stability import Phase, Stability
 
 _PACKAGES = ("numpy", "scipy", "pyomo", "highspy", "onnx")
@@ -85,8 +83,9 @@ class CompressionRun:
     @property
     def percent(self) -> float:
         """Hidden units removed, in percent."""
-        networks = self.original, self.compression.network
-        return removed_percent(*(network.kinds.total() for network in networks))
+        before = sum(self.original.hidden_widths)
+        after = sum(self.compression.network.hidden_widths)
+        return removed_percent(before, after)
 
 
 def measure(
@@ -103,9 +102,10 @@ def measure(
     start
         `time.monotonic()` at the start of the run.
     """
-    smaller = rectified(compression.network)
+    smaller = compression.network
     bounds = propagate(smaller, stability.domain)
-    reading = reading_deviation(compression.original, stability.certified)
+    given = stability.own_bounds(original, certified_only=True)
+    reading = reading_deviation(original, given)
     total = compression.max_deviation
     if isinstance(compression, Compression):
         rounding = rounding_deviation(smaller, written(smaller, dtype), bounds)
@@ -117,9 +117,7 @@ def measure(
         deviation_read=float(np.max(reading, initial=0.0)),
         deviation_written=float(np.max(total, initial=0.0)),
         dtype=dtype,
-        inference_original=float(
-            np.max(inference_error(compression.original, stability.certified, dtype))
-        ),
+        inference_original=float(np.max(inference_error(original, given, dtype))),
         inference_compressed=float(np.max(inference_error(smaller, bounds, dtype))),
         seconds=time.monotonic() - start,
     )
@@ -140,26 +138,15 @@ def provenance(run: CompressionRun) -> dict[str, str]:
         "max_deviation": repr(run.deviation),
         "max_deviation_written": repr(run.deviation_written),
         "summary": f"Compressed losslessly by leo_opt {version} from network "
-        f"{run.original.content_hash} ({run.original.kinds.total()} hidden units) on a box "
+        f"{run.original.content_hash} ({sum(run.original.hidden_widths)} hidden units) on a box "
         f"of {box}; on that box outputs differ from those of its file by at most "
         f"{run.deviation_written:.3g} in real arithmetic. Outside the box nothing is guaranteed.",
     }
 
 
 def describe_network(network: Network, parameters: int) -> dict[str, Any]:
-    """Units of each layer but the last, how many of each kind there are, and parameters."""
-    units = [layer.n_out for layer in network.layers[:-1]]
-    kinds = {name.replace(" ", "_"): count for name, count in sorted(network.kinds.items())}
-    return {"units": units, **kinds, "parameters": parameters}
-
-
-def describe_sequential(compression: Compression | GraphCompression) -> dict[str, int]:
-    """What became of linear units where a network was made sequential; empty where none was."""
-    counts: Counter[str] = Counter()
-    for step in compression.steps if isinstance(compression, Compression) else ():
-        if step.rewrite in (PASSED, SHIFTED, SPLIT):
-            counts[step.rewrite] += len(step.removed)
-    return dict(counts)
+    """Hidden units a layer and parameters."""
+    return {"units": list(network.hidden_widths), "parameters": parameters}
 
 
 def describe_stability(stability: Stability) -> dict[str, Any]:
@@ -223,7 +210,6 @@ def describe_compression(run: CompressionRun) -> dict[str, Any]:
         "original": describe_network(run.original, before),
         "compressed": describe_network(compression.network, after),
         **({"parts": [asdict(part) for part in parts]} if parts else {}),
-        "made_sequential": describe_sequential(compression),
         "compression_percent": round(run.percent, 2),
         "stability": describe_stability(run.stability),
         "evidence": describe_evidence(run.stability),

@@ -17,7 +17,7 @@ from leo_opt.arrays import BoolArray, IntArray
 from leo_opt.deviation import add_up, reach
 from leo_opt.enclosure import affine_image
 from leo_opt.lazily import lazy
-from leo_opt.network import FloatArray
+from leo_opt.network import FloatArray, read_activation
 from leo_opt.rewrites.draft import Draft
 
 _SLACK = 4.0
@@ -63,7 +63,8 @@ class Block:
     lower, upper : (m,) arrays
         Certified interval of what the layer reads.
     rectified
-        Whether new units must never be negative, as where the layer has no linear units.
+        Whether new units must never be negative, as in a layer of rectifiers or leaky units
+        alone.
     """
 
     outgoing: FloatArray
@@ -85,7 +86,8 @@ class Block:
             current.bias[mask],
             following.bias,
             *draft.inputs_of(index),
-            rectified=bool(current.phased.all()),
+            rectified=bool(current.phased.all())
+            and read_activation(current.tags[0]).passes_positive,
         )
 
     @property

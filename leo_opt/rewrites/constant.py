@@ -11,7 +11,7 @@ import numpy as np
 from leo_opt import weights
 from leo_opt.arrays import BoolArray
 from leo_opt.deviation import add_up
-from leo_opt.network import FloatArray, Layer, Network, read_activation
+from leo_opt.network import LINEAR, FloatArray, Layer, Network, read_activation
 from leo_opt.rewrites.draft import Draft, Units
 from leo_opt.rewrites.rational import activate, affine, dot, round_nearest, to_fractions
 
@@ -140,7 +140,7 @@ def fold_outputs(draft: Draft) -> Draft:
     """
     last, current, units = draft.last, draft.network.layers[-1], draft.units[-1]
     bare = ~weights.rows_that_read(current.weight)
-    values = dict.fromkeys(np.flatnonzero(units.inactive).tolist(), Fraction(0))
+    values = dict.fromkeys(np.flatnonzero(units.zero(current)).tolist(), Fraction(0))
     values |= constant_values(draft, last)[0]
     values = {unit: value for unit, value in values.items() if not bare[unit]}
     if values:
@@ -148,9 +148,8 @@ def fold_outputs(draft: Draft) -> Draft:
     if not bare.all() or (last == 0 and current.is_linear):
         return draft
     record = ("constant", np.empty(0, dtype=np.int64), 0)
-    nothing = np.zeros(current.n_out)
-    noted = draft.note(last, nothing, draft.origin[last], record)
-    return _replace_all(noted, current.activate(current.bias), nothing)
+    noted = draft.note(last, np.zeros(current.n_out), draft.origin[last], record)
+    return _replace_all(noted, *round_nearest(activate(current, to_fractions(current.bias))))
 
 
 def _bare_outputs(draft: Draft, values: Mapping[int, Fraction]) -> Draft:
@@ -160,7 +159,12 @@ def _bare_outputs(draft: Draft, values: Mapping[int, Fraction]) -> Draft:
     weight, bias, rounding = current.weight, current.bias.copy(), np.zeros(current.n_out)
     weight = weights.scale_rows(weight, np.isin(np.arange(current.n_out), rows, invert=True))
     bias[rows], rounding[rows] = round_nearest(values[row] for row in rows)
-    layers = (*draft.network.layers[:-1], Layer(weight, bias, current.activation))
+    # A leaky unit has not every number that it gives as its own value.
+    tags = [
+        tag if value is None or read_activation(tag).exact(value) == value else LINEAR
+        for tag, value in zip(current.tags, map(values.get, range(current.n_out)), strict=True)
+    ]
+    layers = (*draft.network.layers[:-1], Layer(weight, bias, tags))
     replaced = np.isin(np.arange(current.n_out), rows)
     known = replace(
         units,

@@ -7,13 +7,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from leo_opt import weights
-from leo_opt.arithmetic import round_down
+from leo_opt.arithmetic import round_down, round_up
 from leo_opt.arrays import BoolArray, IntArray
 from leo_opt.bounds import Propagation
 from leo_opt.deviation import PRECISIONS, add_up, reach, spread_deviation
 from leo_opt.domain import Domain
 from leo_opt.network import FloatArray, Layer, Network
-from leo_opt.stability import Phase, Stability
+from leo_opt.rewrites.pieces import settle
+from leo_opt.stability import Stability
 
 NEW_UNIT = -1
 """Stands for a unit that the original network does not have."""
@@ -63,7 +64,8 @@ class Units:
     index
         Index in the original layer, or -1.
     active, inactive
-        Whether the unit is stably active, stably inactive; never both.
+        Whether the unit stably passes its input on; whether it stays on the piece below 0, on
+        which rectifiers are 0 and leaky units multiples of their input. Never both.
     lower, upper
         Certified interval of the pre-activation.
     drift
@@ -87,6 +89,11 @@ class Units:
             self.upper[keep],
             self.drift[keep],
         )
+
+    def zero(self, layer: Layer) -> BoolArray:
+        """Those of the layer's units whose post-activation is 0."""
+        zero: BoolArray = self.inactive & (layer.slopes(np.full(layer.n_out, -1.0)) == 0.0)
+        return zero
 
     def append_passing(self, lower: FloatArray, upper: FloatArray, phased: bool) -> Units:
         """With new units after these that pass their input on: stably active, or linear ones."""
@@ -160,26 +167,29 @@ class Draft:
         domain = stability.domain.spread(network.input_size)
         # A classification asks no more of units whose sign intervals prove; here numbers that are
         # written and deviations hang on them.
-        steps, certified = Propagation(network, domain.box), stability.certified
+        steps = Propagation(network, domain.box)
+        certified, trusted = (stability.own_bounds(network, only) for only in (True, False))
+        layers: list[Layer] = []
         units: list[Units] = []
         lower: list[FloatArray] = []
         upper: list[FloatArray] = []
-        for layer, known in enumerate(zip(certified.lower, certified.upper, strict=True)):
-            found = steps.bound(layer, lower, upper)
-            low, high = np.maximum(known[0], found[0]), np.minimum(known[1], found[1])
+        for index, layer in enumerate(network.layers):
+            found = steps.bound(index, lower, upper)
+            low = np.maximum(certified.lower[index], found[0])
+            high = np.minimum(certified.upper[index], found[1])
             lower.append(low)
             upper.append(high)
-            phased = network.layers[layer].phased
-            if certified_only:
-                inactive = phased & (high <= 0.0)
-                active = phased & (low >= 0.0) & ~inactive
-            else:
-                phases = stability.phases[layer] or (Phase.LINEAR,) * low.size
-                inactive = np.array([phase is Phase.STABLY_INACTIVE for phase in phases])
-                active = np.array([phase is Phase.STABLY_ACTIVE for phase in phases])
+            believed = (
+                (low, high) if certified_only else (trusted.lower[index], trusted.upper[index])
+            )
+            settled, active, inactive, constant = settle(layer, *believed)
+            layers.append(settled)
+            low, high = (np.where(constant, settled.bias, end) for end in (low, high))
             units.append(
                 Units(np.arange(low.size), active, inactive, low, high, np.zeros(low.size))
             )
+        if any(settled is not layer for settled, layer in zip(layers, network.layers, strict=True)):
+            network = Network(tuple(layers), network.signature)
         return cls.of(network, domain, tuple(units))
 
     @classmethod
@@ -203,9 +213,9 @@ class Draft:
             found, before = steps.bound(layer, lower, upper), units.interval
             lower.append(np.maximum(before[0], found[0]))
             upper.append(np.minimum(before[1], found[1]))
-            phased = self.network.layers[layer].phased & (layer < self.last)
-            inactive = phased & (upper[-1] <= 0.0) & ~units.active
-            active = phased & (lower[-1] >= 0.0) & ~units.inactive & ~inactive
+            _, active, inactive, _ = settle(self.network.layers[layer], lower[-1], upper[-1])
+            inactive &= ~units.active & (layer < self.last)
+            active &= ~units.inactive & (layer < self.last)
             new = (active & ~units.active) | (inactive & ~units.inactive)
             known.append(
                 Units(
@@ -233,9 +243,14 @@ class Draft:
         """Certified interval of everything a layer reads."""
         if index == 0:
             return self.domain.box.lower, self.domain.box.upper
-        lower, upper = self.units[index - 1].interval
-        below = self.network.layers[index - 1]
-        return below.activate(lower), below.activate(upper)
+        below, ends = self.network.layers[index - 1], self.units[index - 1].interval
+        lower, upper = (below.activate(end) for end in ends)
+        if below.rounds:
+            lower, upper = (
+                round_down(lower - below.rounding(ends[0])),
+                round_up(upper + below.rounding(ends[1])),
+            )
+        return lower, upper
 
     def replace_pair(
         self,

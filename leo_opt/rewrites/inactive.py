@@ -17,5 +17,5 @@ def delete_inactive(draft: Draft, index: int) -> Draft:
     T. Serra, A. Kumar, S. Ramalingam, Lossless Compression of Deep Neural Networks, CPAIOR 2020,
     Algorithm 1.
     """
-    mask = draft.units[index].inactive
+    mask = draft.units[index].zero(draft.network.layers[index])
     return absorb(draft, index, mask, "inactive", values={}, drifts=mask)

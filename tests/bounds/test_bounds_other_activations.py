@@ -11,7 +11,6 @@ import pytest
 from leo_opt import Box, Network, propagate
 from leo_opt.bounds import post_interval
 from leo_opt.bounds.crown import bound_layer
-from leo_opt.deviation import inference_error
 from leo_opt.errors import UnsupportedOperatorError
 from leo_opt.network import Layer, read_activation
 from leo_opt.rewrites.rational import activate, affine
@@ -78,5 +77,3 @@ def test_what_does_not_know_them_refuses_by_name() -> None:
     bounds = propagate(network, Box(0, 1), "interval")
     with pytest.raises(UnsupportedOperatorError, match="clip"):
         bound_layer(network, Box(0, 1).spread(3), 1, bounds.lower, bounds.upper)
-    with pytest.raises(UnsupportedOperatorError, match="inference_error"):
-        inference_error(network, bounds, "float32")

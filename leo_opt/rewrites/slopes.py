@@ -1,0 +1,47 @@
+"""Leaky units that are never positive, as linear units."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from leo_opt import weights
+from leo_opt.activations import LINEAR
+from leo_opt.arithmetic import TINY, UNIT_ROUNDOFF
+from leo_opt.deviation import add_up, reach
+from leo_opt.network import Layer
+from leo_opt.rewrites.draft import Draft
+
+
+def pass_slopes(draft: Draft, index: int) -> Draft:
+    """Linear units in the place of leaky units that are never positive.
+
+    The law: such a unit is its pre-activation times its slope. The slope goes into the outgoing
+    column, rounded; the deviation is that rounding times the largest pre-activation.
+    """
+    layer, following = draft.network.layers[index : index + 2]
+    units = draft.units[index]
+    mask = units.inactive & ~units.zero(layer)
+    if not mask.any():
+        return draft
+    slopes = layer.slopes(np.full(layer.n_out, -1.0))[mask]
+    outgoing = weights.dense(following.weight[:, mask])
+    columns = outgoing * slopes
+    # Half an ulp, doubled; a power of two rounds nothing that is far from underflow.
+    exact = (np.frexp(slopes)[0] == 0.5) & (np.abs(columns) > TINY) | (outgoing == 0.0)
+    off = np.where(exact, 0.0, 2.0 * UNIT_ROUNDOFF * np.abs(columns) + TINY)
+    largest = np.maximum(*map(np.abs, units.interval))[mask]
+    tags = [LINEAR if held else tag for tag, held in zip(layer.tags, mask, strict=True)]
+    pair = (
+        Layer(layer.weight, layer.bias, tags),
+        Layer(
+            weights.set_columns(following.weight, np.flatnonzero(mask), columns),
+            following.bias,
+            following.activation,
+        ),
+    )
+    error = add_up(reach(off, largest), draft.lost(index, mask))
+    record = ("slope", np.empty(0, dtype=np.int64), 0)
+    known = replace(units, inactive=units.inactive & ~mask)
+    return draft.replace_pair(index, pair, known, error, record)
