@@ -11,7 +11,7 @@ A CSR weight is canonical: entries sorted by column, none stored twice, no zeros
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeAlias, TypeGuard
 
 import numpy as np
@@ -213,6 +213,29 @@ def stack_columns(left: Weight, right: FloatArray) -> Weight:
     from scipy.sparse import csr_array, hstack
 
     return hstack([left, csr_array(right)], format="csr")
+
+
+def move_columns(weight: Weight, places: NDArray[np.int64], width: int) -> Weight:
+    """With column k at place places[k] of `width` columns, the others 0, of the same kind."""
+    if not is_sparse(weight):
+        moved = np.zeros((weight.shape[0], width))
+        moved[:, places] = weight
+        return moved
+    from scipy.sparse import csr_array
+
+    parts = (weight.data, places[weight.indices], weight.indptr)
+    matrix = csr_array(parts, shape=(weight.shape[0], width), copy=True)
+    matrix.sort_indices()
+    return matrix
+
+
+def stack(parts: Sequence[Weight]) -> Weight:
+    """Weights one above the other, sparse where all of them are."""
+    if not all(map(is_sparse, parts)):
+        return np.vstack([dense(part) for part in parts])
+    from scipy.sparse import vstack
+
+    return vstack(parts, format="csr")
 
 
 def mirror(weight: Weight) -> Weight:

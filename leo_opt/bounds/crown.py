@@ -128,7 +128,7 @@ def bound_rows(
                 # Sparse rows have one number an entry, and no other for each of several boxes.
                 part = weight[some] if len(shape) == 1 else weights.dense(weight[some])
                 constants = np.concatenate([bias[some], -bias[some]])
-                ends = _bound_above(weights.mirror(part), constants, steps, domain)
+                ends = bound_above(weights.mirror(part), constants, steps, domain)
                 ends = ends.min(axis=0) if ends.ndim > len(shape) else ends
                 above, below = np.split(ends, 2, axis=-1)
                 low[..., some] = np.maximum(low[..., some], -below)
@@ -241,7 +241,7 @@ def bound_dual(
     clipped = [np.clip(share, 0.0, 1.0) for share in shares]
     with np.errstate(over="ignore", invalid="ignore"):
         relaxations = relax(network, domain, lower, upper, clipped.__getitem__, multipliers, planes)
-        return _bound_above(weight[:, None, :], bias[:, None], relaxations, domain)[:, 0]
+        return bound_above(weight[:, None, :], bias[:, None], relaxations, domain)[:, 0]
 
 
 def bound_pairs(
@@ -289,7 +289,7 @@ def bound_pairs(
             )
         ]
         chosen = Boxes(boxes.lower[places], boxes.upper[places])
-        return _bound_above(weight[:, None, :], bias[:, None], relaxations, chosen)[:, 0]
+        return bound_above(weight[:, None, :], bias[:, None], relaxations, chosen)[:, 0]
 
 
 def _spread(per_unit: FloatArray, rows: Weight) -> FloatArray:
@@ -305,7 +305,9 @@ def _drop_columns(rows: Weight, step: LayerLines) -> tuple[Weight, LayerLines]:
         return rows, step
     if rows.shape[0] * rows.shape[1] < _FEW_CELLS:
         return rows, step
-    kept = (step.above != 0.0) | (step.below != 0.0)
+    kept = (step.above != 0.0) | (step.below != 0.0) | (step.offset != 0.0)
+    if step.under is not None:
+        kept |= step.under != 0.0
     kept &= weights.columns_read(rows)
     if kept.sum() > _WORTH_DROPPING * kept.size:
         return rows, step
@@ -318,6 +320,7 @@ def _drop_columns(rows: Weight, step: LayerLines) -> tuple[Weight, LayerLines]:
         offset=step.offset[units],
         below=step.below[units],
         cost=step.cost[units],
+        under=None if step.under is None else step.under[units],
     )
 
 
@@ -329,7 +332,7 @@ def _apply(matrix: Weight, vector: FloatArray) -> FloatArray:
     return product
 
 
-def _bound_above(
+def bound_above(
     rows: Weight,
     constants: FloatArray,
     relaxations: Sequence[LayerLines],
@@ -346,6 +349,9 @@ def _bound_above(
         # No less than the coefficients themselves, since slopes are at most 1.
         weight = positive - negative
         change = _apply(weights.with_numbers(rows, positive), step.offset)
+        if step.under is not None:
+            change = change + _apply(weights.with_numbers(rows, values - positive), step.under)
+            weight = np.abs(values)
         if step.shift is not None:
             shift = step.shift[..., None, :]
             scaled, weight, change = scaled - shift, weight + np.abs(shift), change + step.ends

@@ -41,8 +41,8 @@ _VANISHED = 2.0**-1070
 class LayerLines:
     """The lines that hold one layer's units, and what its roundings can cost.
 
-    All arrays have shape (..., n_out): `above * g + offset` and `below * g` are the lines, with
-    slopes in [0, 1]; `cost` is the most that a coefficient of 1 can lose to rounding while it
+    All arrays have shape (..., n_out): `above * g + offset` and `below * g + under` are the lines,
+    with slopes in [0, 1] and None for an `under` of zeros; `cost` is the most that a coefficient of 1 can lose to rounding while it
     passes this layer, and `lost` (..., 1) what underflow can take whatever the coefficients are.
     `shift` are multipliers r of the pre-activations, None for zeros, and `ends` (..., 1) the sum
     of the largest r * g. The leading dimensions are () for one box and (N,) for many at once. The
@@ -61,6 +61,7 @@ class LayerLines:
     ends: FloatArray
     tilted: NDArray[np.int64]
     slopes: FloatArray
+    under: FloatArray | None = None
 
 
 @dataclass
@@ -138,14 +139,7 @@ def relax(
             tilted, length = planes[index].units, 2
             above[..., tilted] = planes[index].pre
             slopes, offset[..., tilted] = tilt(layer, planes[index], (low, high), before)
-        # Rounding of the slope product, of A @ W, of A @ b, of A @ offset and of the sum of r g,
-        # which is no larger than the terms; and, where planes are, of their product and the sum.
-        factor = gamma(length * (layer.n_out + layer.n_in + 3))
-        size = 1.0 + reach.sum(axis=-1, keepdims=True)
-        cost = factor * (terms + np.abs(offset)) + TINY * size
-        # A product that vanishes was part of a coefficient of an input or a pre-activation.
-        size = size + largest.sum(axis=-1, keepdims=True)
-        lost = length * (layer.n_out + 1) * _VANISHED * size
+        cost, lost = losses(layer.weight, terms, np.abs(offset), reach, largest, length)
         shift = None if multipliers is None else multipliers[index]
         ends = np.zeros(1) if shift is None else _largest_products(shift, low, high)
         relaxations.append(
@@ -167,6 +161,37 @@ def relax(
         if lines is not None:
             lines.keep(low, high, relaxations[-1], before)
     return relaxations
+
+
+def losses(
+    weight: Weight,
+    terms: FloatArray,
+    offsets: FloatArray,
+    reach: FloatArray,
+    largest: FloatArray,
+    length: int,
+) -> tuple[FloatArray, FloatArray]:
+    """What roundings can cost while rows pass a layer: `cost` and `lost` of `LayerLines`.
+
+    Parameters
+    ----------
+    terms : (..., n_out) array
+        Sizes of |W| @ |h| + |b|, and of the pre-activations.
+    offsets : (..., n_out) array
+        Sizes of what lines have besides slopes.
+    reach, largest : (..., n_in) and (..., n_out) arrays
+        Largest magnitudes of what the layer reads and of its pre-activations.
+    length
+        How many sums of as many terms one step takes, each of them no larger.
+    """
+    # Rounding of the slope product, of A @ W, of A @ b, of A @ offset and of the sum of r g,
+    # which is no larger than the terms; and, where planes are, of their product and the sum.
+    factor = gamma(length * (sum(weight.shape) + 3))
+    size = 1.0 + reach.sum(axis=-1, keepdims=True)
+    cost = factor * (terms + offsets) + TINY * size
+    # A product that vanishes was part of a coefficient of an input or a pre-activation.
+    size = size + largest.sum(axis=-1, keepdims=True)
+    return cost, length * (weight.shape[0] + 1) * _VANISHED * size
 
 
 def _largest_products(shift: FloatArray, low: FloatArray, high: FloatArray) -> FloatArray:

@@ -1,0 +1,139 @@
+"""Which layers of two networks stand beside each other, and which of their units make pairs.
+
+Networks of the same shape are paired layer by layer and unit by unit. Of others, as a rewriting
+leaves them, units make a pair where their pre-activations are nearly the same at some sampled
+inputs; layers are put beside each other, in order, so that there are as many such units as
+possible, and a layer without a partner gets one of identity lanes. Nothing rests on what is found
+here but how tight bounds are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from leo_opt.arrays import IntArray
+from leo_opt.difference.bounding import Aligned
+from leo_opt.domain import Box
+from leo_opt.layer import Layer
+from leo_opt.network import FloatArray, Network
+
+_SAMPLES = 64
+_ALIKE = 0.5
+"""Units make a pair where they differ by less than so much of what the first varies."""
+
+
+def align(
+    first: Network, second: Network, domain: Box, seed: int
+) -> tuple[Aligned, list[tuple[int, int]]]:
+    """Networks of rectifiers side by side, with the same depth, and their pairs.
+
+    Returns
+    -------
+    Aligned
+        Its networks have the same functions as those given.
+    places
+        For each of its layers those of the networks given that stand there, -1 for identity lanes.
+    """
+    first, second = _with_same_end(first, second)
+    if _shape(first) == _shape(second):
+        depth = len(first.layers)
+        pairs = tuple(_each(layer.n_out) for layer in first.layers)
+        return Aligned(first, second, pairs), list(zip(range(depth), range(depth), strict=True))
+    points = domain.sample(_SAMPLES, np.random.default_rng(seed))
+    steps = _steps(*(network.pre_activations(points) for network in (first, second)))
+    longer = tuple(
+        Network(
+            tuple(
+                _lanes(network.layers[place].n_in) if skipped else network.layers[place]
+                for place, skipped in own
+            )
+        )
+        for network, own in zip((first, second), zip(*steps, strict=True), strict=True)
+    )
+    values = [network.pre_activations(points)[:-1] for network in longer]
+    pairs = tuple(_matched(left, right) for left, right in zip(*values, strict=True))
+    places = [tuple(-1 if skipped else place for place, skipped in step) for step in steps]
+    return Aligned(*longer, (*pairs, _each(first.output_size))), places
+
+
+def _with_same_end(first: Network, second: Network) -> tuple[Network, Network]:
+    """Both with linear outputs where their outputs have different activations."""
+    if first.layers[-1].tags == second.layers[-1].tags:
+        return first, second
+    lanes = _lanes(first.output_size)
+    return Network((*first.layers, lanes)), Network((*second.layers, lanes))
+
+
+def _lanes(count: int) -> Layer:
+    return Layer(np.eye(count), np.zeros(count), "linear")
+
+
+def _each(count: int) -> IntArray:
+    """Each unit with itself."""
+    return np.stack([np.arange(count)] * 2, axis=1)
+
+
+def _shape(network: Network) -> list[tuple[int, tuple[str, ...]]]:
+    return [(layer.n_out, layer.tags) for layer in network.layers]
+
+
+def _steps(
+    mine: Sequence[FloatArray], theirs: Sequence[FloatArray]
+) -> list[tuple[tuple[int, bool], tuple[int, bool]]]:
+    """Layers of both that stand beside each other, and whether lanes stand in front of them instead.
+
+    The last layers stand beside each other.
+
+    Parameters
+    ----------
+    mine, theirs : one (N, n_out) array a layer
+        Pre-activations at the same points.
+    """
+    depth, other = len(mine) - 1, len(theirs) - 1
+    best = np.zeros((depth + 1, other + 1))
+    moves = {(True, True): (1, 1), (True, False): (1, 0), (False, True): (0, 1)}
+    taken: dict[tuple[int, int], tuple[bool, bool]] = {}
+    for i in range(depth, -1, -1):
+        for j in range(other, -1, -1):
+            ways = {
+                way: best[i + down, j + right]
+                for way, (down, right) in moves.items()
+                if i + down <= depth and j + right <= other
+            }
+            if (True, True) in ways:
+                # A partner is better than none, if only for shorter chains.
+                ways[True, True] += _alike(mine[i], theirs[j]) + 0.5
+            if ways:
+                taken[i, j] = max(ways, key=ways.__getitem__)
+                best[i, j] = ways[taken[i, j]]
+    steps, i, j = [], 0, 0
+    while (i, j) in taken:
+        down, right = taken[i, j]
+        steps.append(((i, not down), (j, not right)))
+        i, j = i + down, j + right
+    return [*steps, ((depth, False), (other, False))]
+
+
+def _alike(left: FloatArray, right: FloatArray) -> int:
+    """How many units of one layer have one in the other that is nearly the same."""
+    return int((_distances(left, right).min(axis=1) < _ALIKE).sum())
+
+
+def _matched(left: FloatArray, right: FloatArray) -> IntArray:
+    """Pairs of units whose values (N, m) and (N, n) are nearly the same, closest ones first."""
+    from scipy.optimize import linear_sum_assignment
+
+    apart = _distances(left, right)
+    mine, theirs = linear_sum_assignment(np.minimum(apart, _ALIKE))
+    close = apart[mine, theirs] < _ALIKE
+    return np.stack([mine[close], theirs[close]], axis=1).astype(np.int64)
+
+
+def _distances(left: FloatArray, right: FloatArray) -> FloatArray:
+    """How far units are apart in the mean, in units of how far those of the left vary, (m, n)."""
+    squares = (left**2).sum(axis=0)[:, None] + (right**2).sum(axis=0) - 2.0 * left.T @ right
+    size = np.linalg.norm(left - left.mean(axis=0), axis=0)[:, None]
+    far = np.full(squares.shape, np.inf)
+    return np.divide(np.sqrt(np.maximum(squares, 0.0)), size, out=far, where=size > 0.0)

@@ -1,0 +1,93 @@
+"""The largest difference of two networks that gradient ascent finds: a lower bound."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from leo_opt.arithmetic import round_down, round_up
+from leo_opt.arrays import IntArray
+from leo_opt.deadline import Deadline
+from leo_opt.domain import Domain
+from leo_opt.enclosure import evaluate
+from leo_opt.network import FloatArray, Network
+from leo_opt.witnesses import directions
+
+_SAMPLES = 1000
+_STARTS = 4
+"""Of each output and sign."""
+_STEPS = 40
+_FULL_STEPS = 3
+
+
+def largest_differences(
+    first: Network, second: Network, domain: Domain, seed: int, deadline: Deadline
+) -> tuple[FloatArray, FloatArray]:
+    """For each output how far the networks are surely apart at some point of the domain.
+
+    Frank-Wolfe ascent from the best of some random points and vertices.
+
+    Returns
+    -------
+    found : (n_out,) array
+        Lower bounds of |second(x) - first(x)|, with the rounding of both evaluations taken off.
+    points : (n_out, n_in) array
+        Where they are reached.
+    """
+    generator = np.random.default_rng(seed)
+    normals = generator.standard_normal((_SAMPLES, first.input_size))
+    points = np.vstack(
+        [domain.centre, domain.sample(_SAMPLES, generator), domain.vertices(normals)]
+    )
+    count = first.output_size
+    outputs = np.repeat(np.arange(count), 2 * _STARTS)
+    signs = np.tile(np.repeat([1.0, -1.0], _STARTS), count)
+    values = second(points) - first(points)
+    order = np.argsort(-np.hstack([values, -values]), axis=0)[:_STARTS]
+    # One row an output, first upwards from its best points, then downwards.
+    starts = np.stack([order[:, :count], order[:, count:]]).transpose(2, 0, 1)
+    current = points[starts.reshape(-1)]
+    best, best_value = current, np.full(len(current), -np.inf)
+    rows = np.arange(len(current))
+    for step in range(_STEPS + 1):
+        value = signs * (second(current) - first(current))[rows, outputs]
+        better = value > best_value
+        best = np.where(better[:, None], current, best)
+        best_value = np.where(better, value, best_value)
+        if step == _STEPS or deadline.passed:
+            break
+        gradient = _gradient(second, current, outputs, signs) - _gradient(
+            first, current, outputs, signs
+        )
+        share = 1.0 if step < _FULL_STEPS else 2.0 / (step - _FULL_STEPS + 3.0)
+        current = domain.clip(current + share * (domain.vertices(gradient) - current))
+    best = np.vstack([best, points[np.abs(values).argmax(axis=0)]])
+    best = best[domain.holds(best)]
+    if not len(best):
+        return np.zeros(count), np.tile(domain.centre, (count, 1))
+    surely = _surely(first, second, best)
+    return surely.max(axis=0), best[surely.argmax(axis=0)]
+
+
+def _gradient(
+    network: Network, points: FloatArray, outputs: IntArray, signs: FloatArray
+) -> FloatArray:
+    """Gradients of sign * output, one row a point."""
+    layer = len(network.layers) - 1
+    gradient = directions(network, points, layer, outputs, signs)
+    pre = network.pre_activations(points)[-1]
+    slopes: FloatArray = network.layers[-1].slopes(pre)[np.arange(len(points)), outputs]
+    return slopes[:, None] * gradient
+
+
+def _surely(first: Network, second: Network, points: FloatArray) -> FloatArray:
+    """How far outputs are apart at least at some points, (N, n_out)."""
+    (left, lost), (right, missed) = (_outputs(network, points) for network in (first, second))
+    surely = round_down(round_down(np.abs(right - left)) - round_up(lost + missed))
+    return np.maximum(surely, 0.0)
+
+
+def _outputs(network: Network, points: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Outputs and how far they can be from the real ones."""
+    pre, radius = evaluate(network, points)[-1]
+    last = network.layers[-1]
+    return last.activate(pre), radius + last.rounding(pre)

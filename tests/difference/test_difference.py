@@ -1,0 +1,217 @@
+"""`bound_difference`: exact truth lies within, two intervals are never tighter."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from networks import find_network
+from oracle import exact_deviation, exact_output
+from random_networks import bent, random_box, random_case, random_network
+from seeds import seeds
+
+from leo_opt import Box, Layer, Network, classify, compress, load, propagate, rectified
+from leo_opt.difference import Difference, bound_difference
+from leo_opt.errors import InvalidInputError, MismatchError
+from leo_opt.weights import dense
+
+Generator = np.random.Generator
+
+
+def perturbed(generator: Generator, network: Network, size: float) -> Network:
+    """Each number times 1 plus something of so much."""
+    layers = [
+        Layer(
+            dense(layer.weight) * (1.0 + size * generator.uniform(-1, 1, layer.weight.shape)),
+            layer.bias * (1.0 + size * generator.uniform(-1, 1, layer.n_out)),
+            layer.activation,
+        )
+        for layer in network.layers
+    ]
+    return Network(tuple(layers))
+
+
+def rounded(network: Network) -> Network:
+    """All numbers as float32."""
+    layers = [
+        Layer(dense(layer.weight).astype(np.float32), layer.bias.astype(np.float32), layer.tags)
+        for layer in network.layers
+    ]
+    return Network(tuple(layers))
+
+
+def factored(generator: Generator, network: Network) -> Network:
+    """One layer as `[V; I]`, then `[U | S]`, with numbers that are nearly the same."""
+    index = int(generator.integers(len(network.layers)))
+    layer = network.layers[index]
+    weight = dense(layer.weight)
+    left, sizes, right = np.linalg.svd(weight, full_matrices=False)
+    rank = int(generator.integers(1, sizes.size + 1))
+    low = left[:, :rank] * sizes[:rank]
+    rest = weight - low @ right[:rank]
+    lanes = Layer(np.vstack([right[:rank], np.eye(layer.n_in)]), np.zeros(rank + layer.n_in))
+    both = Layer(np.hstack([low, rest]), layer.bias, layer.activation)
+    return Network((*network.layers[:index], lanes, both, *network.layers[index + 1 :]))
+
+
+def permuted(generator: Generator, network: Network) -> Network:
+    """The units of each hidden layer in another order."""
+    layers, order = [], np.arange(network.input_size)
+    for index, layer in enumerate(network.layers):
+        weight, last = dense(layer.weight)[:, order], index == len(network.layers) - 1
+        order = np.arange(layer.n_out) if last else generator.permutation(layer.n_out)
+        tags = [layer.tags[k] for k in order]
+        layers.append(Layer(weight[order], layer.bias[order], tags))
+    return Network(tuple(layers))
+
+
+def changed(generator: Generator, network: Network, box: Box) -> Network:
+    """A second network, of which the first knows more or less."""
+    kind = generator.choice(["little", "much", "rounded", "factored", "permuted", "other", "small"])
+    if kind == "little":
+        return perturbed(generator, network, 1e-4)
+    if kind == "much":
+        return perturbed(generator, network, 0.3)
+    if kind == "rounded":
+        return rounded(network)
+    if kind == "factored":
+        return factored(generator, network)
+    if kind == "permuted":
+        return perturbed(generator, permuted(generator, network), 1e-6)
+    if kind == "small":
+        return compress(network, classify(network, box, solver="highs")).network
+    widths = tuple(int(w) for w in generator.integers(1, 4, size=generator.integers(0, 3)))
+    return random_network(generator, box=box, widths=widths, outputs=network.output_size)
+
+
+def agrees(first: Network, second: Network, found: Difference, generator: Generator) -> None:
+    """Bounds hold everywhere, are no looser than two intervals; what is found is there."""
+    truth = exact_deviation(first, second, found.domain)
+    for true, bound, reached in zip(truth, found.bound, found.found, strict=True):
+        assert Fraction(float(reached)) <= true <= Fraction(float(bound))
+    assert (found.bound <= found.separate).all()
+    for point in found.domain.sample(3, generator):
+        mine, theirs = exact_output(first, point), exact_output(second, point)
+        for k, (left, right) in enumerate(zip(mine, theirs, strict=True)):
+            difference = right - left
+            assert Fraction(float(found.lower[k])) <= difference <= Fraction(float(found.upper[k]))
+
+
+def small_case(generator: Generator) -> tuple[Network, Box]:
+    """A network and a box small enough for the exact truth of a pair of networks."""
+    box = random_box(generator, int(generator.integers(1, 3)))
+    widths = tuple(int(w) for w in generator.integers(1, 4, size=generator.integers(0, 4)))
+    return random_network(generator, box=box, widths=widths), box
+
+
+@pytest.mark.parametrize("seed", seeds(20, of=500))
+def test_the_exact_difference_lies_within(seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    network, box = small_case(generator)
+    second = changed(generator, network, box)
+    agrees(network, second, bound_difference(network, second, box), generator)
+
+
+@pytest.mark.parametrize("seed", seeds(4, of=100))
+def test_leaky_units_and_clips(seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    network, box = small_case(generator)
+    first = bent(generator, network)
+    second = perturbed(generator, first, 10.0 ** float(generator.integers(-6, 1)))
+    found = bound_difference(first, second, box)
+    agrees(rectified(first), rectified(second), found, generator)
+
+
+@pytest.mark.parametrize("seed", seeds(5, of=60))
+def test_a_network_is_no_further_from_its_copy_than_rounding_says(seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    network, box = random_case(generator)
+    found = bound_difference(network, network, box)
+    assert not found.bound.any()
+    assert not found.found.any()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_intervals_of_a_classification_serve(seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    network, box = small_case(generator)
+    stability = classify(network, box, solver="highs")
+    second = compress(network, stability).network
+    found = bound_difference(network, second, box, bounds=stability.certified)
+    agrees(network, second, found, generator)
+    largest = np.max(np.abs(propagate(network, box).upper[-1]), initial=1.0)
+    assert (found.bound <= 1e-9 * largest).all()
+
+
+_REAL = (
+    "mnist/mnist_25-25_l1_0.001_s0.onnx",
+    "mnist/mnist_100-100_l1_0.0005_s0.onnx",
+    "acasxu/ACASXU_run2a_1_1_batch_2000.onnx",
+)
+
+
+@pytest.mark.parametrize("name", _REAL)
+@pytest.mark.parametrize("whole", [False, True])
+def test_ten_times_tighter_than_two_intervals(name: str, whole: bool) -> None:
+    network = load(find_network(name))
+    generator = np.random.default_rng(0)
+    acasxu = network.input_size == 5
+    unit = Box(-0.5, 0.5) if acasxu else Box(0.0, 1.0)
+    centre = unit.spread(network.input_size).sample(1, generator)[0]
+    box = unit.spread(network.input_size)
+    box = box if whole else Box.around(centre, 1.0 / 255.0, unit)
+    # Numbers of the files are float32; moved a little, their copies in float32 differ.
+    moved = perturbed(generator, network, 1e-6)
+    for first, second in ((network, perturbed(generator, network, 1e-4)), (moved, rounded(moved))):
+        found = bound_difference(first, second, box)
+        assert (10.0 * found.bound <= found.separate).all()
+        assert (found.found > 0.0).all()
+        points = box.sample(1000, generator)
+        difference = second(points) - first(points)
+        assert (found.lower <= difference).all() and (difference <= found.upper).all()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", _REAL)
+def test_a_hundred_thousand_points(name: str) -> None:
+    network = load(find_network(name))
+    generator = np.random.default_rng(1)
+    second = perturbed(generator, network, 0.05)
+    box = Box(-0.5 if network.input_size == 5 else 0.0, 1.0).spread(network.input_size)
+    found = bound_difference(network, second, box)
+    for _ in range(100):
+        points = box.sample(500, generator)
+        points = np.vstack([points, box.vertices(generator.normal(size=points.shape))])
+        difference = second(points) - network(points)
+        assert (found.lower <= difference).all() and (difference <= found.upper).all()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", _REAL)
+def test_exact_rewrites_are_proved_to_rounding(name: str) -> None:
+    network = load(find_network(name))
+    centre = np.zeros(5) if network.input_size == 5 else np.full(784, 0.5)
+    box = Box.around(centre, 1.0 / 255.0)
+    stability = classify(network, box, time_limit=60)
+    second = compress(network, stability).network
+    found = bound_difference(network, second, box, bounds=stability.certified)
+    assert (found.bound <= 1e-8 * found.separate).all()
+
+
+def test_bad_input_is_refused() -> None:
+    one = Network.from_arrays([[[1.0]]], [[0.0]])
+    with pytest.raises(MismatchError, match="1 and 2 outputs; compare"):
+        bound_difference(one, Network.from_arrays([[[1.0], [1.0]]], [[0.0, 0.0]]), (0.0, 1.0))
+    with pytest.raises(MismatchError, match="1 and 2 inputs; compare"):
+        bound_difference(one, Network.from_arrays([[[1.0, 1.0]]], [[0.0]]), (0.0, 1.0))
+    with pytest.raises(InvalidInputError, match="the box has 2 inputs"):
+        bound_difference(one, one, Box(np.zeros(2), np.ones(2)))
+
+
+def test_a_limit_of_time_leaves_a_wider_bound() -> None:
+    generator = np.random.default_rng(5)
+    network = random_network(generator, widths=(5, 5), inputs=3, outputs=2)
+    second = perturbed(generator, network, 1e-3)
+    found = bound_difference(network, second, (0.0, 1.0), time_limit=1e-9)
+    agrees(network, second, found, generator)
