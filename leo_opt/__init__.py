@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from leo_opt.decisions import Joint as Joint
     from leo_opt.decisions import PerUnit as PerUnit
     from leo_opt.decisions import classify as classify
+    from leo_opt.difference import Difference as Difference
+    from leo_opt.difference import bound_difference as bound_difference
     from leo_opt.domain import Box as Box
     from leo_opt.formats import load as load
     from leo_opt.formats import load_domain as load_domain
@@ -47,6 +49,7 @@ _HOMES = MappingProxyType(
         "Box": "domain",
         "Cascade": "decisions",
         "Compression": "compression",
+        "Difference": "difference",
         "Evidence": "stability",
         "Joint": "decisions",
         "Layer": "network",
@@ -57,6 +60,7 @@ _HOMES = MappingProxyType(
         "Signature": "network",
         "Stability": "stability",
         "approximate": "api",
+        "bound_difference": "difference",
         "classify": "decisions",
         "compress": "api",
         "formulate": "formulations",

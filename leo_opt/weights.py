@@ -235,7 +235,8 @@ def stack(parts: Sequence[Weight]) -> Weight:
         return np.vstack([dense(part) for part in parts])
     from scipy.sparse import vstack
 
-    return vstack(parts, format="csr")
+    rows: list[Any] = list(parts)
+    return vstack(rows, format="csr")
 
 
 def mirror(weight: Weight) -> Weight:

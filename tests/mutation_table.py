@@ -96,7 +96,7 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
     },
     "bounds/lines.py": {
         "crown-product-rounding": (
-            "factor = gamma(length * (layer.n_out + layer.n_in + 3))",
+            "factor = gamma(length * (sum(weight.shape) + 3))",
             "factor = 0.0",
         ),
         "crown-chord-upper-end": (
@@ -116,7 +116,7 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
             "np.minimum(shift * low, shift * high)",
         ),
         "crown-phases-swapped": ("(high > 0.0), last, first)", "(high > 0.0), first, last)"),
-        "crown-underflow": ("np.abs(offset)) + TINY * size", "np.abs(offset))"),
+        "crown-underflow": ("offsets) + TINY * size", "offsets)"),
         "crown-planes-unrounded": ("planes[index].units, 2", "planes[index].units, 0"),
     },
     "bounds/planes.py": {
@@ -609,6 +609,41 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
         "unit-unpriced": ("constant + prices @", "constant - prices @"),
         "unit-other-sign": ("Fraction(-sign)", "Fraction(sign)"),
     },
+    "bounds/differences.py": {
+        "difference-most-mirrored": ("back = np.minimum(high, 0.0)", "back = np.minimum(low, 0.0)"),
+        "difference-least-mirrored": (
+            "right, np.maximum(moved, -np.maximum(high, 0.0))",
+            "right, np.maximum(moved, -np.maximum(low, 0.0))",
+        ),
+        "difference-breakpoints": (
+            "[least, most, *(np.clip(point, least, most) for point in breaks)]",
+            "[least, most]",
+        ),
+        "difference-wrong-line": (
+            "chosen = gain < 0.0 if least else gain > 0.0",
+            "chosen = gain > 0.0 if least else gain < 0.0",
+        ),
+        "difference-kept": (
+            "kept = (passes[0] | (first[0] >= 0.0)) & (passes[1]",
+            "kept = (passes[0] | (first[0] >= 0.0)) | (passes[1]",
+        ),
+    },
+    "difference/joint.py": {
+        "joint-slack-above": ("round_up(made.offset + slack)", "made.offset"),
+        "joint-rounding": ("round_down(low - lost)", "low"),
+        "joint-second": ("moved[self.pairs[:, 1]] = width", "moved[self.pairs[:, 0]] = width"),
+    },
+    "difference/bounding.py": {
+        "difference-narrowed": (
+            "(round_down(second[0] - high), ",
+            "(round_down(second[0] - low), ",
+        ),
+    },
+    "exact_evaluation.py": {
+        "exact-common": ("common * (int(b) <<", "(int(b) <<"),
+        "exact-unrectified": ("value * slope[value > 0]", "value * slope[True]"),
+        "exact-exponent": ("        exponent = least", "        exponent = total"),
+    },
     "verification/confirmation.py": {
         "confirm-rounding": ("(a if f > 0 else b) for f, a, b", "(b if f > 0 else a) for f, a, b"),
         "confirm-refuses-early": (
@@ -621,9 +656,6 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
             "[float_above(value) for value in point]",
             "[float_below(value) for value in point]",
         ),
-        "confirm-common": ("common * (int(b) <<", "(int(b) <<"),
-        "confirm-unrectified": ("value * slope[value > 0]", "value * slope[True]"),
-        "confirm-exponent": ("        exponent = least", "        exponent = total"),
     },
     "solvers/compilation.py": {
         "compile-lower-side": (

@@ -103,7 +103,7 @@ def _apart(first: Interval, second: Interval, passes: tuple[BoolArray, BoolArray
     return round_down(lowest - high), round_up(highest - low)
 
 
-Line = tuple[FloatArray, FloatArray]
+_Line = tuple[FloatArray, FloatArray]
 """Slope and offset."""
 
 
@@ -122,7 +122,7 @@ def _least(first: Interval, moved: FloatArray) -> FloatArray:
     return np.where(moved >= 0.0, right, np.maximum(moved, -np.maximum(high, 0.0)))
 
 
-def _above(first: Interval, moved: Interval) -> Line:
+def _above(first: Interval, moved: Interval) -> _Line:
     """The chord of `_most`, lifted over both of its ends."""
     ends = [_most(first, end) for end in moved]
     slope = _slope(moved, ends)
@@ -130,7 +130,7 @@ def _above(first: Interval, moved: Interval) -> Line:
     return slope, np.maximum(*lifts)
 
 
-def _below(first: Interval, moved: Interval) -> Line:
+def _below(first: Interval, moved: Interval) -> _Line:
     """A line below `_least`: the chord or one with the slope 0 or 1, what is highest in the middle.
 
     Breakpoints outside of the interval of d are moved to its end, where `_least` is asked anyway.
@@ -140,7 +140,7 @@ def _below(first: Interval, moved: Interval) -> Line:
     points = [least, most, *(np.clip(point, least, most) for point in breaks)]
     values = [_least(first, point) for point in points]
     middle = 0.5 * least + 0.5 * most
-    best: Line | None = None
+    best: _Line | None = None
     for slope in (_slope(moved, values[:2]), np.zeros_like(least), np.ones_like(least)):
         room = [
             round_down(value - round_up(slope * d)) for value, d in zip(values, points, strict=True)
@@ -159,12 +159,12 @@ def _slope(moved: Interval, values: list[FloatArray]) -> FloatArray:
     return np.asarray(np.clip(np.nan_to_num(slope), 0.0, 1.0))
 
 
-def _turned(line: Line) -> Line:
+def _turned(line: _Line) -> _Line:
     """What a line over -d that holds the negative difference says of the difference over d."""
     return line[0], -line[1]
 
 
-def _better(one: Line, other: Line, middle: FloatArray, *, least: bool) -> Line:
+def _better(one: _Line, other: _Line, middle: FloatArray, *, least: bool) -> _Line:
     """Unit by unit the line that is lower (or higher) in the middle."""
     gain = (other[0] - one[0]) * middle + (other[1] - one[1])
     chosen = gain < 0.0 if least else gain > 0.0

@@ -42,12 +42,12 @@ class LayerLines:
     """The lines that hold one layer's units, and what its roundings can cost.
 
     All arrays have shape (..., n_out): `above * g + offset` and `below * g + under` are the lines,
-    with slopes in [0, 1] and None for an `under` of zeros; `cost` is the most that a coefficient of 1 can lose to rounding while it
-    passes this layer, and `lost` (..., 1) what underflow can take whatever the coefficients are.
-    `shift` are multipliers r of the pre-activations, None for zeros, and `ends` (..., 1) the sum
-    of the largest r * g. The leading dimensions are () for one box and (N,) for many at once. The
-    rows of `slopes` (k, n_in) are what the upper lines of the units `tilted` (k,) have besides,
-    over the inputs of the layer.
+    with slopes in [0, 1] and None for an `under` of zeros; `cost` is the most that a coefficient of
+    1 can lose to rounding while it passes this layer, and `lost` (..., 1) what underflow can take
+    whatever the coefficients are. `shift` are multipliers r of the pre-activations, None for zeros,
+    and `ends` (..., 1) the sum of the largest r * g. The leading dimensions are () for one box and
+    (N,) for many at once. The rows of `slopes` (k, n_in) are what the upper lines of the units
+    `tilted` (k,) have besides, over the inputs of the layer.
     """
 
     weight: Weight

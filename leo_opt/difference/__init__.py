@@ -80,7 +80,8 @@ def bound_difference(
         Of `leo_opt.rectified(first)` on the domain, such as those of a classification: what is
         smaller because units are stable is so by its bounds.
     time_limit
-        Seconds; where they end, hidden intervals are those of interval arithmetic, as true and wider.
+        Seconds; where they end, hidden intervals are those of interval arithmetic, as true and
+        wider.
     memory
         Gigabytes for the arrays that are made on the way, by default 2.
     seed

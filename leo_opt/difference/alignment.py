@@ -43,7 +43,7 @@ def align(
         return Aligned(first, second, pairs), list(zip(range(depth), range(depth), strict=True))
     points = domain.sample(_SAMPLES, np.random.default_rng(seed))
     steps = _steps(*(network.pre_activations(points) for network in (first, second)))
-    longer = tuple(
+    longer = [
         Network(
             tuple(
                 _lanes(network.layers[place].n_in) if skipped else network.layers[place]
@@ -51,11 +51,12 @@ def align(
             )
         )
         for network, own in zip((first, second), zip(*steps, strict=True), strict=True)
-    )
+    ]
     values = [network.pre_activations(points)[:-1] for network in longer]
     pairs = tuple(_matched(left, right) for left, right in zip(*values, strict=True))
-    places = [tuple(-1 if skipped else place for place, skipped in step) for step in steps]
-    return Aligned(*longer, (*pairs, _each(first.output_size))), places
+    (one, other), ends = longer, _each(first.output_size)
+    places = [(-1 if lanes else i, -1 if skipped else j) for (i, lanes), (j, skipped) in steps]
+    return Aligned(one, other, (*pairs, ends)), places
 
 
 def _with_same_end(first: Network, second: Network) -> tuple[Network, Network]:
@@ -82,7 +83,7 @@ def _shape(network: Network) -> list[tuple[int, tuple[str, ...]]]:
 def _steps(
     mine: Sequence[FloatArray], theirs: Sequence[FloatArray]
 ) -> list[tuple[tuple[int, bool], tuple[int, bool]]]:
-    """Layers of both that stand beside each other, and whether lanes stand in front of them instead.
+    """Layers of both that stand beside each other, and whether lanes stand before them instead.
 
     The last layers stand beside each other.
 
@@ -136,4 +137,5 @@ def _distances(left: FloatArray, right: FloatArray) -> FloatArray:
     squares = (left**2).sum(axis=0)[:, None] + (right**2).sum(axis=0) - 2.0 * left.T @ right
     size = np.linalg.norm(left - left.mean(axis=0), axis=0)[:, None]
     far = np.full(squares.shape, np.inf)
-    return np.divide(np.sqrt(np.maximum(squares, 0.0)), size, out=far, where=size > 0.0)
+    np.divide(np.sqrt(np.maximum(squares, 0.0)), size, out=far, where=size > 0.0)
+    return far

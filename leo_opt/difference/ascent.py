@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 
-from leo_opt.arithmetic import round_down, round_up
+from leo_opt.arithmetic import float_below, round_down
 from leo_opt.arrays import IntArray
 from leo_opt.deadline import Deadline
+from leo_opt.deviation import add_up
 from leo_opt.domain import Domain
 from leo_opt.enclosure import evaluate
+from leo_opt.exact_evaluation import exact_outputs
 from leo_opt.network import FloatArray, Network
 from leo_opt.witnesses import directions
 
@@ -17,6 +21,8 @@ _STARTS = 4
 """Of each output and sign."""
 _STEPS = 40
 _FULL_STEPS = 3
+_SHARP = 0.9
+"""Share of a difference that rounding must leave; else it is computed in rationals."""
 
 
 def largest_differences(
@@ -64,8 +70,26 @@ def largest_differences(
     best = best[domain.holds(best)]
     if not len(best):
         return np.zeros(count), np.tile(domain.centre, (count, 1))
-    surely = _surely(first, second, best)
-    return surely.max(axis=0), best[surely.argmax(axis=0)]
+    pairs = zip(_outputs(first, best), _outputs(second, best), strict=True)
+    (left, right), lost = next(pairs), add_up(*next(pairs))
+    apart = np.abs(right - left)
+    surely = np.maximum(round_down(round_down(apart) - lost), 0.0)
+    places = surely.argmax(axis=0)
+    for k in np.flatnonzero(surely.max(axis=0) < _SHARP * apart.max(axis=0)).tolist():
+        places[k] = apart[:, k].argmax()
+        surely[places[k], k] = _exactly(first, second, best[places[k]], k, deadline)
+    return surely[places, np.arange(count)], best[places]
+
+
+def _exactly(
+    first: Network, second: Network, point: FloatArray, output: int, deadline: Deadline
+) -> float:
+    """How far an output is apart at a point, rounded down; 0 where that takes too long."""
+    exact = tuple(map(Fraction, point.tolist()))
+    left, right = (exact_outputs(network, exact, deadline) for network in (first, second))
+    if left is None or right is None:
+        return 0.0
+    return float_below(abs(right[output] - left[output]))
 
 
 def _gradient(
@@ -77,13 +101,6 @@ def _gradient(
     pre = network.pre_activations(points)[-1]
     slopes: FloatArray = network.layers[-1].slopes(pre)[np.arange(len(points)), outputs]
     return slopes[:, None] * gradient
-
-
-def _surely(first: Network, second: Network, points: FloatArray) -> FloatArray:
-    """How far outputs are apart at least at some points, (N, n_out)."""
-    (left, lost), (right, missed) = (_outputs(network, points) for network in (first, second))
-    surely = round_down(round_down(np.abs(right - left)) - round_up(lost + missed))
-    return np.maximum(surely, 0.0)
 
 
 def _outputs(network: Network, points: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -13,11 +13,11 @@ from leo_opt.bounds import Interval, Propagation, post_interval
 from leo_opt.bounds.differences import DifferenceLines, difference_lines
 from leo_opt.bounds.methods import BoundMethodLike
 from leo_opt.deadline import NO_LIMIT, Deadline
-from leo_opt.difference.joint import JointLayer, Reached, Source
+from leo_opt.difference.joint import JointLayer, Reached, SharedInputs
 from leo_opt.domain import Box, Boxes
 from leo_opt.network import FloatArray, Network
 
-Intervals = Sequence[Interval]
+LayerIntervals = Sequence[Interval]
 """Of the pre-activations of each layer, pairs of (..., n_out) arrays."""
 
 
@@ -41,11 +41,11 @@ class Aligned:
 def propagate_layers(
     network: Network,
     domain: Box | Boxes,
-    known: Intervals | None,
+    known: LayerIntervals | None,
     deadline: Deadline = NO_LIMIT,
     method: BoundMethodLike = "crown",
 ) -> list[Interval]:
-    """Intervals of all layers on one box, or on many, within those that are known."""
+    """LayerIntervals of all layers on one box, or on many, within those that are known."""
     steps, ends = Propagation(network, domain, method), _Ends()
     for index in range(len(network.layers)):
         found = steps.bound(index, ends.lower, ends.upper, deadline)
@@ -53,7 +53,7 @@ def propagate_layers(
     return ends.intervals
 
 
-def separate(aligned: Aligned, first: Intervals, second: Intervals) -> Interval:
+def separate(aligned: Aligned, first: LayerIntervals, second: LayerIntervals) -> Interval:
     """Bounds of the difference of the outputs from those of either network."""
     low, high = post_interval(aligned.first.layers[-1], *first[-1])
     lowest, highest = post_interval(aligned.second.layers[-1], *second[-1])
@@ -63,8 +63,8 @@ def separate(aligned: Aligned, first: Intervals, second: Intervals) -> Interval:
 def bound_outputs(
     aligned: Aligned,
     domain: Box | Boxes,
-    first: Intervals,
-    second: Intervals,
+    first: LayerIntervals,
+    second: LayerIntervals,
     *,
     choose: bool = False,
 ) -> tuple[Interval, Aligned]:
@@ -88,13 +88,13 @@ def bound_outputs(
     ends = (side for pair in (*first, *second) for side in pair)
     if not all(np.isfinite(side).all() for side in ends):
         return apart, aligned
-    reached, source = Reached.start(domain), Source.inputs(aligned.first.input_size)
+    reached, source = Reached.start(domain), SharedInputs.inputs(aligned.first.input_size)
     sides, served = (_Side(aligned.first, domain, first), _Side(aligned.second, domain, second)), []
     for index, pairs in enumerate(aligned.pairs):
         layer = JointLayer(aligned.first.layers[index], aligned.second.layers[index], pairs, source)
         moved, lost = reached.differences(layer, sides[0].at(index), sides[1].at(index))
         _tighten(sides, index, layer, moved)
-        paired = [side.of(index, units) for side, units in zip(sides, pairs.T, strict=True)]
+        paired = sides[0].of(index, pairs[:, 0]), sides[1].of(index, pairs[:, 1])
         made = difference_lines(*paired, moved, layer.passes)
         if choose and index < len(aligned.pairs) - 1:
             kept = _worth(layer, paired, made, moved)
@@ -128,9 +128,9 @@ class _Ends:
 
 
 class _Side(_Ends):
-    """Intervals of one network, which differences from the other one tighten."""
+    """LayerIntervals of one network, which differences from the other one tighten."""
 
-    def __init__(self, network: Network, domain: Box | Boxes, known: Intervals) -> None:
+    def __init__(self, network: Network, domain: Box | Boxes, known: LayerIntervals) -> None:
         super().__init__()
         self._network, self._known = network, known
         self._steps, self._fewer = Propagation(network, domain), False
@@ -160,9 +160,7 @@ class _Side(_Ends):
         self._fewer = self._fewer or bool(left < crossed)
 
 
-def _tighten(
-    sides: tuple[_Side, _Side], index: int, layer: JointLayer, moved: Interval
-) -> None:
+def _tighten(sides: tuple[_Side, _Side], index: int, layer: JointLayer, moved: Interval) -> None:
     """Each unit of a pair lies no further from the other than the difference says."""
     (mine, theirs), (low, high) = layer.pairs.T, moved
     first, second = sides[0].of(index, mine), sides[1].of(index, theirs)

@@ -1,8 +1,8 @@
 """Two networks as one chain whose units are those of the first, and differences to the second.
 
-A *pair* is a unit of either network, in layers that stand beside each other. The joint chain has the
-units of the first network, those of the second that are in no pair, and for each pair (q, p) the
-difference p - q, before and after the activation. With h the units of the first and D the
+A *pair* is a unit of either network, in layers that stand beside each other. The joint chain has
+the units of the first network, those of the second that are in no pair, and for each pair (q, p)
+the difference p - q, before and after the activation. With h the units of the first and D the
 differences behind them, the second reads h + D, so that the difference of a pair is
 
     W_2 (h + D) + b_2 - (W_1 h + b_1) = W_2 D + (W_2 - W_1) h + (b_2 - b_1),
@@ -23,7 +23,7 @@ from leo_opt.arithmetic import TINY, UNIT_ROUNDOFF, gamma, round_down, round_up
 from leo_opt.arrays import BoolArray, IntArray
 from leo_opt.bounds import Interval, post_interval
 from leo_opt.bounds.crown import bound_above
-from leo_opt.bounds.differences import DifferenceLines, difference_lines
+from leo_opt.bounds.differences import DifferenceLines
 from leo_opt.bounds.lines import LOWER_SLOPES, LayerLines, lines_of, losses, shares_of
 from leo_opt.domain import Box, Boxes
 from leo_opt.enclosure import affine_image
@@ -37,7 +37,7 @@ _CELLS = 2e7
 
 
 @dataclass(frozen=True)
-class Source:
+class SharedInputs:
     """What the layers of both networks read, among the units of a joint layer.
 
     Parameters
@@ -58,7 +58,7 @@ class Source:
     moved: IntArray
 
     @classmethod
-    def inputs(cls, count: int) -> Source:
+    def inputs(cls, count: int) -> SharedInputs:
         """Both read the same inputs."""
         same = np.arange(count)
         return cls(count, same, same, np.full(count, -1))
@@ -91,7 +91,7 @@ class JointLayer:
     first: Layer
     second: Layer
     pairs: IntArray
-    source: Source
+    source: SharedInputs
 
     @property
     def lone(self) -> IntArray:
@@ -124,16 +124,17 @@ class JointLayer:
         )
 
     @property
-    def target(self) -> Source:
+    def target(self) -> SharedInputs:
         """What the next layers of both networks read."""
         width, lone = self.first.n_out, self.lone
-        second, moved = np.empty(self.second.n_out, dtype=np.int64), np.full(
-            self.second.n_out, -1, dtype=np.int64
+        second, moved = (
+            np.empty(self.second.n_out, dtype=np.int64),
+            np.full(self.second.n_out, -1, dtype=np.int64),
         )
         second[lone] = width + np.arange(lone.size)
         second[self.pairs[:, 1]] = self.pairs[:, 0]
         moved[self.pairs[:, 1]] = width + lone.size + np.arange(len(self.pairs))
-        return Source(width + lone.size + len(self.pairs), np.arange(width), second, moved)
+        return SharedInputs(width + lone.size + len(self.pairs), np.arange(width), second, moved)
 
 
 @dataclass(frozen=True, eq=False)

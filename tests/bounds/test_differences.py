@@ -35,7 +35,7 @@ def _violated(lines: DifferenceLines, unit: int, moved: Fraction, true: Fraction
     return not (inside and low <= true <= high)
 
 
-@pytest.mark.parametrize("seed", seeds(3, of=40))
+@pytest.mark.parametrize("seed", seeds(2, of=40))
 @pytest.mark.parametrize("scale", [1.0, 2.0**-30])
 def test_lines_hold_at_every_point_of_the_intervals(seed: int, scale: float) -> None:
     generator = np.random.default_rng(seed)
@@ -52,7 +52,9 @@ def test_lines_hold_at_every_point_of_the_intervals(seed: int, scale: float) -> 
         [Fraction(q) + Fraction(d) for q in draws[0][:, k] for d in draws[1][:, k]]
         for k in range(count)
     ]
-    chosen = [sorted(sums)[int(generator.integers(10)) : 36 - int(generator.integers(10))] for sums in own]
+    chosen = [
+        sorted(sums)[int(generator.integers(10)) : 36 - int(generator.integers(10))] for sums in own
+    ]
     second = np.array(
         [
             [np.nextafter(float(some[0]), -np.inf) for some in chosen],
@@ -81,7 +83,8 @@ def test_of_units_that_keep_their_phase_the_lines_are_exact() -> None:
     linear = np.zeros(2, dtype=bool)
     lines = difference_lines(first, second, moved, (linear, linear))
     assert [lines.above.tolist(), lines.below.tolist()] == [[1.0, 0.0], [1.0, 0.0]]
-    assert not lines.offset.any() and not lines.under.any()
+    assert not lines.offset.any()
+    assert not lines.under.any()
 
 
 def test_where_units_can_change_phase_a_difference_costs_no_more_than_itself() -> None:

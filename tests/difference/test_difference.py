@@ -66,23 +66,28 @@ def permuted(generator: Generator, network: Network) -> Network:
     return Network(tuple(layers))
 
 
-def changed(generator: Generator, network: Network, box: Box) -> Network:
-    """A second network, of which the first knows more or less."""
-    kind = generator.choice(["little", "much", "rounded", "factored", "permuted", "other", "small"])
-    if kind == "little":
-        return perturbed(generator, network, 1e-4)
-    if kind == "much":
-        return perturbed(generator, network, 0.3)
-    if kind == "rounded":
-        return rounded(network)
-    if kind == "factored":
-        return factored(generator, network)
-    if kind == "permuted":
-        return perturbed(generator, permuted(generator, network), 1e-6)
-    if kind == "small":
-        return compress(network, classify(network, box, solver="highs")).network
+def _smaller(generator: Generator, network: Network, box: Box) -> Network:
+    """What lossless rewriting leaves."""
+    del generator
+    return compress(network, classify(network, box, solver="highs")).network
+
+
+def _other(generator: Generator, network: Network, box: Box) -> Network:
+    """Nothing of the first but inputs and outputs."""
     widths = tuple(int(w) for w in generator.integers(1, 4, size=generator.integers(0, 3)))
     return random_network(generator, box=box, widths=widths, outputs=network.output_size)
+
+
+CHANGES = (
+    lambda g, network, _: perturbed(g, network, 1e-4),
+    lambda g, network, _: perturbed(g, network, 0.3),
+    lambda g, network, _: perturbed(g, permuted(g, network), 1e-6),
+    lambda g, network, _: factored(g, network),
+    lambda _, network, __: rounded(network),
+    _smaller,
+    _other,
+)
+"""Second networks, of which the first knows more or less."""
 
 
 def agrees(first: Network, second: Network, found: Difference, generator: Generator) -> None:
@@ -105,15 +110,15 @@ def small_case(generator: Generator) -> tuple[Network, Box]:
     return random_network(generator, box=box, widths=widths), box
 
 
-@pytest.mark.parametrize("seed", seeds(20, of=500))
+@pytest.mark.parametrize("seed", seeds(14, of=500))
 def test_the_exact_difference_lies_within(seed: int) -> None:
     generator = np.random.default_rng(seed)
     network, box = small_case(generator)
-    second = changed(generator, network, box)
+    second = CHANGES[seed % len(CHANGES)](generator, network, box)
     agrees(network, second, bound_difference(network, second, box), generator)
 
 
-@pytest.mark.parametrize("seed", seeds(4, of=100))
+@pytest.mark.parametrize("seed", seeds(2, of=100))
 def test_leaky_units_and_clips(seed: int) -> None:
     generator = np.random.default_rng(seed)
     network, box = small_case(generator)
@@ -123,7 +128,7 @@ def test_leaky_units_and_clips(seed: int) -> None:
     agrees(rectified(first), rectified(second), found, generator)
 
 
-@pytest.mark.parametrize("seed", seeds(5, of=60))
+@pytest.mark.parametrize("seed", seeds(3, of=60))
 def test_a_network_is_no_further_from_its_copy_than_rounding_says(seed: int) -> None:
     generator = np.random.default_rng(seed)
     network, box = random_case(generator)
@@ -132,7 +137,7 @@ def test_a_network_is_no_further_from_its_copy_than_rounding_says(seed: int) -> 
     assert not found.found.any()
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 def test_intervals_of_a_classification_serve(seed: int) -> None:
     generator = np.random.default_rng(seed)
     network, box = small_case(generator)
@@ -149,9 +154,10 @@ _REAL = (
     "mnist/mnist_100-100_l1_0.0005_s0.onnx",
     "acasxu/ACASXU_run2a_1_1_batch_2000.onnx",
 )
+_REAL_CASES = [_REAL[0], *(pytest.param(name, marks=pytest.mark.slow) for name in _REAL[1:])]
 
 
-@pytest.mark.parametrize("name", _REAL)
+@pytest.mark.parametrize("name", _REAL_CASES)
 @pytest.mark.parametrize("whole", [False, True])
 def test_ten_times_tighter_than_two_intervals(name: str, whole: bool) -> None:
     network = load(find_network(name))
@@ -169,7 +175,8 @@ def test_ten_times_tighter_than_two_intervals(name: str, whole: bool) -> None:
         assert (found.found > 0.0).all()
         points = box.sample(1000, generator)
         difference = second(points) - first(points)
-        assert (found.lower <= difference).all() and (difference <= found.upper).all()
+        assert (found.lower <= difference).all()
+        assert (difference <= found.upper).all()
 
 
 @pytest.mark.slow
@@ -184,7 +191,8 @@ def test_a_hundred_thousand_points(name: str) -> None:
         points = box.sample(500, generator)
         points = np.vstack([points, box.vertices(generator.normal(size=points.shape))])
         difference = second(points) - network(points)
-        assert (found.lower <= difference).all() and (difference <= found.upper).all()
+        assert (found.lower <= difference).all()
+        assert (difference <= found.upper).all()
 
 
 @pytest.mark.slow
