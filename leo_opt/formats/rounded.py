@@ -7,7 +7,7 @@ exactly 0 where nothing was rounded.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +23,7 @@ from leo_opt.arithmetic import (
     round_down,
     round_up,
 )
+from leo_opt.arrays import IntArray
 from leo_opt.network import FloatArray
 
 
@@ -60,13 +61,33 @@ class Rounded:
         """Whether all numbers are exactly `value`."""
         return self.is_exact and bool((self.values == value).all())
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of the array."""
+        return self.values.shape
+
+    @property
+    def places(self) -> IntArray:
+        """The number of each number at its place, in row-major order."""
+        return np.arange(self.values.size).reshape(self.values.shape)
+
+    def at(self, places: IntArray) -> Rounded:
+        """Numbers at some places of these."""
+        return self.reshape((-1,))[places]
+
     def __getitem__(self, chosen: Any) -> Rounded:
         """Some of the numbers, chosen as NumPy chooses them."""
-        return Rounded(self.values[chosen], self.error[chosen])
+        return self._alike(lambda array: array[chosen])
 
     def reshape(self, shape: tuple[int, ...]) -> Rounded:
         """The numbers in another shape."""
-        return Rounded(self.values.reshape(shape), self.error.reshape(shape))
+        return self._alike(lambda array: array.reshape(shape))
+
+    def _alike(self, change: Callable[[FloatArray], FloatArray]) -> Rounded:
+        """With values and errors changed in one way; one 0 may stand for all errors."""
+        if not any(self.error.strides):
+            return Rounded.exact(change(self.values))
+        return Rounded(change(self.values), change(self.error))
 
     @classmethod
     def joined(cls, parts: Sequence[Rounded]) -> Rounded:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from functools import reduce
-from typing import Any
 
 import numpy as np
 
@@ -15,20 +14,16 @@ from leo_opt.formats.chain import normalised, scaled
 from leo_opt.formats.onnx.operation import LoweringError, Operation, Tensor, spread, together
 from leo_opt.formats.onnx.windows import Geometry, covered, geometry, in_channels
 from leo_opt.formats.rounded import Rounded
-from leo_opt.network import FloatArray
 
 
 def gemm(step: Operation) -> list[Tensor]:
     """alpha * A' @ B' + beta * C."""
-    sides: list[Tensor | FloatArray] = []
+    sides: list[Tensor | Rounded] = []
     for index, name in enumerate(("transA", "transB")):
-        side = step.numbers(index) if step.is_constant(index) else step.tensor(index)
-        rank = side.ndim if isinstance(side, np.ndarray) else len(side.shape)
-        if rank != 2:
-            raise LoweringError(f"multiplies {rank} axes, not 2")
-        if step.integer(name, 0):
-            side = side.T if isinstance(side, np.ndarray) else side.at(side.places.T)
-        sides.append(side)
+        side = _side(step, index)
+        if len(side.shape) != 2:
+            raise LoweringError(f"multiplies {len(side.shape)} axes, not 2")
+        sides.append(side.at(side.places.T) if step.integer(name, 0) else side)
     product = _product(step, sides[0], sides[1], step.number("alpha", 1.0))
     if len(step.given) < 3 or step.given[2] is None:
         return [product]
@@ -43,16 +38,19 @@ def gemm(step: Operation) -> list[Tensor]:
 
 def matmul(step: Operation) -> list[Tensor]:
     """A @ B as NumPy has it, one of them constant."""
-    sides = [step.numbers(k) if step.is_constant(k) else step.tensor(k) for k in (0, 1)]
-    return [_product(step, sides[0], sides[1])]
+    return [_product(step, _side(step, 0), _side(step, 1))]
+
+
+def _side(step: Operation, index: int) -> Tensor | Rounded:
+    """A factor of a product."""
+    return step.rounded(index) if step.is_constant(index) else step.tensor(index)
 
 
 def _product(
-    step: Operation, left: Tensor | FloatArray, right: Tensor | FloatArray, factor: float = 1.0
+    step: Operation, left: Tensor | Rounded, right: Tensor | Rounded, factor: float = 1.0
 ) -> Tensor:
     """factor * left @ right."""
-    a: Any = left.places if isinstance(left, Tensor) else left
-    b: Any = right.places if isinstance(right, Tensor) else right
+    a, b = left.places, right.places
     if not a.ndim or not b.ndim:
         raise LoweringError("multiplies a number without axes")
     rows = a[None, :] if a.ndim == 1 else a
@@ -69,20 +67,21 @@ def _product(
 
 def _contracted(
     step: Operation,
-    sides: tuple[Tensor | FloatArray, Tensor | FloatArray],
-    entries: tuple[Any, Any],
+    sides: tuple[Tensor | Rounded, Tensor | Rounded],
+    entries: tuple[IntArray, IntArray],
     shape: tuple[int, ...],
     factor: float = 1.0,
 ) -> Tensor:
-    """Sums over the last axis of products of entries: places of the tensor, and numbers."""
+    """Sums over the last axis of products of entries, of which the places are given."""
     if all(isinstance(side, Tensor) for side in sides):
         raise LoweringError("multiplies two tensors that depend on the input")
-    source, places, weight = sides[0], *entries
-    if not isinstance(source, Tensor):
-        source, places, weight = sides[1], weight, places
+    (source, places), (numbers, own) = sorted(
+        zip(sides, entries, strict=True), key=lambda pair: isinstance(pair[0], Rounded)
+    )
     assert isinstance(source, Tensor)
+    assert isinstance(numbers, Rounded)
     flat = (-1, places.shape[-1])
-    matrix = Affine.matrix(places.reshape(flat), scaled(weight.reshape(flat), factor))
+    matrix = Affine.matrix(places.reshape(flat), scaled(numbers.at(own.reshape(flat)), factor))
     return Tensor(shape, step.levels.apply(matrix, source.values))
 
 
@@ -97,9 +96,9 @@ def einsum(step: Operation) -> list[Tensor]:
         raise LoweringError(f"has the equation {equation!r}; name each axis, once a side")
     if len(names) > 2:
         raise LoweringError(f"multiplies {len(names)} tensors, not 2 at most")
-    sides = [step.numbers(k) if step.is_constant(k) else step.tensor(k) for k in range(len(names))]
+    sides = [_side(step, k) for k in range(len(names))]
     if len(sides) == 1:
-        sides, names = [*sides, np.ones(())], [*names, ""]
+        sides, names = [*sides, Rounded.exact(np.ones(()))], [*names, ""]
     pairs = list(zip(sides, names, strict=True))
     if any(len(axes) != len(side.shape) for side, axes in pairs):
         raise LoweringError(f"has the equation {equation!r} for other numbers of axes")
@@ -109,8 +108,7 @@ def einsum(step: Operation) -> list[Tensor]:
     order = [*result, *sorted(set(given) - {*result, ","})]
     entries = []
     for side, axes in pairs:
-        places = side.places if isinstance(side, Tensor) else side
-        moved = places.transpose([axes.index(name) for name in order if name in axes])
+        moved = side.places.transpose([axes.index(name) for name in order if name in axes])
         spread_out = moved.reshape([sizes[name] if name in axes else 1 for name in order])
         full = np.broadcast_to(spread_out, [sizes[name] for name in order])
         entries.append(full.reshape(math.prod(sizes[name] for name in result), -1))
@@ -234,24 +232,23 @@ def regress(step: Operation) -> list[Tensor]:
     targets = step.integer("targets", 1)
     weight = np.array(step.node.attributes["coefficients"], dtype=np.float64)
     shift = np.array(step.node.attributes.get("intercepts", [0.0] * targets), dtype=np.float64)
-    product = _product(step, step.tensor(), weight.reshape(targets, -1).T)
+    product = _product(step, step.tensor(), Rounded.exact(weight.reshape(targets, -1).T))
     return [Tensor(product.shape, product.values.add(spread(product, shift)[1]))]
 
 
 def convolve(step: Operation) -> list[Tensor]:
     """Conv in any number of dimensions."""
-    tensor, weight = step.tensor(), step.numbers(1)
-    groups = step.integer("group", 1)
+    tensor, weight = step.tensor(), step.rounded(1)
+    groups, out = step.integer("group", 1), weight.shape[0]
     batch, channels, *spatial = _axes(tensor)
-    if weight.shape[1] * groups != channels or weight.shape[0] % groups:
+    if weight.shape[1] * groups != channels or out % groups:
         raise LoweringError(f"has weights {list(weight.shape)} for {channels} channels")
     axes = geometry(step, spatial, weight.shape[2:])
-    columns = _channel_windows(axes, batch, channels, len(weight), groups)
-    rows = weight.reshape(1, len(weight), 1, -1)
-    entries = np.broadcast_to(rows, columns.shape)
+    columns = _channel_windows(axes, batch, channels, out, groups)
+    places = np.broadcast_to(weight.places.reshape(1, out, 1, -1), columns.shape)
     flat = (-1, columns.shape[-1])
-    matrix = Affine.matrix(columns.reshape(flat), Rounded.exact(entries.reshape(flat)))
-    shape = (batch, len(weight), *(axis.out for axis in axes))
+    matrix = Affine.matrix(columns.reshape(flat), weight.at(places.reshape(flat)))
+    shape = (batch, out, *(axis.out for axis in axes))
     return [_biased(step, Tensor(shape, step.levels.apply(matrix, tensor.values)))]
 
 
@@ -287,7 +284,7 @@ def _biased(step: Operation, tensor: Tensor) -> Tensor:
 
 def convolve_transposed(step: Operation) -> list[Tensor]:
     """ConvTranspose: the transpose of the convolution from its output to its input."""
-    tensor, weight = step.tensor(), step.numbers(1)
+    tensor, weight = step.tensor(), step.rounded(1)
     groups = step.integer("group", 1)
     batch, channels, *spatial = _axes(tensor)
     if weight.shape[0] != channels:
@@ -295,13 +292,13 @@ def convolve_transposed(step: Operation) -> list[Tensor]:
     axes = _transposed_axes(step, spatial, weight.shape[2:])
     out = weight.shape[1] * groups
     rows = _channel_windows(axes, batch, out, channels, groups)
-    entries = np.broadcast_to(weight.reshape(1, channels, 1, -1), rows.shape)
+    places = np.broadcast_to(weight.places.reshape(1, channels, 1, -1), rows.shape)
     columns = np.broadcast_to(
         np.arange(math.prod(rows.shape[:3]))[:, None], (math.prod(rows.shape[:3]), rows.shape[3])
     )
     shape = (batch, out, *(axis.size for axis in axes))
     matrix = Affine.scattered(
-        rows.ravel(), columns.ravel(), Rounded.exact(entries.ravel()), math.prod(shape)
+        rows.ravel(), columns.ravel(), weight.at(places.ravel()), math.prod(shape)
     )
     return [_biased(step, Tensor(shape, step.levels.apply(matrix, tensor.values)))]
 
