@@ -27,6 +27,7 @@ from leo_opt.formats.onnx.tails import end_at, find_endings, stated_ports
 from leo_opt.graphs.editing import apply
 from leo_opt.graphs.head import Head, Rewritten, find_head, replace_head, rewrite_head
 from leo_opt.graphs.known import Known
+from leo_opt.graphs.merging import find_multiples
 from leo_opt.graphs.models import copy, ended
 from leo_opt.graphs.removal import Removal, find_removal
 from leo_opt.graphs.slices import Cutting
@@ -144,31 +145,29 @@ def compress_graph(
     end_at(model, sources, ports)
     lowered = lower(model)
     known = Known.of(lowered, stability)
-    numbers = [_parameters(lowered)]
     head = find_head(lowered)
     rewritten = None if head is None else rewrite_head(lowered, head, known)
-    changed = lowered
+    before, changed = _parameters(lowered), lowered
     if head is not None and rewritten is not None:
         changed = replace_head(lowered, head, rewritten)
     cutting = Cutting.of(changed)
     if head is not None and rewritten is not None:
         cutting.read(head.source, rewritten.network.layers[0], changed.graph.nodes)
-    removal = find_removal(cutting, known)
-    errors = apply(cutting, removal)
-    smaller = lower(copy(changed.model), errors)
-    numbers.append(_parameters(smaller))
-    deviation = _moved(smaller, errors, stability.domain)
+    thinner, deviation = _made(cutting, find_removal(cutting, known), stability.domain)
+    again = Cutting.of(thinner)
+    smaller, moved = _made(again, find_multiples(again), stability.domain)
+    deviation = add_up(deviation, moved)
     if rewritten is not None:
         deviation = add_up(deviation, rewritten.deviation)
     keep = sources if drop_tail or output_tensor is not None else outputs
-    finished = ended(changed.model, keep, ports, smaller.network)
+    finished = ended(smaller.model, keep, ports, smaller.network)
     return GraphCompression(
         original=lowered.network,
         network=read_model(copy(finished)),
         domain=stability.domain,
         model=finished,
-        parts=(*_cut_parts(cutting, removal), *_head_parts(head, rewritten)),
-        parameters=(numbers[0], numbers[1]),
+        parts=(*_thinned(cutting, smaller), *_head_parts(head, rewritten)),
+        parameters=(before, _parameters(smaller)),
         max_deviation=deviation,
     )
 
@@ -185,15 +184,22 @@ def has_graph(path: AnyPath) -> bool:
     return str(path).lower().endswith((".onnx", ".onnx.gz"))
 
 
-def _moved(smaller: Lowered, errors: Mapping[str, FloatArray], domain: Domain) -> FloatArray:
-    """How far rounded biases move the outputs of a file anywhere on the domain."""
+def _made(cutting: Cutting, removal: Removal, domain: Domain) -> tuple[Lowered, FloatArray]:
+    """A graph without some slices, and how far rounding what takes them up moves the outputs."""
+    before = cutting.lowered
+    # Of a new dense end no tensors are known yet.
+    whole = all(port.name in before.values for port in before.graph.outputs)
+    if whole and not removal.classes:
+        return before, np.zeros(before.network.output_size)
+    errors = apply(cutting, removal)
+    smaller = lower(copy(cutting.lowered.model), errors)
     network = smaller.network
     if not errors:
-        return np.zeros(network.output_size)
-    # The network may be as far from the file with its own biases, and from that with those meant.
+        return smaller, np.zeros(network.output_size)
+    # The network may be as far from the file with its own numbers, and from that with those meant.
     plain = lower(copy(smaller.model)).network
     bounds = propagate(network, domain)
-    return add_up(*(reading_deviation(read, bounds) for read in (network, plain)))
+    return smaller, add_up(*(reading_deviation(read, bounds) for read in (network, plain)))
 
 
 def _parameters(lowered: Lowered) -> int:
@@ -208,14 +214,14 @@ def _parameters(lowered: Lowered) -> int:
     return sum(a.size for a in arrays if not isinstance(a, Tensor) and a.dtype.kind == "f")
 
 
-def _cut_parts(cutting: Cutting, removal: Removal) -> Iterator[Thinning]:
+def _thinned(cutting: Cutting, smaller: Lowered) -> Iterator[Thinning]:
     """What matrices made and make."""
     for node in cutting.lowered.graph.nodes:
-        if node.operator in MATRICES and node.outputs[0] in cutting.tensors:
-            classes = cutting.tensors[node.outputs[0]].classes
-            yield Thinning(
-                node.outputs[0], len(classes), int(removal.keeps(cutting, classes).sum())
-            )
+        name = node.outputs[0]
+        if node.operator in MATRICES and name in cutting.tensors:
+            slices, made = cutting.tensors[name], smaller.values[name]
+            assert isinstance(made, Tensor)
+            yield Thinning(name, len(slices.classes), made.shape[slices.axis])
 
 
 def _head_parts(head: Head | None, rewritten: Rewritten | None) -> Iterator[Thinning]:

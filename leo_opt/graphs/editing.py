@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
 import numpy as np
 
 from leo_opt.arithmetic import round_up
+from leo_opt.arrays import BoolArray
 from leo_opt.formats.onnx.graph import Array, Node
 from leo_opt.formats.rounded import Rounded
 from leo_opt.graphs.models import drop_unread, free_name, remove, tensor_of
 from leo_opt.graphs.removal import Removal
-from leo_opt.graphs.slices import Cutting
+from leo_opt.graphs.slices import Consumer, Cutting
 from leo_opt.network import FloatArray
 
 _Place = tuple[tuple[str, ...], int]
@@ -24,14 +26,15 @@ def apply(cutting: Cutting, removal: Removal) -> dict[str, FloatArray]:
     Returns
     -------
     dict
-        Of biases that were rounded, by name, how far from what is meant.
+        Of biases and weights that were rounded, by name, how far from what is meant.
     """
     edits = _Edits(cutting)
+    for index, weight in removal.weights.items():
+        edits.weigh(cutting.consumers[index], weight)
     for trim in cutting.trims:
         kept = removal.keeps(cutting, trim.classes)
         if not kept.all():
-            array = edits.constant(trim.node, trim.place)
-            edits.change(trim.node, trim.place, np.compress(kept, array, trim.axis))
+            edits.trim(trim.node, trim.place, kept, trim.axis)
     for count in cutting.counts:
         kept = removal.keeps(cutting, count.classes)
         if not kept.all():
@@ -66,6 +69,28 @@ class _Edits:
         """Give an input other numbers."""
         self._new[node.outputs, place] = array
 
+    def trim(self, node: Node, place: int, kept: BoolArray, axis: int) -> None:
+        """Keep some of an input's numbers along an axis."""
+        self.change(node, place, np.compress(kept, self.constant(node, place), axis))
+        key = node.outputs, place
+        if key in self._errors:
+            self._errors[key] = np.compress(kept, self._errors[key], axis)
+
+    def weigh(self, consumer: Consumer, weight: Rounded) -> None:
+        """Give a matrix other numbers."""
+        before = self.constant(consumer.node, 1)
+        kernel = [size for axis, size in enumerate(before.shape) if axis not in consumer.axes]
+        whole = weight.reshape((*weight.shape[:2], *kernel))
+        values, error = (np.moveaxis(a, (0, 1), consumer.axes) for a in (whole.values, whole.error))
+        self._store(consumer.node, 1, Rounded(values, error), before.dtype)
+
+    def _store(self, node: Node, place: int, meant: Rounded, dtype: Any) -> None:
+        """Give an input the nearest numbers of the file's type."""
+        stored = meant.values.astype(dtype)
+        moved = meant + Rounded.exact(-np.asarray(stored, dtype=np.float64))
+        self.change(node, place, stored)
+        self._errors[node.outputs, place] = round_up(np.abs(moved.values) + moved.error)
+
     def count(self, node: Node, place: int | str, entry: int, number: int) -> None:
         """State another number of slices."""
         if isinstance(place, int):
@@ -79,17 +104,13 @@ class _Edits:
 
     def shift(self, node: Node, shift: Rounded) -> None:
         """Add numbers to a bias, which is made where there is none."""
-        matrix, proto = self.constant(node, 1), self._protos[node.outputs]
-        before = np.zeros(1)
+        proto, before = self._protos[node.outputs], np.zeros(1)
         if len(node.inputs) > 2 and node.inputs[2]:
-            before = np.float64(self.constant(node, 2)).reshape(-1)
+            before = np.asarray(self.constant(node, 2), dtype=np.float64).reshape(-1)
         total = Rounded.exact(np.broadcast_to(before, shift.values.shape)) + shift
-        stored = total.values.astype(matrix.dtype)
-        moved = total + Rounded.exact(-np.float64(stored))
         if proto.op_type == "MatMul":
             proto.op_type = "Gemm"
-        self.change(node, 2, stored)
-        self._errors[node.outputs, 2] = round_up(np.abs(moved.values) + moved.error)
+        self._store(node, 2, total, self.constant(node, 1).dtype)
 
     def finish(self, changed: set[str]) -> dict[str, FloatArray]:
         """Write everything down; the tensors whose names are given have other shapes.
@@ -97,7 +118,7 @@ class _Edits:
         Returns
         -------
         dict
-            Of biases that were rounded, by name, how far from what is meant.
+            Of biases and weights that were rounded, by name, how far from what is meant.
         """
         graph = self._model.graph
         uses = Counter(name for proto in graph.node for name in proto.input)

@@ -24,10 +24,13 @@ class Removal:
         Their numbers.
     shifts
         By the place of a consumer in `Cutting.consumers`: what its bias takes up, (m,) numbers.
+    weights
+        In the same way other weights, (n, m, k) numbers.
     """
 
     classes: frozenset[int]
     shifts: Mapping[int, Rounded]
+    weights: Mapping[int, Rounded]
 
     def keeps(self, cutting: Cutting, classes: IntArray) -> BoolArray:
         """Which slices are left."""
@@ -84,7 +87,7 @@ def find_removal(cutting: Cutting, known: Known) -> Removal:
         for index, view in enumerate(views)
     }
     moved = {index: shift for index, shift in shifts.items() if not shift.equals(0.0)}
-    return Removal(frozenset(gone), moved)
+    return Removal(frozenset(gone), moved, {})
 
 
 def _needs(view: _View, row: int, gone: IntArray) -> bool:

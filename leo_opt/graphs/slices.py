@@ -66,6 +66,8 @@ class Consumer:
         Classes of the slices that it makes.
     weight : (n, m, k) array
         Its numbers: of a slice that it reads, for one that it makes.
+    axes
+        Those of the stored matrix along which slices are read and made.
     foldable
         Whether a slice that has one value everywhere adds the same number to all of what each
         slice is made of.
@@ -76,6 +78,7 @@ class Consumer:
     slices: Slices
     made: IntArray
     weight: FloatArray
+    axes: tuple[int, int]
     foldable: bool
 
 
@@ -101,13 +104,18 @@ class Count:
 
 @dataclass(eq=False)
 class Cutting:
-    """The classes of the slices of a graph, and what changes where some are deleted."""
+    """The classes of the slices of a graph, and what changes where some are deleted.
+
+    Those in `rigid` have passed an operator that is not positively homogeneous, or that treats
+    slices each in its way.
+    """
 
     lowered: Lowered
     tensors: dict[str, Slices] = field(default_factory=dict)
     consumers: list[Consumer] = field(default_factory=list)
     trims: list[Trim] = field(default_factory=list)
     counts: list[Count] = field(default_factory=list)
+    rigid: list[IntArray] = field(default_factory=list)
     _joined: UnionFind[int] = field(default_factory=lambda: UnionFind([STAYS]))
     _last: int = STAYS
 
@@ -142,8 +150,14 @@ class Cutting:
         [node] = [n for n in nodes if n.operator == "Gemm" and n.inputs[0] == source]
         weight = weights.dense(layer.weight).T[:, :, None]
         made = np.full(layer.n_out, STAYS)
-        self.consumers.append(Consumer(node, source, slices, made, weight, True))
+        self.consumers.append(Consumer(node, source, slices, made, weight, (1, 0), True))
         self.trims.append(Trim(node, 1, 1, slices.classes))
+
+    def bias(self, node: Node, count: int) -> FloatArray:
+        """What a matrix adds to each of the slices that it makes."""
+        stored = self._constant(node, 2)
+        before = np.zeros(1) if stored is None else np.asarray(stored, dtype=np.float64)
+        return np.broadcast_to(before.reshape(-1), count)
 
     def _visit(self, node: Node) -> None:
         """Hand the classes of what a node reads on to what it makes."""
@@ -156,7 +170,10 @@ class Cutting:
         try:
             if node.operator not in _OPERATORS or len(made) > 1:
                 raise _StuckError
-            self.tensors[made[0]] = _OPERATORS[node.operator](self, node)
+            slices = _OPERATORS[node.operator](self, node)
+            self.tensors[made[0]] = slices
+            if node.operator not in _HOMOGENEOUS or int(node.attributes.get("group", 1)) > 1:
+                self.rigid.append(slices.classes)
         except _StuckError:
             del self.trims[begun[0] :], self.counts[begun[1] :], self.consumers[begun[2] :]
             for name in given:
@@ -231,8 +248,8 @@ class Cutting:
             bias = self._constant(node, 2)
             self._cut(node, 2, -1 if bias is None else bias.ndim - 1, made)
         weight = np.asarray(matrix.T if across else matrix, dtype=np.float64)[:, :, None]
-        plain = flags["alpha"] == flags["beta"] == 1.0
-        self.consumers.append(Consumer(node, node.inputs[0], given, made, weight, plain))
+        plain, axes = flags["alpha"] == flags["beta"] == 1.0, (across, 1 - across)
+        self.consumers.append(Consumer(node, node.inputs[0], given, made, weight, axes, plain))
         return Slices(self._shape(node), 1, made)
 
     def convolution(self, node: Node) -> Slices:
@@ -252,8 +269,8 @@ class Cutting:
         numbers = np.asarray(weight if transposed else np.swapaxes(weight, 0, 1), dtype=np.float64)
         automatic = node.attributes.get("auto_pad", b"NOTSET") not in (b"NOTSET", b"VALID")
         padded = transposed or automatic or any(node.attributes.get("pads", ()))
-        flat = numbers.reshape(*numbers.shape[:2], -1)
-        self.consumers.append(Consumer(node, node.inputs[0], given, made, flat, not padded))
+        flat, axes = numbers.reshape(*numbers.shape[:2], -1), (int(not transposed), int(transposed))
+        self.consumers.append(Consumer(node, node.inputs[0], given, made, flat, axes, not padded))
         return Slices(shape, 1, made)
 
     def _grouped(
@@ -390,6 +407,17 @@ def _staying(tensor: Tensor) -> Slices:
 
 
 _GEMM: Mapping[str, float] = MappingProxyType({"alpha": 1.0, "beta": 1.0, "transA": 0, "transB": 0})
+
+_HOMOGENEOUS = frozenset(
+    (
+        *("Abs", "AveragePool", "Cast", "Concat", "Conv", "ConvTranspose", "Dropout", "Flatten"),
+        *("Gemm", "GlobalAveragePool", "GlobalMaxPool", "Identity", "LeakyRelu", "MatMul"),
+        *("MaxPool", "Neg", "ReduceMax", "ReduceMean", "ReduceMin", "ReduceSum", "Relu"),
+        *("Reshape", "Squeeze", "Transpose", "Unsqueeze"),
+    )
+)
+"""Operators that make c times as much of c > 0 times a slice, the same for each; and matrices,
+which begin new classes."""
 
 _SIZES = 3
 """Place of the input of a Resize that states sizes, the number of slices among them."""
