@@ -56,6 +56,10 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
         "twins-of-opposite-bias": ("sign * bias + 0.0", "bias + 0.0"),
         "twins-other-sign": ("self.signs[unit] = other, -1.0", "self.signs[unit] = other, 1.0"),
     },
+    "formulations/sizes.py": {
+        "sizes-too-many-rows": ("layer.phased & (low < 0.0)", "layer.phased"),
+        "sizes-of-lanes": (" & (layer.lanes < 0)", ""),
+    },
     "bounds/rational.py": {
         "rational-wrong-chord": ("ends[1] / (ends[1] - ends[0])", "ends[1] / (ends[1] + 1)"),
         "rational-wrong-end": (
