@@ -182,6 +182,21 @@ def scale_rows(weight: Weight, factors: NDArray[Any]) -> Weight:
     )
 
 
+def scale_columns(weight: Weight, factors: FloatArray) -> Weight:
+    """Each column times its factor (n,), of the same kind; a CSR array may store zeros then."""
+    spread = factors[weight.indices] if is_sparse(weight) else factors
+    return with_numbers(weight, entries(weight) * spread)
+
+
+def coordinates(weight: Weight) -> tuple[NDArray[np.int64], NDArray[np.int64], FloatArray]:
+    """Row, column and value of the entries that are not 0, row by row."""
+    if is_sparse(weight):
+        present = weight.data != 0.0
+        return _rows_of(weight)[present], weight.indices[present], weight.data[present]
+    rows, columns = np.nonzero(weight)
+    return rows, columns, weight[rows, columns]
+
+
 def set_columns(weight: Weight, columns: NDArray[np.int64], values: FloatArray) -> Weight:
     """With some columns replaced by those of a dense array (m, k), of the same kind."""
     if not is_sparse(weight):

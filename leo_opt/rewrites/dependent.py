@@ -9,7 +9,7 @@ from leo_opt.arithmetic import UNIT_ROUNDOFF
 from leo_opt.arrays import IntArray
 from leo_opt.deviation import add_up
 from leo_opt.network import FloatArray, Layer
-from leo_opt.rewrites.block import Block, block_loss, passing_units
+from leo_opt.rewrites.block import Block, block_loss, middle_and_radius, passing_units
 from leo_opt.rewrites.draft import Draft
 from leo_opt.rewrites.private_columns import rows_with_private_columns
 
@@ -27,11 +27,17 @@ def merge_dependent(draft: Draft, index: int) -> Draft:
     T. Serra, A. Kumar, S. Ramalingam, Lossless Compression of Deep Neural Networks, CPAIOR 2020,
     Algorithm 1.
     """
-    mask = passing_units(draft, index)
-    block = Block.of(draft, index)
-    if not (draft.network.layers[index].has_phases and mask.sum() > 1 and block.bounded):
+    mask, current = passing_units(draft, index), draft.network.layers[index]
+    inputs = draft.inputs_of(index)
+    if not (
+        current.has_phases and mask.sum() > 1 and all(np.isfinite(end).all() for end in inputs)
+    ):
         return draft
-    basis, coefficients = independent_rows(block.weight * block.radius)
+    rows = weights.scale_columns(current.weight[mask], middle_and_radius(*inputs)[1])
+    if rows_with_private_columns(rows).all():
+        return draft
+    block = Block.of(draft, index)
+    basis, coefficients = independent_rows(weights.dense(rows))
     members = np.flatnonzero(mask)
     gone = np.delete(members, basis)
     if not 0 < gone.size < mask.size:
@@ -41,7 +47,7 @@ def merge_dependent(draft: Draft, index: int) -> Draft:
     merged = block.replace(outgoing, block.weight[basis], block.bias[basis])
     if not (merged.error <= block.level).all():
         return draft
-    current, following = draft.network.layers[index : index + 2]
+    following = draft.network.layers[index + 1]
     columns = weights.set_columns(following.weight, members[basis], outgoing)
     keep = ~np.isin(np.arange(mask.size), gone)
     pair = (

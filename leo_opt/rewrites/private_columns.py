@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from leo_opt.arrays import BoolArray, FloatArray
+from leo_opt import weights
+from leo_opt.arrays import BoolArray
+from leo_opt.weights import Weight
 
 _SHARE = 2.0**-10
 """Of a row's largest entry, what an entry must be more than to count."""
 
 
-def rows_with_private_columns(rows: FloatArray) -> BoolArray:
+def rows_with_private_columns(rows: Weight) -> BoolArray:
     """Rows that have a column of their own once those found before are left out, (s,).
 
     No combination of rows that are 0 there makes one of them, so that they are independent of one
@@ -21,12 +23,18 @@ def rows_with_private_columns(rows: FloatArray) -> BoolArray:
     ----------
     rows : (s, m) array
     """
-    size = np.abs(rows).max(axis=1, initial=0.0)
-    entries, strong = rows != 0.0, np.abs(rows) > _SHARE * size[:, None]
-    others, counts = np.ones(len(rows), dtype=bool), entries.sum(axis=0)
+    found = np.zeros(rows.shape[0], dtype=bool)
+    if not (weights.is_sparse(rows) or (np.count_nonzero(rows, axis=0) == 1).any()):
+        return found
+    owners, columns, values = weights.coordinates(rows)
+    sizes, size = np.abs(values), np.zeros(found.size)
+    np.maximum.at(size, owners, sizes)
+    strong, counts = sizes > _SHARE * size[owners], np.bincount(columns, minlength=rows.shape[1])
     while True:
-        found = others & strong[:, counts == 1].any(axis=1)
-        if not found.any():
-            return ~others
-        others &= ~found
-        counts -= entries[found].sum(axis=0)
+        alone = owners[strong & (counts[columns] == 1)]
+        if not alone.size:
+            return found
+        found[alone] = True
+        left = ~found[owners]
+        counts -= np.bincount(columns[~left], minlength=counts.size)
+        owners, columns, strong = owners[left], columns[left], strong[left]

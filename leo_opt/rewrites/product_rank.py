@@ -27,7 +27,10 @@ def reduce_rank(draft: Draft, index: int) -> Draft:
     if not draft.network.layers[index].has_phases:
         return draft
     mask = passing_units(draft, index)
-    if not mask.any():
+    current, following = draft.network.layers[index : index + 2]
+    sides = current.weight[mask], following.weight[:, mask].T
+    if all(rows_with_private_columns(weights.canonical(side)).all() for side in sides):
+        # The product has as many independent rows as there are units, of which there may be none.
         return draft
     block = Block.of(draft, index)
     if not block.bounded:
@@ -36,7 +39,6 @@ def reduce_rank(draft: Draft, index: int) -> Draft:
     found = smallest_factors(block, least=int(mask.all()))
     if found is None:
         return draft
-    current, following = draft.network.layers[index : index + 2]
     tag = current.tags[0] if block.rectified else LINEAR
     rest = [other for other, gone in zip(current.tags, mask, strict=True) if not gone]
     pair = (
@@ -73,10 +75,6 @@ def smallest_factors(block: Block, least: int = 0) -> Replacement | None:
     Replacement or None
         None where no smaller block stays at that level.
     """
-    sides = (block.weight, block.outgoing.T)
-    if len(block.bias) > least and all(rows_with_private_columns(s).all() for s in sides):
-        # Then the product has as many independent rows as there are units.
-        return None
     present = block.level > 0.0
     # Scaled so that an entry of 1 is as large as the error that is accepted in its row.
     with np.errstate(over="ignore", invalid="ignore"):

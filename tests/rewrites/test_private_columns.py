@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
+from scipy.sparse import csr_array
 
+from leo_opt import weights
 from leo_opt.rewrites.private_columns import rows_with_private_columns
 
 
@@ -29,3 +32,13 @@ def test_an_entry_that_is_nearly_nothing_is_no_reason():
     rows = np.array([[1.0, 1.0, 0.0], [1.0, 1.0, 1e-9]])
     assert not rows_with_private_columns(rows).any()
     assert rows_with_private_columns(np.zeros((2, 3))).tolist() == [False, False]
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_sparse_rows_have_those_of_dense_ones(seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    rows = generator.normal(size=(7, 9)) * (generator.random((7, 9)) < 0.3)
+    factors = generator.integers(0, 2, 9) * 1.0
+    sparse = weights.scale_columns(csr_array(rows), factors)
+    expected = rows_with_private_columns(rows * factors)
+    assert (rows_with_private_columns(sparse) == expected).all()
