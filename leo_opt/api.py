@@ -21,7 +21,11 @@ from leo_opt.stability import Stability
 
 
 def compress(
-    network: Network, stability: Stability | DomainLike, *, certified_only: bool = False
+    network: Network,
+    stability: Stability | DomainLike,
+    *,
+    certified_only: bool = False,
+    sequential: bool = False,
 ) -> Compression:
     """Rewrite a network into a smaller one with the same outputs on a box or polytope.
 
@@ -32,6 +36,8 @@ def compress(
         first, with the options that `classify` has by default.
     certified_only
         Believe only phases that arithmetic alone proves, not those that rest on a solver.
+    sequential
+        In the end make hidden layers of rectifiers alone, as most readers of networks want them.
 
     Returns
     -------
@@ -55,7 +61,9 @@ def compress(
     if not isinstance(stability, Stability):
         box = read_domain(stability, "stability", "a Stability or a box")
         stability = classify(network, box)
-    return compression.compress(network, stability, certified_only=certified_only)
+    return compression.compress(
+        network, stability, certified_only=certified_only, sequential=sequential
+    )
 
 
 def approximate(

@@ -10,6 +10,7 @@ import numpy as np
 from leo_opt.arguments import read_instance
 from leo_opt.domain import Domain
 from leo_opt.network import FloatArray, Network
+from leo_opt.rectify import rectified
 from leo_opt.rewrites import (
     Draft,
     Step,
@@ -18,6 +19,7 @@ from leo_opt.rewrites import (
     fold_constants,
     fold_layer,
     fold_outputs,
+    make_sequential,
     merge_dependent,
     merge_duplicates,
     merge_opposites,
@@ -63,7 +65,7 @@ class Compression(Summarised):
     Parameters
     ----------
     original
-        The network that was given.
+        The network that was given; `rectified`, where the result is to be sequential.
     network
         The rewritten network.
     domain
@@ -95,7 +97,7 @@ class Compression(Summarised):
     def __repr__(self) -> str:
         before, after = self.original, self.network
         return (
-            f"Compression({sum(before.hidden_widths)} -> {sum(after.hidden_widths)} hidden units, "
+            f"Compression({before.kinds.total()} -> {after.kinds.total()} hidden units, "
             f"{before.parameters} -> {after.parameters} parameters, outputs within "
             f"{np.max(self.max_deviation, initial=0.0):.2g} on {self.domain!r})"
         )
@@ -107,7 +109,11 @@ class Compression(Summarised):
 
 
 def compress(
-    network: Network, stability: Stability, *, certified_only: bool = False
+    network: Network,
+    stability: Stability,
+    *,
+    certified_only: bool = False,
+    sequential: bool = False,
 ) -> Compression:
     """Rewrite a network into a smaller one with the same outputs on the domain of its stability.
 
@@ -123,6 +129,9 @@ def compress(
         Of this network; the result equals the network on `stability.domain` and nowhere else.
     certified_only
         Believe only phases that arithmetic alone proves, not those that rest on a solver.
+    sequential
+        In the end make hidden layers of rectifiers alone: linear units are carried by rectifiers
+        that are never negative (`leo_opt.rewrites.make_sequential`).
 
     Raises
     ------
@@ -142,7 +151,10 @@ def compress(
     """
     read_instance(stability, "stability", Stability, "classify(network, box) makes one")
     stability.check(network)
-    return _result(rewrite(Draft.begin(network, stability, certified_only)), network)
+    # A network in which all units are rectifiers starts from one with no other activations.
+    network = rectified(network) if sequential else network
+    draft = rewrite(Draft.begin(network, stability, certified_only))
+    return _result(make_sequential(draft) if sequential else draft, network)
 
 
 def rewrite(draft: Draft) -> Draft:

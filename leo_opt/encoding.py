@@ -6,6 +6,7 @@ whoever asks a solver about a network asks in columns and reads the answer here.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -110,7 +111,7 @@ class Encoding:
         # Each pauses collection by itself; between them it would walk the whole model.
         with PauseGC():
             model.net = formulate(
-                network, domain, formulation=formulation, bounds=bounds, centred=True
+                network, domain, formulation=formulation, bounds=bounds, memory=math.inf
             )
             return cls.read(compile_model(model), model.net)
 

@@ -117,6 +117,12 @@ class Layer:
             return (self.activation,) * self.n_out
         return self.activation
 
+    @property
+    def kinds(self) -> Counter[str]:
+        """How many units are rectifiers, have other pieces, or pass their input on."""
+        kinds = {LINEAR: "linear", "relu": "rectifiers"}
+        return Counter(kinds.get(tag, "other pieces") for tag in self.tags)
+
     @lazy
     def phased(self) -> BoolArray:
         """Which units have an activation of more than one piece, (n_out,)."""

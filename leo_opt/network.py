@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -182,6 +183,11 @@ class Network(Summarised):
     def hidden_widths(self) -> tuple[int, ...]:
         """Number of units of each of the `hidden_layers`."""
         return tuple(self.layers[k].n_out for k in self.hidden_layers)
+
+    @property
+    def kinds(self) -> Counter[str]:
+        """`Layer.kinds` of all layers but the last: their sum is the number of hidden units."""
+        return sum((layer.kinds for layer in self.layers[:-1]), Counter())
 
     @property
     def parameters(self) -> int:

@@ -411,6 +411,26 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
             "float_above(Fraction(near) - value)",
         ),
     },
+    "rewrites/sequential.py": {
+        "sequential-low-nearest": ("round_up(round_up(bias - low)", "0.999 * ((bias - low)"),
+        "sequential-wrong-sign-passes": (
+            "return np.where(low >= 0.0, bias",
+            "return np.where(low <= 0.0, bias",
+        ),
+        "sequential-shift-not-taken-back": (
+            "-self.shift[moved], layer.bias)",
+            "0.0 * self.shift[moved], layer.bias)",
+        ),
+        "sequential-rounding": (
+            "error = add_up(np.where(reads, error, 0.0), reach(weight, self.error))",
+            "error = np.zeros(layer.n_out)",
+        ),
+        "sequential-simple-though-rounded": ("np.where(error == 0.0, signs, 0.0)", "signs"),
+        "sequential-split-one-side": (
+            "-known.upper[mask], -known.lower[mask]",
+            "known.lower[mask], known.upper[mask]",
+        ),
+    },
     "activations.py": {
         "exact-other-piece": ("sum(pre > place for", "sum(pre < place for"),
         "offsets-without-bend": ("offsets[left + 1] - self._bend(left)", "offsets[left + 1]"),

@@ -37,8 +37,9 @@ _SAMPLES = 64
     type=click.Choice(["auto", "graph", "chain"]),
     default="auto",
     show_default=True,
-    help="graph: the file's own operators, with fewer channels; chain: one matrix a layer, with "
-    "every rewrite; auto: graph for convolutions, else chain.",
+    help="graph: the file's own operators, with fewer channels; chain: a sequential network of "
+    "Gemm and Relu alone, which any verifier reads; auto: graph for convolutions, chain for layers "
+    "of rectifiers alone, else one that carries values past layers.",
 )
 @click.option("--drop-tail", is_flag=True, help="Leave off what follows the network in its file.")
 @click.option("--dtype", type=click.Choice(["float32", "float64"]), help="Of the written weights.")
@@ -75,6 +76,7 @@ def compress(
     )
     domain = read_domain(network, options)
     stability = run_classification(network, domain, options)
+    plain = all(layer.activation == "relu" for layer in network.layers[:-1])
     smaller: Compression | GraphCompression = (
         compress_graph(
             network_file,
@@ -83,7 +85,7 @@ def compress(
             drop_tail=drop_tail,
         )
         if as_graph
-        else rewrite(network, stability)
+        else rewrite(network, stability, sequential=form == "chain" or plain)
     )
     stored = dtype or formats.default_dtype(network, output)
     run = measure(network, stability, smaller, stored, start)

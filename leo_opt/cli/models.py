@@ -13,6 +13,7 @@ from leo_opt.cli.options import (
     box_options,
     checked,
     load_network,
+    memory_option,
     network_options,
     read_domain,
 )
@@ -81,6 +82,7 @@ def _files(output: str) -> tuple[str, str]:
 @click.option(
     "--no-centre", is_flag=True, help="Linear and stably active units are not held as deviations."
 )
+@memory_option
 def formulate(
     network_file: str,
     output: str,
@@ -109,6 +111,7 @@ def formulate(
         method=method,
         objective=objective,
         centred=not no_centre,
+        memory=options["memory"],
     )
     size = sidecar.about["size"]
     asked = "no objective" if sidecar.objective is None else sidecar.objective["name"]

@@ -10,7 +10,10 @@ import numpy as np
 
 from leo_opt.comparison.cell_models import CellModel, build, prepare
 from leo_opt.comparison.cells import Cell
+from leo_opt.decisions.scope import Scope
 from leo_opt.errors import LeoOptError, SolverError, SolverNotAvailableError
+from leo_opt.formulations import Formulation
+from leo_opt.formulations.sizes import size_of
 from leo_opt.network import FloatArray
 from leo_opt.separation import strengthen
 from leo_opt.solvers import Answer, Session, find
@@ -104,6 +107,7 @@ def measure(cell: Cell) -> Measurement:
         begun = replace(begun, exact=formulation.exact)
         scope = prepare(cell)
         begin = time.monotonic()
+        _check_size(scope, cell, formulation)
         model = build(scope, cell.direction, formulation)
         begun = replace(begun, **_size(model), build_seconds=time.monotonic() - begin)
         begin = time.monotonic()
@@ -115,6 +119,13 @@ def measure(cell: Cell) -> Measurement:
         return replace(begun, outcome="refused", reason=str(error))
     except (LeoOptError, MemoryError) as error:
         return replace(begun, outcome="failed", reason=f"{type(error).__name__}: {error}")
+
+
+def _check_size(scope: Scope, cell: Cell, formulation: Formulation) -> None:
+    """Refuse a model that will be beyond the solver's licence, before it is made."""
+    size = size_of(formulation, scope.network.layers[:-1], scope.bounds)
+    solver = find(cell.solver.name)
+    solver.licence().check(solver.name, size.rows, size.columns, "at least ")
 
 
 def _size(model: CellModel) -> dict[str, Any]:

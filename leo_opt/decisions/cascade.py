@@ -270,7 +270,7 @@ def ask_milps(run: Classification, directions: list[Direction], skip_settled: bo
     if not bounds.finite:
         return
     for scope, mine in find_scopes(run.network, run.domain.box, bounds, directions):
-        against = obstacle(scope.network, layer, milps.formulation, run.deadline)
+        against = obstacle(scope.network, layer, scope.bounds, milps, run.deadline)
         if against is not None:
             run.leave(mine, against)
             continue

@@ -77,8 +77,8 @@ class Joint(Options, Strategy):
         bounds = ledger.bounds(len(network.layers))
         before = ledger.all_open()
         directions = run.recall("joint", directions)
-        last, formulation = len(network.layers) - 1, run.settings.formulation
-        against = obstacle(network, last, formulation, run.deadline)
+        last = len(network.layers) - 1
+        against = obstacle(network, last, bounds, run.settings.milps, run.deadline)
         if against is not None and directions:
             run.leave(directions, against)
         if not directions or not bounds.finite or against is not None:

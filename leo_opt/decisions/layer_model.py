@@ -15,16 +15,19 @@ import numpy as np
 
 from leo_opt import weights
 from leo_opt.bounds import Bounds
-from leo_opt.deadline import GIGABYTE, Deadline
+from leo_opt.deadline import Deadline
 from leo_opt.decisions.findings import Direction, Finding
 from leo_opt.decisions.scaling import solver_blur, unit_scales
+from leo_opt.decisions.settings import Milps
 from leo_opt.domain import Box
 from leo_opt.enclosure import evaluate
 from leo_opt.encoding import Encoding
 from leo_opt.formulations import FormulationLike, find
+from leo_opt.formulations.sizes import size_of
 from leo_opt.network import FloatArray, Network
 from leo_opt.separation import Separation, strengthen
 from leo_opt.solvers import Answer, Feature, RowHandle, Session
+from leo_opt.solvers import find as find_solver
 from leo_opt.stability import Premise
 
 _ROUNDS = 10
@@ -79,24 +82,20 @@ class LayerModel:
 
 
 def obstacle(
-    network: Network, layer: int, formulation: FormulationLike, deadline: Deadline
+    network: Network, layer: int, bounds: Bounds, milps: Milps, deadline: Deadline
 ) -> str | None:
-    """Why no model of layers 0 .. layer-1 is made: it would take too much time or memory.
+    """Why no model of layers 0 .. layer-1 is made: time, memory or a licence would not do.
 
-    Making it cannot be interrupted, and a model without time to solve it is of no use.
+    Making it cannot be interrupted, and a model that cannot be solved is of no use.
     """
-    entries = sum(weights.count(earlier.weight) for earlier in network.layers[:layer])
-    seconds = _SECONDS_PER_WEIGHT * entries
+    size = size_of(find(milps.formulation), network.layers[:layer], bounds)
+    seconds = _SECONDS_PER_WEIGHT * size.weights
     seconds += 0.0 if "pyomo.environ" in sys.modules else _IMPORT_SECONDS
     if deadline.remaining is not None and deadline.remaining <= seconds:
         return "no time left to make the model"
-    chosen = find(formulation)
-    needed = chosen.bytes_per_weight * entries
-    if needed <= deadline.memory:
-        return None
-    return (
-        f"a {chosen.name} model of {entries} weights needs about {needed / GIGABYTE:.2g} GB, and "
-        f"memory is {deadline.memory / GIGABYTE:g}; give more, or a formulation that needs less"
+    against = size.against_memory(deadline.memory)
+    return against or find_solver(milps.solver).licence().refusal(
+        milps.solver, size.rows, size.columns, "at least "
     )
 
 

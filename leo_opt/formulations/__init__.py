@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from leo_opt.bounds import Bounds, propagate, read_bounds
+from leo_opt.deadline import GIGABYTE, MEMORY, read_memory
 from leo_opt.domain import Domain, DomainLike, read_domain
 from leo_opt.errors import InvalidInputError
 from leo_opt.formulations.base import Cut, Formulation, FormulationLike, Unit, UnitRow
@@ -126,6 +127,7 @@ def formulate(
     bounds: Bounds | None = None,
     restrict: bool = False,
     centred: bool = True,
+    memory: float = MEMORY,
 ) -> Any:
     """A network as a Pyomo block, to stand by itself or in a model of the user's.
 
@@ -161,6 +163,8 @@ def formulate(
         that `pre`, `post` and `outputs` have constants. Needed wherever units are nearly constant
         on the domain, as on small boxes: solvers take variables whose range is about their
         tolerance for fixed, and then call the model infeasible or give wrong bounds.
+    memory
+        Gigabytes: a model that by estimate would not fit is not made.
 
     Returns
     -------
@@ -187,7 +191,7 @@ def formulate(
     ------
     InvalidInputError
         If there is no domain, a bound is infinite, the inputs are too few or too many, or may
-        leave the domain.
+        leave the domain; or if the model would need too much memory.
     MismatchError
         If the bounds are of another network or box, or sampled inputs violate them.
 
@@ -205,6 +209,7 @@ def formulate(
 
     from leo_opt.formulations.embedding import check_finite, embed
     from leo_opt.formulations.ranges import check_reach, read_inputs, with_numbers
+    from leo_opt.formulations.sizes import size_of
 
     network = rectified(read_network(network))
     entries = read_inputs(inputs, network.input_size)
@@ -214,13 +219,17 @@ def formulate(
         if not restrict:
             check_reach(entries, chosen)
     if bounds is None:
-        bounds = propagate(network, chosen)
+        bounds = propagate(network, chosen, memory=memory)
     else:
         read_bounds(bounds, network, chosen)
     check_finite(bounds)
+    way = find(formulation)
+    against = size_of(way, network.layers, bounds).against_memory(GIGABYTE * read_memory(memory))
+    if against is not None:
+        raise InvalidInputError(against)
     # The garbage collector would walk the growing model again and again: most of the build.
     with PauseGC():
-        return embed(network, chosen, entries, find(formulation), bounds, centred)
+        return embed(network, chosen, entries, way, bounds, centred)
 
 
 def _choose_domain(

@@ -123,6 +123,9 @@ class Formulation(ABC):
         The word under which `leo_opt.formulations.find` knows it.
     bytes_per_weight
         Peak memory of building and loading a model, for each weight of the network that is not 0.
+    rows_per_unit, columns_per_unit
+        What each unstable unit has at least besides its pre-activation and the row that defines it,
+        as a solver's licence counts them; a model that is too large for one is not made.
     needs
         Words of `leo_opt.solvers.Feature` that a solver must offer.
     exact
@@ -134,6 +137,8 @@ class Formulation(ABC):
 
     name: ClassVar[str]
     bytes_per_weight: ClassVar[float] = 400.0
+    rows_per_unit: ClassVar[int] = 0
+    columns_per_unit: ClassVar[int] = 0
     needs: ClassVar[frozenset[str]] = frozenset()
     exact: ClassVar[bool] = True
     writes_affine: ClassVar[bool] = False

@@ -40,6 +40,7 @@ class BigM(Formulation):
     """
 
     name = "big-m"
+    rows_per_unit, columns_per_unit = 3, 2
 
     def add_units(self, block: Any, units: Sequence[Unit]) -> None:
         """See `Formulation.add_units`."""

@@ -43,6 +43,7 @@ class Complement(Formulation):
     """
 
     name = "complement"
+    rows_per_unit, columns_per_unit = 3, 3
 
     def add_units(self, block: Any, units: Sequence[Unit]) -> None:
         """See `Formulation.add_units`."""

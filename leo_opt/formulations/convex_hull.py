@@ -55,6 +55,7 @@ class ConvexHull(Formulation):
 
     name = "convex-hull"
     bytes_per_weight = 5000.0
+    rows_per_unit, columns_per_unit = 3, 2
 
     def add_units(self, block: Any, units: Sequence[Unit]) -> None:
         """See `Formulation.add_units`."""

@@ -56,6 +56,7 @@ class Ideal(Formulation):
     """
 
     name = "ideal"
+    rows_per_unit, columns_per_unit = 3, 2
 
     def add_units(self, block: Any, units: Sequence[Unit]) -> None:
         """See `Formulation.add_units`."""

@@ -49,6 +49,7 @@ class Indicator(Formulation):
     """
 
     name = "indicator"
+    rows_per_unit, columns_per_unit = 4, 3
     needs = frozenset({"indicator"})
 
     def add_binaries(self, block: Any, addresses: Sequence[tuple[int, int]]) -> Any:

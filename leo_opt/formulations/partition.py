@@ -122,6 +122,7 @@ class Partition(Options, Formulation):
 
     name = "partition"
     bytes_per_weight = 520.0
+    rows_per_unit, columns_per_unit = 3, 2
     writes_affine = True
 
     def split_row(self, row: UnitRow) -> list[Part]:

@@ -49,6 +49,7 @@ class SOS1(Formulation):
     """
 
     name = "sos1"
+    rows_per_unit, columns_per_unit = 4, 4
     needs = frozenset({"sos1"})
 
     def add_units(self, block: Any, units: Sequence[Unit]) -> None:

@@ -39,6 +39,7 @@ class Triangle(Formulation):
     """
 
     name = "triangle"
+    rows_per_unit, columns_per_unit = 2, 1
     exact = False
 
     def add_units(self, block: Any, units: Sequence[Unit]) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from leo_opt.arguments import name_of
 from leo_opt.bounds import BoundMethodLike, Bounds, propagate
+from leo_opt.deadline import MEMORY
 from leo_opt.domain import Domain, DomainLike, read_domain
 from leo_opt.encoding import Encoding
 from leo_opt.errors import InvalidInputError
@@ -84,6 +85,7 @@ def export_network(
     method: BoundMethodLike = "crown",
     objective: Objective | str | None = None,
     centred: bool = True,
+    memory: float = MEMORY,
 ) -> Sidecar:
     """Write a network under a formulation as MPS or LP, and its sidecar beside it.
 
@@ -101,7 +103,7 @@ def export_network(
         those of `propagate` by `method`.
     objective
         Such as "max output 3"; by default the file has none.
-    centred
+    centred, memory
         See `leo_opt.formulations.formulate`.
 
     Returns
@@ -131,9 +133,11 @@ def export_network(
             "violates; give an objective, or take convex-hull"
         )
     given = None if domain is None else read_domain(domain)
-    known, phases, source = _choose_bounds(network, given, bounds, method)
+    known, phases, source = _choose_bounds(network, given, bounds, method, memory)
     where = (known.domain if given is None else given).spread(network.input_size)
-    block = formulate(network, where, formulation=chosen, bounds=known, centred=centred)
+    block = formulate(
+        network, where, formulation=chosen, bounds=known, centred=centred, memory=memory
+    )
     compiled = compile_model(block)
     encoding = Encoding.read(compiled, block)
     form = _with_objective(compiled, block, question)
@@ -152,6 +156,7 @@ def _choose_bounds(
     domain: Domain | None,
     bounds: Bounds | Stability | None,
     method: BoundMethodLike,
+    memory: float,
 ) -> tuple[Bounds, tuple[tuple[str, ...], ...] | None, str]:
     """Bounds to build with, phases where a stability knows them, and where all that is from."""
     if isinstance(bounds, Stability):
@@ -162,7 +167,7 @@ def _choose_bounds(
         return bounds, None, "given"
     if domain is None:
         raise InvalidInputError("give a domain, or bounds that have one")
-    return propagate(network, domain, method), None, name_of(method)
+    return propagate(network, domain, method, memory=memory), None, name_of(method)
 
 
 def check_output(path: AnyPath) -> None:

@@ -18,6 +18,7 @@ from leo_opt.deviation import add_up, inference_error, reading_deviation, roundi
 from leo_opt.formats import written
 from leo_opt.graphs import GraphCompression
 from leo_opt.network import Network
+from leo_opt.rewrites.sequential import PASSED, SHIFTED, SPLIT
 from leo_opt.stability import Phase, Stability
 
 _PACKAGES = ("numpy", "scipy", "pyomo", "highspy", "onnx")
@@ -83,9 +84,8 @@ class CompressionRun:
     @property
     def percent(self) -> float:
         """Hidden units removed, in percent."""
-        before = sum(self.original.hidden_widths)
-        after = sum(self.compression.network.hidden_widths)
-        return removed_percent(before, after)
+        networks = self.original, self.compression.network
+        return removed_percent(*(network.kinds.total() for network in networks))
 
 
 def measure(
@@ -138,15 +138,26 @@ def provenance(run: CompressionRun) -> dict[str, str]:
         "max_deviation": repr(run.deviation),
         "max_deviation_written": repr(run.deviation_written),
         "summary": f"Compressed losslessly by leo_opt {version} from network "
-        f"{run.original.content_hash} ({sum(run.original.hidden_widths)} hidden units) on a box "
+        f"{run.original.content_hash} ({run.original.kinds.total()} hidden units) on a box "
         f"of {box}; on that box outputs differ from those of its file by at most "
         f"{run.deviation_written:.3g} in real arithmetic. Outside the box nothing is guaranteed.",
     }
 
 
 def describe_network(network: Network, parameters: int) -> dict[str, Any]:
-    """Hidden units a layer and parameters."""
-    return {"units": list(network.hidden_widths), "parameters": parameters}
+    """Units of each layer but the last, how many of each kind there are, and parameters."""
+    units = [layer.n_out for layer in network.layers[:-1]]
+    kinds = {name.replace(" ", "_"): count for name, count in sorted(network.kinds.items())}
+    return {"units": units, **kinds, "parameters": parameters}
+
+
+def describe_sequential(compression: Compression | GraphCompression) -> dict[str, int]:
+    """What became of linear units where a network was made sequential; empty where none was."""
+    counts: Counter[str] = Counter()
+    for step in compression.steps if isinstance(compression, Compression) else ():
+        if step.rewrite in (PASSED, SHIFTED, SPLIT):
+            counts[step.rewrite] += len(step.removed)
+    return dict(counts)
 
 
 def describe_stability(stability: Stability) -> dict[str, Any]:
@@ -210,6 +221,7 @@ def describe_compression(run: CompressionRun) -> dict[str, Any]:
         "original": describe_network(run.original, before),
         "compressed": describe_network(compression.network, after),
         **({"parts": [asdict(part) for part in parts]} if parts else {}),
+        "made_sequential": describe_sequential(compression),
         "compression_percent": round(run.percent, 2),
         "stability": describe_stability(run.stability),
         "evidence": describe_evidence(run.stability),

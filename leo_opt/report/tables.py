@@ -16,10 +16,12 @@ from leo_opt.network import Network
 from leo_opt.report.compression_run import (
     CompressionRun,
     describe_evidence,
+    describe_sequential,
     left_open,
     phases_shown,
     removed_percent,
 )
+from leo_opt.rewrites.sequential import PASSED, SHIFTED, SPLIT
 from leo_opt.solvers.catalogue import SolverRecord
 from leo_opt.stability import Stability
 from leo_opt.tables import Table
@@ -69,20 +71,35 @@ def rewriting_tables(compression: Compression | GraphCompression) -> list[Render
     else:
         headings = ("layer", "units before", "after")
         # Nothing is kept of a layer that is gone.
-        kept = compression.kept
-        rows = [(str(k), before.layers[k].n_out, len(kept[k])) for k in before.hidden_layers]
+        pairs = zip(before.layers[:-1], compression.kept, strict=False)
+        rows = [(str(k), layer.n_out, len(kept)) for k, (layer, kept) in enumerate(pairs)]
         parameters = before.parameters, after.parameters
-    changes = (
-        ("hidden units: ", sum(before.hidden_widths), sum(after.hidden_widths)),
-        ("parameters:   ", *parameters),
-    )
+    kinds = sorted(before.kinds | after.kinds, reverse=True)
+    changes = [
+        ("hidden units", before.kinds.total(), after.kinds.total()),
+        *((f"  {kind}", before.kinds[kind], after.kinds[kind]) for kind in kinds if len(kinds) > 1),
+        ("parameters", *parameters),
+    ]
+    width = max(len(what) for what, _, _ in changes) + 1
+    told = [
+        f"made sequential: {count} linear units {_SEQUENTIAL[name]}"
+        for name, count in describe_sequential(compression).items()
+    ]
     return [
         Table.of(headings, rows, "right").renderable(),
         *(
-            Text(f"{what}{old} -> {new} ({removed_percent(old, new):.1f} % removed)")
+            Text(f"{what + ':':{width}} {old} -> {new} ({removed_percent(old, new):.1f} % removed)")
             for what, old, new in changes
         ),
+        *map(Text, told),
     ]
+
+
+_SEQUENTIAL = {
+    PASSED: "pass Relu as they are",
+    SHIFTED: "are shifted by a certified lower bound",
+    SPLIT: "have no finite bound and are relu(x) - relu(-x)",
+}
 
 
 def compression_table(run: CompressionRun) -> RenderableType:
@@ -93,6 +110,14 @@ def compression_table(run: CompressionRun) -> RenderableType:
         f"rounding of a {run.dtype} forward pass, a-priori bound: original "
         f"{run.inference_original:.2g}, compressed {run.inference_compressed:.2g}",
     ]
+    given, rewritten = run.original, run.compression.original
+    if given != rewritten and isinstance(run.compression, Compression):
+        units, parameters = given.kinds.total(), given.parameters
+        lines.insert(
+            0,
+            f"as rectifiers and linear units alone; the network given has {units} hidden units "
+            f"and {parameters} parameters",
+        )
     return Group(*rewriting_tables(run.compression), *map(Text, lines))
 
 
@@ -126,7 +151,7 @@ def network_table(network: Network) -> RenderableType:
     )
     return Group(
         Table.of(headings, rows, "right").renderable(),
-        Text(f"{sum(network.hidden_widths)} hidden units, {network.parameters} parameters"),
+        Text(f"{_hidden_units(network)}, {network.parameters} parameters"),
         Text(
             f"input {_tensor(signature.input_name, signature.input_shape)}, "
             f"output {_tensor(signature.output_name, signature.output_shape)}, {signature.dtype}"
@@ -135,6 +160,13 @@ def network_table(network: Network) -> RenderableType:
         Text(f"content hash {network.content_hash}"),
         *([Text(f"rounded on reading, each number by at most {largest:.2g}")] if largest else []),
     )
+
+
+def _hidden_units(network: Network) -> str:
+    """How many there are, and of which kinds where there are several."""
+    kinds = sorted(network.kinds.items(), reverse=True)
+    told = f" ({', '.join(f'{count} {kind}' for kind, count in kinds)})" if len(kinds) > 1 else ""
+    return f"{network.kinds.total()} hidden units{told}"
 
 
 def _tensor(name: str, shape: tuple[int | str | None, ...] | None) -> str:

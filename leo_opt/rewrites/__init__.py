@@ -15,6 +15,7 @@ from leo_opt.rewrites.fold import fold_layer
 from leo_opt.rewrites.inactive import delete_inactive
 from leo_opt.rewrites.opposite import merge_opposites, part_opposites
 from leo_opt.rewrites.product_rank import reduce_rank
+from leo_opt.rewrites.sequential import make_sequential
 from leo_opt.rewrites.slopes import pass_slopes
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "fold_constants",
     "fold_layer",
     "fold_outputs",
+    "make_sequential",
     "merge_dependent",
     "merge_duplicates",
     "merge_opposites",

@@ -32,20 +32,27 @@ class Licence:
             self.max_columns is None or columns <= self.max_columns
         )
 
-    def check(self, solver: str, rows: int, columns: int) -> None:
-        """Refuse a model that is too large.
+    def check(self, solver: str, rows: int, columns: int, about: str = "") -> None:
+        """Refuse a model that is too large, `about` so large.
 
         Raises
         ------
         SolverError
             Naming both sizes.
         """
-        if not self.fits(rows, columns):
-            raise SolverError(
-                f"the model has {rows} rows and {columns} columns, and the {self.kind} licence of "
-                f"{solver} takes {self.max_rows} and {self.max_columns}; install a full licence "
-                "or take another solver"
-            )
+        refusal = self.refusal(solver, rows, columns, about)
+        if refusal is not None:
+            raise SolverError(refusal)
+
+    def refusal(self, solver: str, rows: int, columns: int, about: str = "") -> str | None:
+        """Why a model is too large, `about` so large; None if it fits."""
+        if self.fits(rows, columns):
+            return None
+        return (
+            f"the model has {about}{rows} rows and {columns} columns, and the {self.kind} licence "
+            f"of {solver} takes {self.max_rows} and {self.max_columns}; install a full licence "
+            "or take another solver"
+        )
 
     def __str__(self) -> str:
         if self.max_rows is None:

@@ -108,7 +108,7 @@ class MilpCase(CaseJob):
         """A MILP; no other job has its model, so that the session ends with the job."""
         layer, milps = self.target.layer, self.milps
         deadline = Deadline.until(self.ends_at, memory=milps.memory)
-        against = obstacle(scope.network, layer, milps.formulation, deadline)
+        against = obstacle(scope.network, layer, scope.bounds, milps, deadline)
         if against is not None:
             raise SolverError(against)
         model = build_layer_model(

@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 import leo_opt
-from leo_opt import Box, Network, Stability, classify, load, save
+from leo_opt import Box, Layer, Network, Stability, classify, load, save
 from leo_opt.cli import FAULT, TRACEBACK, main
 from leo_opt.cli.options import INTERRUPTED
 from leo_opt.comparison import read_plan
@@ -77,8 +77,10 @@ def test_compress_writes_a_drop_in_replacement_and_a_report(tmp_path: Path) -> N
     assert done.exit_code == 0, done.output
     tree = json.loads(report.read_text())
     original, compressed = load(SMALL), load(small)
-    assert tree["original"] == {"units": [25, 25], "parameters": original.parameters}
+    sizes = {"rectifiers": 50, "parameters": original.parameters}
+    assert tree["original"] == {"units": [25, 25], **sizes}
     assert tree["compressed"]["units"] == list(compressed.hidden_widths)
+    assert tree["made_sequential"] == {}
     assert tree["stability"]["undecided"] == [0, 0]
     assert tree["solver"] == "highs"
     assert tree["formulation"] == "big-m"
@@ -283,6 +285,22 @@ def test_outputs_are_checked_before_the_work(tiny: Path, tmp_path: Path, target:
     done = run("compress", tiny, "--box", 0, 1, "-o", tmp_path / target)
     assert_one_line(done, "")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["tiny.onnx"]
+
+
+def test_the_chain_form_is_plain_gemm_and_relu(tmp_path: Path) -> None:
+    source, target = tmp_path / "residual.onnx", tmp_path / "chain.onnx"
+    carry = Layer(np.eye(2), np.zeros(2), ["linear", "relu"])
+    network = Network((carry, Layer([[1.0, 1.0], [0.0, -1.0]], [0.0, 0.5], "relu"), carry))
+    save(network, source)
+    arguments = ("compress", source, "--box", -1, 1, "-q", "-o", target)
+    done = run(*arguments, "--form", "chain")
+    assert "onnxruntime: the files differ by at most" in done.output
+    assert done.exit_code == 0, done.output
+    assert "made sequential: 1 linear units are shifted" in done.output
+    kinds = [node.op_type for node in onnx.load(target).graph.node]
+    assert kinds == ["Gemm", "Relu"] * (len(kinds) // 2) + ["Gemm"]
+    assert run(*arguments).exit_code == 0
+    assert "Gather" in [node.op_type for node in onnx.load(target).graph.node]
 
 
 def assert_one_line(done: Result, words: str) -> None:

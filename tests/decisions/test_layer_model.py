@@ -25,10 +25,12 @@ from leo_opt.decisions.layer_model import (
     build_layer_model,
     obstacle,
 )
+from leo_opt.decisions.settings import Milps
 from leo_opt.domain import Box
-from leo_opt.encoding import AffineMap
+from leo_opt.encoding import AffineMap, Encoding
 from leo_opt.network import Layer, Network
 from leo_opt.solvers import Answer, SolverOptions, Termination, find
+from leo_opt.solvers.licences import Licence
 from leo_opt.verification import Decision, verify
 from leo_opt.verification.units import property_of
 from leo_opt.witnesses import ascend
@@ -295,14 +297,30 @@ def test_a_model_without_time_or_room_is_not_begun() -> None:
     weight = np.zeros((2000, 2000))
     layers = [Layer(weight, np.zeros(2000), "relu")] * 2
     wide = Network((*layers, Layer(np.ones((1, 2000)), np.zeros(1))))
-    roomy = Deadline(memory=math.inf)
-    assert obstacle(wide, 2, "big-m", roomy) is None
-    assert "no time left" in str(obstacle(wide, 2, "big-m", Deadline(5.0, memory=math.inf)))
-    assert obstacle(wide, 0, "big-m", Deadline(5.0)) is None
-    assert obstacle(wide, 1, "big-m", NO_LIMIT) is None
+    bounds, roomy = propagate(wide, Box(0, 1), "interval"), Deadline(memory=math.inf)
+
+    def against(layer: int, deadline: Deadline, milps: Milps | None = None) -> str:
+        return str(obstacle(wide, layer, bounds, milps or Milps(), deadline))
+
+    assert against(2, roomy) == "None"
+    assert "no time left" in against(2, Deadline(5.0, memory=math.inf))
+    assert against(0, Deadline(5.0)) == "None"
+    assert against(1, NO_LIMIT) == "None"
     said = "a big-m model of 8000000 weights needs about 3.2 GB, and memory is 2"
-    assert said in str(obstacle(wide, 2, "big-m", NO_LIMIT))
-    assert "about 20 GB" in str(obstacle(wide, 1, "convex-hull", NO_LIMIT))
+    assert said in against(2, NO_LIMIT)
+    assert "about 20 GB" in against(1, NO_LIMIT, Milps(formulation="convex-hull"))
+
+
+def test_a_model_beyond_a_licence_is_not_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    hidden = Layer([[1.0, 1.0], [1.0, -1.0]], [0.0, 0.0], "relu")
+    small, box = Network((hidden, Layer([[1.0, 1.0]], [-2.5], "relu"))), Box(-1, 1)
+    little = Licence("restricted", 7, 100)
+    monkeypatch.setattr(type(find("highs")), "_licence", lambda *_: little)
+    monkeypatch.setattr(Encoding, "of", lambda *_: pytest.fail("it was made"))
+    for strategy in (Cascade(stages=("milp",)), "joint"):
+        refused = classify(small, box, strategy=strategy).upper_evidence[1][0].anomaly
+        assert "the model has at least 8 rows and 8 columns" in refused
+        assert "the restricted licence of highs takes 7 and 100" in refused
 
 
 def test_without_room_for_a_model_bounds_and_reasons_are_left() -> None:

@@ -16,6 +16,7 @@ from leo_opt import (
     Box,
     Cascade,
     Compression,
+    Layer,
     Network,
     Phase,
     Stability,
@@ -26,7 +27,7 @@ from leo_opt import (
     propagate,
 )
 from leo_opt.console import PlainConsole
-from leo_opt.report.compression_run import measure
+from leo_opt.report.compression_run import describe_sequential, measure
 from leo_opt.report.summaries import TABLES, as_text
 from leo_opt.report.tables import compression_table
 from leo_opt.summarised import Summarised
@@ -120,6 +121,21 @@ def test_a_table_tells_the_size_of_a_network_of_clips() -> None:
     PlainConsole(file=stream).print(compression_table(run))
     assert "parameters:   12 -> 12" in stream.getvalue()
     assert run.deviation_read == 0.0
+
+
+def test_kinds_of_units_and_what_became_of_linear_ones_are_told() -> None:
+    layers = (
+        Layer(np.eye(3), np.zeros(3), ["linear", "linear", "relu"]),
+        Layer([[1.0, 1.0, 1.0]], [0.0]),
+    )
+    network = Network(layers)
+    assert "3 hidden units (1 rectifiers, 2 linear)" in network.summary()
+    compression = compress(network, Box([0, -1, -1], [1, 1, 1]), sequential=True)
+    text = " ".join(compression.summary().split())
+    assert "hidden units: 3 -> 2" in text
+    assert "linear: 2 -> 0" in text
+    assert "made sequential: 1 linear units are shifted by a certified lower bound" in text
+    assert describe_sequential(compression) == {"shifted": 1}
 
 
 def test_reprs_tell_counts_and_the_box() -> None:
