@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from numpy.typing import ArrayLike
 
 from leo_opt import compression
@@ -26,6 +28,8 @@ def compress(
     *,
     certified_only: bool = False,
     sequential: bool = False,
+    keep_outputs: Sequence[int] | None = None,
+    minimize: str = "units",
 ) -> Compression:
     """Rewrite a network into a smaller one with the same outputs on a box or polytope.
 
@@ -38,6 +42,8 @@ def compress(
         Believe only phases that arithmetic alone proves, not those that rest on a solver.
     sequential
         In the end make hidden layers of rectifiers alone, as most readers of networks want them.
+    keep_outputs, minimize
+        As in `leo_opt.compression.compress`.
 
     Returns
     -------
@@ -62,7 +68,12 @@ def compress(
         box = read_domain(stability, "stability", "a Stability or a box")
         stability = classify(network, box)
     return compression.compress(
-        network, stability, certified_only=certified_only, sequential=sequential
+        network,
+        stability,
+        certified_only=certified_only,
+        sequential=sequential,
+        keep_outputs=keep_outputs,
+        minimize=minimize,
     )
 
 

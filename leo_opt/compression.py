@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from leo_opt.arguments import read_instance
+from leo_opt.arguments import read_instance, read_word
 from leo_opt.domain import Domain
 from leo_opt.network import FloatArray, Network
 from leo_opt.rectify import rectified
 from leo_opt.rewrites import (
+    OBJECTIVES,
     Draft,
     Step,
+    count_parameters,
     delete_dead,
     delete_inactive,
     fold_constants,
@@ -28,33 +30,16 @@ from leo_opt.rewrites import (
     passing_units,
     reduce_rank,
 )
+from leo_opt.rewrites import keep_outputs as restrict
 from leo_opt.stability import Stability
 from leo_opt.summarised import Summarised
 
 Rewrite = Callable[[Draft, int], Draft]
 
 
-def fold_level(draft: Draft, index: int) -> Draft:
-    """Fold a hidden layer that need not be reduced first, where that takes no more parameters.
-
-    Units that pass their input on are reduced first in a layer of nothing else, which leaves fewer
-    parameters than folding where the next layer is wide.
-    """
-    current = draft.network.layers[index]
-    if current.has_phases and passing_units(draft, index).all():
-        return draft
-    folded = fold_layer(draft, index)
-    return folded if folded.network.parameters <= draft.network.parameters else draft
-
-
 FORWARD: tuple[Rewrite, ...] = (delete_inactive, fold_constants)
 """Deletions that can make units of later layers constant: the first layer goes first."""
-BACKWARD: tuple[Rewrite, ...] = (
-    delete_dead,
-    merge_duplicates,
-    merge_opposites,
-    fold_level,
-)
+BACKWARD: tuple[Rewrite, ...] = (delete_dead, merge_duplicates, merge_opposites)
 """Deletions that can leave units of earlier layers unread: the last layer goes first."""
 
 
@@ -114,6 +99,8 @@ def compress(
     *,
     certified_only: bool = False,
     sequential: bool = False,
+    keep_outputs: Sequence[int] | None = None,
+    minimize: str = "units",
 ) -> Compression:
     """Rewrite a network into a smaller one with the same outputs on the domain of its stability.
 
@@ -132,9 +119,16 @@ def compress(
     sequential
         In the end make hidden layers of rectifiers alone: linear units are carried by rectifiers
         that are never negative (`leo_opt.rewrites.make_sequential`).
+    keep_outputs
+        Numbers of the outputs that the result has, in its order; by default all.
+    minimize
+        "units", of which a layer is folded only where that saves parameters, too; "parameters";
+        "multiply-adds"; or "nonzeros", weights and biases that are not 0.
 
     Raises
     ------
+    InvalidInputError
+        If the outputs or the objective are none.
     MismatchError
         If the stability is of another network.
 
@@ -153,23 +147,26 @@ def compress(
     stability.check(network)
     # A network in which all units are rectifiers starts from one with no other activations.
     network = rectified(network) if sequential else network
-    draft = rewrite(Draft.begin(network, stability, certified_only))
+    draft = Draft.begin(network, stability, certified_only)
+    if keep_outputs is not None:
+        draft = restrict(draft, keep_outputs)
+    draft = rewrite(draft, read_word(minimize, "minimize", OBJECTIVES))
     return _result(make_sequential(draft) if sequential else draft, network)
 
 
-def rewrite(draft: Draft) -> Draft:
+def rewrite(draft: Draft, minimize: str = "units") -> Draft:
     """All rewrites, until none finds anything."""
     while True:
         done = len(draft.steps)
-        draft = reduce_layers(undo_levels(draft))
+        draft = reduce_layers(undo_levels(draft, minimize), minimize)
         if len(draft.steps) == done:
             return draft
 
 
-def undo_levels(draft: Draft) -> Draft:
-    """Delete units, and bound the network again as long as that folds a layer."""
+def undo_levels(draft: Draft, minimize: str) -> Draft:
+    """Delete units and fold layers, and bound the network again as long as that folds one."""
     while True:
-        deep, draft = draft.last, delete_units(draft)
+        deep, draft = draft.last, fold_levels(delete_units(draft), minimize)
         if not 0 < draft.last < deep:
             return draft
         draft = draft.bound_again()
@@ -190,29 +187,49 @@ def delete_units(draft: Draft) -> Draft:
             return draft
 
 
-def reduce_layers(draft: Draft) -> Draft:
-    """Reduce the stably active units of each hidden layer, the last layer first."""
-    for layer in range(draft.last - 1, -1, -1):
-        draft = _accept(draft, reduce_layer(draft, layer))
+def fold_levels(draft: Draft, minimize: str) -> Draft:
+    """Fold hidden layers that need not be reduced first, the last layer first.
+
+    Units that pass their input on are reduced first in a layer of nothing else, which leaves fewer
+    parameters than folding where the next layer is wide.
+    """
+    for index in range(draft.last - 1, -1, -1):
+        if not (draft.network.layers[index].has_phases and passing_units(draft, index).all()):
+            draft = _accept(draft, _folded(draft, draft, index, minimize))
     return draft
 
 
-def reduce_layer(draft: Draft, index: int) -> Draft:
-    """The smallest of what merging, rank reduction and folding make of one hidden layer.
+def reduce_layers(draft: Draft, minimize: str) -> Draft:
+    """Reduce the stably active units of each hidden layer, the last layer first."""
+    for layer in range(draft.last - 1, -1, -1):
+        draft = _accept(draft, reduce_layer(draft, layer, minimize))
+    return draft
 
-    Merging makes no new rows, and so wins where it leaves as few units as rank reduction. Pairs of
+
+def reduce_layer(draft: Draft, index: int, minimize: str) -> Draft:
+    """The best of what merging, rank reduction and folding make of one hidden layer.
+
+    Merging makes no new rows, and so wins where it leaves as little as rank reduction. Pairs of
     opposite units are parted, and leaky units that are never positive made linear, where the
     linear units that this makes cost less than they save.
-    Folding wins where it needs no more parameters than the others.
     """
     parted, passing = part_opposites(draft, index), pass_slopes(draft, index)
     starts = [draft, *(other for other in (parted, passing) if other is not draft)]
     candidates = [reduce(s, index) for s in starts for reduce in (merge_dependent, reduce_rank)]
-    best = min([draft, *candidates], key=lambda candidate: candidate.network.layers[index].n_out)
-    folded = fold_layer(passing, index)
-    if folded is not passing and folded.network.parameters <= best.network.parameters:
-        return folded
-    return best
+    cost = OBJECTIVES[minimize]
+    best = min((draft, *candidates), key=lambda candidate: cost(candidate.network))
+    return _folded(passing, best, index, minimize)
+
+
+def _folded(draft: Draft, best: Draft, index: int, minimize: str) -> Draft:
+    """A layer folded into the next, where that costs no more than the best that is known.
+
+    Fewest units are wanted without more parameters: a bottleneck is no layer to fold.
+    """
+    folded = fold_layer(draft, index)
+    cost = count_parameters if minimize == "units" else OBJECTIVES[minimize]
+    good = folded is not draft and cost(folded.network) <= cost(best.network)
+    return folded if good else best
 
 
 def _accept(before: Draft, after: Draft) -> Draft:

@@ -22,6 +22,16 @@ _SAMPLES = 64
 """Inputs at which the file that was written is compared with the one that was read."""
 
 
+def _read_outputs(
+    _context: click.Context, _option: click.Parameter, text: str | None
+) -> tuple[int, ...] | None:
+    """Numbers with commas between them."""
+    try:
+        return None if text is None else tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is no list of numbers such as 0,3") from None
+
+
 @click.command(cls=FileCommand)
 @click.argument("network_file", metavar="NETWORK", type=InputFile())
 @click.option(
@@ -41,6 +51,19 @@ _SAMPLES = 64
     "Gemm and Relu alone, which any verifier reads; auto: graph for convolutions, chain for layers "
     "of rectifiers alone, else one that carries values past layers.",
 )
+@click.option(
+    "--keep-outputs",
+    metavar="0,3,...",
+    callback=_read_outputs,
+    help="Numbers of the outputs that the smaller network has; by default all.",
+)
+@click.option(
+    "--minimize",
+    type=click.Choice(["units", "parameters", "multiply-adds", "nonzeros"]),
+    default="units",
+    show_default=True,
+    help="What shall be fewest.",
+)
 @click.option("--drop-tail", is_flag=True, help="Leave off what follows the network in its file.")
 @click.option("--dtype", type=click.Choice(["float32", "float64"]), help="Of the written weights.")
 @click.option("--report", "report_file", type=OutputFile(), help="Write all figures as JSON.")
@@ -48,6 +71,8 @@ def compress(
     network_file: str,
     output: str,
     form: str,
+    keep_outputs: tuple[int, ...] | None,
+    minimize: str,
     drop_tail: bool,
     dtype: str | None,
     report_file: str | None,
@@ -64,15 +89,17 @@ def compress(
 
     start = time.monotonic()
     graphs_only = has_graph(network_file) and has_graph(output)
-    if form == "graph" and not (graphs_only and dtype is None):
+    usual = dtype is None and keep_outputs is None and minimize == "units"
+    if form == "graph" and not (graphs_only and usual):
         raise click.UsageError(
-            "--form graph changes an ONNX file in place: give .onnx files, and no --dtype"
+            "--form graph changes an ONNX file in place: give .onnx files, and no --dtype, "
+            "--keep-outputs or --minimize"
         )
     network = load_network(network_file, options)
     if drop_tail:
         network = replace(network, signature=replace(network.signature, tails=()))
     as_graph = form == "graph" or (
-        form == "auto" and graphs_only and dtype is None and is_structured(network_file)
+        form == "auto" and graphs_only and usual and is_structured(network_file)
     )
     domain = read_domain(network, options)
     stability = run_classification(network, domain, options)
@@ -85,7 +112,13 @@ def compress(
             drop_tail=drop_tail,
         )
         if as_graph
-        else rewrite(network, stability, sequential=form == "chain" or plain)
+        else rewrite(
+            network,
+            stability,
+            sequential=form == "chain" or plain,
+            keep_outputs=keep_outputs,
+            minimize=minimize,
+        )
     )
     stored = dtype or formats.default_dtype(network, output)
     run = measure(network, stability, smaller, stored, start)
@@ -98,7 +131,7 @@ def compress(
         text = json.dumps(describe_compression(run), indent=2) + "\n"
         write_atomically(report_file, text.encode())
         written.append(f"written: {report_file}")
-    checked = [] if drop_tail else _compared(network_file, output, network, run)
+    checked = [] if drop_tail or keep_outputs else _compared(network_file, output, network, run)
     show([stability_table(stability), "", compression_table(run), *written, *checked])
 
 

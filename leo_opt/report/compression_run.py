@@ -106,6 +106,8 @@ def measure(
     bounds = propagate(smaller, stability.domain)
     given = stability.own_bounds(original, certified_only=True)
     reading = reading_deviation(original, given)
+    if isinstance(compression, Compression):
+        reading = reading[list(compression.kept[-1])]
     total = compression.max_deviation
     if isinstance(compression, Compression):
         rounding = rounding_deviation(smaller, written(smaller, dtype), bounds)
@@ -220,6 +222,7 @@ def describe_compression(run: CompressionRun) -> dict[str, Any]:
         "form": "graph" if isinstance(compression, GraphCompression) else "chain",
         "original": describe_network(run.original, before),
         "compressed": describe_network(compression.network, after),
+        **({"outputs": list(compression.kept[-1])} if isinstance(compression, Compression) else {}),
         **({"parts": [asdict(part) for part in parts]} if parts else {}),
         "made_sequential": describe_sequential(compression),
         "compression_percent": round(run.percent, 2),

@@ -13,21 +13,26 @@ from leo_opt.rewrites.draft import NEW_UNIT, Draft, Step, Units
 from leo_opt.rewrites.duplicate import merge_duplicates
 from leo_opt.rewrites.fold import fold_layer
 from leo_opt.rewrites.inactive import delete_inactive
+from leo_opt.rewrites.objectives import OBJECTIVES, count_parameters
 from leo_opt.rewrites.opposite import merge_opposites, part_opposites
+from leo_opt.rewrites.outputs import keep_outputs
 from leo_opt.rewrites.product_rank import reduce_rank
 from leo_opt.rewrites.sequential import make_sequential
 from leo_opt.rewrites.slopes import pass_slopes
 
 __all__ = [
     "NEW_UNIT",
+    "OBJECTIVES",
     "Draft",
     "Step",
     "Units",
+    "count_parameters",
     "delete_dead",
     "delete_inactive",
     "fold_constants",
     "fold_layer",
     "fold_outputs",
+    "keep_outputs",
     "make_sequential",
     "merge_dependent",
     "merge_duplicates",

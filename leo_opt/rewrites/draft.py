@@ -79,8 +79,8 @@ class Units:
     upper: FloatArray
     drift: FloatArray
 
-    def take(self, keep: BoolArray) -> Units:
-        """Those units for which `keep` holds."""
+    def take(self, keep: BoolArray | IntArray) -> Units:
+        """Some units, given by a mask or by index."""
         return Units(
             self.index[keep],
             self.active[keep],
