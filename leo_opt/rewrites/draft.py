@@ -10,6 +10,7 @@ from leo_opt import weights
 from leo_opt.arithmetic import round_down, round_up
 from leo_opt.arrays import BoolArray, IntArray
 from leo_opt.bounds import Propagation
+from leo_opt.bounds.methods import Crown
 from leo_opt.deviation import PRECISIONS, add_up, reach, spread_deviation
 from leo_opt.domain import Domain
 from leo_opt.network import FloatArray, Layer, Network
@@ -166,8 +167,8 @@ class Draft:
         """
         domain = stability.domain.spread(network.input_size)
         # A classification asks no more of units whose sign intervals prove; here numbers that are
-        # written and deviations hang on them.
-        steps = Propagation(network, domain.box)
+        # written and deviations hang on them. For these one choice of slopes will do.
+        steps = Propagation(network, domain.box, Crown(slopes=("adaptive",)))
         certified, trusted = (stability.own_bounds(network, only) for only in (True, False))
         layers: list[Layer] = []
         units: list[Units] = []

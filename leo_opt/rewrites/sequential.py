@@ -15,7 +15,7 @@ import numpy as np
 from leo_opt import weights
 from leo_opt.arithmetic import LARGEST_FACTOR, exact_dots, exact_sums, round_down, round_up
 from leo_opt.arrays import BoolArray, FloatArray
-from leo_opt.bounds import propagate
+from leo_opt.bounds import Bounds, propagate
 from leo_opt.deviation import add_up, largest_inputs, reach
 from leo_opt.network import Layer, Network, Weight
 from leo_opt.rewrites.draft import Draft, Units
@@ -45,15 +45,18 @@ def make_sequential(draft: Draft) -> Draft:
     sizes = [
         np.minimum(*map(np.abs, ends)) for ends in zip(bounds.lower, bounds.upper, strict=True)
     ]
-    shifted = _shift(_split(draft, [size > LARGEST_FACTOR for size in sizes]))
+    split = _split(draft, [size > LARGEST_FACTOR for size in sizes])
+    bounded = bounds if split is draft else propagate(split.network, split.domain)
+    shifted = _shift(split, bounded)
     if np.isfinite(shifted.deviation).all():
         return shifted
-    return _shift(_split(draft, [size > 0.0 for size in sizes]))
+    split = _split(draft, [size > 0.0 for size in sizes])
+    return _shift(split, propagate(split.network, split.domain))
 
 
-def _shift(draft: Draft) -> Draft:
+def _shift(draft: Draft, bounds: Bounds) -> Draft:
     """All linear units of hidden layers as rectifiers, which pass their input on."""
-    network, bounds = draft.network, propagate(draft.network, draft.domain)
+    network = draft.network
     layers: list[Layer] = []
     errors: list[FloatArray] = []
     lanes: list[_Lanes] = []
