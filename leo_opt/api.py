@@ -30,6 +30,7 @@ def compress(
     sequential: bool = False,
     keep_outputs: Sequence[int] | None = None,
     minimize: str = "units",
+    tolerance: float = 0.0,
 ) -> Compression:
     """Rewrite a network into a smaller one with the same outputs on a box or polytope.
 
@@ -42,7 +43,7 @@ def compress(
         Believe only phases that arithmetic alone proves, not those that rest on a solver.
     sequential
         In the end make hidden layers of rectifiers alone, as most readers of networks want them.
-    keep_outputs, minimize
+    keep_outputs, minimize, tolerance
         As in `leo_opt.compression.compress`.
 
     Returns
@@ -74,6 +75,7 @@ def compress(
         sequential=sequential,
         keep_outputs=keep_outputs,
         minimize=minimize,
+        tolerance=tolerance,
     )
 
 

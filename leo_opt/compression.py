@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from leo_opt.arguments import read_instance, read_word
+from leo_opt.arguments import not_negative, read_instance, read_number, read_word
 from leo_opt.domain import Domain
 from leo_opt.network import FloatArray, Network
 from leo_opt.rectify import rectified
 from leo_opt.rewrites import (
+    NEAR,
     OBJECTIVES,
     Draft,
     Step,
@@ -29,10 +30,13 @@ from leo_opt.rewrites import (
     pass_slopes,
     passing_units,
     reduce_rank,
+    spend,
 )
 from leo_opt.rewrites import keep_outputs as restrict
 from leo_opt.stability import Stability
 from leo_opt.summarised import Summarised
+
+_READ_TOLERANCE = not_negative(read_number)
 
 Rewrite = Callable[[Draft, int], Draft]
 
@@ -92,6 +96,16 @@ class Compression(Summarised):
         """Whether the networks are equal on the domain in real arithmetic, without any rounding."""
         return not self.max_deviation.any()
 
+    @property
+    def spent(self) -> dict[str, float]:
+        """What all inexact steps of a kind may have moved the output that they move most, by name
+        of the kind; empty where no tolerance was used."""
+        kinds = {step.rewrite for step in self.steps} & set(NEAR)
+        return {
+            kind: float(np.max(sum(k.deviation for k in self.steps if k.rewrite == kind)))
+            for kind in sorted(kinds)
+        }
+
 
 def compress(
     network: Network,
@@ -101,6 +115,7 @@ def compress(
     sequential: bool = False,
     keep_outputs: Sequence[int] | None = None,
     minimize: str = "units",
+    tolerance: float = 0.0,
 ) -> Compression:
     """Rewrite a network into a smaller one with the same outputs on the domain of its stability.
 
@@ -124,6 +139,10 @@ def compress(
     minimize
         "units", of which a layer is folded only where that saves parameters, too; "parameters";
         "multiply-adds"; or "nonzeros", weights and biases that are not 0.
+    tolerance
+        In units of the outputs. Above 0 the result is no longer lossless: after the exact rewrites
+        others are made (`leo_opt.rewrites.near`) as long as no output is proved to be farther
+        than this from the network given, all steps together.
 
     Raises
     ------
@@ -150,7 +169,13 @@ def compress(
     draft = Draft.begin(network, stability, certified_only)
     if keep_outputs is not None:
         draft = restrict(draft, keep_outputs)
-    draft = rewrite(draft, read_word(minimize, "minimize", OBJECTIVES))
+    goal, room = (
+        read_word(minimize, "minimize", OBJECTIVES),
+        _READ_TOLERANCE(tolerance, "tolerance"),
+    )
+    draft = rewrite(draft, goal)
+    if room > 0.0:
+        draft = spend(draft, room, lambda begun: rewrite(begun, goal))
     return _result(make_sequential(draft) if sequential else draft, network)
 
 

@@ -399,6 +399,18 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
         ),
         "slope-forgotten": ("columns = outgoing * slopes", "columns = outgoing"),
     },
+    "rewrites/near.py": {
+        "near-constant-radius": ("reach(outgoing, radius[gone]), rounding)", "rounding)"),
+        "near-constant-value": (
+            "exact_dots(outgoing, middle[gone], f",
+            "exact_dots(outgoing, 0.9 * middle[gone], f",
+        ),
+        "near-any-cost": ("return after if _largest(after) <= budget else before", "return after"),
+        "near-active-for-nothing": (
+            "np.where(chosen, off, 0.0)), units.drift)",
+            "0.0 * off), units.drift)",
+        ),
+    },
     "rewrites/product_rank.py": {
         "rank-drift": ("add_up(found.error, loss)", "found.error"),
         "rank-error": ("add_up(found.error, loss)", "loss"),

@@ -64,6 +64,13 @@ def _read_outputs(
     show_default=True,
     help="What shall be fewest.",
 )
+@click.option(
+    "--tolerance",
+    type=click.FloatRange(min=0.0),
+    default=0.0,
+    metavar="EPS",
+    help="Not lossless: outputs may differ by as much as this on the box, proved.",
+)
 @click.option("--drop-tail", is_flag=True, help="Leave off what follows the network in its file.")
 @click.option("--dtype", type=click.Choice(["float32", "float64"]), help="Of the written weights.")
 @click.option("--report", "report_file", type=OutputFile(), help="Write all figures as JSON.")
@@ -73,6 +80,7 @@ def compress(
     form: str,
     keep_outputs: tuple[int, ...] | None,
     minimize: str,
+    tolerance: float,
     drop_tail: bool,
     dtype: str | None,
     report_file: str | None,
@@ -89,11 +97,11 @@ def compress(
 
     start = time.monotonic()
     graphs_only = has_graph(network_file) and has_graph(output)
-    usual = dtype is None and keep_outputs is None and minimize == "units"
+    usual = dtype is None and keep_outputs is None and (minimize, tolerance) == ("units", 0.0)
     if form == "graph" and not (graphs_only and usual):
         raise click.UsageError(
             "--form graph changes an ONNX file in place: give .onnx files, and no --dtype, "
-            "--keep-outputs or --minimize"
+            "--keep-outputs, --minimize or --tolerance"
         )
     network = load_network(network_file, options)
     if drop_tail:
@@ -118,6 +126,7 @@ def compress(
             sequential=form == "chain" or plain,
             keep_outputs=keep_outputs,
             minimize=minimize,
+            tolerance=tolerance,
         )
     )
     stored = dtype or formats.default_dtype(network, output)

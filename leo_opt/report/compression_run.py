@@ -82,6 +82,11 @@ class CompressionRun:
         return self.original.parameters, self.compression.network.parameters
 
     @property
+    def spent(self) -> dict[str, float]:
+        """What a tolerance was spent on; empty where nothing but exact rewrites was made."""
+        return {} if isinstance(self.compression, GraphCompression) else self.compression.spent
+
+    @property
     def percent(self) -> float:
         """Hidden units removed, in percent."""
         networks = self.original, self.compression.network
@@ -131,6 +136,7 @@ def provenance(run: CompressionRun) -> dict[str, str]:
     ends, rows = domain.box, len(domain.rows[1])
     box = f"{domain.size} inputs in [{ends.lower.min():g}, {ends.upper.max():g}]"
     box += f" with {rows} linear row{'s' * (rows > 1)}" if rows else ""
+    how = "within a tolerance" if run.spent else "losslessly"
     return {
         "version": version,
         "content_hash": run.stored.content_hash,
@@ -139,7 +145,7 @@ def provenance(run: CompressionRun) -> dict[str, str]:
         "box_hash": domain.content_hash,
         "max_deviation": repr(run.deviation),
         "max_deviation_written": repr(run.deviation_written),
-        "summary": f"Compressed losslessly by leo_opt {version} from network "
+        "summary": f"Compressed {how} by leo_opt {version} from network "
         f"{run.original.content_hash} ({run.original.kinds.total()} hidden units) on a box "
         f"of {box}; on that box outputs differ from those of its file by at most "
         f"{run.deviation_written:.3g} in real arithmetic. Outside the box nothing is guaranteed.",
@@ -225,6 +231,7 @@ def describe_compression(run: CompressionRun) -> dict[str, Any]:
         **({"outputs": list(compression.kept[-1])} if isinstance(compression, Compression) else {}),
         **({"parts": [asdict(part) for part in parts]} if parts else {}),
         "made_sequential": describe_sequential(compression),
+        **({"tolerance_spent": run.spent} if run.spent else {}),
         "compression_percent": round(run.percent, 2),
         "stability": describe_stability(run.stability),
         "evidence": describe_evidence(run.stability),

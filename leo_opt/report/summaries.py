@@ -19,7 +19,7 @@ from leo_opt.compression import Compression
 from leo_opt.console import PlainConsole
 from leo_opt.network import Network
 from leo_opt.report.approximation_run import approximation_table
-from leo_opt.report.tables import network_table, rewriting_tables, stability_table
+from leo_opt.report.tables import network_table, rewriting_tables, spending, stability_table
 from leo_opt.stability import Stability
 from leo_opt.tables import Table
 from leo_opt.verification import Verdict
@@ -65,6 +65,7 @@ def _compression_table(compression: Compression) -> RenderableType:
     done = ", ".join(f"{name} {count}" for name, count in steps.items())
     return Group(
         *rewriting_tables(compression),
+        *map(Text, spending(compression.spent)),
         Text(
             f"proved on {compression.domain!r}: outputs differ by at most "
             f"{np.max(compression.max_deviation, initial=0.0):.2g} in real arithmetic"

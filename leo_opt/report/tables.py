@@ -102,6 +102,12 @@ _SEQUENTIAL = {
 }
 
 
+def spending(spent: dict[str, float]) -> list[str]:
+    """What a tolerance was spent on, as a line."""
+    told = ", ".join(f"{kind} {most:.2g}" for kind, most in spent.items())
+    return [f"not lossless: of the tolerance were spent: {told}"] if spent else []
+
+
 def compression_table(run: CompressionRun) -> RenderableType:
     """Units and parameters before and after, and what is proved of the difference."""
     lines = [
@@ -110,6 +116,7 @@ def compression_table(run: CompressionRun) -> RenderableType:
         f"rounding of a {run.dtype} forward pass, a-priori bound: original "
         f"{run.inference_original:.2g}, compressed {run.inference_compressed:.2g}",
     ]
+    lines = [*spending(run.spent), *lines]
     given, rewritten = run.original, run.compression.original
     if given != rewritten and isinstance(run.compression, Compression):
         units, parameters = given.kinds.total(), given.parameters

@@ -13,6 +13,7 @@ from leo_opt.rewrites.draft import NEW_UNIT, Draft, Step, Units
 from leo_opt.rewrites.duplicate import merge_duplicates
 from leo_opt.rewrites.fold import fold_layer
 from leo_opt.rewrites.inactive import delete_inactive
+from leo_opt.rewrites.near import NEAR, spend
 from leo_opt.rewrites.objectives import OBJECTIVES, count_parameters
 from leo_opt.rewrites.opposite import merge_opposites, part_opposites
 from leo_opt.rewrites.outputs import keep_outputs
@@ -21,6 +22,7 @@ from leo_opt.rewrites.sequential import make_sequential
 from leo_opt.rewrites.slopes import pass_slopes
 
 __all__ = [
+    "NEAR",
     "NEW_UNIT",
     "OBJECTIVES",
     "Draft",
@@ -41,4 +43,5 @@ __all__ = [
     "pass_slopes",
     "passing_units",
     "reduce_rank",
+    "spend",
 ]

@@ -65,6 +65,8 @@ class Block:
     rectified
         Whether new units must never be negative, as in a layer of rectifiers or leaky units
         alone.
+    allowance : (p,) array or 0
+        How far the next layer's pre-activations may move besides rounding.
     """
 
     outgoing: FloatArray
@@ -74,6 +76,7 @@ class Block:
     lower: FloatArray
     upper: FloatArray
     rectified: bool = True
+    allowance: FloatArray | float = 0.0
 
     @classmethod
     def of(cls, draft: Draft, index: int, mask: BoolArray | None = None) -> Block:
@@ -125,12 +128,13 @@ class Block:
     def level(self) -> FloatArray:
         """The level of rounding, (p,): a small multiple of the a-priori bound on what rounding does
         to the next layer's pre-activations where the product and its constant are computed plainly
-        in float64."""
+        in float64; and the allowance."""
         s, m = self.weight.shape
         with np.errstate(over="ignore", invalid="ignore"):
             inner = np.abs(self.weight) @ np.abs(self.middle) + np.abs(self.bias)
             size = np.abs(self.outgoing) @ inner + np.abs(self.next_bias)
             level: FloatArray = _SLACK * (gamma(s) * self.spread + gamma(s + m) * size)
+            level = level + self.allowance
         return np.where((self.outgoing != 0.0).any(axis=1), level, 0.0)
 
     def shift(self, weight: FloatArray) -> FloatArray:

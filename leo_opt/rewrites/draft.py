@@ -203,8 +203,9 @@ class Draft:
     def bound_again(self) -> Draft:
         """With the phases of hidden units that bounds of the network as it is now prove.
 
-        A network of fewer layers has tighter bounds. Such a unit comes into the draft anew, as it
-        is: its drift starts from 0.
+        A network of fewer layers has tighter bounds, and units that moved may be sure of their
+        phase all the same. Such a unit comes into the draft anew, as it is: its drift starts from
+        0.
         """
         steps = Propagation(self.network, self.domain.box)
         known: list[Units] = []
@@ -217,7 +218,8 @@ class Draft:
             _, active, inactive, _ = settle(self.network.layers[layer], lower[-1], upper[-1])
             inactive &= ~units.active & (layer < self.last)
             active &= ~units.inactive & (layer < self.last)
-            new = (active & ~units.active) | (inactive & ~units.inactive)
+            known_before = (active & units.active) | (inactive & units.inactive)
+            new = (active | inactive) & ~(known_before & (units.drift == 0.0))
             known.append(
                 Units(
                     units.index,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from leo_opt import weights
@@ -14,7 +16,7 @@ from leo_opt.rewrites.draft import Draft
 from leo_opt.rewrites.private_columns import rows_with_private_columns
 
 
-def reduce_rank(draft: Draft, index: int) -> Draft:
+def reduce_rank(draft: Draft, index: int, allowance: FloatArray | None = None) -> Draft:
     """Replace the stably active units of a hidden layer by as few as the next layer needs.
 
     The law: the next layer sees the stably active units only through the product
@@ -23,6 +25,11 @@ def reduce_rank(draft: Draft, index: int) -> Draft:
     rank of M: at most as many as the next layer has units, or this layer has inputs. A rank
     counts as reached where the proved error stays at the level of rounding (`Block.level`). The
     new units are stably active by construction.
+
+    Parameters
+    ----------
+    allowance : (n_out of the next layer,) array or None
+        How far its pre-activations may move besides, in a step of another name.
     """
     if not draft.network.layers[index].has_phases:
         return draft
@@ -33,6 +40,8 @@ def reduce_rank(draft: Draft, index: int) -> Draft:
         # The product has as many independent rows as there are units, of which there may be none.
         return draft
     block = Block.of(draft, index)
+    if allowance is not None:
+        block = replace(block, allowance=allowance)
     if not block.bounded:
         return draft
     # A layer keeps at least one unit.
@@ -57,7 +66,8 @@ def reduce_rank(draft: Draft, index: int) -> Draft:
     image = affine_image(found.weight, found.bias, block.lower, block.upper)
     nothing = np.empty(0, dtype=np.int64)
     loss = block_loss(draft, index, nothing, following.weight[:, nothing])
-    record = ("product-rank", units.index[mask], found.bias.size)
+    name = "product-rank" if allowance is None else "near-dependent"
+    record = (name, units.index[mask], found.bias.size)
     known = units.take(~mask).append_passing(*image, phased=block.rectified)
     return draft.replace_pair(index, pair, known, add_up(found.error, loss), record)
 
