@@ -78,6 +78,10 @@ def of_layer(layer: Layer, *, sparse: bool = True) -> Cost:
         gone = (np.bincount(rows, minlength=1) == len(np.unique(columns)))[rows]
         full += int(gone.sum())
         left[side] -= len(np.unique(rows[gone]))
+        if not side and gone.any():
+            # Of the inputs of full rows either those that are read are listed, or the others.
+            read = len(np.unique(columns))
+            indices += min(read, layer.n_in - carried - read) if read + carried < layer.n_in else 0
         rows, columns = columns[~gone], rows[~gone]
     entries, sizes = len(rows), [len(np.unique(rows)), len(np.unique(columns))]
     # Which rows and columns a smaller matrix has takes an index each, unless it has all.

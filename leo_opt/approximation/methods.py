@@ -67,6 +67,7 @@ METHODS: Registry[Method] = Registry(
     Method,
     {
         "hard": "leo_opt.approximation.hard:Hard",
+        "low-rank-sparse": "leo_opt.approximation.low_rank_sparse:LowRankSparse",
         "whitened": "leo_opt.approximation.whitened:Whitened",
         "svd": "leo_opt.approximation.svd:Svd",
         "magnitude": "leo_opt.approximation.magnitude:Magnitude",

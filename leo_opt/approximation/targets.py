@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -71,12 +72,15 @@ class LayerTarget:
         Pre-activations of the original network on the same data.
     importance : (n_out,) array
         How much the next layer makes of each unit; 1 on average.
+    memo
+        What a method has found that serves every room, by its options.
     """
 
     layer: Layer
     inputs: FloatArray
     pre: FloatArray
     importance: FloatArray
+    memo: dict[Any, Any] = field(default_factory=dict)
 
     @lazy
     def weight(self) -> FloatArray:
@@ -132,4 +136,5 @@ class LayerTarget:
             layer=self.layer.take(units),
             pre=self.pre[:, units],
             importance=self.importance[units],
+            memo={},
         )
