@@ -38,7 +38,7 @@ BUDGETS = (0.15, 0.204, 0.25, 0.5)
 MIXED = "hard:low_rank=0.5"
 CALIBRATION = slice(20000, 23000)
 COLUMNS = ("network", "method", "budget", "accuracy", "response_error", "share", "bitmap_share",
-           "multiply_add_share", "found", "proved", "seconds")  # fmt: skip
+           "multiply_add_share", "found", "proved", "separate", "seconds")  # fmt: skip
 
 
 def images(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -66,8 +66,9 @@ def row_of(
         "share": made.share,
         "bitmap_share": made.cost.bitmap / before.parameters,
         "multiply_add_share": made.cost.multiply_adds / before.multiply_adds,
-        "found": "" if made.found is None else made.found.max(),
-        "proved": "" if made.deviation is None else made.deviation,
+        "found": made.difference.found.max() if made.difference else "",
+        "proved": made.difference.bound.max() if made.difference else "",
+        "separate": made.difference.separate.max() if made.difference else "",
         "seconds": seconds,
     }
 

@@ -9,13 +9,12 @@ from numpy.typing import ArrayLike
 from leo_opt import compression
 from leo_opt.approximation import METHODS, Approximation, Budget, Deviation, MethodLike, Parameters
 from leo_opt.approximation.costs import of_network
-from leo_opt.approximation.difference import largest_difference, outputs_apart
 from leo_opt.approximation.pursuit import Calibration
 from leo_opt.approximation.size_search import SizeSearch, read_data, remarks
 from leo_opt.arguments import read_instance
-from leo_opt.arrays import FloatArray
 from leo_opt.compression import Compression
 from leo_opt.decisions import Cascade, classify
+from leo_opt.difference import Difference, bound_difference
 from leo_opt.domain import Domain, DomainLike, read_domain
 from leo_opt.errors import InvalidInputError
 from leo_opt.network import Network, read_network
@@ -132,11 +131,12 @@ def approximate(
     plan = SizeSearch(Calibration(start, samples), way, goal, of_network(original, sparse=False))
     points = plan.frontier()
 
-    def bound(candidate: Network) -> FloatArray:
+    def apart(candidate: Network) -> Difference:
         assert box is not None
-        return outputs_apart(original, candidate, box)
+        return bound_difference(original, candidate, box)
 
-    distance = (lambda one: float(bound(one).max())) if isinstance(goal, Deviation) else None
+    proved = isinstance(goal, Deviation)
+    distance = (lambda one: float(apart(one).bound.max())) if proved else None
     made, smaller = plan.carry_out(points, distance)
     if box is not None:
         smaller = min((_for_free(smaller, box), smaller), key=plan.share)
@@ -151,8 +151,7 @@ def approximate(
         cost_before=plan.whole,
         cost=of_network(smaller),
         response_error=Calibration(original, samples).error(smaller(samples)),
-        max_deviation=None if box is None else bound(smaller),
-        found=None if box is None else largest_difference(original, smaller, box, samples),
+        difference=None if box is None else apart(smaller),
         notes=remarks(plan.calibration, made),
     )
 

@@ -718,11 +718,4 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
     "solvers/pyomo_rows.py": {
         "compile-exclusive": ("least if disjunction.xor else np.inf", "least"),
     },
-    "approximation/difference.py": {
-        "apart-one-way": ("np.maximum(*gaps)", "gaps[0]"),
-        "apart-same-ends": (
-            "mine.upper[-1] - theirs.lower[-1]",
-            "mine.upper[-1] - theirs.upper[-1]",
-        ),
-    },
 }

@@ -86,7 +86,7 @@ _SAMPLES = 500
 
 
 @dataclass(frozen=True, eq=False)
-class Relaxation:
+class ConvexFit:
     """One instance of the convex problem: data, weights of the norms, and where it is rectified.
 
     Parameters
@@ -130,7 +130,7 @@ class Iterate:
     dual: FloatArray
 
 
-def begin(problem: Relaxation) -> Iterate:
+def begin(problem: ConvexFit) -> Iterate:
     """Zero parts, and what the best bias makes of them."""
     height, width = problem.response.shape[1], problem.inputs.shape[1]
     bias = problem.response.mean(axis=0)
@@ -140,7 +140,7 @@ def begin(problem: Relaxation) -> Iterate:
 
 
 def iterate(
-    problem: Relaxation, point: Iterate, penalty: float, steps: int, tolerance: float
+    problem: ConvexFit, point: Iterate, penalty: float, steps: int, tolerance: float
 ) -> tuple[Iterate, Residuals]:
     """ADMM at one penalty, until both residuals are below the tolerance or for so many steps."""
     inputs = problem.inputs
@@ -174,7 +174,7 @@ def iterate(
     return Iterate(sparse, low, bias, pre, dual), told
 
 
-def _pre_step(problem: Relaxation, near: FloatArray, penalty: float) -> FloatArray:
+def _pre_step(problem: ConvexFit, near: FloatArray, penalty: float) -> FloatArray:
     """The constrained pre-activations that are best for themselves, elementwise."""
     meant = problem.response
     passing = (penalty * near + meant) / (penalty + 1.0)
@@ -269,14 +269,14 @@ class LowRankSparse(Options, Method):
                 path.append((order, residuals))
         return path
 
-    def _problem(self, target: LayerTarget) -> Relaxation:
+    def _problem(self, target: LayerTarget) -> ConvexFit:
         """The instance of some of the samples, with inputs in the scale of their moments."""
         moments, every = target.moments, max(1, len(target.inputs) // _SAMPLES)
         rectified = target.rectified if self.nonlinear else np.zeros_like(target.rectified)
         pre = target.pre[::every]
         meant = np.where(rectified, np.maximum(pre, 0.0), pre) * target.importance
         inputs = (target.inputs[::every] - moments.mean) / moments.scale
-        return Relaxation(inputs, meant, rectified, 0.0, 0.0, self.support == "rows")
+        return ConvexFit(inputs, meant, rectified, 0.0, 0.0, self.support == "rows")
 
     def _without_shrinkage(
         self, target: LayerTarget, room: Room, chosen: IntArray, residuals: Residuals

@@ -12,6 +12,7 @@ from leo_opt.approximation.costs import Cost
 from leo_opt.approximation.methods import Method
 from leo_opt.approximation.pursuit import Substitute
 from leo_opt.arrays import FloatArray
+from leo_opt.difference import Difference
 from leo_opt.domain import Domain
 from leo_opt.network import Network
 from leo_opt.summarised import Summarised
@@ -28,7 +29,7 @@ class Approximation(Summarised):
     method, budget
         How it was made, and what for.
     domain
-        Where `max_deviation` holds.
+        Where `difference` holds.
     substitutes
         What stands in the place of each layer of the network that was approximated: the original
         after lossless rewriting.
@@ -38,11 +39,8 @@ class Approximation(Summarised):
         Of the original with all its numbers, and of the network.
     response_error
         Relative distance of the outputs on the data, in the Frobenius norm.
-    max_deviation : (output_size,) array or None
-        Proved bound, per output, on the difference anywhere on the domain, in real arithmetic; None
-        without a domain, and infinite where nothing is proved.
-    found : (output_size,) array or None
-        The largest difference on the domain that a search has come across.
+    difference
+        What is proved and what was found of the outputs on the domain; None without one.
     notes
         What a user should know: data that leave numbers open, iterations that did not converge.
     """
@@ -57,14 +55,18 @@ class Approximation(Summarised):
     cost_before: Cost
     cost: Cost
     response_error: float
-    max_deviation: FloatArray | None
-    found: FloatArray | None
+    difference: Difference | None
     notes: tuple[str, ...]
 
     @property
     def share(self) -> float:
         """Numbers and indices of the network, as a share of the original's numbers."""
         return self.cost.parameters / self.cost_before.parameters
+
+    @property
+    def max_deviation(self) -> FloatArray | None:
+        """Proved bound, per output, on the difference on the domain, in real arithmetic."""
+        return None if self.difference is None else self.difference.bound
 
     @property
     def deviation(self) -> float | None:

@@ -21,7 +21,7 @@ from leo_opt.tables import Table
 
 def describe_approximation(approximation: Approximation, dtype: str) -> dict[str, Any]:
     """The report of one run, ready for JSON; what is not proved is None."""
-    before, after = approximation.original, approximation.network
+    before, after, apart = approximation.original, approximation.network, approximation.difference
     units = sum(before.hidden_widths), sum(after.hidden_widths)
     return {
         "original": describe_network(before, approximation.cost_before.parameters),
@@ -40,7 +40,8 @@ def describe_approximation(approximation: Approximation, dtype: str) -> dict[str
             {"cost": point.cost, "error": point.error} for point in approximation.frontier
         ],
         **_deviations(approximation, dtype),
-        "max_deviation_found": _largest(approximation.found),
+        "max_deviation_separate": _largest(apart.separate if apart else None),
+        "max_deviation_found": _largest(apart.found if apart else None),
         "dtype": dtype,
         "notes": list(approximation.notes),
         "network_hash": before.content_hash,
@@ -136,10 +137,11 @@ def approximation_table(approximation: Approximation) -> RenderableType:
 
 def _proof(approximation: Approximation) -> str:
     """What is proved, and what was found."""
-    if approximation.domain is None:
+    apart = approximation.difference
+    if apart is None:
         return "difference of outputs: not proved; --box or domain= say where it should hold"
     return (
-        f"proved on {approximation.domain!r}: outputs differ by at most "
-        f"{approximation.deviation:.3g} in real arithmetic; found by ascent: "
-        f"{_largest(approximation.found):.3g}"
+        f"proved on {apart.domain!r}: outputs differ by at most {_largest(apart.bound):.3g} in "
+        f"real arithmetic ({_largest(apart.separate):.3g} by two intervals); found by ascent: "
+        f"{_largest(apart.found):.3g}"
     )

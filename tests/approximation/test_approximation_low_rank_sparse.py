@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from leo_opt.approximation import METHODS
-from leo_opt.approximation.low_rank_sparse import Iterate, Relaxation, begin, iterate
+from leo_opt.approximation.low_rank_sparse import ConvexFit, Iterate, begin, iterate
 from leo_opt.approximation.methods import Room
 from leo_opt.approximation.targets import LayerTarget
 from leo_opt.network import Layer
 
 
-def instance(seed: int, rectified: bool = False) -> Relaxation:
+def instance(seed: int, rectified: bool = False) -> ConvexFit:
     generator = np.random.default_rng(seed)
     inputs = generator.normal(size=(30, 6)) @ (np.eye(6) + 0.3 * generator.normal(size=(6, 6)))
     response = inputs @ generator.normal(size=(6, 4)) + generator.normal(size=(30, 4))
@@ -22,10 +22,10 @@ def instance(seed: int, rectified: bool = False) -> Relaxation:
     response = np.maximum(response, 0.0) if rectified else response
     groups = float(generator.uniform(2.0, 8.0))
     by_rows = bool(seed % 2)
-    return Relaxation(inputs, response, kinds, groups, 1.3 * groups, by_rows)
+    return ConvexFit(inputs, response, kinds, groups, 1.3 * groups, by_rows)
 
 
-def solved(problem: Relaxation, steps: int) -> tuple[Iterate, bool | None]:
+def solved(problem: ConvexFit, steps: int) -> tuple[Iterate, bool | None]:
     point, residuals = iterate(problem, begin(problem), 1.0, steps, 1e-9)
     return point, residuals.converged
 
