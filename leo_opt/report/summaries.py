@@ -17,6 +17,7 @@ from leo_opt.approximation import Approximation
 from leo_opt.bounds import Bounds
 from leo_opt.compression import Compression
 from leo_opt.console import PlainConsole
+from leo_opt.difference import Difference
 from leo_opt.network import Network
 from leo_opt.report.approximation_run import approximation_table
 from leo_opt.report.tables import network_table, rewriting_tables, spending, stability_table
@@ -74,6 +75,14 @@ def _compression_table(compression: Compression) -> RenderableType:
     )
 
 
+def _difference_table(apart: Difference) -> RenderableType:
+    """What is proved of each output, and what was found."""
+    headings = ("output", "proved", "by two intervals", "found")
+    columns = [[f"{v:.3g}" for v in side] for side in (apart.bound, apart.separate, apart.found)]
+    rows = [[k, *row] for k, row in enumerate(zip(*columns, strict=True))]
+    return Group(Table.of(headings, rows, "right").renderable(), Text(f"on {apart.domain!r}"))
+
+
 def _verdict_table(verdict: Verdict) -> RenderableType:
     """The answer, what it rests on, and the witness."""
     lines = [str(verdict.answer)]
@@ -115,6 +124,7 @@ TABLES: Mapping[type, Callable[[Any], RenderableType]] = MappingProxyType(
         Approximation: approximation_table,
         Bounds: _bounds_table,
         Compression: _compression_table,
+        Difference: _difference_table,
         Network: network_table,
         Stability: _stability_table,
         Verdict: _verdict_table,
