@@ -47,6 +47,9 @@ class Signature:
     tails
         What the file makes of the outputs above, one entry for each output of the file; empty where
         they are the outputs of the file.
+    left_out
+        Names of outputs of the file that no network has: the labels of a classifier beside its
+        scores.
     """
 
     input_name: str = "input"
@@ -58,3 +61,4 @@ class Signature:
     outputs: tuple[tuple[str, tuple[int | str | None, ...]], ...] = ()
     normalisation: Normalisation | None = None
     tails: tuple[Tail, ...] = ()
+    left_out: tuple[str, ...] = ()

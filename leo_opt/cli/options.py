@@ -131,7 +131,7 @@ def load_network(path: AnyPath, options: Mapping[str, Any]) -> Network:
     from leo_opt.formats.outputs import describe_tails
 
     network = formats.load(path, **{name: options[name] for name in SELECTION})
-    for line in describe_tails(network.signature.tails):
+    for line in describe_tails(network.signature):
         click.echo(line, err=True)
     return network
 

@@ -10,7 +10,7 @@ import numpy as np
 from leo_opt.errors import InvalidInputError, unknown_word
 from leo_opt.formats.dtypes import output_parts, parts_are_batched, size_of
 from leo_opt.network import FloatArray, Network
-from leo_opt.tails import Tail
+from leo_opt.signature import Signature
 
 
 def slices(network: Network) -> Iterator[tuple[str, slice]]:
@@ -75,11 +75,15 @@ def pick(network: Network, name: str | None) -> Network:
     return Network((*network.layers[:-1], network.layers[-1].take(rows)), chosen)
 
 
-def describe_tails(tails: tuple[Tail, ...]) -> list[str]:
-    """What stands behind the outputs of a network, one line each."""
-    return [
+def describe_tails(signature: Signature) -> list[str]:
+    """What stands behind the outputs of a network, and beside them, one line each."""
+    left_out = [
+        f"output {name!r} of the file is left out: it is a label, and no number"
+        for name in signature.left_out
+    ]
+    return left_out + [
         f"output {tail.name!r} of the file is {tail} of {tail.source!r}; all figures are about "
         f"{tail.source!r}"
-        for tail in tails
+        for tail in signature.tails
         if tail.steps
     ]

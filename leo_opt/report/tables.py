@@ -163,7 +163,7 @@ def network_table(network: Network) -> RenderableType:
             f"input {_tensor(signature.input_name, signature.input_shape)}, "
             f"output {_tensor(signature.output_name, signature.output_shape)}, {signature.dtype}"
         ),
-        *map(Text, describe_tails(signature.tails)),
+        *map(Text, describe_tails(signature)),
         Text(f"content hash {network.content_hash}"),
         *([Text(f"rounded on reading, each number by at most {largest:.2g}")] if largest else []),
     )

@@ -29,7 +29,7 @@ from leo_opt.formats.onnx.operators import OPERATORS
 from leo_opt.formats.onnx.reference import Trial, check_against_reference, check_unmixed, prepare
 from leo_opt.formats.onnx.refusals import explain
 from leo_opt.formats.onnx.runtime import check_against_runtime, check_file
-from leo_opt.formats.onnx.tails import end_at, find_endings, stated_ports, with_tails
+from leo_opt.formats.onnx.tails import end_at, find_endings, labels, stated_ports, with_tails
 from leo_opt.formats.selection import EVERYTHING, Selection
 from leo_opt.network import FloatArray, Network, Signature
 
@@ -99,6 +99,7 @@ def read(path: Path, selection: Selection = EVERYTHING) -> Network:
 def read_model(model: Any, path: Path | None = None, selection: Selection = EVERYTHING) -> Network:
     """The network in an ONNX model, which a file may hold; see `read`."""
     endings = find_endings(model, selection.output_tensor)
+    left_out = labels(model) if selection.output_tensor is None else ()
     end_at(model, [ending.source for ending in endings], stated_ports(model))
     try:
         network = lower(model).network
@@ -106,6 +107,9 @@ def read_model(model: Any, path: Path | None = None, selection: Selection = EVER
         told = explain(error, model, path, lambda part: lower(part).network)
         raise UnsupportedOperatorError(told) from error
     network = with_tails(network, model, endings)
+    if left_out:
+        signature = replace(network.signature, left_out=left_out)
+        network = replace(network, signature=signature)
     if network.signature.tails:
         check_file(model, network)
     return network

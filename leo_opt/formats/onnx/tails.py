@@ -26,6 +26,8 @@ _SHOWN = 20
 """Most names in a message."""
 _KINDS = {1: "float32", 6: "int32", 7: "int64", 11: "float64"}
 """Element types as ONNX numbers them."""
+_CLASSIFIERS = "ai.onnx.ml"
+"""Domain of the operators of exports from scikit-learn and others."""
 
 
 @dataclass(frozen=True)
@@ -55,14 +57,52 @@ def find_endings(model: Any, output_tensor: str | None) -> list[Ending]:
     InvalidInputError
         If no tensor has the name that is chosen.
     """
-    makers = {name: proto for proto in model.graph.node for name in proto.output if name}
-    names = [port.name for port in model.graph.output]
-    if output_tensor is not None:
-        known = dict.fromkeys([*names, *makers])
-        if output_tensor not in known:
-            raise InvalidInputError(unknown_word("tensor", output_tensor, list(known)[:_SHOWN]))
-        names = [output_tensor]
-    return [_ending(name, makers) for name in names]
+    if output_tensor is None:
+        return list(_endings(model).values())
+    makers = _makers(model)
+    known = dict.fromkeys([*(port.name for port in model.graph.output), *makers])
+    if output_tensor not in known:
+        raise InvalidInputError(unknown_word("tensor", output_tensor, list(known)[:_SHOWN]))
+    return [_ending(output_tensor, makers)]
+
+
+def labels(model: Any) -> tuple[str, ...]:
+    """The outputs of a classifier that are no numbers, and are not read beside its scores."""
+    read = _endings(model)
+    return tuple(port.name for port in model.graph.output if port.name not in read)
+
+
+def _endings(model: Any) -> dict[str, Ending]:
+    """How the outputs of a graph are read, by name.
+
+    A classifier that looks labels up in a table gives them beside its scores, which may be named
+    class by class (ZipMap). Where there is one output of scores, labels are not read.
+    """
+    makers = _makers(model)
+    endings: dict[str, Ending] = {}
+    scores: dict[str, Ending] = {}
+    for port in model.graph.output:
+        zipped = port.name in makers and makers[port.name].op_type == "ZipMap"
+        ending = _ending(makers[port.name].input[0] if zipped else port.name, makers)
+        endings[port.name] = ending
+        if zipped or not _is_label(port.name, makers):
+            scores[port.name] = ending
+    return scores if len(scores) == 1 else endings
+
+
+def _is_label(name: str, makers: Mapping[str, Any]) -> bool:
+    """Whether an output is what an operator for classifiers, such as a look-up, gives."""
+    while name in makers:
+        node = makers[name]
+        if domain_of(node.domain) == _CLASSIFIERS:
+            return True
+        name = node.input[0] if node.op_type in _BEHIND and node.input else ""
+    return False
+
+
+def _makers(model: Any) -> dict[str, Any]:
+    """The node that makes each tensor."""
+    return {name: proto for proto in model.graph.node for name in proto.output if name}
 
 
 def _ending(output: str, makers: Mapping[str, Any]) -> Ending:

@@ -187,6 +187,34 @@ def test_outputs_that_are_no_floats_may_be_left_out(tmp_path: Path):
     assert str(load(path, output_tensor="y").signature.tails[0]) == "Softmax"
 
 
+@pytest.mark.parametrize("zipped", [False, True])
+@pytest.mark.parametrize("classes", [[3, 5, 9], [b"a", b"b", b"c"]])
+def test_labels_beside_scores_are_left_out(zipped: bool, classes: list, tmp_path: Path):
+    table = {"keys_int64s": [0, 1, 2]} | (
+        {"values_strings": classes} if isinstance(classes[0], bytes) else {"values_int64s": classes}
+    )
+    labels = {"classlabels_int64s": [3, 5, 9]}
+    model = ending(
+        node("Softmax", "logits", "y"),
+        node("ArgMax", "logits", "winner", axis=1, keepdims=0),
+        node("LabelEncoder", "winner", "label", domain="ai.onnx.ml", **table),
+        *([node("ZipMap", "y", "named", domain="ai.onnx.ml", **labels)] if zipped else []),
+    )
+    text = isinstance(classes[0], bytes)
+    kind = onnx.TensorProto.STRING if text else onnx.TensorProto.INT64
+    model.graph.output.insert(0, helper.make_tensor_value_info("label", kind, ["N"]))
+    if zipped:
+        model.graph.output[1].CopyFrom(onnx.ValueInfoProto(name="named"))
+    model.opset_import.append(helper.make_opsetid("ai.onnx.ml", 3))
+    plain = load(store(ALL["softmax"], tmp_path))
+    network = load(path := store(model, tmp_path))
+    assert network == plain
+    assert network.signature.tails == plain.signature.tails
+    assert network.signature.left_out == ("label",)
+    done = CliRunner().invoke(main, ["info", str(path)])
+    assert "output 'label' of the file is left out: it is a label" in done.output
+
+
 def test_one_of_several_outputs_is_chosen_from_an_archive(tmp_path: Path):
     model = ending(node("MatMul", "b v", "y"))
     model.graph.output.append(helper.make_tensor_value_info("b", onnx.TensorProto.FLOAT, ["N", 6]))
