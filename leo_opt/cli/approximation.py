@@ -98,6 +98,7 @@ def approximate(
 
     budget = _read_budget(options)
     network = load_network(network_file, options)
+    formats.is_sequential(network, output)  # Refuses outputs that the file cannot have.
     anywhere = options["box"] is None and options["domain_file"] is None
     made = fit(
         network,

@@ -106,6 +106,7 @@ def compress(
     network = load_network(network_file, options)
     if drop_tail:
         network = replace(network, signature=replace(network.signature, tails=()))
+    sequential = formats.is_sequential(network, output) or form == "chain"
     as_graph = form == "graph" or (
         form == "auto" and graphs_only and usual and is_structured(network_file)
     )
@@ -123,7 +124,7 @@ def compress(
         else rewrite(
             network,
             stability,
-            sequential=form == "chain" or plain,
+            sequential=sequential or plain,
             keep_outputs=keep_outputs,
             minimize=minimize,
             tolerance=tolerance,

@@ -61,6 +61,10 @@ class Format:
     lossless
         Whether float64 is stored unless another dtype is asked for, instead of the dtype of the
         signature.
+    check_end
+        Refuses a network whose end no file of the format has.
+    sequential
+        Whether hidden layers must be of rectifiers alone.
     """
 
     name: str
@@ -68,6 +72,8 @@ class Format:
     encode: Encoder
     provenance: Callable[[Path], Mapping[str, str]]
     lossless: bool
+    check_end: Callable[[Network], None] = lambda network: None
+    sequential: bool = False
 
 
 def _packed(encode: Encoder) -> Encoder:
@@ -81,7 +87,9 @@ FORMATS: Mapping[str, Format] = MappingProxyType(
     {
         ".onnx": _ONNX,
         ".onnx.gz": replace(_ONNX, name="ONNX, packed", encode=_packed(writer.encode)),
-        ".nnet": Format("NNet", nnet.read, nnet.encode, nnet.provenance, True),
+        ".nnet": Format(
+            "NNet", nnet.read, nnet.encode, nnet.provenance, True, nnet.check_end, sequential=True
+        ),
         ".npz": Format("NumPy archive", npz.read, npz.encode, npz.provenance, True),
     }
 )
@@ -183,6 +191,26 @@ def save(
     check_writable(path)
     stored = network if dtype is None and form.lossless else written(network, dtype)
     write_atomically(path, form.encode(stored, told))
+
+
+def is_sequential(network: Network, path: AnyPath) -> bool:
+    """Whether a file holds nothing but layers of rectifiers; said before the network is made.
+
+    Parameters
+    ----------
+    network
+        One with the same outputs as the one that will be written.
+
+    Raises
+    ------
+    FileFormatError
+        If the suffix is unknown.
+    UnsupportedOperatorError
+        If no file of that format has such outputs.
+    """
+    form = FORMATS[suffix_of(path, FORMATS)]
+    form.check_end(network)
+    return form.sequential
 
 
 def default_dtype(network: Network, path: AnyPath) -> str:

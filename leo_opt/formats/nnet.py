@@ -147,6 +147,32 @@ def read_domain(path: Path, selection: Selection = EVERYTHING) -> Box:
     )
 
 
+def check_end(network: Network) -> None:
+    """Refuse a network whose end no .nnet file has, whatever its hidden layers become.
+
+    Raises
+    ------
+    UnsupportedOperatorError
+        If it has a tail, or the last layer is not linear.
+    """
+    if network.signature.tails:
+        raise UnsupportedOperatorError(
+            f"a .nnet file holds no {network.signature.tails[0]}; leave the tail off with "
+            "--drop-tail, or write .onnx or .npz"
+        )
+    _check_layer(network, len(network.layers) - 1, "linear")
+
+
+def _check_layer(network: Network, index: int, wanted: str) -> None:
+    """Refuse a layer of other units."""
+    layer, count = network.layers[index], len(network.layers)
+    if layer.activation != wanted:
+        raise UnsupportedOperatorError(
+            f"layer {index} of {count} has {layer.label} units; .nnet files hold rectifiers "
+            "in all layers but the last, which is linear: write .onnx or .npz"
+        )
+
+
 def encode(network: Network, provenance: Mapping[str, str]) -> bytes:
     """The bytes of a .nnet file, in which every number stands with all its digits.
 
@@ -155,19 +181,10 @@ def encode(network: Network, provenance: Mapping[str, str]) -> bytes:
     UnsupportedOperatorError
         If a layer is none of rectifiers, or the last one has any.
     """
-    if network.signature.tails:
-        raise UnsupportedOperatorError(
-            f"a .nnet file holds no {network.signature.tails[0]}; leave the tail off with "
-            "--drop-tail, or write .onnx or .npz"
-        )
+    check_end(network)
     last = len(network.layers) - 1
-    for index, layer in enumerate(network.layers):
-        wanted = "linear" if index == last else "relu"
-        if layer.activation != wanted:
-            raise UnsupportedOperatorError(
-                f"layer {index} of {last + 1} has {layer.label} units; .nnet files hold rectifiers "
-                "in all layers but the last, which is linear: write .onnx or .npz"
-            )
+    for index in range(last):
+        _check_layer(network, index, "relu")
     sizes = [network.input_size, *(layer.n_out for layer in network.layers)]
     ends = ((-_LARGEST,) * sizes[0], (_LARGEST,) * sizes[0])
     normalisation = network.signature.normalisation or _in_units(*ends)

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner, Result
 from random_networks import random_network, structured
 
 from leo_opt.bounds import propagate
+from leo_opt.cli import main
 from leo_opt.deviation import reading_deviation
 from leo_opt.domain import Box
 from leo_opt.errors import FileFormatError, UnsupportedOperatorError
@@ -113,6 +115,26 @@ def test_other_layers_are_refused(tmp_path: Path):
     ended = Network.from_arrays([[[1.0]]], [None], ["relu"])
     with pytest.raises(UnsupportedOperatorError, match=r"layer 0 of 1 has relu units"):
         save(ended, tmp_path / "net.nnet")
+
+
+def test_compress_refuses_what_it_could_not_write_before_it_decides(tmp_path: Path, monkeypatch):
+    """And makes layers of rectifiers alone of others, as the format wants them."""
+    ended = Network.from_arrays([[[1.0]], [[1.0]]], [None, None], ["relu", "relu"])
+    lanes = Network.from_arrays(
+        [np.eye(2), [[1.0, 1.0]]], [None, None], [["relu", "linear"], "linear"]
+    )
+    for name, network in (("ended", ended), ("lanes", lanes)):
+        save(network, tmp_path / f"{name}.npz")
+
+    def compress(name: str) -> Result:
+        words = ("-o", str(tmp_path / f"{name}.nnet"), "--box", "-1", "1", "-q")
+        return CliRunner().invoke(main, ["compress", str(tmp_path / f"{name}.npz"), *words])
+
+    done = compress("lanes")
+    assert done.exit_code == 0, done.output
+    assert load(tmp_path / "lanes.nnet").layers[0].activation == "relu"
+    monkeypatch.setattr("leo_opt.cli.compression.run_classification", None)
+    assert "layer 1 of 2 has relu units; .nnet files hold" in compress("ended").output
 
 
 @pytest.mark.parametrize(
