@@ -14,8 +14,9 @@ import numpy as np
 from leo_opt.bounds import Bounds, Interval, read_bounds
 from leo_opt.deadline import Deadline
 from leo_opt.difference.alignment import align
-from leo_opt.difference.ascent import largest_differences
+from leo_opt.difference.ascent import largest_differences, surely_apart
 from leo_opt.difference.bounding import Aligned, bound_outputs, propagate_layers, separate
+from leo_opt.difference.refinement import refine as refine_bounds
 from leo_opt.domain import Domain, DomainLike, read_domain
 from leo_opt.errors import MismatchError
 from leo_opt.network import FloatArray, Network, read_network
@@ -42,6 +43,8 @@ class Difference(Summarised):
         A difference that is surely reached, in absolute value.
     points : (n_out, n_in) array
         Where it is.
+    pieces
+        Boxes that cover the domain, each with a bound of its own.
     """
 
     domain: Domain
@@ -50,6 +53,7 @@ class Difference(Summarised):
     separate: FloatArray
     found: FloatArray
     points: FloatArray
+    pieces: int
 
     @property
     def bound(self) -> FloatArray:
@@ -63,6 +67,7 @@ def bound_difference(
     domain: DomainLike,
     *,
     bounds: Bounds | None = None,
+    refine: float | Deadline | None = None,
     time_limit: float | Deadline | None = None,
     memory: float | None = None,
     seed: int = 0,
@@ -79,9 +84,12 @@ def bound_difference(
     bounds
         Of `leo_opt.rectified(first)` on the domain, such as those of a classification: what is
         smaller because units are stable is so by its bounds.
+    refine
+        Seconds for halving the box: the bound is that which is proved when they end. It pays where
+        few inputs vary.
     time_limit
-        Seconds; where they end, hidden intervals are those of interval arithmetic, as true and
-        wider.
+        Seconds for all but that; where they end, hidden intervals are those of interval
+        arithmetic, as true and wider.
     memory
         Gigabytes for the arrays that are made on the way, by default 2.
     seed
@@ -116,19 +124,32 @@ def bound_difference(
                 "networks with the same inputs and outputs"
             )
     region = read_domain(domain).spread(first.input_size)
-    deadline = Deadline.of(time_limit, memory)
+    deadline, box = Deadline.of(time_limit, memory), region.box
     first, second = rectified(first), rectified(second)
-    aligned, places = align(first, second, region.box, seed)
+    aligned, places = align(first, second, box, seed)
     known = None if bounds is None else read_bounds(bounds, first, region)
+    # The clock starts when the rest is done; a wrong number is refused before.
+    Deadline.of(refine)
+    # Where sums overflow nothing is proved.
     with np.errstate(over="ignore", invalid="ignore"):
-        mine = propagate_layers(aligned.first, region.box, _moved(known, aligned, places), deadline)
-        theirs = propagate_layers(aligned.second, region.box, None, deadline)
+        mine = propagate_layers(aligned.first, box, _moved(known, aligned, places), deadline)
+        theirs = propagate_layers(aligned.second, box, None, deadline)
         apart = separate(aligned, mine, theirs)
-        low, high = bound_outputs(aligned, region.box, mine, theirs)[0]
-        ends = bound_outputs(aligned, region.box, mine, theirs, choose=True)[0]
-        low, high = np.maximum(low, ends[0]), np.minimum(high, ends[1])
+        ways = [bound_outputs(aligned, box, mine, theirs, choose=way) for way in (True, False)]
+        (low, high), aligned = min(ways, key=lambda way: np.maximum(-way[0][0], way[0][1]).sum())
+        low = np.maximum.reduce([low, *(way[0][0] for way in ways)])
+        high = np.minimum.reduce([high, *(way[0][1] for way in ways)])
         found, points = largest_differences(first, second, region, seed, deadline)
-    return Difference(region, low, high, np.maximum(-apart[0], apart[1]), found, points)
+        pieces = 1
+        if refine is not None:
+            ends = (low, high), mine, theirs
+            more = Deadline.of(refine, memory)
+            (low, high), centres, pieces = refine_bounds(aligned, box, ends, found, more)
+            shown, there = surely_apart(first, second, region, centres, deadline)
+            points = np.where((shown > found)[:, None], there, points)
+            found = np.maximum(shown, found)
+    separately = np.maximum(-apart[0], apart[1])
+    return Difference(region, low, high, separately, found, points, pieces)
 
 
 def _moved(

@@ -19,8 +19,9 @@ from leo_opt.witnesses import directions
 _SAMPLES = 1000
 _STARTS = 4
 """Of each output and sign."""
-_STEPS = 40
+_STEPS = 60
 _FULL_STEPS = 3
+_FIRST_STEP, _SHRINK = 0.25, 0.9
 _SHARP = 0.9
 """Share of a difference that rounding must leave; else it is computed in rationals."""
 
@@ -30,7 +31,8 @@ def largest_differences(
 ) -> tuple[FloatArray, FloatArray]:
     """For each output how far the networks are surely apart at some point of the domain.
 
-    Frank-Wolfe ascent from the best of some random points and vertices.
+    Steps along the signs of the gradient, first to vertices and then ever shorter, from the best of
+    some random points and vertices.
 
     Returns
     -------
@@ -53,7 +55,7 @@ def largest_differences(
     starts = np.stack([order[:, :count], order[:, count:]]).transpose(2, 0, 1)
     current = points[starts.reshape(-1)]
     best, best_value = current, np.full(len(current), -np.inf)
-    rows = np.arange(len(current))
+    rows, width = np.arange(len(current)), domain.box.upper - domain.box.lower
     for step in range(_STEPS + 1):
         value = signs * (second(current) - first(current))[rows, outputs]
         better = value > best_value
@@ -64,10 +66,17 @@ def largest_differences(
         gradient = _gradient(second, current, outputs, signs) - _gradient(
             first, current, outputs, signs
         )
-        share = 1.0 if step < _FULL_STEPS else 2.0 / (step - _FULL_STEPS + 3.0)
-        current = domain.clip(current + share * (domain.vertices(gradient) - current))
+        share = 1.0 if step < _FULL_STEPS else _FIRST_STEP * _SHRINK**step
+        current = domain.clip(current + share * width * np.sign(gradient))
     best = np.vstack([best, points[np.abs(values).argmax(axis=0)]])
-    best = best[domain.holds(best)]
+    return surely_apart(first, second, domain, best, deadline)
+
+
+def surely_apart(
+    first: Network, second: Network, domain: Domain, points: FloatArray, deadline: Deadline
+) -> tuple[FloatArray, FloatArray]:
+    """What some points (N, n_in) show; see `largest_differences`."""
+    count, best = first.output_size, points[domain.holds(points)]
     if not len(best):
         return np.zeros(count), np.tile(domain.centre, (count, 1))
     pairs = zip(_outputs(first, best), _outputs(second, best), strict=True)

@@ -67,6 +67,7 @@ def bound_outputs(
     second: LayerIntervals,
     *,
     choose: bool = False,
+    choices: int | None = None,
 ) -> tuple[Interval, Aligned]:
     """Bounds of second(x) - first(x) for each output, and the pairs that served.
 
@@ -79,6 +80,8 @@ def bound_outputs(
     choose
         Whether to give up a pair where two separate relaxations of its units are closer; of one
         box only.
+    choices
+        How many choices of lower slopes are tried for the outputs, by default all.
 
     Returns
     -------
@@ -106,7 +109,7 @@ def bound_outputs(
     count = aligned.first.output_size
     rows = np.zeros((count, source.width))
     rows[np.arange(count), source.width - count + np.arange(count)] = 1.0
-    found = _both(reached.rows(rows, np.zeros(count)), reached.moved)
+    found = _both(reached.rows(rows, np.zeros(count), choices), reached.moved)
     return _both(found, apart), replace(aligned, pairs=tuple(served))
 
 

@@ -162,13 +162,13 @@ class Reached:
         nothing = domain.lower[..., :0]
         return cls(domain, (), (domain.lower, domain.upper), (nothing, nothing))
 
-    def rows(self, weight: Weight, bias: FloatArray, choices: int = len(_SLOPES)) -> Interval:
+    def rows(self, weight: Weight, bias: FloatArray, choices: int | None = None) -> Interval:
         """Bounds of rows (m, n) over the last layer, by intervals and backward by CROWN.
 
         Parameters
         ----------
         choices
-            How many choices of lower slopes of plain units are tried.
+            How many choices of lower slopes of plain units are tried, by default all.
         """
         low, high = affine_image(weight, bias, *self.post)
         if not self.lines:
@@ -176,7 +176,7 @@ class Reached:
         shape = self.domain.lower.shape[:-1]
         widest = max(lines.weight.shape[0] for lines in self.lines)
         size = max(1, int(_CELLS / (2 * widest * max(1, int(np.prod(shape))))))
-        for rule in range(choices):
+        for rule in range(choices or len(_SLOPES)):
             steps = [replace(lines, below=lines.below[rule]) for lines in self.lines]
             for start in range(0, bias.size, size):
                 some = slice(start, start + size)

@@ -223,3 +223,26 @@ def test_a_limit_of_time_leaves_a_wider_bound() -> None:
     second = perturbed(generator, network, 1e-3)
     found = bound_difference(network, second, (0.0, 1.0), time_limit=1e-9)
     agrees(network, second, found, generator)
+
+
+@pytest.mark.parametrize("seed", seeds(3, of=100))
+def test_a_refined_bound_is_true_and_no_larger(seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    network, box = small_case(generator)
+    second = CHANGES[seed % len(CHANGES)](generator, network, box)
+    plain = bound_difference(network, second, box)
+    found = bound_difference(network, second, box, refine=0.2)
+    agrees(network, second, found, generator)
+    assert (found.lower >= plain.lower).all()
+    assert (found.upper <= plain.upper).all()
+
+
+def test_refining_ends_where_the_bound_is_reached() -> None:
+    generator = np.random.default_rng(7)
+    first = random_network(generator, widths=(4, 4), inputs=2, outputs=1)
+    second = perturbed(generator, first, 0.1)
+    plain = bound_difference(first, second, (-1.0, 1.0))
+    found = bound_difference(first, second, (-1.0, 1.0), refine=20.0)
+    assert found.pieces > 1
+    assert found.bound < plain.bound
+    assert found.bound == pytest.approx(found.found, rel=0.01)
