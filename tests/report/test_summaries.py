@@ -27,6 +27,7 @@ from leo_opt import (
     propagate,
 )
 from leo_opt.console import PlainConsole
+from leo_opt.difference import bound_difference
 from leo_opt.report.compression_run import describe_sequential, measure
 from leo_opt.report.summaries import TABLES, as_text
 from leo_opt.report.tables import compression_table
@@ -56,6 +57,7 @@ def values() -> dict[str, object]:
         "deep": deep,
         "layer": network.layers[0],
         "box": box,
+        "difference": bound_difference(tall, tall, (0, 1)),
         "bounds": propagate(network, (0, 1)),
         "stability": stability,
         "compression": compression,
