@@ -158,5 +158,9 @@ class LayerRows:
         order = np.argsort(keys)
         order = order[np.isfinite(keys[order])]
         room = 2.0 * _SLACK * self.roundoff + 4.0 * gamma(self.layer.n_in)
-        ends = np.flatnonzero(np.diff(keys[order]) > room) + 1
-        return [np.sort(part).tolist() for part in np.split(order, ends) if part.size > 1]
+        # Most units are alone, and not looked at one by one.
+        near = np.append(np.diff(keys[order]) <= room, False)
+        firsts = np.flatnonzero(near & ~np.append(False, near[:-1]))
+        lasts = np.flatnonzero(~near & np.append(False, near[:-1]))
+        pairs = zip(firsts.tolist(), lasts.tolist(), strict=True)
+        return [np.sort(order[first : last + 1]).tolist() for first, last in pairs]
