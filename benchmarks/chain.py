@@ -96,7 +96,7 @@ def lead(network: Network, box: Box, label: int, rival: int, limit: float) -> st
         )
     if answer.objective_bound is not None and answer.objective_bound < 0.0:
         return "keeps"
-    return "loses" if answer.objective is not None and answer.objective > 0.0 else "open"
+    return "loses" if (answer.incumbent_objective or 0.0) > 0.0 else "open"
 
 
 def measure(network: Network, box: Box, limit: float, row: Row) -> None:
