@@ -60,6 +60,12 @@ class Difference(Summarised):
         """Proved bounds on |second(x) - first(x)| for each output, (n_out,)."""
         return np.maximum(-self.lower, self.upper)
 
+    def __repr__(self) -> str:
+        return (
+            f"Difference({self.bound.size} outputs, within {self.bound.max():.2g}, found "
+            f"{self.found.max():.2g}, on {self.domain!r})"
+        )
+
 
 def bound_difference(
     first: Network,
