@@ -128,9 +128,16 @@ def test_activations_with_numbers_are_modules_in_float64(tags: Any, kind: type) 
         np.testing.assert_allclose(from_torch(module)(inputs), network(inputs), 1e-12, 1e-12)
         with pytest.raises(UnsupportedOperatorError, match=r"float32 rounds 0\.1"):
             to_torch(network, "float32")
-    mixed = Network((Layer(np.eye(2), np.zeros(2), ("clip(0,6)", "relu")),))
-    with pytest.raises(UnsupportedOperatorError, match="no module"):
-        to_torch(mixed)
+
+
+def test_clips_beside_others_are_rectifiers() -> None:
+    weight = np.random.default_rng(0).standard_normal((3, 2))
+    mixed = Network((Layer(weight, [0.25, -0.5, 0.0], ("clip(0,6)", "relu", "linear")),))
+    inputs = np.random.default_rng(1).standard_normal((99, 2)) * 9.0
+    np.testing.assert_allclose(outputs_of(to_torch(mixed, "float64"), inputs), mixed(inputs), 1e-12)
+    leaky = Network((Layer(np.eye(2), np.zeros(2), ("clip(0,6)", "leaky-relu(0.1)")),))
+    with pytest.raises(UnsupportedOperatorError, match="float32 would round"):
+        to_torch(leaky, "float32")
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Piecewise linear operators, as rectifiers."""
+"""Piecewise linear operators, as units of one activation where there is one, else as rectifiers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from functools import reduce
 
 import numpy as np
 
-from leo_opt.arrays import IntArray
+from leo_opt.activations import canonical
+from leo_opt.arrays import FloatArray, IntArray
 from leo_opt.formats.affine import Affine
 from leo_opt.formats.onnx.linear import grouped
 from leo_opt.formats.onnx.operation import LoweringError, Operation, Tensor, spread, together
@@ -17,6 +18,9 @@ from leo_opt.formats.rounded import Rounded
 
 _NO_BOUND = 3.4e38
 """A clip beyond this is none: files state the largest float32 where they mean no bound."""
+
+_MOST_TAGS = 64
+"""Units of more different slopes in one layer are lowered: each tag is looked at on its own."""
 
 
 def rectify(step: Operation) -> list[Tensor]:
@@ -29,13 +33,24 @@ def leak(step: Operation) -> list[Tensor]:
     """LeakyRelu."""
     tensor = step.tensor()
     slopes = np.full(len(tensor.values), step.number("alpha", 0.01))
-    return [Tensor(tensor.shape, step.levels.leak(tensor.values, slopes))]
+    return [Tensor(tensor.shape, _leaky(step, tensor.values, slopes))]
 
 
 def leak_by_slopes(step: Operation) -> list[Tensor]:
     """PRelu, with constant slopes."""
     tensor, slopes = spread(step.tensor(), step.numbers(1))
-    return [Tensor(tensor.shape, step.levels.leak(tensor.values, slopes.values))]
+    return [Tensor(tensor.shape, _leaky(step, tensor.values, slopes.values))]
+
+
+def _leaky(step: Operation, values: Affine, slopes: FloatArray) -> Affine:
+    """Units with these slopes below 0, or rectifiers beside linear units."""
+    several = np.unique(slopes).tolist()
+    if len(several) > _MOST_TAGS or not all(map(_is_stored, several)):
+        return step.levels.leak(values, slopes)
+    if not all(0.0 <= slope < 1.0 for slope in several):
+        return step.levels.leak(values, slopes)
+    tags = {slope: canonical(f"leaky-relu({slope!r})") for slope in several}
+    return step.levels.activate(values, list(map(tags.__getitem__, slopes.tolist())))
 
 
 def absolute(step: Operation) -> list[Tensor]:
@@ -78,6 +93,8 @@ def _clipped(step: Operation, values: Affine, lower: float, upper: float) -> Aff
 
     if math.isinf(lower) and math.isinf(upper):
         return values
+    if lower <= 0.0 <= upper and lower < upper and all(map(_is_stored, (lower, upper))):
+        return levels.activate(values, canonical(f"clip({lower!r},{upper!r})"))
     if math.isinf(lower):
         return levels.minimum(values, Affine.constants(np.full(count, upper)))
     raised = levels.rectify(shifted(values, -lower))
@@ -86,6 +103,11 @@ def _clipped(step: Operation, values: Affine, lower: float, upper: float) -> Aff
     above = levels.rectify(shifted(values, -upper))
     minus = Rounded.exact(np.full(count, -1.0))
     return shifted(levels.add(raised, above.multiply(minus)), lower)
+
+
+def _is_stored(number: float) -> bool:
+    """Whether every file can hold the number of a tag."""
+    return float(np.float32(number)) == number
 
 
 def maximum(step: Operation) -> list[Tensor]:

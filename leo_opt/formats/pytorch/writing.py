@@ -13,6 +13,7 @@ from leo_opt.errors import UnsupportedOperatorError
 from leo_opt.formats.dtypes import written
 from leo_opt.formats.pytorch.twin import import_torch
 from leo_opt.network import Layer, Network, read_network
+from leo_opt.rectify import parts_of
 from leo_opt.tails import Tail
 
 
@@ -41,7 +42,7 @@ def to_torch(network: Network, dtype: str | None = None) -> Any:
     stored = written(read_network(network), dtype)
     kind = getattr(torch, stored.signature.dtype)
     parts = []
-    for layer in stored.layers:
+    for layer in (part for whole in stored.layers for part in _split(whole, stored)):
         linear = torch.nn.Linear(layer.n_in, layer.n_out, dtype=kind)
         with torch.no_grad():
             # The arrays of a layer are read-only; `astype` gives PyTorch its own.
@@ -50,6 +51,19 @@ def to_torch(network: Network, dtype: str | None = None) -> Any:
             linear.bias.copy_(torch.from_numpy(layer.bias.astype(stored.signature.dtype)))
         parts += [linear, *_activations(layer, stored.signature.dtype, torch)]
     return torch.nn.Sequential(*parts, *_ends(stored.signature.tails, torch)).eval()
+
+
+def _split(layer: Layer, stored: Network) -> list[Layer]:
+    """A layer as those of one module each: of clips beside others the rectifiers that they are."""
+    if len(set(layer.tags)) == 1 or all(kind.homogeneous for kind, _ in layer.activations()):
+        return [layer]
+    parts = parts_of(layer)
+    if Network(tuple(parts)) != written(Network(tuple(parts)), stored.signature.dtype):
+        raise UnsupportedOperatorError(
+            f"a layer has the activations {layer.label}, which {stored.signature.dtype} would "
+            "round: save the network as .npz or .onnx, or use dtype='float64'"
+        )
+    return parts
 
 
 def _ends(tails: Sequence[Tail], torch: Any) -> list[Any]:
@@ -89,15 +103,8 @@ def _activations(layer: Layer, dtype: str, torch: Any) -> list[Any]:
         modules = {0.0: torch.nn.ReLU(), 1.0: None}
         module = modules.get(slope, torch.nn.LeakyReLU(slope))
         return [] if module is None else [module]
-    if more or one.operator is None or one.operator.name != "Clip":
-        raise UnsupportedOperatorError(
-            f"a layer has the activations {layer.label}, which is no module of PyTorch: save the "
-            "network as .npz or .onnx"
-        )
-    low, high = (
-        end if value is None else value
-        for value, end in zip(one.operator.inputs, (-np.inf, np.inf), strict=True)
-    )
+    low, high = one.pieces[0].upper, one.pieces[-1].lower
+    low, high = (-np.inf if one.pieces[0].slope else low, np.inf if one.pieces[-1].slope else high)
     _check_exact((low, high), dtype, layer)
     return [torch.nn.Hardtanh(low, high)]
 

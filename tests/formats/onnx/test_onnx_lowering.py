@@ -155,6 +155,34 @@ def test_operators_compute_what_the_runtime_computes(name: str, tmp_path: Path):
         assert np.abs(actual - expected.ravel()).max() <= 1e-4
 
 
+LOWERED = {"linear", "relu"}
+
+
+@pytest.mark.parametrize(
+    ("step", "constants", "tags"),
+    [
+        (node("LeakyRelu", "x", "y", alpha=0.1), [], {f"leaky-relu({float(np.float32(0.1))})"}),
+        (node("PRelu", "x a", "y"), [[[[0.25]], [[0.0]]] * 2], {"leaky-relu(0.25)", "relu"}),
+        (node("PRelu", "x a", "y"), [-1.0], LOWERED),
+        (node("PRelu", "x a", "y"), np.linspace(0, 0.9, 120).reshape(1, 4, 6, 5), LOWERED),
+        (node("Clip", "x a b", "y"), [-1.0, 6.0], {"clip(-1,6)"}),
+        (node("Clip", "x a b", "y"), [1.0, 6.0], LOWERED),
+        (node("HardSigmoid", "x", "y"), [], {"clip(0,1)"}),
+    ],
+)
+def test_activations_of_the_table_are_kept(step: Any, constants: Any, tags: set, tmp_path: Path):
+    given = dict(zip("ab", map(np.float32, constants), strict=False))
+    network = load(store(chain(step, shape=(1, 4, 6, 5), out=None, **given), tmp_path))
+    assert {tag for layer in network.layers for tag in layer.tags} == tags
+
+
+def test_slopes_that_a_float32_file_would_round_are_lowered(tmp_path: Path):
+    model = chain(node("PRelu", "x a", "y"), shape=(1, 3), out=None, a=np.array([0.1]))
+    for value in (*model.graph.input, *model.graph.output):
+        value.type.tensor_type.elem_type = onnx.TensorProto.DOUBLE
+    assert {tag for k in load(store(model, tmp_path)).layers for tag in k.tags} == LOWERED
+
+
 def test_models_of_scikit_learn_are_read(tmp_path: Path):
     """Their scaler computes in float32 whatever it is given, and a linear model is one node."""
     learned = {"domain": "ai.onnx.ml"}
