@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 from exact_stability import exact_stability, make_stability
 from formats.onnx.onnx_models import session, store
@@ -19,7 +20,7 @@ from oracle import exact_deviation, exact_ranges
 from seeds import seeds
 from truth import check_intervals, count_phases
 
-from leo_opt import Box, Cascade, Network, classify, compress, load
+from leo_opt import Box, Cascade, Network, Stability, classify, compress, load, save
 from leo_opt.bounds import propagate
 from leo_opt.decisions import STAGES
 from leo_opt.formats.onnx.evaluator import evaluate
@@ -59,6 +60,35 @@ def test_random_graphs(seed: int, tmp_path: Path) -> None:
     actual = network(points.reshape(4, -1))
     assert np.abs(actual - expected).max() <= 1e-9 * (1.0 + np.abs(expected).max())
     check_laws(generator, network)
+
+
+@pytest.mark.parametrize("seed", seeds(1, of=1000))
+def test_random_graphs_as_sequential_networks(seed: int, tmp_path: Path) -> None:
+    """Written as Gemm and Relu alone they do the same in onnxruntime, and in rationals if small."""
+    generator = np.random.default_rng((9, seed))
+    model = random_graph(generator)
+    network = load(store(model, tmp_path))
+    box, small = slab(generator, network.input_size), count_phased(network) <= _EXACT
+    known = exact_stability(network, box) if small else cheap_stability(network, box)
+    found = compress(network, known, sequential=True)
+    target = tmp_path / "chain.onnx"
+    save(found.network, target, dtype="float64")
+    made = onnx.load(target)
+    operators = [node.op_type for node in made.graph.node]
+    operators = [word for word in operators if word not in ("Flatten", "Reshape")]
+    assert operators == (["Gemm", "Relu"] * len(operators))[: len(operators)]
+    points = box.sample(8, generator).reshape(-1, *IMAGE[1:])
+    before, after = run(model, points), run(made, points)
+    room = 1e-9 * (1.0 + np.abs(before).max())
+    assert (np.abs(before - after) <= found.max_deviation + room).all()
+    if small:
+        worst = exact_deviation(found.original, found.network, box)
+        limits = map(Fraction, found.max_deviation.tolist())
+        assert all(moved <= limit for moved, limit in zip(worst, limits, strict=True))
+
+
+def cheap_stability(network: Network, box: Box) -> Stability:
+    return classify(network, box, strategy=Cascade(stages=()))
 
 
 def check_laws(generator: np.random.Generator, network: Network) -> None:
