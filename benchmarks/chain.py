@@ -15,7 +15,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,6 @@ from leo_opt.stability import Phase
 from leo_opt.verification import keep_class, verify
 
 OPEN = (Phase.UNSTABLE, Phase.UNDECIDED)
-RADII = (1 / 255, 4 / 255)
 CIFAR = {
     "cifar10_resnet/resnet_2b": ((0.4914, 0.4822, 0.4465), (0.2471, 0.2435, 0.2616)),
     "oval21/cifar_base_kw": ((0.485, 0.456, 0.406), (0.225, 0.225, 0.225)),
@@ -68,8 +67,10 @@ class Row:
         return f"{self.median(name):.1f} ({told})"
 
 
-def cases(networks: Path, data: Path, balls: int) -> Iterator[tuple[Path, float, list[Box]]]:
-    """Networks with a radius, in shares of the range of a pixel, and balls around test images."""
+def cases(
+    networks: Path, data: Path, balls: int, radii: Sequence[int]
+) -> Iterator[tuple[Path, int, list[Box]]]:
+    """Networks with a radius, in steps of a pixel of 8 bits, and balls around test images."""
     scaled = dict.fromkeys(sorted((networks / "mnist_structured").glob("*.onnx")), (0.0, 1.0))
     scales = {
         networks / "real" / f"{name}.onnx": tuple(np.repeat(part, 1024) for part in scale)
@@ -78,8 +79,8 @@ def cases(networks: Path, data: Path, balls: int) -> Iterator[tuple[Path, float,
     for path, (mean, deviation) in {**scaled, **scales}.items():
         name = "mnist" if path in scaled else "cifar10"
         pixels = np.load(data / f"{name}.npz")["x_test"][:balls].reshape(balls, -1) / 255.0
-        for radius in RADII:
-            ends = np.clip(pixels - radius, 0.0, 1.0), np.clip(pixels + radius, 0.0, 1.0)
+        for radius in radii:
+            ends = (np.clip(pixels + sign * radius / 255.0, 0.0, 1.0) for sign in (-1, 1))
             pairs = zip(*((end - mean) / deviation for end in ends), strict=True)
             yield path, radius, [Box(low, high) for low, high in pairs]
 
@@ -129,8 +130,11 @@ def measure(network: Network, box: Box, limit: float, row: Row) -> None:
 @click.argument("data", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--only", default="", help="Part of the paths to keep.")
 @click.option("--balls", type=int, default=5, show_default=True)
+@click.option("--radius", "radii", type=int, multiple=True, default=(1, 4), show_default=True)
 @click.option("--time-limit", type=float, default=20.0, show_default=True, help="Of each step.")
-def main(networks: Path, data: Path, only: str, balls: int, time_limit: float) -> None:
+def main(
+    networks: Path, data: Path, only: str, balls: int, radii: tuple[int, ...], time_limit: float
+) -> None:
     """Print the table, a row a network and radius."""
     headings = (
         *("network", "radius", "units", "open", "chain", "passed", "shifted", "split"),
@@ -139,7 +143,7 @@ def main(networks: Path, data: Path, only: str, balls: int, time_limit: float) -
     )
     click.echo(f"| {' | '.join(headings)} |")
     click.echo("|---|---|" + "---:|" * 10 + "---|" * 4)
-    for path, radius, boxes in cases(networks, data, balls):
+    for path, radius, boxes in cases(networks, data, balls, radii):
         if only not in str(path):
             continue
         network, row = load(path), Row()
@@ -156,7 +160,7 @@ def main(networks: Path, data: Path, only: str, balls: int, time_limit: float) -
         ]
         cells = [
             path.stem,
-            f"{radius * 255:.0f}/255",
+            f"{radius}/255",
             *sizes,
             *made,
             f"{max(row.figures['deviation']):.1e}",
