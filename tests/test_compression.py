@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,13 +13,14 @@ from oracle import cell_vertices, exact_deviation, exact_output, exact_ranges
 from random_networks import random_case, random_network
 from seeds import seeds
 
-from leo_opt import Box, Network, Signature, load
+from leo_opt import Box, Cascade, Network, Signature, classify, load
 from leo_opt.bounds import Bounds, propagate
 from leo_opt.compression import Compression, compress
 from leo_opt.errors import MismatchError
 from leo_opt.stability import Phase, Stability
 from leo_opt.weights import entries
 
+DATA = Path(__file__).parent.parent / "leo_opt" / "data"
 EXACT = {"inactive", "dead"}
 """Rewrites that make no new number."""
 
@@ -268,6 +270,42 @@ def test_trained_networks(name: str) -> None:
     expected, found = network(points), result.network(points)
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-11)
     np.testing.assert_array_equal(found.argmax(axis=1), expected.argmax(axis=1))
+
+
+LARGEST = {
+    "mnist_100-100_l1_0.0005_s0": (92, 48635),
+    "mnist_25-25_l1_0.001_s0": (43, 19515),
+    "mnist_100-100-100-100-100_l1_0.0002_s0": (240, 63520),
+    "mnist_100-100_l1_0.0001_s0": (174, 79144),
+    "mnist_100-100_l1_0.0001_s1": (168, 75474),
+    "mnist_100-100_l1_0.0005_s1": (89, 45429),
+    "mnist_25-25_l1_0.0002_s0": (44, 19550),
+    "mnist_25-25_l1_0.0002_s1": (44, 19550),
+    "mnist_25-25_l1_0.001_s1": (37, 17775),
+    "mnist_50-50_l1_0.0002_s0": (86, 36860),
+    "mnist_50-50_l1_0.0002_s1": (82, 35871),
+    "mnist_50-50_l1_0.001_s0": (63, 28773),
+    "mnist_50-50_l1_0.001_s1": (61, 28681),
+}
+"""Hidden units and parameters that a release left on [0, 1] by bounds and witnesses alone."""
+SMALLEST = "mnist_25-25_l1_0.001_s0"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [SMALLEST, *(pytest.param(k, marks=pytest.mark.slow) for k in LARGEST if k != SMALLEST)],
+)
+def test_no_network_becomes_larger_than_it_was(name: str) -> None:
+    """All rows of hidden layers count, and what comes as rectifiers comes back so."""
+    shipped = DATA / f"{name}.onnx"
+    network = load(shipped if shipped.is_file() else find_network(f"mnist/{name}.onnx"))
+    stability = classify(network, Box(0, 1), strategy=Cascade(stages=()))
+    units, parameters = LARGEST[name]
+    for sequential in (False, True):
+        smaller = compress(network, stability, sequential=sequential).network
+        assert smaller.kinds.total() <= units
+        assert smaller.parameters <= parameters
+    assert set(smaller.kinds) == {"rectifiers"}
 
 
 def test_the_oracle_would_notice_a_wrong_network() -> None:

@@ -139,6 +139,7 @@ def test_formats_of_rectifiers_take_it(suffix: str, tmp_path) -> None:
     assert load(path) == smaller
 
 
+@pytest.mark.extras
 def test_a_module_is_linear_and_relu() -> None:
     torch = pytest.importorskip("torch")
     network, box = residual(), box_of(-0.3, 1.0)
@@ -155,3 +156,21 @@ def test_a_module_is_linear_and_relu() -> None:
     with torch.no_grad():
         given = module(torch.from_numpy(points)).numpy()
     assert np.abs(given - network(points)).max() < 1e-14
+
+
+@pytest.mark.extras
+def test_marabou_reads_the_chain(tmp_path) -> None:
+    """It knows Gemm and Relu, and refuses the file in which linear units are gathered."""
+    marabou = pytest.importorskip("maraboupy.Marabou", reason="pip install maraboupy")
+    network, box = residual(), box_of(-0.3, 1.0)
+    chain, mixed = tmp_path / "chain.onnx", tmp_path / "mixed.onnx"
+    smaller = compress(network, box, sequential=True).network
+    save(smaller, chain, dtype="float32")
+    save(network, mixed, dtype="float32")
+    read = marabou.read_onnx(str(chain))
+    assert len(read.reluList) == smaller.kinds["rectifiers"]
+    for point in box.sample(3, np.random.default_rng(0)):
+        [given] = read.evaluateWithMarabou([point[None]])
+        assert np.abs(given - network(point)).max() < 1e-5
+    with pytest.raises(NotImplementedError, match="Gather"):
+        marabou.read_onnx(str(mixed))
