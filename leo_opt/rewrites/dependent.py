@@ -40,7 +40,7 @@ def merge_dependent(draft: Draft, index: int) -> Draft:
     basis, coefficients = independent_rows(weights.dense(rows))
     members = np.flatnonzero(mask)
     gone = np.delete(members, basis)
-    if not 0 < gone.size < mask.size:
+    if not (0 < gone.size < mask.size and np.isfinite(coefficients).all()):
         return draft
     dependent = np.delete(block.outgoing, basis, axis=1)
     outgoing = block.outgoing[:, basis] + dependent @ coefficients
@@ -95,5 +95,7 @@ def _pivoted_rows(rows: FloatArray) -> tuple[IntArray, FloatArray]:
     coefficients = np.zeros((rest.size, rank))
     if rank:
         inner = np.asarray(solve_triangular(triangle[:rank, :rank], triangle[:rank, rank:]).T)
-        coefficients = scale[rest][:, None] * inner / scale[basis]
+        # Beyond the range of float64 where some rows are almost nothing beside others.
+        with np.errstate(over="ignore", invalid="ignore"):
+            coefficients = scale[rest][:, None] * inner / scale[basis]
     return np.sort(basis), coefficients[np.argsort(rest)][:, np.argsort(basis)]

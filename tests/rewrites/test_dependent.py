@@ -100,3 +100,10 @@ def test_what_a_kept_unit_loses_counts(order: list[int]) -> None:
     kept = order[merged.units[0].index[0]]
     assert abs(before - after) == (2 * 3 * Fraction(moved) if kept == 0 else 0)
     assert abs(before - after) <= Fraction(float(merged.deviation[0]))
+
+
+def test_rows_that_are_almost_nothing_beside_others_are_left_alone() -> None:
+    weight = np.array([[1e-323, 0.0], [-6.0, 0.0], [0.0, 1.0]])
+    network = Network.from_arrays([weight, np.ones((1, 3))], [[1.0, 9.0, 0.0], [0.0]])
+    draft = Draft.begin(network, exact_stability(network, Box(-1, 1)))
+    check_draft(network, merge_dependent(draft, 0))
