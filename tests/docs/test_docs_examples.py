@@ -84,3 +84,11 @@ def test_the_commands_print_what_is_shown(
         # Seconds and the last digits of a guess are the machine's.
         if not re.search(r"seconds|puts:", line):
             assert line in printed
+
+
+def test_the_bracket_holds_the_optimum(page: dict[str, dict[str, Any]]) -> None:
+    names = page["bracket"]
+    assert sum(names["smaller"].network.hidden_widths) == 9
+    assert 0.0 < names["smaller"].max_deviation[0] <= 0.01
+    points = np.random.default_rng(0).uniform(-1.0, 1.0, size=(20_000, 4))
+    assert names["lowest"] - 0.5 < names["network"](points).max() <= names["highest"]
