@@ -718,4 +718,36 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
     "solvers/pyomo_rows.py": {
         "compile-exclusive": ("least if disjunction.xor else np.inf", "least"),
     },
+    "graphs/slices.py": {
+        "slices-unpadded": ('any(node.attributes.get("pads", ()))', "False"),
+        "slices-add-apart": ("            self._join(first, other.classes)\n", ""),
+        "slices-ends-free": (
+            "            cutting._keep(cutting.tensors[name])\n",
+            "            pass\n",
+        ),
+    },
+    "graphs/removal.py": {
+        "removal-of-what-varies": ("fixed[places].all(axis=1)", "fixed[places].any(axis=1)"),
+        "removal-same-by-places": ("(zero | (same & consumer.foldable))", "(zero | same)"),
+        "removal-no-shift": (
+            "return Removal(frozenset(gone), moved, {})",
+            "return Removal(frozenset(gone), {}, {})",
+        ),
+    },
+    "graphs/merging.py": {
+        "merging-any-sign": ("other.factor > 0 and ", ""),
+        "merging-no-weights": (
+            "return Removal(frozenset(gone), {}, weights)",
+            "return Removal(frozenset(gone), {}, {})",
+        ),
+    },
+    "graphs/known.py": {
+        "known-any-piece": (
+            "inactive = phased & (slope == 0.0)",
+            "inactive = phased & (slope != 1.0)",
+        ),
+    },
+    "graphs/editing.py": {
+        "editing-shift-not-added": ("shift.values.shape)) + shift", "shift.values.shape))"),
+    },
 }

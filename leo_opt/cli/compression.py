@@ -117,6 +117,7 @@ def compress(
         compress_graph(
             network_file,
             stability,
+            network=network,
             output_tensor=options["output_tensor"],
             drop_tail=drop_tail,
         )

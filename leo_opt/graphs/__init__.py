@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import Any
 
@@ -108,6 +108,7 @@ def compress_graph(
     path: AnyPath,
     stability: Stability,
     *,
+    network: Network | None = None,
     output_tensor: str | None = None,
     drop_tail: bool = False,
 ) -> GraphCompression:
@@ -118,6 +119,8 @@ def compress_graph(
     path
     stability
         Of `load(path, output_tensor=output_tensor)`.
+    network
+        That network, if it is at hand: a large one takes long to hash again.
     drop_tail
         Leave off what follows the network, such as a softmax.
 
@@ -144,6 +147,8 @@ def compress_graph(
     sources = [ending.source for ending in endings]
     end_at(model, sources, ports)
     lowered = lower(model)
+    if network is not None and network == lowered.network:
+        lowered = replace(lowered, network=network)
     known = Known.of(lowered, stability)
     head = find_head(lowered)
     rewritten = None if head is None else rewrite_head(lowered, head, known)
@@ -160,7 +165,7 @@ def compress_graph(
     if rewritten is not None:
         deviation = add_up(deviation, rewritten.deviation)
     keep = sources if drop_tail or output_tensor is not None else outputs
-    finished = ended(smaller.model, keep, ports, smaller.network)
+    finished = ended(smaller.model, keep, ports, smaller.network, parse(check_readable(path)))
     return GraphCompression(
         original=lowered.network,
         network=read_model(copy(finished)),

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from leo_opt.arithmetic import round_up
 from leo_opt.arrays import BoolArray
+from leo_opt.deviation import add_up
 from leo_opt.formats.onnx.graph import Array, Node
 from leo_opt.formats.rounded import Rounded
 from leo_opt.graphs.models import drop_unread, free_name, remove, tensor_of
@@ -89,7 +89,7 @@ class _Edits:
         stored = meant.values.astype(dtype)
         moved = meant + Rounded.exact(-np.asarray(stored, dtype=np.float64))
         self.change(node, place, stored)
-        self._errors[node.outputs, place] = round_up(np.abs(moved.values) + moved.error)
+        self._errors[node.outputs, place] = add_up(np.abs(moved.values), moved.error)
 
     def count(self, node: Node, place: int | str, entry: int, number: int) -> None:
         """State another number of slices."""

@@ -1,0 +1,107 @@
+"""Graphs made smaller in the ways in which files come: tails, packed files, stated shapes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from formats.onnx.onnx_models import chain, node, store
+
+from leo_opt import Box, classify, load
+from leo_opt.errors import MismatchError
+from leo_opt.graphs import GraphCompression, compress_graph
+
+WEIGHT = np.array([[[[1.0]]], [[[-1.0]]], [[[2.0]]]])
+"""Of [0, 1] the second channel is 0, the third is 1 for any input with this bias."""
+
+
+def image(*behind: Any, **given: Any) -> Any:
+    """Three channels of one, of which one is always 0 and one of constant weights; a dense end."""
+    weight = WEIGHT.copy()
+    weight[2] = 0.0
+    return chain(
+        node("Conv", "x w b", "c"),
+        node("Relu", "c", "r"),
+        node("Flatten", "r", "f", axis=1),
+        node("Gemm", "f m", "y" if not behind else "z", transB=1),
+        *behind,
+        shape=("N", 1, 2, 2),
+        w=np.float32(weight),
+        b=np.float32([0.0, -0.5, 1.0]),
+        m=np.arange(24, dtype=np.float32).reshape(2, 12),
+        **given,
+    )
+
+
+def smaller(model: Any, folder: Path, **options: Any) -> GraphCompression:
+    path = store(model, folder)
+    return compress_graph(path, classify(load(path), Box(0, 1)), **options)
+
+
+def shape_of(model: Any, name: str) -> list[int]:
+    [tensor] = [tensor for tensor in model.graph.initializer if tensor.name == name]
+    return list(tensor.dims)
+
+
+def test_constant_channels_go(tmp_path: Path) -> None:
+    found = smaller(image(), tmp_path)
+    assert [(part.before, part.after) for part in found.parts] == [(3, 1), (2, 2)]
+    assert shape_of(found.model, "w") == [1, 1, 1, 1]
+    assert shape_of(found.model, "m") == [2, 4]
+    assert found.parameters == (30, 12)
+    assert not found.max_deviation.any()
+
+
+@pytest.mark.parametrize("name", ["net.onnx", "net.onnx.gz"])
+def test_what_is_written_is_read_back(name: str, tmp_path: Path) -> None:
+    found = smaller(image(), tmp_path)
+    found.save(tmp_path / name, {"summary": "smaller"})
+    assert load(tmp_path / name) == found.network
+
+
+def test_a_tail_stays_unless_it_is_dropped(tmp_path: Path) -> None:
+    model = image(node("Softmax", "z", "y", axis=1))
+    kept, dropped = smaller(model, tmp_path), smaller(model, tmp_path, drop_tail=True)
+    assert [value.name for value in kept.model.graph.output] == ["y"]
+    assert kept.network.signature.tails
+    assert [value.name for value in dropped.model.graph.output] == ["z"]
+    assert "Softmax" not in {proto.op_type for proto in dropped.model.graph.node}
+    assert kept.network == dropped.network
+
+
+def test_one_tensor_may_be_the_output(tmp_path: Path) -> None:
+    path = store(image(node("Relu", "z", "y")), tmp_path)
+    network = load(path, output_tensor="z")
+    found = compress_graph(path, classify(network, Box(0, 1)), output_tensor="z")
+    assert [value.name for value in found.model.graph.output] == ["z"]
+    assert found.network.hidden_widths == (4,)
+
+
+def test_wrong_statements_of_shapes_are_left_out(tmp_path: Path) -> None:
+    model = image()
+    wrong = onnx.helper.make_tensor_value_info("f", onnx.TensorProto.FLOAT, ("N", 1, 1, 12))
+    model.graph.value_info.append(wrong)
+    assert not smaller(model, tmp_path).model.graph.value_info
+
+
+def test_old_models_state_initializers_as_inputs(tmp_path: Path) -> None:
+    model = image()
+    for tensor in model.graph.initializer:
+        value = onnx.helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims)
+        model.graph.input.append(value)
+    found = smaller(model, tmp_path)
+    sizes = {
+        value.name: [size.dim_value for size in value.type.tensor_type.shape.dim]
+        for value in found.model.graph.input
+    }
+    assert sizes["w"] == [1, 1, 1, 1]
+
+
+def test_the_stability_of_another_network_is_refused(tmp_path: Path) -> None:
+    path = store(image(), tmp_path)
+    other = load(path, output_tensor="r")
+    with pytest.raises(MismatchError, match="classify this network"):
+        compress_graph(path, classify(other, Box(0, 1)))
