@@ -105,3 +105,72 @@ def test_the_stability_of_another_network_is_refused(tmp_path: Path) -> None:
     other = load(path, output_tensor="r")
     with pytest.raises(MismatchError, match="classify this network"):
         compress_graph(path, classify(other, Box(0, 1)))
+
+
+def two_convolutions(rows: list[float], shifts: list[float], *between: Any, out: str = "r") -> Any:
+    """Channels with these weights and biases, rectified; what is between; a sum of channels."""
+    count = len(rows)
+    return chain(
+        node("Conv", "x w b", "c"),
+        node("Relu", "c", "r"),
+        *between,
+        node("Conv", f"{out} v", "s"),
+        node("Flatten", "s", "y", axis=1),
+        shape=("N", 1, 2, 2),
+        out=("N", 4),
+        w=np.float32(rows).reshape(-1, 1, 1, 1),
+        b=np.float32(shifts),
+        v=np.arange(1, count + 1, dtype=np.float32).reshape(1, -1, 1, 1),
+        u=np.float32([[2.0, 0.0], [0.0, 0.0]]).reshape(2, 2, 1, 1),
+        e=np.float32([0.0, -9.0]),
+    )
+
+
+def check_equal(model: Any, folder: Path, box: Box, *channels: tuple[int, int]) -> None:
+    """The smaller graph has so many channels, and the same outputs."""
+    path = store(model, folder)
+    network = load(path)
+    found = compress_graph(path, classify(network, box))
+    points = box.spread(4).sample(20, np.random.default_rng(0))
+    assert [(part.before, part.after) for part in found.parts] == list(channels)
+    assert np.abs(found.network(points) - network(points)).max() <= 1e-6
+
+
+def test_channels_that_vary_stay(tmp_path: Path) -> None:
+    check_equal(two_convolutions([1.0, -1.0], [-0.5, 0.5]), tmp_path, Box(0, 1), (2, 2), (1, 1))
+
+
+def test_a_channel_stays_for_one_place_that_varies(tmp_path: Path) -> None:
+    box = Box([0.0, 0.0, 0.0, 0.0], [0.0, 1.0, 0.0, 0.0])
+    check_equal(two_convolutions([1.0, -1.0], [0.0, 0.5]), tmp_path, box, (2, 2), (1, 1))
+
+
+def test_multiples_merge_and_opposites_do_not(tmp_path: Path) -> None:
+    model = two_convolutions([1.0, -1.0, 2.0], [-0.5, 0.5, -1.0])
+    check_equal(model, tmp_path, Box(0, 1), (3, 2), (1, 1))
+
+
+def test_a_channel_goes_from_a_whole_residual_stream(tmp_path: Path) -> None:
+    between = node("Conv", "r u", "d"), node("Add", "d r", "a")
+    model = two_convolutions([1.0, -1.0], [0.0, -0.5], *between, out="a")
+    check_equal(model, tmp_path, Box(0, 1), (2, 1), (2, 1), (1, 1))
+
+
+def test_a_channel_of_a_residual_stream_stays_for_one_reader(tmp_path: Path) -> None:
+    between = node("Conv", "r u e", "d"), node("Add", "d r", "a"), node("Relu", "a", "q")
+    model = two_convolutions([1.0, -1.0], [0.0, 0.5], *between, out="q")
+    model.graph.initializer[3].CopyFrom(
+        onnx.numpy_helper.from_array(np.ones((2, 2, 1, 1), np.float32), "u")
+    )
+    check_equal(model, tmp_path, Box(0, 1), (2, 2), (2, 2), (1, 1))
+
+
+def test_a_channel_that_is_an_output_stays(tmp_path: Path) -> None:
+    model = two_convolutions([1.0, -1.0], [0.0, -0.5])
+    model.graph.output.append(onnx.helper.make_tensor_value_info("r", 1, ("N", 2, 2, 2)))
+    check_equal(model, tmp_path, Box(0, 1), (2, 2), (1, 1))
+
+
+def test_constants_go_into_biases(tmp_path: Path) -> None:
+    model = two_convolutions([1.0, 0.0], [-0.5, 0.3])
+    check_equal(model, tmp_path, Box(0, 1), (2, 1), (1, 1))
