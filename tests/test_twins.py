@@ -9,7 +9,7 @@ from random_networks import random_box, random_network
 from seeds import seeds
 from truth import count_phases
 
-from leo_opt import Box, Network, Phase, classify, propagate
+from leo_opt import Box, Network, Phase, Polytope, classify, propagate
 from leo_opt.network import Layer
 from leo_opt.twins import Twins, merge_twins, without_twins
 from leo_opt.weights import dense
@@ -104,3 +104,6 @@ def test_a_maximum_is_never_below_what_it_is_of(seed: int) -> None:
     stability = classify(maximum(first, second), Box(-1.0, 1.0), time_limit=20)
     assert stability.phases[2] == (Phase.STABLY_ACTIVE,)
     assert stability.certified_phases(2) == 1
+    rows = np.random.default_rng(seed).normal(size=(1, 2)), [0.3]
+    part = classify(maximum(first, second), Polytope(Box(-1.0, 1.0).spread(2), *rows))
+    assert part.phases[2] == (Phase.STABLY_ACTIVE,)

@@ -57,7 +57,7 @@ def bound_dual(
     ):
         before: _Row = {}
         phased = layer.phased
-        shift = {unit: _simple(value) for unit, value in enumerate(multiplier.tolist()) if value}
+        shift = {unit: simple(value) for unit, value in enumerate(multiplier.tolist()) if value}
         for unit in terms.keys() | shift.keys():
             factor, moved = terms.get(unit, Fraction(0)), shift.get(unit, Fraction(0))
             ends = Fraction(float(low[unit])), Fraction(float(high[unit]))
@@ -66,7 +66,7 @@ def bound_dual(
             if phased[unit] and ends[1] <= 0:
                 factor = Fraction(0)
             elif phased[unit] and ends[0] < 0:
-                slope = ends[1] / (ends[1] - ends[0]) if factor > 0 else _simple(share[unit])
+                slope = ends[1] / (ends[1] - ends[0]) if factor > 0 else simple(share[unit])
                 total -= factor * slope * ends[0] if factor > 0 else 0
                 factor *= min(max(slope, Fraction(0)), Fraction(1))
             factor -= moved
@@ -82,6 +82,6 @@ def bound_dual(
     return float_above(total)
 
 
-def _simple(value: float) -> Fraction:
+def simple(value: float) -> Fraction:
     """The rational number with a small denominator that is next to a float."""
     return Fraction(float(value)).limit_denominator(_SIMPLE)

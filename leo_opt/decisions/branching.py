@@ -24,7 +24,7 @@ from leo_opt.decisions.findings import Direction, Finding
 from leo_opt.decisions.relaxation import Relaxation, Split
 from leo_opt.enclosure import evaluate
 from leo_opt.network import FloatArray
-from leo_opt.solvers import Answer, Session
+from leo_opt.solvers import Answer, Session, find
 
 _NODE_ROUNDS = 1
 """Rounds of facets at each node but the root."""
@@ -246,12 +246,24 @@ class _Searcher:
             if refuted or answer.termination_condition == "infeasible":
                 return answer, -np.inf if refuted else known, None
         proved = relaxation.certify(direction, node.split, answer.row_duals, self._facets)
+        if relaxation.is_tie(direction, proved):
+            proved = min(proved, self._without_ends(node))
         witness = None
         if answer.point is not None:
             inputs = relaxation.inputs_of(answer.point)
             seeks = self._effort.settles
             witness = inputs if seeks and shows_sign(relaxation, direction, inputs) else None
         return answer, min(known, proved), witness
+
+    def _without_ends(self, node: _Node) -> float:
+        """What the linear program proves where it must not rest on ends of intervals."""
+        relaxation = self._relaxation
+        with find(self._session.solver.name).open(relaxation.without_ends()) as session:
+            session.fix(*relaxation.fixings(node.split))
+            limit = self._deadline.remaining
+            answer = session.maximize(self._cost, relaxation=True, time_limit=limit)
+        self._lps += 1
+        return relaxation.certify(self._direction, node.split, answer.row_duals)
 
 
 def shows_sign(relaxation: Relaxation, direction: Direction, inputs: FloatArray) -> bool:

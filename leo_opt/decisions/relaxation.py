@@ -8,7 +8,7 @@ is built as arrays, without Pyomo, and why its tiny entries may be dropped.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -36,6 +36,8 @@ _NO_DUAL = 1e-12
 """Duals below this say nothing about a slope."""
 _NEARLY_ZERO = 1e-9
 """Scaled bounds below this may be 0 but for rounding."""
+_LOOSE = 2.0**-20
+"""Above the tolerance of a solver, in scaled units."""
 
 Split = Mapping[tuple[int, int], bool]
 """Phases that a node of the search fixes: (layer, unit) to whether the unit is active."""
@@ -149,6 +151,23 @@ class Relaxation:
         """
         return self._bound_dual(direction, split, duals, facets, ray=False)
 
+    def is_tie(self, direction: Direction, bound: float) -> bool:
+        """Whether a bound may be 0 but for rounding."""
+        return 0.0 < bound * float(self.scales[direction.unit]) < _NEARLY_ZERO
+
+    def without_ends(self) -> StandardForm:
+        """The form with pre-activations that may go a little beyond their intervals.
+
+        Of two proofs that are as good its duals are not the one that rests on an end of an
+        interval, which was rounded.
+        """
+        lower, upper = self.form.column_lower.copy(), self.form.column_upper.copy()
+        for place in self.columns:
+            columns = place.pre[place.pre >= 0]
+            lower[columns] -= _LOOSE
+            upper[columns] += _LOOSE
+        return replace(self.form, column_lower=lower, column_upper=upper)
+
     def refute(
         self,
         direction: Direction,
@@ -193,8 +212,11 @@ class Relaxation:
             planes,
         )
         bound = float(many[0])
-        tied = 0.0 < scale * bound < _NEARLY_ZERO and not ray
-        if tied and rational.affordable(self.network, self.layer):
+        if (
+            not ray
+            and self.is_tie(direction, bound)
+            and rational.affordable(self.network, self.layer)
+        ):
             exact = lower, upper, row, float(bias[direction.unit]), shares, multipliers
             bound = min(bound, rational.bound_dual(self.network, self.domain, *exact))
         return bound

@@ -15,8 +15,10 @@ import numpy as np
 
 from leo_opt import weights
 from leo_opt.arguments import Options, option, positive, read_whole
-from leo_opt.arithmetic import gamma, round_up
+from leo_opt.arithmetic import float_above, gamma, round_up
+from leo_opt.arrays import FloatArray
 from leo_opt.bounds import interval
+from leo_opt.bounds.rational import simple
 from leo_opt.deadline import Deadline
 from leo_opt.decisions.cascade import find_witnesses
 from leo_opt.decisions.findings import Direction, Finding
@@ -34,6 +36,8 @@ from leo_opt.stability import ARITHMETIC
 from leo_opt.verification import Decision, verify
 
 STAGE = "property"
+_NEARLY_ZERO = 1e-12
+"""Share of its terms below which a bound may be 0 but for rounding."""
 _UNDERFLOW = 2.0**-1000
 """More than products of prices and factors lose by underflow."""
 
@@ -92,10 +96,27 @@ def _bound_by_rows(run: Classification) -> None:
         rounded = gamma(len(domain.bound) + 3) * size + _UNDERFLOW * (1.0 + reach.sum())
         shifted = Network((Layer(row, constant, "linear"),))
         _, high = interval.bound_layer(shifted, box, 0, (), ())
-        for unit, value in enumerate(round_up(high + round_up(rounded)).tolist()):
+        ends = round_up(high + round_up(rounded))
+        for unit in np.flatnonzero((ends > 0.0) & (ends <= _NEARLY_ZERO * size)).tolist():
+            some = sign * own[unit], sign * float(layer.bias[unit]), prices[unit]
+            ends[unit] = min(ends[unit], _exact_end(domain, *some))
+        for unit, value in enumerate(ends.tolist()):
             # Where sums overflow nothing is proved.
             if value < np.inf:
                 run.ledger.tighten(Direction(0, unit, sign), value, "rows", ARITHMETIC)
+
+
+def _exact_end(domain: Polytope, row: FloatArray, bias: float, prices: FloatArray) -> float:
+    """The bound by rows for one unit, in rationals, with the simple prices that these stand for."""
+    left, total = [Fraction(value) for value in row.tolist()], Fraction(bias)
+    for price, mine, bound in zip(prices.tolist(), domain.weight, domain.bound, strict=True):
+        factor = max(simple(price), Fraction(0))
+        total += factor * Fraction(float(bound))
+        left = [a - factor * Fraction(b) for a, b in zip(left, mine.tolist(), strict=True)]
+    box = domain.box
+    for value, low, high in zip(left, box.lower.tolist(), box.upper.tolist(), strict=True):
+        total += value * Fraction(high if value > 0 else low)
+    return float_above(total)
 
 
 @dataclass(frozen=True, eq=False)

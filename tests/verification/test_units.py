@@ -161,3 +161,13 @@ def test_adaptive_cruise_control() -> None:
     stability = classify(network, polytope, time_limit=60)
     assert polytope.holds(stability.witnesses).all()
     assert sum(stability.count(k, Phase.UNDECIDED) for k in network.phased_layers) == 0
+
+
+def test_a_unit_that_touches_zero_where_a_row_holds_is_inactive() -> None:
+    network = Network.from_arrays([[[0.1, 0.3]], [[1.0]]], [[-0.25], [0.0]])
+    part = Polytope(Box(0.0, 1.0).spread(2), [[0.2, 0.6]], [0.5])
+    stability = classify(network, part)
+    assert stability.phases[0] == (Phase.STABLY_INACTIVE,)
+    assert stability.certified.upper[0][0] == 0.0
+    above = Network.from_arrays([[[0.1, 0.3]], [[1.0]]], [[np.nextafter(-0.25, 0.0)], [0.0]])
+    assert classify(above, part).phases[0] != (Phase.STABLY_INACTIVE,)
