@@ -531,7 +531,7 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
         ),
         "ledger-certified-from-trusted": ("self._arrays(premise.certified)", "self._arrays(False)"),
         "ledger-premise-of-last-layer": (
-            "for earlier in range(layer):",
+            "for earlier in range(index):",
             "for earlier in range(layer - 1):",
         ),
         "ledger-equal-evidence": (

@@ -95,8 +95,6 @@ PEERS = {
     "storage",
     "witnesses",
 }
-INDEX_AS_LAYER = {"decisions"}
-"""Rooms where a parameter `layer` may still be the index of one; the list only gets shorter."""
 SLOW = ("pyomo", "highspy", "onnx", "scipy", "networkx", "click", "rich", "torch", "gurobipy")
 
 
@@ -183,9 +181,9 @@ def test_a_layer_is_no_index() -> None:
     found = set()
     for path in modules():
         for node in ast.walk(parsed(path)):
-            if isinstance(node, ast.arg) and ast.unparse(node) == "layer: int":
-                found.add(path.relative_to(PACKAGE).parts[0].removesuffix(".py"))
-    assert found <= INDEX_AS_LAYER
+            if isinstance(node, ast.arg) and ast.unparse(node).startswith("layer: int"):
+                found.add(f"{path.relative_to(PACKAGE)}:{node.lineno}")
+    assert not found
 
 
 def test_nothing_asks_for_attributes_by_hasattr() -> None:

@@ -68,22 +68,24 @@ class Effort:
 
 RELAXATION = Effort(lps=1, rounds=0)
 """The triangle relaxation alone."""
-_TIGHTENING_LPS = 1000
 _LEAST_TIGHTENING = 6
+"""Linear programs for one end of an interval, where it gets more than one."""
 
 
-def tightening(count: int, factor: int = 1) -> Effort:
+def tightening(count: int, lps: int) -> Effort:
     """For intervals of `count` ends of a layer, from which later layers start.
 
     Their big-M constants and facets shrink with them; the fewer there are, the more hangs on each.
 
     Parameters
     ----------
-    factor
-        Times the usual effort.
+    lps
+        Linear programs for all of them; 0 for one each.
     """
+    if lps == 0:
+        return RELAXATION
     return Effort(
-        lps=max(_LEAST_TIGHTENING, factor * _TIGHTENING_LPS // count),
+        lps=max(_LEAST_TIGHTENING, lps // count),
         rounds=_LEAST_TIGHTENING - 1,
         least_gain=0.03,
         settles=False,

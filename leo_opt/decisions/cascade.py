@@ -47,6 +47,8 @@ EFFORTS = (1, 4, 16)
 layers that took more time to tighten settle more later than the search that they spare."""
 TIGHTEN_SHARE = 0.5
 """Of the time that is left, for intervals from which others may gain."""
+TIGHTENING_LPS = 1000
+"""Linear programs for the intervals of a layer, in the first pass."""
 FEW_UNITS = 8
 """Units of a layer that are worth many linear programs each."""
 MILP_ROUND = 8
@@ -154,7 +156,7 @@ def _split(options: Cascade, run: Classification) -> None:
     run.credit("splitting", before)
 
 
-def _search_layer(options: Cascade, factor: int, run: Classification, layer: int) -> None:
+def _search_layer(options: Cascade, factor: int, run: Classification, index: int) -> None:
     """Linear programs and branch and bound, all earlier layers having had theirs."""
     ledger = run.ledger
     rounds = (
@@ -163,22 +165,22 @@ def _search_layer(options: Cascade, factor: int, run: Classification, layer: int
     )
     # A search begins with the linear program.
     for asked in rounds if factor == 1 else rounds[1:]:
-        directions = ledger.open(layer)
+        directions = ledger.open(index)
         if asked.stage in options.stages and directions and not run.deadline.passed:
             before, ends_at = ledger.all_open(), run.deadline.at
             limit = run.time_for_one(len(directions))
             _search(run, directions, replace(asked, ends_at=ends_at, unit_time_limit=limit))
             run.credit(asked.stage, before)
-    if _splits(options, run) and ledger.open(layer) and not run.deadline.passed:
+    if _splits(options, run) and ledger.open(index) and not run.deadline.passed:
         before = ledger.all_open()
         budget = max(1, int(SPLIT_SHARE * factor * options.splitting_budget))
-        _split_each(run, ledger.open(layer), budget)
+        _split_each(run, ledger.open(index), budget)
         run.credit("splitting", before)
     first, *others = run.network.phased_layers
-    later = any(ledger.open(k) for k in others if k > layer)
+    later = any(ledger.open(k) for k in others if k > index)
     # Before any rectifier all is affine, of which CROWN has the exact ends but for rounding.
-    if "lp" in options.stages and later and layer > first:
-        _tighten(run, layer, factor)
+    if "lp" in options.stages and later and index > first:
+        _tighten(run, index, factor)
 
 
 def _split_each(run: Classification, directions: list[Direction], budget: int) -> None:
@@ -196,49 +198,49 @@ def _split_each(run: Classification, directions: list[Direction], budget: int) -
     run.settle("splitting", make_jobs, directions, budget)
 
 
-def _ask_layer(run: Classification, layer: int) -> None:
+def _ask_layer(run: Classification, index: int) -> None:
     """MILPs, all earlier layers having had theirs."""
     before = run.ledger.all_open()
-    ask_milps(run, run.ledger.open(layer))
+    ask_milps(run, run.ledger.open(index))
     run.credit("milp", before)
 
 
-def _tighten(run: Classification, layer: int, factor: int) -> None:
+def _tighten(run: Classification, index: int, factor: int) -> None:
     """Linear programs for the intervals of a layer, from which later layers start.
 
     They settle nothing here. Of stably active units the later programs know all that one program
     says, so that these are asked about only where there is time for several.
     """
-    directions = _ends_that_matter(run, layer)
+    directions = _ends_that_matter(run, index)
     if directions and not run.deadline.passed:
         count = len(directions)
         deadline = run.deadline.part(TIGHTEN_SHARE)
         fair = deadline.part(run.settings.workers / count).remaining
-        effort = tightening(count, factor)
+        effort = tightening(count, factor * TIGHTENING_LPS)
         batch = 1 if count <= FEW_UNITS else TIGHTEN_BATCH
         asked = Searches("tighten", batch, effort, deadline.at, fair)
         _search(run, directions, asked)
 
 
-def _ends_that_matter(run: Classification, layer: int) -> list[Direction]:
+def _ends_that_matter(run: Classification, index: int) -> list[Direction]:
     """Ends of intervals on which open directions of later layers may hang."""
-    bounds = run.ledger.bounds(layer + 1)
-    low, high = bounds.lower[layer], bounds.upper[layer]
+    bounds = run.ledger.bounds(index + 1)
+    low, high = bounds.lower[index], bounds.upper[index]
     held, crossing = high > 0.0, (low < 0.0) & (high > 0.0)
-    crossing &= run.network.layers[layer].phased
+    crossing &= run.network.layers[index].phased
     chosen = held if held.sum() <= FEW_UNITS else crossing
     raised = lowered = np.ones(low.size, dtype=bool)
-    if not any(run.ledger.open(later) for later in run.network.phased_layers if later > layer + 1):
+    if not any(run.ledger.open(later) for later in run.network.phased_layers if later > index + 1):
         # What the next layer reads from a unit only ever from below hangs on no upper end, and the
         # lower side of a rectifier on no end at all.
-        asked = run.ledger.open(layer + 1)
+        asked = run.ledger.open(index + 1)
         units = [direction.unit for direction in asked]
-        weight = weights.dense(run.network.layers[layer + 1].weight[units])
+        weight = weights.dense(run.network.layers[index + 1].weight[units])
         weight = weight * np.array([direction.sign for direction in asked])[:, None]
         raised, lowered = (weight > 0.0).any(axis=0), (weight < 0.0).any(axis=0)
     ends = ((-1, np.where(crossing, raised, lowered)), (+1, raised))
     return [
-        Direction(layer, int(unit), sign)
+        Direction(index, int(unit), sign)
         for unit in np.flatnonzero(chosen)
         for sign, matters in ends
         if matters[unit]

@@ -150,18 +150,18 @@ class Facets:
         return prices
 
     def _separate(
-        self, layer: int, units: NDArray[np.int64], point: FloatArray
+        self, index: int, units: NDArray[np.int64], point: FloatArray
     ) -> list[tuple[float, _Facet]]:
         """The most violated facet of each of some units, with its violation."""
         if not units.size:
             return []
-        reads = self._relaxation.reads(layer)
-        place, described = self._relaxation.columns[layer], self._relaxation.network.layers[layer]
+        reads = self._relaxation.reads(index)
+        place, layer = self._relaxation.columns[index], self._relaxation.network.layers[index]
         known = np.flatnonzero(reads.columns >= 0)
         scale = place.scale[units]
-        weight = weights.dense(described.weight[units])
+        weight = weights.dense(layer.weight[units])
         terms = weight[:, known] * scale[:, None] / reads.scale[known]
-        constant = (weight @ reads.offset + described.bias[units]) * scale
+        constant = (weight @ reads.offset + layer.bias[units]) * scale
         phase = point[place.phase[units]]
         box = reads.lower[known], reads.upper[known]
         lowest = lowest_rows(terms, constant, box, point[reads.columns[known]], phase)
@@ -176,7 +176,7 @@ class Facets:
             # Entries below this only disturb the solver, and nothing rests on them.
             large = np.abs(values) > DROPPED
             facet = _Facet(
-                layer,
+                index,
                 int(units[k]),
                 all_inputs,
                 np.concatenate(columns)[large],

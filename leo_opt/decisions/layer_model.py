@@ -82,13 +82,13 @@ class LayerModel:
 
 
 def obstacle(
-    network: Network, layer: int, bounds: Bounds, milps: Milps, deadline: Deadline
+    network: Network, index: int, bounds: Bounds, milps: Milps, deadline: Deadline
 ) -> str | None:
     """Why no model of layers 0 .. layer-1 is made: time, memory or a licence would not do.
 
     Making it cannot be interrupted, and a model that cannot be solved is of no use.
     """
-    size = size_of(find(milps.formulation), network.layers[:layer], bounds)
+    size = size_of(find(milps.formulation), network.layers[:index], bounds)
     seconds = _SECONDS_PER_WEIGHT * size.weights
     seconds += 0.0 if "pyomo.environ" in sys.modules else _IMPORT_SECONDS
     if deadline.remaining is not None and deadline.remaining <= seconds:
@@ -100,25 +100,25 @@ def obstacle(
 
 
 def build_layer_model(
-    network: Network, domain: Box, layer: int, bounds: Bounds, formulation: FormulationLike
+    network: Network, domain: Box, index: int, bounds: Bounds, formulation: FormulationLike
 ) -> LayerModel:
     """Formulate and compile layers 0 .. layer-1 of a network.
 
     Parameters
     ----------
-    layer
+    index
         At least 1; layer 0 is settled by interval arithmetic.
     bounds
         Finite intervals of layers 0 .. layer.
     """
-    before = Network(network.layers[:layer])
-    prefix = Bounds(domain, bounds.lower[:layer], bounds.upper[:layer])
+    before = Network(network.layers[:index])
+    prefix = Bounds(domain, bounds.lower[:index], bounds.upper[:index])
     return LayerModel(
         key=uuid.uuid4().hex,
-        network=Network(network.layers[: layer + 1]),
+        network=Network(network.layers[: index + 1]),
         encoding=Encoding.of(before, domain, prefix, formulation),
-        scales=unit_scales(network, domain, bounds, layer),
-        blur=solver_blur(network, domain, bounds, layer),
+        scales=unit_scales(network, domain, bounds, index),
+        blur=solver_blur(network, domain, bounds, index),
     )
 
 

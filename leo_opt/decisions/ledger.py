@@ -35,17 +35,17 @@ class _Side:
         self.anomaly = [[""] * width for width in widths]
         self.seconds = [[0.0] * width for width in widths]
 
-    def tighten(self, layer: int, values: FloatArray, method: str, premise: Premise) -> None:
+    def tighten(self, index: int, values: FloatArray, method: str, premise: Premise) -> None:
         """Lower the ends of a layer to `values` (n_out,) where these are strictly tighter."""
         if premise.certified:
-            self.certified[layer] = np.minimum(self.certified[layer], values)
-        for unit in np.flatnonzero(values <= self.trusted[layer]):
+            self.certified[index] = np.minimum(self.certified[index], values)
+        for unit in np.flatnonzero(values <= self.trusted[index]):
             # What proves the same with less belief is the better evidence.
-            stronger = premise.certified and not self.premise[layer][unit].certified
-            if stronger or values[unit] < self.trusted[layer][unit]:
-                self.method[layer][unit] = method
-                self.premise[layer][unit] = premise
-        self.trusted[layer] = np.minimum(self.trusted[layer], values)
+            stronger = premise.certified and not self.premise[index][unit].certified
+            if stronger or values[unit] < self.trusted[index][unit]:
+                self.method[index][unit] = method
+                self.premise[index][unit] = premise
+        self.trusted[index] = np.minimum(self.trusted[index], values)
 
 
 class Ledger:
@@ -70,7 +70,7 @@ class Ledger:
 
     def bound_layer(
         self,
-        layer: int,
+        index: int,
         method: BoundMethodLike = "crown",
         deadline: Deadline = NO_LIMIT,
     ) -> None:
@@ -81,13 +81,13 @@ class Ledger:
         that the deadline leaves no time for have what interval arithmetic says. CROWN is asked
         about units whose sign intervals leave open, and about outputs.
         """
-        self._bound_layer(layer, ARITHMETIC, method, deadline)
-        premise = self.premise_below(layer)
+        self._bound_layer(index, ARITHMETIC, method, deadline)
+        premise = self.premise_below(index)
         if not premise.certified:
-            self._bound_layer(layer, premise, method, deadline)
+            self._bound_layer(index, premise, method, deadline)
 
     def _bound_layer(
-        self, layer: int, premise: Premise, method: BoundMethodLike, deadline: Deadline
+        self, index: int, premise: Premise, method: BoundMethodLike, deadline: Deadline
     ) -> None:
         key = name_of(method), premise.certified
         if key not in self._steps:
@@ -97,10 +97,10 @@ class Ledger:
                 Crown(open_only=True) if method == "crown" else method,
             )
         known = self._arrays(premise.certified)
-        for step, (low, high) in self._steps[key].layer(layer, *known, deadline):
+        for step, (low, high) in self._steps[key].layer(index, *known, deadline):
             rests_on = weakest(premise, step.premise)
-            self._sides[-1].tighten(layer, -low, step.name, rests_on)
-            self._sides[+1].tighten(layer, high, step.name, rests_on)
+            self._sides[-1].tighten(index, -low, step.name, rests_on)
+            self._sides[+1].tighten(index, high, step.name, rests_on)
 
     def take(self, bounds: Bounds) -> None:
         """Intersect with bounds of the caller's, which hold on the domain if they hold at all."""
@@ -108,11 +108,11 @@ class Ledger:
         premise = ARITHMETIC if proved else GIVEN
         self.tighten_layers(bounds.lower, bounds.upper, "given", premise)
 
-    def premise_below(self, layer: int) -> Premise:
-        """The weakest premise under the trusted intervals of all layers before `layer`."""
+    def premise_below(self, index: int) -> Premise:
+        """The weakest premise under the trusted intervals of all layers before `index`."""
         premise = ARITHMETIC
         for side in self._sides.values():
-            for earlier in range(layer):
+            for earlier in range(index):
                 for entry in set(side.premise[earlier]):
                     premise = weakest(premise, entry)
         return premise
@@ -163,22 +163,22 @@ class Ledger:
         """The proved upper end of sign * pre."""
         return float(self._sides[direction.sign].trusted[direction.layer][direction.unit])
 
-    def open(self, layer: int) -> list[Direction]:
+    def open(self, index: int) -> list[Direction]:
         """Directions of a layer that still need an answer, by unit, below zero before above.
 
         A unit proved stable has none; a sign that a witness shows needs no other proof.
         """
-        below, above = self.unanswered(layer)
+        below, above = self.unanswered(index)
         return [
-            Direction(layer, int(unit), sign)
+            Direction(index, int(unit), sign)
             for unit in np.flatnonzero(below | above)
             for sign, unanswered in ((-1, below), (+1, above))
             if unanswered[unit]
         ]
 
-    def unanswered(self, layer: int) -> tuple[BoolArray, BoolArray]:
+    def unanswered(self, index: int) -> tuple[BoolArray, BoolArray]:
         """Which units (n_out,) have their direction below zero open, and which above."""
-        return self._unanswered(slice(layer, layer + 1))
+        return self._unanswered(slice(index, index + 1))
 
     def _unanswered(self, layers: slice) -> tuple[BoolArray, BoolArray]:
         """The same of several layers, one after the other in one array."""

@@ -40,13 +40,13 @@ class PerUnit(Options, Strategy):
     def settle(self, run: Classification) -> None:
         """See `Strategy.settle`."""
         network, ledger = run.network, run.ledger
-        for layer, described in enumerate(network.layers):
-            run.announce(layer, "bounds", 2 * described.n_out)
-            ledger.bound_layer(layer, "interval")
-            if not described.has_phases:
+        for index, layer in enumerate(network.layers):
+            run.announce(index, "bounds", 2 * layer.n_out)
+            ledger.bound_layer(index, "interval")
+            if not layer.has_phases:
                 continue
             before = ledger.all_open()
-            if layer == 0:
+            if index == 0:
                 # Interval arithmetic is exact here; the vertices are its witnesses.
                 vertices = first_layer_vertices(network, run.domain)
                 ledger.witnesses = collect(
@@ -55,8 +55,8 @@ class PerUnit(Options, Strategy):
                 run.credit("witness", before)
             else:
                 directions = [
-                    Direction(layer, unit, sign)
-                    for unit in np.flatnonzero(described.phased).tolist()
+                    Direction(index, unit, sign)
+                    for unit in np.flatnonzero(layer.phased).tolist()
                     for sign in (-1, +1)
                 ]
                 if self.skip_stable:

@@ -75,12 +75,12 @@ class Relaxation:
     columns: tuple[LayerColumns, ...]
     scales: FloatArray
 
-    def reads(self, layer: int) -> Reads:
+    def reads(self, index: int) -> Reads:
         """What one of the layers reads."""
-        if layer == 0:
+        if index == 0:
             return read_inputs(self.domain)
-        low, high = self.bounds.lower[layer - 1], self.bounds.upper[layer - 1]
-        return read_layer(self.network.layers[layer - 1], self.columns[layer - 1], low, high)
+        low, high = self.bounds.lower[index - 1], self.bounds.upper[index - 1]
+        return read_layer(self.network.layers[index - 1], self.columns[index - 1], low, high)
 
     def objective(self, direction: Direction) -> tuple[FloatArray, float]:
         """Coefficients over the columns and constant of scale * sign * pre."""
@@ -265,34 +265,34 @@ class Relaxation:
         return shares, multipliers
 
 
-def build_relaxation(network: Network, domain: Box, layer: int, bounds: Bounds) -> Relaxation:
+def build_relaxation(network: Network, domain: Box, index: int, bounds: Bounds) -> Relaxation:
     """The relaxation below a layer, which is at least 1.
 
     Parameters
     ----------
     bounds
-        Finite intervals of layers 0 .. layer.
+        Finite intervals of layers 0 .. index.
     """
     rows = RowCollector(network.input_size)
     reads = read_inputs(domain)
     lower, upper = [reads.lower], [reads.upper]
     places = []
-    for index, described in enumerate(network.layers[:layer]):
-        low, high = bounds.lower[index], bounds.upper[index]
-        place = rows.add_layer(described.phased, low, high)
+    for earlier, layer in enumerate(network.layers[:index]):
+        low, high = bounds.lower[earlier], bounds.upper[earlier]
+        place = rows.add_layer(layer.phased, low, high)
         places.append(place)
-        rows.link(described, place, reads)
+        rows.link(layer, place, reads)
         rows.rectify(place, low, high)
         columns_lower, columns_upper = column_bounds(place, low, high)
         lower.append(columns_lower)
         upper.append(columns_upper)
-        reads = read_layer(described, place, low, high)
+        reads = read_layer(layer, place, low, high)
     return Relaxation(
-        network=Network(network.layers[: layer + 1]),
+        network=Network(network.layers[: index + 1]),
         domain=domain,
-        layer=layer,
+        layer=index,
         bounds=bounds,
         form=rows.form(np.concatenate(lower), np.concatenate(upper)),
         columns=tuple(places),
-        scales=unit_scales(network, domain, bounds, layer),
+        scales=unit_scales(network, domain, bounds, index),
     )

@@ -46,14 +46,14 @@ class Run:
         stage: str,
         left: int,
         asked: int,
-        layer: int | None = None,
+        index: int | None = None,
         share: float | None = None,
         note: str = "",
     ) -> None:
         """Tell the caller where the run stands, as in `Progress`."""
         if self.settings.progress is not None:
             remaining = self.deadline.remaining
-            self.settings.progress(Progress(stage, left, asked, remaining, layer, share, note))
+            self.settings.progress(Progress(stage, left, asked, remaining, index, share, note))
 
     def findings(self, jobs: Sequence[Job], in_order: bool = False) -> Iterator[list[Finding]]:
         """What each job finds out, as soon as it is there, or in their order."""
@@ -90,10 +90,10 @@ class Classification(Run):
         self._convicted: set[tuple[str, int]] = set()
 
     def announce(
-        self, layer: int, stage: str, asked: int, settled: int = 0, share: float | None = None
+        self, index: int, stage: str, asked: int, settled: int = 0, share: float | None = None
     ) -> None:
         """Tell the caller where the run stands."""
-        self.tell(stage, asked - settled, asked, layer, share)
+        self.tell(stage, asked - settled, asked, index, share)
 
     def known_verdict(self, strategy: str) -> Stability | None:
         """What an earlier run has left nothing to do about; the checkpoint is then closed."""

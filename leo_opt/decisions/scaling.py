@@ -22,7 +22,7 @@ def powers_of_two(reach: FloatArray) -> FloatArray:
     return powers
 
 
-def unit_scales(network: Network, domain: Box, bounds: Bounds, layer: int) -> FloatArray:
+def unit_scales(network: Network, domain: Box, bounds: Bounds, index: int) -> FloatArray:
     """Scale of each unit of a layer, (n_out,).
 
     A solver's error in a sum grows with its terms, not with its value. A unit whose terms cancel
@@ -31,21 +31,21 @@ def unit_scales(network: Network, domain: Box, bounds: Bounds, layer: int) -> Fl
     Parameters
     ----------
     bounds
-        Finite intervals of layers 0 .. layer.
+        Finite intervals of layers 0 .. index.
     """
-    if layer == 0:
+    if index == 0:
         before = (domain.lower, domain.upper)
     else:
-        below = network.layers[layer - 1]
-        before = post_interval(below, bounds.lower[layer - 1], bounds.upper[layer - 1])
-    described = network.layers[layer]
+        below = network.layers[index - 1]
+        before = post_interval(below, bounds.lower[index - 1], bounds.upper[index - 1])
+    layer = network.layers[index]
     largest = np.maximum(*map(np.abs, before))
-    terms = abs(described.weight) @ largest + np.abs(described.bias)
-    reach = np.maximum(np.abs(bounds.lower[layer]), np.abs(bounds.upper[layer]))
+    terms = abs(layer.weight) @ largest + np.abs(layer.bias)
+    reach = np.maximum(np.abs(bounds.lower[index]), np.abs(bounds.upper[index]))
     return powers_of_two(np.maximum(reach, _CANCELLATION * terms))
 
 
-def solver_blur(network: Network, domain: Box, bounds: Bounds, layer: int) -> FloatArray:
+def solver_blur(network: Network, domain: Box, bounds: Bounds, index: int) -> FloatArray:
     """How far tolerances at the units below can move each unit of a layer, (n_out,), scaled.
 
     A unit whose interval is [-7e5, 0.4] has a post-activation below the tolerance once it is
@@ -56,15 +56,14 @@ def solver_blur(network: Network, domain: Box, bounds: Bounds, layer: int) -> Fl
     Parameters
     ----------
     bounds
-        Finite intervals of layers 0 .. layer.
+        Finite intervals of layers 0 .. index.
     """
     moved = np.zeros(network.input_size)
-    for index in range(layer):
-        low, high = bounds.lower[index], bounds.upper[index]
-        described = network.layers[index]
-        crosses = (low < 0.0) & (high > 0.0) & described.phased
-        held = (high > 0.0) | ~described.phased
+    for earlier, layer in enumerate(network.layers[:index]):
+        low, high = bounds.lower[earlier], bounds.upper[earlier]
+        crosses = (low < 0.0) & (high > 0.0) & layer.phased
+        held = (high > 0.0) | ~layer.phased
         own = _TOLERANCE / powers_of_two(np.maximum(np.abs(low), np.abs(high)))
-        moved = np.where(held, abs(described.weight) @ moved + np.where(crosses, own, 0.0), 0.0)
-    blur: FloatArray = abs(network.layers[layer].weight) @ moved
-    return blur * unit_scales(network, domain, bounds, layer)
+        moved = np.where(held, abs(layer.weight) @ moved + np.where(crosses, own, 0.0), 0.0)
+    blur: FloatArray = abs(network.layers[index].weight) @ moved
+    return blur * unit_scales(network, domain, bounds, index)

@@ -87,9 +87,9 @@ def find_scopes(
     return scopes
 
 
-def _rows_only(network: Network, layer: int, units: IntArray) -> Network:
+def _rows_only(network: Network, index: int, units: IntArray) -> Network:
     """The layers up to one, of which only some units are left."""
-    return Network((*network.layers[:layer], network.layers[layer].take(units)))
+    return Network((*network.layers[:index], network.layers[index].take(units)))
 
 
 def _whole_layers(network: Network, piece: Component) -> Component:

@@ -46,13 +46,13 @@ def scatter(ledger: Ledger, count: int, seed: int, deadline: Deadline) -> None:
 
 
 def ascend_open(
-    ledger: Ledger, layer: int, settings: ClassifySettings, attempts: range, deadline: Deadline
+    ledger: Ledger, index: int, settings: ClassifySettings, attempts: range, deadline: Deadline
 ) -> None:
     """Frank-Wolfe ascent for the open directions of a layer, one start an attempt."""
     network, domain = ledger.network, ledger.domain
     for attempt in attempts:
-        generator = np.random.default_rng((settings.seed, layer, attempt))
-        directions = ledger.open(layer)
+        generator = np.random.default_rng((settings.seed, index, attempt))
+        directions = ledger.open(index)
         for start in range(0, len(directions), _BATCH):
             if deadline.passed:
                 return

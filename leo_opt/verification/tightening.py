@@ -15,7 +15,7 @@ import numpy as np
 from leo_opt.arithmetic import TINY
 from leo_opt.bounds import Bounds, Propagation
 from leo_opt.deadline import Deadline
-from leo_opt.decisions.branching import RELAXATION, Effort
+from leo_opt.decisions.branching import tightening
 from leo_opt.decisions.findings import Direction, Finding
 from leo_opt.decisions.jobs import Searches, search_jobs
 from leo_opt.decisions.run import Run
@@ -26,10 +26,6 @@ _BATCH = 2
 """Ends that share one warm session; fixed, so that nothing depends on the workers."""
 _RELAXATION_BATCH = 16
 """The same where each end gets one linear program."""
-_LEAST_LPS = 6
-"""Linear programs for one end, where it gets more than one."""
-_LEAST_GAIN = 0.03
-"""Share of an end that a round of facets has to take off for another one."""
 _SHARE = 0.9
 """Of the influence of a layer: that of the units that get more than one linear program."""
 _GENEROSITY = 3.0
@@ -129,22 +125,10 @@ def _search(
     """One round: linear programs for ends of a layer, in the order of the ends."""
     if not ends:
         return []
-    effort = _effort(lps * len(query.conjuncts), len(ends))
+    effort = tightening(len(ends), lps * len(query.conjuncts))
     batch = _BATCH if effort.rounds else _RELAXATION_BATCH
     seconds = deadline.part(min(1.0, _GENEROSITY * run.settings.workers / len(ends))).remaining
     asked = Searches("tighten", batch, effort, deadline.at, seconds)
     jobs = search_jobs(query.network, bounds, asked, ends)
     found = [finding for some in run.findings(jobs) for finding in some]
     return sorted(found, key=lambda finding: finding.direction)
-
-
-def _effort(lps: int, ends: int) -> Effort:
-    """What one of some ends may take of so many linear programs."""
-    if lps == 0:
-        return RELAXATION
-    return Effort(
-        lps=max(_LEAST_LPS, lps // ends),
-        rounds=_LEAST_LPS - 1,
-        least_gain=_LEAST_GAIN,
-        settles=False,
-    )

@@ -71,7 +71,7 @@ def test_search_is_true_at_every_budget_and_exact_at_the_end(seed: int) -> None:
                     assert found.witness is None or exact > 0
                     last = found.bound
                 for count in (1000, 1):
-                    effort = tightening(count)
+                    effort = tightening(count, 1000)
                     tight = search(session, relaxation, direction, effort, Deadline(None))
                     assert Fraction(tight.bound) >= exact
                     assert tight.witness is None
@@ -122,7 +122,7 @@ def test_a_search_gives_up_on_a_tree_that_it_cannot_close() -> None:
     direction = Direction(1, 0, +1)
     with find("highs").open(relaxation.form) as session:
         found = search(session, relaxation, direction, Effort(lps=400), Deadline(None))
-        keen = search(session, relaxation, direction, tightening(10), Deadline(None))
+        keen = search(session, relaxation, direction, tightening(10, 1000), Deadline(None))
     assert found.witness is None
     assert found.bound > 0.0
     assert found.lps < 100
