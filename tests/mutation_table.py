@@ -665,8 +665,6 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
         ),
     },
     "difference/joint.py": {
-        "joint-slack-above": ("round_up(made.offset + slack)", "made.offset"),
-        "joint-rounding": ("round_down(low - lost)", "low"),
         "joint-second": ("moved[self.pairs[:, 1]] = width", "moved[self.pairs[:, 0]] = width"),
     },
     "difference/bounding.py": {

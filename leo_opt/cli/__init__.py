@@ -43,6 +43,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "demo": "demo",
         "bench": "comparison",
         "verify": "verification",
+        "difference": "difference",
     }
 )
 """Command by name: the file of this package that holds it, as a function of that name."""

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from leo_opt import weights
 from leo_opt.arrays import IntArray
 from leo_opt.difference.bounding import Aligned
 from leo_opt.domain import Box
@@ -57,6 +58,21 @@ def align(
     (one, other), ends = longer, _each(first.output_size)
     places = [(-1 if lanes else i, -1 if skipped else j) for (i, lanes), (j, skipped) in steps]
     return Aligned(one, other, (*pairs, ends)), places
+
+
+def side_by_side(aligned: Aligned) -> Network:
+    """One network with the outputs of both, those of the first before those of the second."""
+    layers: list[Layer] = []
+    for first, second in zip(aligned.first.layers, aligned.second.layers, strict=True):
+        width = first.n_in + second.n_in if layers else first.n_in
+        columns = np.arange(first.n_in), np.arange(width)[-second.n_in :]
+        rows = [
+            weights.move_columns(layer.weight, places, width)
+            for layer, places in zip((first, second), columns, strict=True)
+        ]
+        bias = np.concatenate([first.bias, second.bias])
+        layers.append(Layer(weights.stack(rows), bias, (*first.tags, *second.tags)))
+    return Network(tuple(layers))
 
 
 def _with_same_end(first: Network, second: Network) -> tuple[Network, Network]:

@@ -75,7 +75,7 @@ def _compression_table(compression: Compression) -> RenderableType:
     )
 
 
-def _difference_table(apart: Difference) -> RenderableType:
+def difference_table(apart: Difference) -> RenderableType:
     """What is proved of each output, and what was found."""
     headings = ("output", "proved", "by two intervals", "found")
     columns = [[f"{v:.3g}" for v in side] for side in (apart.bound, apart.separate, apart.found)]
@@ -124,7 +124,7 @@ TABLES: Mapping[type, Callable[[Any], RenderableType]] = MappingProxyType(
         Approximation: approximation_table,
         Bounds: _bounds_table,
         Compression: _compression_table,
-        Difference: _difference_table,
+        Difference: difference_table,
         Network: network_table,
         Stability: _stability_table,
         Verdict: _verdict_table,

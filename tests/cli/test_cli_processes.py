@@ -50,6 +50,7 @@ USED = {
     "demo": [],
     "bench": ["plan.toml", "-o", "results", "-q"],
     "verify": ["net.npz", "asked.vnnlib", "-q"],
+    "difference": ["net.npz", "net.npz", "--box", "-1", "1"],
 }
 """A use of every command."""
 
