@@ -35,6 +35,7 @@ def same_class(first: Network, second: Network, domain: DomainLike, **settings: 
     Verdict
         "holds": wherever an output of the first network is the largest, that of the second is.
         "violated": at an input, whose outputs are those of the first and then of the second.
+        "unknown", too, where outputs of both are tied: bounds do not tell them apart.
 
     Raises
     ------

@@ -35,12 +35,12 @@ def test_the_verdict_is_what_samples_say(seed: int) -> None:
         assert outputs[0].argmax() != outputs[1].argmax()
 
 
-def test_a_tie_is_no_change() -> None:
-    bias = [[2.0, 2.0, -1.0]]
+def test_where_classes_are_apart_no_tie_of_others_counts() -> None:
+    bias = [[0.0, 0.0, 5.0]]
     network = Network.from_arrays([[[1.0], [1.0], [-1.0]]], bias)
-    assert same_class(network, network, (-1.0, 1.0)).answer == "holds"
     other = Network.from_arrays([[[1.0], [1.25], [-1.0]]], bias)
-    assert same_class(network, other, (-1.0, 1.0)).answer == "violated"
+    assert same_class(network, other, (-1.0, 1.0)).answer == "holds"
+    assert same_class(network, other, (-1.0, 4.0)).answer == "violated"
 
 
 def test_bad_input_is_refused() -> None:
