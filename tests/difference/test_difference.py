@@ -246,3 +246,16 @@ def test_refining_ends_where_the_bound_is_reached() -> None:
     assert found.pieces > 1
     assert found.bound < plain.bound
     assert found.bound == pytest.approx(found.found, rel=0.01)
+
+
+def test_units_in_another_order_are_found() -> None:
+    generator = np.random.default_rng(11)
+    weights = [generator.normal(size=shape) for shape in ((9, 3), (9, 9), (2, 9))]
+    network = Network.from_arrays(weights, [generator.normal(size=len(w)) for w in weights])
+    second = perturbed(generator, permuted(generator, network), 1e-3)
+    found = bound_difference(network, second, (-1.0, 1.0))
+    points = Box(-1.0, 1.0).spread(3).sample(3000, generator)
+    difference = second(points) - network(points)
+    assert (found.lower <= difference).all()
+    assert (difference <= found.upper).all()
+    assert (20.0 * found.bound <= found.separate).all()
