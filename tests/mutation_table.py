@@ -437,7 +437,10 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
             "error = add_up(np.where(reads, error, 0.0), reach(weight, self.error))",
             "error = np.zeros(layer.n_out)",
         ),
-        "sequential-simple-though-rounded": ("np.where(error == 0.0, signs, 0.0)", "signs"),
+        "sequential-lane-of-the-inputs": (
+            "_signs_of(weight) if index else np.zeros(layer.n_out)",
+            "_signs_of(weight)",
+        ),
         "sequential-split-one-side": (
             "-known.upper[mask], -known.lower[mask]",
             "known.lower[mask], known.upper[mask]",

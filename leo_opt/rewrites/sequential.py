@@ -68,9 +68,8 @@ def _shift(draft: Draft, bounds: Bounds) -> Draft:
             room = _ROOM * reach(weight, largest_inputs(network, bounds, index))
             # Behind the first layer nothing that is read is ever negative.
             signs = _signs_of(weight) if index else np.zeros(layer.n_out)
-            exact = np.where(error == 0.0, signs, 0.0)
             ends = bounds.lower[index], bounds.upper[index]
-            lanes.append(_Lanes.of(~layer.phased, bias, ends, room, exact))
+            lanes.append(_Lanes.of(~layer.phased, bias, ends, room, signs))
             weight, bias = weights.scale_rows(weight, lanes[-1].sign), lanes[-1].bias
             tag = "relu"
         layers.append(Layer(weight, bias, tag))
@@ -113,7 +112,7 @@ class _Lanes:
         bias: FloatArray,
         ends: tuple[FloatArray, FloatArray],
         room: FloatArray,
-        exact: FloatArray,
+        signs: FloatArray,
     ) -> _Lanes:
         """The lanes with the smaller shifts of the two signs.
 
@@ -123,13 +122,13 @@ class _Lanes:
             Certified bounds of the units; one of them is finite where a unit is linear.
         room : (n,) array
             To be left above 0 by a shift.
-        exact : (n,) array
+        signs : (n,) array
             A sign with which all but the bias is never negative, whatever the bounds; 0 if unknown.
         """
         low, high = ends
-        plain = _lifted(bias, low, room, exact > 0.0)
-        other = _lifted(-bias, -high, room, exact < 0.0)
-        better = np.where(exact == 0.0, other + bias < plain - bias, exact < 0.0)
+        plain = _lifted(bias, low, room, signs > 0.0)
+        other = _lifted(-bias, -high, room, signs < 0.0)
+        better = np.where(signs == 0.0, other + bias < plain - bias, signs < 0.0)
         flipped = linear & (plain != bias) & ((other == -bias) | better)
         sign = np.where(flipped, -1.0, 1.0)
         chosen = np.where(linear, np.where(flipped, other, plain), bias)

@@ -96,6 +96,14 @@ def test_a_shift_is_carried_along_with_its_value() -> None:
     assert float(first.bias[0] * 2048).is_integer()
 
 
+def test_biases_that_must_be_rounded_count() -> None:
+    network, box = residual(), box_of(-0.3, 1.0)
+    network = Network((*network.layers[:-1], Layer([[1 / 3, 3.0]], [1000.1])))
+    changed = make_sequential(begin(network, box))
+    [worst] = exact_deviation(network, changed.network, box)
+    assert 0 < worst <= Fraction(changed.deviation[0])
+
+
 def test_values_that_keep_a_sign_pass() -> None:
     network = residual()
     above = make_sequential(begin(network, box_of(0.0, 1.0)))
@@ -114,6 +122,7 @@ def test_values_without_bounds_are_split() -> None:
     changed = make_sequential(begin(network, box_of(-1e200, 1e200)))
     check_tags(changed.network)
     assert told(changed) == {SPLIT: 2}
+    check_draft(network, changed)
     assert not changed.deviation.any()
     for place in (-3.7e-5, 0.0, 1.1, -1e190):
         assert exact_output(changed.network, [place, 0.5]) == exact_output(network, [place, 0.5])
