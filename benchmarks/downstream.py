@@ -105,7 +105,7 @@ def ask_property(
     text = str(verdict.answer)
     if text == "violated":
         # The original is asked at the witness alone.
-        point = np.array([float(x) for x in verdict.witness])
+        point = np.asarray(verdict.inputs, dtype=np.float64)
         shown = any(
             all(
                 sum(float(f) * network(point)[j] for (kind, j), f in row.terms if kind == "Y")
@@ -167,6 +167,15 @@ def instances(
             )
 
 
+def warm_up(solvers: tuple[str, ...]) -> None:
+    """Ask something easy first, so that nobody pays for imports."""
+    network = Network.from_arrays([np.eye(2), np.ones((1, 2))], [None, None])
+    box = Box(-1, 1).spread(2)
+    compress(network, classify(network, box, strategy=Cascade(stages=())), sequential=True)
+    for solver in solvers:
+        ask_extreme(network, box, 10.0, None, solver)
+
+
 def disagree(left: Answer, right: Answer) -> bool:
     """Whether two answers contradict each other."""
     if {left.text, right.text} == {"holds", "violated"}:
@@ -186,6 +195,7 @@ def main(networks: Path, only: str, time_limit: float, solvers: tuple[str, ...])
     click.echo(f"| {' | '.join(headings)} | speed-up | answers |")
     click.echo("|---|---|" + "---:|" * 6 + "---|")
     gains: dict[bool, list[float]] = {True: [], False: []}
+    warm_up(solvers)
     for name, who, network, box, ask in instances(networks, time_limit, solvers):
         if only not in f"{name} {who}":
             continue
