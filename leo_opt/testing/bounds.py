@@ -79,7 +79,7 @@ def _refined(
     return moments, values
 
 
-def _networks() -> Iterator[tuple[Network, Box, np.random.Generator]]:
+def small_networks() -> Iterator[tuple[Network, Box, np.random.Generator]]:
     """Small networks and boxes: dense and sparse, with linear units and lanes, wide and narrow."""
     for seed in _SEEDS:
         generator = np.random.default_rng(seed)
@@ -98,7 +98,7 @@ def _networks() -> Iterator[tuple[Network, Box, np.random.Generator]]:
         yield Network(tuple(layers)), Box(centre - radius, centre + radius), generator
 
 
-def _segments(box: Box, generator: np.random.Generator) -> Iterator[tuple[FloatArray, FloatArray]]:
+def segments(box: Box, generator: np.random.Generator) -> Iterator[tuple[FloatArray, FloatArray]]:
     """Ends of segments through a box, from corner to corner."""
     for _ in range(_SEGMENTS):
         corners = box.vertices(generator.normal(size=(2, box.lower.size)))
@@ -107,7 +107,7 @@ def _segments(box: Box, generator: np.random.Generator) -> Iterator[tuple[FloatA
     yield box.lower, box.upper
 
 
-def _expect_inside(ends: Interval, exact: list[tuple[Fraction, Fraction]], place: str) -> None:
+def expect_inside(ends: Interval, exact: list[tuple[Fraction, Fraction]], place: str) -> None:
     """Bounds of a layer hold the exact ranges of its units."""
     for unit, (low, high) in enumerate(exact):
         lower, upper = float(ends[0][unit]), float(ends[1][unit])
@@ -127,17 +127,17 @@ def check_description(method: BoundMethod) -> None:
 
 def check_sound(method: BoundMethod) -> None:
     """Bounds hold all that the network reaches, to the last bit."""
-    for seed, (network, box, generator) in enumerate(_networks()):
+    for seed, (network, box, generator) in enumerate(small_networks()):
         bounds = propagate(network, box, method)
-        for ends in _segments(box, generator):
+        for ends in segments(box, generator):
             for index, exact in enumerate(ranges_on(network, *ends)):
                 sides = bounds.lower[index], bounds.upper[index]
-                _expect_inside(sides, exact, f"layer {index} of network {seed}")
+                expect_inside(sides, exact, f"layer {index} of network {seed}")
 
 
 def check_given_bounds(method: BoundMethod) -> None:
     """Bounds hold for the inputs whose earlier pre-activations lie within those given."""
-    for seed, (network, box, _) in enumerate(_networks()):
+    for seed, (network, box, _) in enumerate(small_networks()):
         bound = method.start(network, box)
         middle = 0.5 * (box.lower + box.upper)
         exact = ranges_on(network, box.lower, middle)
@@ -145,21 +145,21 @@ def check_given_bounds(method: BoundMethod) -> None:
         upper = [np.nextafter([float(high) for _, high in layer], np.inf) for layer in exact]
         for index in range(1, len(network.layers)):
             ends = bound(index, lower[:index], upper[:index], NO_LIMIT)
-            _expect_inside(ends, exact[index], f"layer {index} of network {seed}")
+            expect_inside(ends, exact[index], f"layer {index} of network {seed}")
 
 
 def check_infinite_bounds(method: BoundMethod) -> None:
     """Earlier bounds that are infinite, and overflow, are no information and no error."""
-    for network, box, generator in _networks():
+    for network, box, generator in small_networks():
         bound = method.start(network, box)
         sizes = [layer.n_out for layer in network.layers]
         lower, upper = [np.full(n, -np.inf) for n in sizes], [np.full(n, np.inf) for n in sizes]
-        for ends in _segments(box, generator):
+        for ends in segments(box, generator):
             for index, exact in enumerate(ranges_on(network, *ends)[1:], start=1):
                 sides = bound(index, lower[:index], upper[:index], NO_LIMIT)
                 known = np.where(np.isnan(sides[0]), -np.inf, sides[0])
                 above = np.where(np.isnan(sides[1]), np.inf, sides[1])
-                _expect_inside((known, above), exact, f"layer {index} without bounds before it")
+                expect_inside((known, above), exact, f"layer {index} without bounds before it")
     huge = Network.from_arrays([[[1e200]], [[1e200]], [[-1.0]]], [[0.0], [0.0], [0.0]])
     bounds = propagate(huge, Box(0.0, 1.0), method)
     expect(bounds.upper[1][0] == np.inf, f"1e400 is said to be below {bounds.upper[1][0]}")
@@ -177,12 +177,12 @@ def check_extreme_weights(method: BoundMethod) -> None:
         bounds = propagate(network, box, method)
         for index, exact in enumerate(ranges_on(network, box.lower, box.upper)):
             sides = bounds.lower[index], bounds.upper[index]
-            _expect_inside(sides, exact, f"layer {index} with weights of {factor:g}")
+            expect_inside(sides, exact, f"layer {index} with weights of {factor:g}")
 
 
 def check_same_twice(method: BoundMethod) -> None:
     """The same question has the same answer, and changes nothing of what was given."""
-    for network, box, _ in _networks():
+    for network, box, _ in small_networks():
         known = propagate(network, box, "interval")
         lower, upper = ([side.copy() for side in sides] for sides in (known.lower, known.upper))
         answers = []
@@ -202,10 +202,10 @@ def check_same_twice(method: BoundMethod) -> None:
 
 def check_deadline(method: BoundMethod) -> None:
     """Where no time is left, what is said is still true."""
-    network, box, _ = next(_networks())
+    network, box, _ = next(small_networks())
     bounds = propagate(network, box, method, time_limit=Deadline(1e-9))
     for index, exact in enumerate(ranges_on(network, box.lower, box.upper)):
-        _expect_inside((bounds.lower[index], bounds.upper[index]), exact, f"layer {index}")
+        expect_inside((bounds.lower[index], bounds.upper[index]), exact, f"layer {index}")
 
 
 BOUNDS_CHECKS: Mapping[str, Callable[[BoundMethod], None]] = MappingProxyType(
