@@ -1,10 +1,10 @@
 """Which layers of two networks stand beside each other, and which of their units make pairs.
 
-Networks of the same shape are paired layer by layer and unit by unit. Of others, as a rewriting
-leaves them, units make a pair where their pre-activations are nearly the same at some sampled
-inputs; layers are put beside each other, in order, so that there are as many such units as
-possible, and a layer without a partner gets one of identity lanes. Nothing rests on what is found
-here but how tight bounds are.
+Networks of the same shape are paired layer by layer, and unit by unit unless their order has
+changed. Of others, as a rewriting leaves them, units make a pair where their pre-activations are
+nearly the same at some sampled inputs; layers are put beside each other, in order, so that there
+are as many such units as possible, and a layer without a partner gets one of identity lanes.
+Nothing rests on what is found here but how tight bounds are.
 """
 
 from __future__ import annotations
@@ -38,11 +38,13 @@ def align(
         For each of its layers those of the networks given that stand there, -1 for identity lanes.
     """
     first, second = _with_same_end(first, second)
+    points = domain.sample(_SAMPLES, np.random.default_rng(seed))
     if _shape(first) == _shape(second):
         depth = len(first.layers)
-        pairs = tuple(_each(layer.n_out) for layer in first.layers)
+        values = [network.pre_activations(points)[:-1] for network in (first, second)]
+        found = tuple(_in_order(left, right) for left, right in zip(*values, strict=True))
+        pairs = (*found, _each(first.output_size))
         return Aligned(first, second, pairs), list(zip(range(depth), range(depth), strict=True))
-    points = domain.sample(_SAMPLES, np.random.default_rng(seed))
     steps = _steps(*(network.pre_activations(points) for network in (first, second)))
     longer = [
         Network(
@@ -146,6 +148,17 @@ def _matched(left: FloatArray, right: FloatArray) -> IntArray:
     mine, theirs = linear_sum_assignment(np.minimum(apart, _ALIKE))
     close = apart[mine, theirs] < _ALIKE
     return np.stack([mine[close], theirs[close]], axis=1).astype(np.int64)
+
+
+def _in_order(left: FloatArray, right: FloatArray) -> IntArray:
+    """Each unit with itself, unless more of them are like others, as where their order changed."""
+    apart = np.linalg.norm(left - right, axis=0)
+    alike = apart < _ALIKE * np.linalg.norm(left - left.mean(axis=0), axis=0)
+    if not alike.all():
+        matched = _matched(left, right)
+        if len(matched) > alike.sum():
+            return matched
+    return _each(left.shape[1])
 
 
 def _distances(left: FloatArray, right: FloatArray) -> FloatArray:
