@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from leo_opt.errors import InvalidInputError
+from leo_opt.errors import InvalidInputError, LeoOptError
 from leo_opt.formats.agreement import SAMPLES, SLACK, check_agreement, random_inputs, with_room
 from leo_opt.formats.dtypes import input_parts, is_batched, output_parts
 from leo_opt.formats.onnx.file import LARGEST, domain_of, parse
@@ -30,8 +30,8 @@ _ELEMENTWISE = 16
 """Elementwise steps, each with a rounding of its own, that one layer may stand for."""
 
 
-class _NoOpinionError(Exception):
-    """The runtime is not installed, refuses the graph, or overflows."""
+class _NoOpinionError(LeoOptError):
+    """The runtime is not installed, refuses the graph, or overflows; never seen outside."""
 
 
 def check_against_runtime(model: Any, trial: Trial, network: Network) -> None:

@@ -260,3 +260,12 @@ def test_weights_of_a_residual_block_are_exact(tmp_path: Path):
 def test_real_convolutions_load(name: str):
     network = load(find_network(f"real/{name}.onnx"))
     assert network.input_size == 3072
+
+
+def test_a_runtime_that_fails_on_a_file_has_no_opinion(tmp_path: Path) -> None:
+    """onnxruntime takes no dilations with `auto_pad`, and says so only while it runs."""
+    conv = node("Conv", "x k", "y", auto_pad="SAME_UPPER", dilations=[2], kernel_shape=[3])
+    kernel = np.array([[[1.0, 10.0, 100.0]]], np.float32)
+    model = chain(conv, shape=(1, 1, 5), out=(1, 1, 5), k=kernel)
+    network = load(store(model, tmp_path))
+    np.testing.assert_allclose(network(np.eye(5)[2]), [100.0, 0.0, 10.0, 0.0, 1.0])
