@@ -11,7 +11,7 @@ from leo_opt.approximation import METHODS, Approximation, Budget, Deviation, Met
 from leo_opt.approximation.costs import of_network
 from leo_opt.approximation.pursuit import Calibration
 from leo_opt.approximation.size_search import SizeSearch, read_data, remarks
-from leo_opt.arguments import read_instance
+from leo_opt.arguments import read_instance, read_word
 from leo_opt.compression import Compression
 from leo_opt.decisions import Cascade, classify
 from leo_opt.difference import Difference, bound_difference
@@ -85,6 +85,7 @@ def approximate(
     method: MethodLike = "hard",
     budget: Budget | None = None,
     domain: DomainLike | None = None,
+    allocation: str = "energy",
 ) -> Approximation:
     """A smaller network with nearly the same outputs on data, and a proved bound on a domain.
 
@@ -102,6 +103,9 @@ def approximate(
         `Deviation(0.1)`.
     domain
         The box or polytope on which the difference is bounded.
+    allocation
+        What decides how much each layer loses: "energy", the error on the data for each number
+        saved, or "deviation", the proved change of outputs on the domain for each.
 
     Raises
     ------
@@ -124,11 +128,15 @@ def approximate(
     goal = Parameters() if budget is None else budget
     goal = read_instance(goal, "budget", Budget, "give one such as Parameters(0.25)")
     samples = read_data(original, data)
+    by_proof = read_word(allocation, "allocation", ("energy", "deviation")) == "deviation"
     box = None if domain is None else read_domain(domain, "domain").spread(original.input_size)
-    if box is None and isinstance(goal, Deviation):
-        raise InvalidInputError(f"the budget {goal} is proved on a domain; give one")
+    if box is None and (by_proof or isinstance(goal, Deviation)):
+        what = "the allocation by deviation" if by_proof else f"the budget {goal}"
+        raise InvalidInputError(f"{what} is proved on a domain; give one")
     start = original if box is None else _for_free(original, box)
-    plan = SizeSearch(Calibration(start, samples), way, goal, of_network(original, sparse=False))
+    whole = of_network(original, sparse=False)
+    region = box if by_proof else None
+    plan = SizeSearch(Calibration(start, samples), way, goal, whole, region)
     points = plan.frontier()
 
     def apart(candidate: Network) -> Difference:

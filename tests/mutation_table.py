@@ -750,5 +750,14 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
     },
     "graphs/editing.py": {
         "editing-shift-not-added": ("shift.values.shape)) + shift", "shift.values.shape))"),
+    "approximation/parts.py": {
+        "parts-forget-the-rest": (
+            "left[units] = self.left",
+            "left[: len(self.left)] = self.left",
+        ),
+        "parts-read-too-few": ("            read[:] = True", "            read[0] = True"),
+    },
+    "approximation/costs.py": {
+        "cost-free-indices": ("min(2 * entries, listed)", "min(entries, listed)"),
     },
 }

@@ -1,10 +1,10 @@
 """How much room each layer gets: the frontier of cost against error, walked greedily.
 
 Each layer alone is replaced by a quick fit for each of some shares of its cost, and what this does
-to the outputs is measured on the data.
-The walk starts from the original and takes, again and again, the step that costs the least squared
-error for each number saved. Errors of several layers are taken to add up, a guess that only the
-choice rests on: everything that is told of the result is measured or proved.
+to the outputs is measured on the data; or, for sizes by proof, how far it can move any output on
+the domain is bounded. The walk starts from the original and takes, again and again, the step that
+costs the least squared error for each number saved. Errors of several layers are taken to add up, a
+guess that only the choice rests on: everything that is told of the result is measured or proved.
 """
 
 from __future__ import annotations
@@ -20,6 +20,12 @@ from leo_opt.approximation.costs import Cost, of_layer, of_network
 from leo_opt.approximation.methods import Method, Room
 from leo_opt.approximation.parts import Parts
 from leo_opt.approximation.pursuit import Calibration
+from leo_opt.bounds import propagate
+from leo_opt.deviation import add_up, largest_inputs, propagate_deviation, reach
+from leo_opt.domain import Domain
+from leo_opt.errors import InvalidInputError
+from leo_opt.rectify import rectified
+from leo_opt.weights import dense
 
 SHARES = (0.7, 0.45, 0.3, 0.2, 0.13, 0.08, 0.05, 0.03)
 """Of a layer's cost: the sizes that are tried."""
@@ -112,6 +118,26 @@ def measured(calibration: Calibration) -> Price:
         return calibration.error(
             calibration.run_on(index, layer.activate(parts.pre(calibration.posts[index])))
         )
+
+    return price
+
+
+def proved(calibration: Calibration, domain: Domain) -> Price:
+    """The proved change of the outputs on a domain, relative to the largest output there."""
+    network = rectified(calibration.network)
+    if len(network.layers) != len(calibration.network.layers):
+        raise InvalidInputError(
+            "sizes by proved deviation are for rectifiers and linear units; give "
+            "leo_opt.rectified(network), or allocation='energy'"
+        )
+    bounds = propagate(network, domain)
+    size = float(np.maximum(np.abs(bounds.lower[-1]), np.abs(bounds.upper[-1])).max()) or 1.0
+
+    def price(index: int, parts: Parts) -> float:
+        layer = network.layers[index]
+        moved = reach(parts.weight - dense(layer.weight), largest_inputs(network, bounds, index))
+        fresh = add_up(moved, np.abs(parts.bias - layer.bias))
+        return float(propagate_deviation(network, index, fresh).max()) / size
 
     return price
 

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from leo_opt.approximation.allocation import Point, between, measured, rooms, walk
+from leo_opt.approximation.allocation import Point, between, measured, proved, rooms, walk
 from leo_opt.approximation.budgets import Budget
 from leo_opt.approximation.costs import Cost, of_network
 from leo_opt.approximation.methods import Method
 from leo_opt.approximation.pursuit import Calibration, Imitation, imitate
 from leo_opt.arguments import read_array
 from leo_opt.arrays import FloatArray
+from leo_opt.domain import Domain
 from leo_opt.errors import InvalidInputError
 from leo_opt.network import Network
 
@@ -34,12 +35,15 @@ class SizeSearch:
         The network to imitate and the data.
     whole
         The cost of the network that was given, of which budgets are shares.
+    domain
+        Where proved deviations decide on sizes; without one, errors on the data do.
     """
 
     calibration: Calibration
     method: Method
     budget: Budget
     whole: Cost
+    domain: Domain | None = None
 
     def frontier(self) -> list[Point]:
         """Choices of sizes, from the network to the smallest.
@@ -54,7 +58,9 @@ class SizeSearch:
                 f"{self.calibration.network!r} has no layer that can be approximated: each has few "
                 "inputs, or is sparse; it stays as it is"
             )
-        return walk(self.calibration, self.method, self.budget, measured(self.calibration))
+        data, domain = self.calibration, self.domain
+        price = measured(data) if domain is None else proved(data, domain)
+        return walk(data, self.method, self.budget, price)
 
     def share(self, network: Network) -> float:
         """The cost of a network as a share, in what the budget counts."""

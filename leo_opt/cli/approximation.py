@@ -68,6 +68,19 @@ def _read_budget(options: Mapping[str, Any]) -> Budget:
     help="hard, whitened, svd, magnitude; hard:low_rank=0.5 has options.",
 )
 @_budget_options
+@click.option(
+    "--allocation",
+    type=click.Choice(["energy", "deviation"]),
+    default="energy",
+    show_default=True,
+    help="What decides on the size of each layer: errors on the data, or proved deviations.",
+)
+@click.option(
+    "--frontier",
+    "frontier_file",
+    type=OutputFile(),
+    help="Write all sizes between which the budget chooses as CSV.",
+)
 @box_options
 @network_options
 @click.option("--dtype", type=click.Choice(["float32", "float64"]), help="Of the written weights.")
@@ -77,6 +90,8 @@ def approximate(
     data: str,
     output: str,
     method: Any,
+    allocation: str,
+    frontier_file: str | None,
     dtype: str | None,
     report_file: str | None,
     **options: Any,
@@ -92,6 +107,7 @@ def approximate(
     from leo_opt.report.approximation_run import (
         approximation_table,
         describe_approximation,
+        frontier_csv,
         provenance,
     )
     from leo_opt.storage.files import write_atomically
@@ -106,12 +122,17 @@ def approximate(
         method=method,
         budget=budget,
         domain=None if anywhere else read_domain(network, options),
+        allocation=allocation,
     )
     stored = dtype or formats.default_dtype(network, output)
     formats.save(made.network, output, dtype=stored, provenance=provenance(made, stored))
     written = [f"written: {output}"]
+    texts = {}
     if report_file is not None:
-        text = json.dumps(describe_approximation(made, stored), indent=2) + "\n"
-        write_atomically(report_file, text.encode())
-        written.append(f"written: {report_file}")
+        texts[report_file] = json.dumps(describe_approximation(made, stored), indent=2) + "\n"
+    if frontier_file is not None:
+        texts[frontier_file] = frontier_csv(made)
+    for path, text in texts.items():
+        write_atomically(path, text.encode())
+        written.append(f"written: {path}")
     show([approximation_table(made), *written])

@@ -16,7 +16,7 @@ from leo_opt.deviation import add_up, inference_error, reading_deviation, roundi
 from leo_opt.formats import written
 from leo_opt.rectify import rectified
 from leo_opt.report.compression_run import describe_network, describe_versions, removed_percent
-from leo_opt.tables import Table
+from leo_opt.tables import Table, to_csv
 
 
 def describe_approximation(approximation: Approximation, dtype: str) -> dict[str, Any]:
@@ -47,6 +47,14 @@ def describe_approximation(approximation: Approximation, dtype: str) -> dict[str
         "network_hash": before.content_hash,
         "versions": describe_versions(),
     }
+
+
+def frontier_csv(approximation: Approximation) -> str:
+    """Sizes from the original to the smallest, a line each: its cost, error and layers."""
+    points = approximation.frontier
+    layers = sorted(points[0].numbers)
+    rows = [[point.cost, point.error, *(point.numbers[k] for k in layers)] for point in points]
+    return to_csv(["cost", "error", *(f"layer {k}" for k in layers)], rows)
 
 
 def _describe_layers(approximation: Approximation) -> list[dict[str, Any]]:

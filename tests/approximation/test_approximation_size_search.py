@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from leo_opt import Box, Network, approximate
+from leo_opt import Box, Layer, Network, approximate
 from leo_opt.approximation import METHODS, Budget, Deviation, MultiplyAdds, Parameters, Response
 from leo_opt.errors import InvalidInputError
 
@@ -46,10 +46,10 @@ def test_a_budget_is_kept(method: str, budget: Budget) -> None:
 
 def test_a_proved_budget_is_kept() -> None:
     network, data = case()
-    whole = approximate(network, data, budget=Parameters(0.3), domain=(0, 1))
+    whole = approximate(network, data, method="svd", budget=Parameters(0.3), domain=(0, 1))
     assert whole.deviation is not None
     budget = Deviation(1.1 * whole.deviation)
-    made = approximate(network, data, budget=budget, domain=(0, 1))
+    made = approximate(network, data, method="svd", budget=budget, domain=(0, 1))
     assert made.deviation is not None
     assert made.deviation <= budget.limit
     assert made.share < 1.0
@@ -61,9 +61,31 @@ def test_a_proved_budget_is_kept() -> None:
     assert (made.difference.found <= made.max_deviation).all()
 
 
+@pytest.mark.slow
+def test_sizes_by_proof_look_at_what_the_domain_allows() -> None:
+    """Inputs that the data hardly use weigh nothing for the data, and all they can for a proof."""
+    network, data = case()
+    first, *later = network.layers
+    data = data * np.where(np.arange(20) < 10, 1.0, 1e-3)
+    wide = Box(np.zeros(20), np.where(np.arange(20) < 10, 1e-3, 1.0))
+    by_data = approximate(network, data, budget=Parameters(0.5), domain=wide, method="svd")
+    made = approximate(
+        network, data, budget=Parameters(0.5), domain=wide, method="svd", allocation="deviation"
+    )
+    assert made.share <= 0.5
+    assert made.deviation is not None
+    assert by_data.deviation is not None
+    assert made.frontier != by_data.frontier
+    with pytest.raises(InvalidInputError, match="did you mean energy"):
+        approximate(network, data, domain=wide, allocation="enery")
+    leaky = Network((Layer(first.weight, first.bias, "leaky-relu(0.1)"), *later))
+    with pytest.raises(InvalidInputError, match="rectified"):
+        approximate(leaky, data, domain=wide, allocation="deviation")
+
+
 def test_what_cannot_be_kept_is_said() -> None:
     network, data = case()
-    same = approximate(network, data, budget=Deviation(1e-9), domain=Box(0, 1))
+    same = approximate(network, data, method="svd", budget=Deviation(1e-9), domain=Box(0, 1))
     assert same.network == network
     assert same.deviation is not None
     assert same.deviation <= 1e-9

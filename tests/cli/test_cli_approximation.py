@@ -34,6 +34,8 @@ def test_a_smaller_file_is_written_with_its_report(files: tuple[Path, Path]) -> 
     network, data = files
     small, report = network.with_name("small.onnx"), network.with_name("report.json")
     options = ("--data", data, "--method", "hard:low_rank=0.3", "-o", small, "--report", report)
+    frontier = network.with_name("frontier.csv")
+    options += ("--allocation", "deviation", "--frontier", frontier)
     done = run("approximate", network, *options, "--parameters", 0.6, "--box", 0, 1)
     assert done.exit_code == 0, done.output
     assert "proved on" in done.output
@@ -42,6 +44,9 @@ def test_a_smaller_file_is_written_with_its_report(files: tuple[Path, Path]) -> 
     assert 0.0 < told["max_deviation_found"] <= told["max_deviation"]
     assert told["max_deviation"] <= told["max_deviation_written"]
     assert [layer["layer"] for layer in told["layers"]] == [0, 1]
+    lines = frontier.read_text().splitlines()
+    assert lines[0] == "cost,error,layer 0,layer 1"
+    assert len(lines) == 1 + len(told["frontier"]) > 3
     # The file is what was measured: its outputs move no more than is told from file to file.
     points = np.random.default_rng(1).random((500, 16))
     apart = np.abs(load(small)(points) - load(network)(points)).max()
@@ -67,6 +72,7 @@ def test_without_a_domain_nothing_is_proved(files: tuple[Path, Path]) -> None:
         (("--parameters", 0.5, "--response", 0.1), "give one budget"),
         (("--parameters", 2), "limit is 2.0; it must be at most 1"),
         (("--deviation", 0.5), "proved on a domain"),
+        (("--allocation", "deviation"), "allocation by deviation is proved on a domain"),
         (("--method", "hrad"), "did you mean hard?"),
         (("--method", "hard:rank=3"), "has no option 'rank'"),
         (("--parameters", 0.01), "give a larger share"),
