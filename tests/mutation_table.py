@@ -750,6 +750,7 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
     },
     "graphs/editing.py": {
         "editing-shift-not-added": ("shift.values.shape)) + shift", "shift.values.shape))"),
+    },
     "approximation/parts.py": {
         "parts-forget-the-rest": (
             "left[units] = self.left",
