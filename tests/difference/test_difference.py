@@ -252,10 +252,13 @@ def test_units_in_another_order_are_found() -> None:
     generator = np.random.default_rng(11)
     weights = [generator.normal(size=shape) for shape in ((9, 3), (9, 9), (2, 9))]
     network = Network.from_arrays(weights, [generator.normal(size=len(w)) for w in weights])
-    second = perturbed(generator, permuted(generator, network), 1e-3)
+    # One unit is moved, so that its difference belongs nowhere else.
+    bias = network.layers[1].bias + 0.1 * np.eye(9)[4]
+    layers = (network.layers[0], Layer(weights[1], bias, "relu"), network.layers[2])
+    second = permuted(generator, Network(layers))
     found = bound_difference(network, second, (-1.0, 1.0))
     points = Box(-1.0, 1.0).spread(3).sample(3000, generator)
     difference = second(points) - network(points)
-    assert (found.lower <= difference).all()
-    assert (difference <= found.upper).all()
-    assert (20.0 * found.bound <= found.separate).all()
+    assert (found.lower <= difference + 1e-9).all()
+    assert (difference <= found.upper + 1e-9).all()
+    assert (3.0 * found.bound <= found.separate).all()
