@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from leo_opt.arguments import not_negative, read_instance, read_number, read_word
 from leo_opt.domain import Domain
+from leo_opt.frameworks import NetworkLike, model_like
+from leo_opt.lazily import lazy
 from leo_opt.network import FloatArray, Network
 from leo_opt.rectify import rectified
 from leo_opt.rewrites import (
@@ -69,6 +72,10 @@ class Compression(Summarised):
         was given, in real arithmetic. Exactly 0 where no number had to be rounded. What was
         rounded before, when that network was read from a file, is `reading_deviation`; what is
         rounded behind, when the result is stored, `rounding_deviation` (`leo_opt.deviation`).
+    stability
+        The verdicts that it rests on.
+    source
+        The model of another kind that was given in the place of a network.
     """
 
     original: Network
@@ -77,6 +84,24 @@ class Compression(Summarised):
     steps: tuple[Step, ...]
     kept: tuple[tuple[int, ...], ...]
     max_deviation: FloatArray
+    stability: Stability
+    source: NetworkLike | None = None
+
+    @lazy
+    def model(self) -> Any:
+        """The rewritten network as a model of the kind that was given, in that model's dtype.
+
+        A PyTorch module comes back as a Sequential of Linear layers and activations, whatever it
+        was made of, on the same device and in the same mode; an estimator or pipeline of
+        scikit-learn as a copy with fewer hidden units; the path of an ONNX file as an
+        `onnx.ModelProto`; a network, or the path of another file, as `network`.
+
+        Raises
+        ------
+        UnsupportedOperatorError
+            If no model of that kind can hold the result; `network` does.
+        """
+        return self.network if self.source is None else model_like(self.source, self.network)
 
     @property
     def original_hash(self) -> str:
@@ -176,7 +201,7 @@ def compress(
     draft = rewrite(draft, goal)
     if room > 0.0:
         draft = spend(draft, room, lambda begun: rewrite(begun, goal))
-    return _result(make_sequential(draft) if sequential else draft, network)
+    return _result(make_sequential(draft) if sequential else draft, network, stability)
 
 
 def rewrite(draft: Draft, minimize: str = "units") -> Draft:
@@ -262,7 +287,7 @@ def _accept(before: Draft, after: Draft) -> Draft:
     return after if np.isfinite(after.deviation).all() else before
 
 
-def _result(draft: Draft, original: Network) -> Compression:
+def _result(draft: Draft, original: Network, stability: Stability) -> Compression:
     """What the user gets of a finished draft."""
     places = {origin: layer for layer, origin in enumerate(draft.origin)}
     kept = tuple(
@@ -276,4 +301,5 @@ def _result(draft: Draft, original: Network) -> Compression:
         steps=draft.steps,
         kept=kept,
         max_deviation=draft.deviation,
+        stability=stability,
     )

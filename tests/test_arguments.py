@@ -56,8 +56,7 @@ def variables() -> Any:
 
 
 WRONG: dict[str, tuple[Callable[[], object], str]] = {
-    "classify-module": (lambda: classify(foreign("torch"), BOX), "network is a Thing.*from_torch"),
-    "classify-estimator": (lambda: classify(foreign("sklearn"), BOX), "leo_opt.from_sklearn"),
+    "classify-module": (lambda: classify(foreign("torch"), BOX), "nn.Module and was given a Thing"),
     "layer-activation": (lambda: Layer([[1.0]], [0.0], 3), "activation is 3, not a tag"),
     "layer-variable": (lambda: Layer(foreign("torch"), [0.0]), r"weight is a Thing.*detach"),
     "arrays-complex": (
@@ -109,7 +108,6 @@ WRONG: dict[str, tuple[Callable[[], object], str]] = {
         lambda: solve(pyo.ConcreteModel(), "highs", options={"gap": 1}),
         "options is a dict, not a SolverOptions; give SolverOptions",
     ),
-    "classify-path": (lambda: classify("net.onnx", BOX), "network is 'net.onnx', not a Network.*l"),
     "classify-class": (lambda: classify(Network, BOX), "network is a type, not a Network"),
     "classify-no-box": (lambda: classify(NET, None), "domain is None, not a box"),
     "classify-list": (lambda: classify(NET, [(0, 1), (0, 1)]), r"domain is a list.*Box\(lower"),
@@ -165,7 +163,7 @@ WRONG: dict[str, tuple[Callable[[], object], str]] = {
         lambda: leo_opt.compression.compress(NET, BOX),
         r"stability is a Box, not a Stability; classify\(network, box\)",
     ),
-    "propagate-network": (lambda: propagate(foreign("torch"), BOX), "network is a Thing.*from_tor"),
+    "propagate-network": (lambda: propagate(foreign("keras"), BOX), "network is a Thing.*export"),
     "propagate-box": (lambda: propagate(NET, 1), "domain is 1, not a box"),
     "propagate-method": (lambda: propagate(NET, BOX, "deep"), "method 'deep' is unknown; known ar"),
     "formulate-network": (lambda: formulate(foreign("keras"), BOX), "network is a Thing.*export"),

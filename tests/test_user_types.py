@@ -17,6 +17,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.extras]
 
 RIGHT = """
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -41,6 +43,12 @@ def work() -> float:
         classify(rectified(network), box, strategy=strategy)
     result: Compression = compress(network, (0, 1))
     result = leo_opt.compress(network, stability, certified_only=True)
+    classify("net.onnx", box)
+    result = compress(object_of_a_framework, box)
+    print(result.model, compress(Path("net.onnx"), box).summary())
+    nearly: Approximation = approximate(network, np.zeros((9, 2)))
+    apart: Difference = bound_difference(network, nearly.network, box)
+    print(apart.bound)
     formulate(network, box, formulation=Partition(parts=2))
     verdict: Verdict = verify(network, keep_class(box, 0, 2), formulation=FORMULATIONS["big-m"])
     with ThreadPoolExecutor(2) as pool:
@@ -49,6 +57,7 @@ def work() -> float:
     return float(load("small.onnx")([0.0, 1.0]).max()) + verdict.seconds
 
 
+object_of_a_framework: Any = None
 layers: tuple[Layer, ...] = load("small.onnx").layers
 signature: Signature = load("small.onnx").signature
 evidence: tuple[tuple[Evidence, ...], ...] = classify(load("a.onnx"), Box(0, 1)).lower_evidence
@@ -61,7 +70,7 @@ WRONG = """
 from leo_opt import Box, Network, classify, compress
 
 network = Network.from_arrays([[[1.0]]], [None])
-classify("net.onnx", Box(0, 1))
+classify(3, Box(0, 1))
 classify(network, [0, 1])
 classify(network, Box(0, 1), time_limit="10")
 classify(network, Box(0, 1), formulation=dict)

@@ -6,11 +6,12 @@ from leo_opt.bounds.methods import METHODS, BoundMethodLike, Propagation
 from leo_opt.bounds.values import Bounds
 from leo_opt.deadline import Deadline
 from leo_opt.domain import DomainLike, read_domain
-from leo_opt.network import FloatArray, Network, read_network
+from leo_opt.frameworks import NetworkLike, read_model
+from leo_opt.network import FloatArray
 
 
 def propagate(
-    network: Network,
+    network: NetworkLike,
     domain: DomainLike,
     method: BoundMethodLike = "crown",
     time_limit: float | Deadline | None = None,
@@ -20,6 +21,8 @@ def propagate(
 
     Parameters
     ----------
+    network
+        A network, a path, a PyTorch module or an estimator of scikit-learn.
     domain
         A box, or a `Polytope`, of which the bounds are those of its box.
     method
@@ -49,7 +52,8 @@ def propagate(
     Functions, NeurIPS 2018.
     """
     chosen = METHODS.find(method)
-    box = read_domain(domain).box.spread(read_network(network).input_size)
+    network = read_model(network)
+    box = read_domain(domain).box.spread(network.input_size)
     deadline, steps = Deadline.of(time_limit, memory), Propagation(network, box, chosen)
     lower: list[FloatArray] = []
     upper: list[FloatArray] = []

@@ -90,13 +90,13 @@ def compress(
     from leo_opt import formats
     from leo_opt.compression import compress as rewrite
     from leo_opt.console import show
-    from leo_opt.graphs import GraphCompression, compress_graph, has_graph, is_structured
+    from leo_opt.graphs import GraphCompression, compress_graph, is_structured
     from leo_opt.report.compression_run import describe_compression, measure, provenance
     from leo_opt.report.tables import compression_table, stability_table
     from leo_opt.storage.files import write_atomically
 
     start = time.monotonic()
-    graphs_only = has_graph(network_file) and has_graph(output)
+    graphs_only = all(map(formats.has_graph, (network_file, output)))
     usual = dtype is None and keep_outputs is None and (minimize, tolerance) == ("units", 0.0)
     if form == "graph" and not (graphs_only and usual):
         raise click.UsageError(

@@ -20,7 +20,7 @@ from leo_opt.decisions.settings import ClassifySettings, Progress
 from leo_opt.decisions.strategies import STRATEGIES, Strategy, StrategyLike, strategy_for
 from leo_opt.domain import DomainLike, read_domain
 from leo_opt.formulations import FormulationLike
-from leo_opt.network import Network, read_network
+from leo_opt.frameworks import NetworkLike, read_model
 from leo_opt.parallel import Workers
 from leo_opt.rectify import rectified
 from leo_opt.solvers import find as find_solver
@@ -43,7 +43,7 @@ __all__ = [
 
 
 def classify(
-    network: Network,
+    network: NetworkLike,
     domain: DomainLike,
     *,
     strategy: StrategyLike = "cascade",
@@ -67,7 +67,8 @@ def classify(
     Parameters
     ----------
     network
-        With leaky units or clips, `rectified(network)` is decided; `Stability.pieces` leads back.
+        A `Network`, a path, a PyTorch module or an estimator of scikit-learn. With leaky units or
+        clips, `rectified(network)` is decided; `Stability.pieces` leads back.
     domain
         A box, or a pair (lower, upper) of numbers or NumPy arrays; or a `Polytope`: bounds are then
         those of its box, witnesses its members, and what is open is asked of `verify`.
@@ -146,7 +147,7 @@ def classify(
         memory=memory,
         progress=progress,
     )
-    network = rectified(read_network(network))
+    network = rectified(read_model(network))
     box = where.spread(network.input_size)
     given = None if bounds is None else read_bounds(bounds, network, box)
     twins = merge_twins(network, unread=True)

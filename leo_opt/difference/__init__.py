@@ -19,7 +19,8 @@ from leo_opt.difference.bounding import Aligned, bound_outputs, propagate_layers
 from leo_opt.difference.refinement import refine as refine_bounds
 from leo_opt.domain import Domain, DomainLike, read_domain
 from leo_opt.errors import MismatchError
-from leo_opt.network import FloatArray, Network, read_network
+from leo_opt.frameworks import NetworkLike, read_model
+from leo_opt.network import FloatArray
 from leo_opt.rectify import rectified
 from leo_opt.summarised import Summarised
 
@@ -68,8 +69,8 @@ class Difference(Summarised):
 
 
 def bound_difference(
-    first: Network,
-    second: Network,
+    first: NetworkLike,
+    second: NetworkLike,
     domain: DomainLike,
     *,
     bounds: Bounds | None = None,
@@ -122,8 +123,9 @@ def bound_difference(
     >>> bound_difference(first, second, (-1.0, 2.0)).bound.round(6)
     array([0.25])
     """
+    first, second = read_model(first, "first"), read_model(second, "second")
     for name in ("input_size", "output_size"):
-        sizes = [getattr(read_network(network), name) for network in (first, second)]
+        sizes = [getattr(network, name) for network in (first, second)]
         if sizes[0] != sizes[1]:
             raise MismatchError(
                 f"the networks have {sizes[0]} and {sizes[1]} {name.split('_')[0]}s; compare "

@@ -34,6 +34,7 @@ __all__ = [
     "Format",
     "check_writable",
     "default_dtype",
+    "has_graph",
     "load",
     "load_domain",
     "load_points",
@@ -211,6 +212,11 @@ def is_sequential(network: Network, path: AnyPath) -> bool:
     form = FORMATS[suffix_of(path, FORMATS)]
     form.check_end(network)
     return form.sequential
+
+
+def has_graph(path: AnyPath) -> bool:
+    """Whether a file has the name of an ONNX graph."""
+    return str(path).lower().endswith((".onnx", ".onnx.gz"))
 
 
 def default_dtype(network: Network, path: AnyPath) -> str:

@@ -11,10 +11,12 @@ from typing import Any
 
 import numpy as np
 
+from leo_opt import weights
 from leo_opt.errors import InvalidInputError, SolverNotAvailableError, UnsupportedOperatorError
 from leo_opt.formats.agreement import check_agreement
 from leo_opt.formats.chain import Chain
-from leo_opt.network import FloatArray, Network, Signature
+from leo_opt.formats.dtypes import written
+from leo_opt.network import FloatArray, Layer, Network, Signature
 
 _ACTIVATIONS: Mapping[str, str] = MappingProxyType({"relu": "relu", "identity": "linear"})
 """Tags of hidden layers by scikit-learn's words."""
@@ -113,11 +115,9 @@ def from_sklearn(estimator: Any) -> Network:
     *scalers, perceptron = _steps(estimator)
     _refuse_others(perceptron)
     _check_scalers(scalers, len(perceptron.coefs_[0]))
-    weights = [np.asarray(coefs, dtype=np.float64).T for coefs in perceptron.coefs_]
-    chain = Chain(weights[0].shape[1])
-    for scaler in scalers:
-        _SCALERS[type(scaler).__name__](chain, scaler)
-    for index, (weight, bias) in enumerate(zip(weights, perceptron.intercepts_, strict=True)):
+    matrices = [np.asarray(coefs, dtype=np.float64).T for coefs in perceptron.coefs_]
+    chain = _scaled(scalers, matrices[0].shape[1])
+    for index, (weight, bias) in enumerate(zip(matrices, perceptron.intercepts_, strict=True)):
         if index and _ACTIVATIONS[perceptron.activation] == "relu":
             chain.rectify()
         chain.apply(weight)
@@ -139,9 +139,89 @@ def from_sklearn(estimator: Any) -> Network:
         # Of two classes scikit-learn makes the first from the second, as one minus it.
         return np.reshape(predict(inputs), (len(inputs), -1))[:, -network.output_size :]
 
-    largest = max(float(np.abs(weight).max(initial=0.0)) for weight in weights)
+    largest = max(float(np.abs(weight).max(initial=0.0)) for weight in matrices)
     check_agreement(network, forward, "scikit-learn's own forward pass", largest)
     return network
+
+
+def estimator_like(estimator: Any, network: Network) -> Any:
+    """A copy of a fitted estimator or pipeline whose perceptron computes another network.
+
+    Scalers stay. A row of the first layer that the estimator had, too, gets the very numbers it had
+    there; in all others, which are divided by what the scalers multiply with, floats are rounded.
+
+    Parameters
+    ----------
+    network
+        With the inputs and outputs of `from_sklearn(estimator)`.
+
+    Raises
+    ------
+    UnsupportedOperatorError
+        If it has no hidden layer, other units than the estimator's, or fewer outputs.
+    """
+    made, given = copy.deepcopy(estimator), from_sklearn(estimator)
+    if network.output_size != given.output_size:
+        raise UnsupportedOperatorError(
+            f"the result has {network.output_size} of the estimator's {given.output_size} outputs, "
+            "and an estimator predicts with all; use compression.network"
+        )
+    if network == given:
+        return made
+    *scalers, perceptron = _steps(made)
+    word = _ACTIVATIONS[perceptron.activation]
+    tags = [set(layer.tags) for layer in network.layers]
+    if len(tags) < 2 or any(found != {word} for found in tags[:-1]) or tags[-1] != {"linear"}:
+        found = "no hidden layer" if len(tags) < 2 else f"layers of {_told(tags)}"
+        raise UnsupportedOperatorError(
+            f"the result has {found}, which a {type(perceptron).__name__} with the activation "
+            f"{perceptron.activation!r} cannot hold; use compression.network"
+        )
+    stored = written(network, given.signature.dtype)
+    matrices = [weights.dense(layer.weight) for layer in stored.layers]
+    biases = [layer.bias for layer in stored.layers]
+    if scalers:
+        matrices[0], biases[0] = _behind(scalers, given.layers[0], network.layers[0], perceptron)
+    dtype = given.signature.dtype
+    perceptron.coefs_ = [np.array(matrix.T, dtype=dtype, order="C") for matrix in matrices]
+    perceptron.intercepts_ = [np.array(bias, dtype=dtype) for bias in biases]
+    perceptron.hidden_layer_sizes = network.hidden_widths
+    perceptron.n_layers_ = len(matrices) + 1
+    # Its momenta have the shapes of the numbers that are gone.
+    vars(perceptron).pop("_optimizer", None)
+    return made
+
+
+def _told(tags: list[set[str]]) -> str:
+    """Activations of layers."""
+    return ", ".join(" and ".join(sorted(found)) for found in tags)
+
+
+def _behind(
+    scalers: list[Any], given: Layer, layer: Layer, perceptron: Any
+) -> tuple[FloatArray, FloatArray]:
+    """Weight and bias of a layer of raw inputs, as they are behind scalers."""
+    [scaling] = _scaled(scalers, layer.n_in).network(Signature()).layers
+    matrix = weights.dense(layer.weight) / np.diag(weights.dense(scaling.weight))
+    bias = layer.bias - matrix @ scaling.bias
+    rows = [
+        np.column_stack([weights.dense(one.weight), one.bias]).tolist() for one in (given, layer)
+    ]
+    places = {tuple(row): unit for unit, row in enumerate(rows[0])}
+    for unit, row in enumerate(rows[1]):
+        if tuple(row) in places:
+            place = places[tuple(row)]
+            matrix[unit] = perceptron.coefs_[0][:, place]
+            bias[unit] = perceptron.intercepts_[0][place]
+    return matrix, bias
+
+
+def _scaled(scalers: list[Any], width: int) -> Chain:
+    """Inputs behind scalers."""
+    chain = Chain(width)
+    for scaler in scalers:
+        _SCALERS[type(scaler).__name__](chain, scaler)
+    return chain
 
 
 def _steps(estimator: Any) -> list[Any]:

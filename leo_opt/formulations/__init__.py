@@ -10,7 +10,7 @@ from leo_opt.deadline import GIGABYTE, MEMORY, read_memory
 from leo_opt.domain import Domain, DomainLike, read_domain
 from leo_opt.errors import InvalidInputError
 from leo_opt.formulations.base import Cut, Formulation, FormulationLike, Unit, UnitRow
-from leo_opt.network import Network, read_network
+from leo_opt.frameworks import NetworkLike, read_model
 from leo_opt.rectify import rectified
 from leo_opt.registry import Registry
 from leo_opt.storage.locks import PYOMO
@@ -119,7 +119,7 @@ def find(name: FormulationLike, argument: str = "formulation") -> Formulation:
 
 @PYOMO
 def formulate(
-    network: Network,
+    network: NetworkLike,
     domain: DomainLike | None = None,
     *,
     inputs: Any = None,
@@ -139,8 +139,8 @@ def formulate(
     Parameters
     ----------
     network
-        With leaky units or clips, `rectified(network)` is formulated; layers, units and bounds
-        are of that one.
+        A `Network`, a path, a PyTorch module or an estimator of scikit-learn. With leaky units or
+        clips, `rectified(network)` is formulated; layers, units and bounds are of that one.
     domain
         A box of inputs, or a `Polytope`, whose rows the block then has. By default the ranges of
         the user's inputs, or the domain of `bounds`.
@@ -211,7 +211,7 @@ def formulate(
     from leo_opt.formulations.ranges import check_reach, read_inputs, with_numbers
     from leo_opt.formulations.sizes import size_of
 
-    network = rectified(read_network(network))
+    network = rectified(read_model(network))
     entries = read_inputs(inputs, network.input_size)
     chosen = _choose_domain(domain, entries, bounds).spread(network.input_size)
     if entries is not None:

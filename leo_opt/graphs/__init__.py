@@ -20,6 +20,7 @@ from leo_opt.bounds import propagate
 from leo_opt.deviation import add_up, reading_deviation
 from leo_opt.domain import Domain
 from leo_opt.errors import OutputError
+from leo_opt.formats import has_graph
 from leo_opt.formats.onnx.file import LARGEST, PREFIX, parse
 from leo_opt.formats.onnx.operation import Tensor
 from leo_opt.formats.onnx.reader import Lowered, lower, read_model
@@ -34,6 +35,7 @@ from leo_opt.graphs.slices import Cutting
 from leo_opt.network import FloatArray, Network
 from leo_opt.stability import Stability
 from leo_opt.storage.files import AnyPath, check_readable, check_writable, write_atomically
+from leo_opt.summarised import Summarised
 
 MIXING = frozenset({"Conv", "ConvTranspose"})
 """Operators for whose sake a graph is kept: a chain has dense matrices in their place."""
@@ -52,7 +54,7 @@ class Thinning:
 
 
 @dataclass(frozen=True, eq=False)
-class GraphCompression:
+class GraphCompression(Summarised):
     """A smaller graph with the same outputs on a domain.
 
     Parameters
@@ -79,6 +81,13 @@ class GraphCompression:
     parts: tuple[Thinning, ...]
     parameters: tuple[int, int]
     max_deviation: FloatArray
+
+    def __repr__(self) -> str:
+        before, after = self.parameters
+        return (
+            f"GraphCompression({before} -> {after} parameters, outputs within "
+            f"{np.max(self.max_deviation, initial=0.0):.2g} on {self.domain!r})"
+        )
 
     def save(self, path: AnyPath, provenance: Mapping[str, str] | None = None) -> None:
         """Write the file, `.onnx` or `.onnx.gz`, whole or not at all.
@@ -182,11 +191,6 @@ def is_structured(path: AnyPath) -> bool:
     if not has_graph(path):
         return False
     return any(node.op_type in MIXING for node in parse(check_readable(path)).graph.node)
-
-
-def has_graph(path: AnyPath) -> bool:
-    """Whether a file has the name of an ONNX graph."""
-    return str(path).lower().endswith((".onnx", ".onnx.gz"))
 
 
 def _made(cutting: Cutting, removal: Removal, domain: Domain) -> tuple[Lowered, FloatArray]:

@@ -17,6 +17,7 @@ from leo_opt.errors import InvalidInputError
 from leo_opt.formulations import FormulationLike, formulate
 from leo_opt.formulations import find as find_formulation
 from leo_opt.formulations.rows import SMALLEST_COEFFICIENT
+from leo_opt.frameworks import NetworkLike, read_model
 from leo_opt.model_files.description import (
     describe_model,
     describe_network,
@@ -28,7 +29,7 @@ from leo_opt.model_files.mps import mps_text
 from leo_opt.model_files.objective import Objective
 from leo_opt.model_files.sheet import Sheet
 from leo_opt.model_files.sidecar import Sidecar, check_not_another
-from leo_opt.network import Network, read_network
+from leo_opt.network import Network
 from leo_opt.rectify import rectified
 from leo_opt.separation import Separation, strengthen
 from leo_opt.solvers import Compiled, StandardForm, compile_model, find
@@ -76,7 +77,7 @@ def export_model(model: Any, path: AnyPath) -> dict[str, str]:
 
 
 def export_network(
-    network: Network,
+    network: NetworkLike,
     domain: DomainLike | None,
     path: AnyPath,
     *,
@@ -122,7 +123,7 @@ def export_network(
         If the files cannot be written.
     """
     check_output(path)
-    network = rectified(read_network(network))
+    network = rectified(read_model(network))
     chosen = find_formulation(formulation)
     question = Objective.parse(objective) if isinstance(objective, str) else objective
     if question is not None:

@@ -18,6 +18,8 @@ from leo_opt.bounds import Bounds
 from leo_opt.compression import Compression
 from leo_opt.console import PlainConsole
 from leo_opt.difference import Difference
+from leo_opt.frameworks import note_on
+from leo_opt.graphs import GraphCompression
 from leo_opt.network import Network
 from leo_opt.report.approximation_run import approximation_table
 from leo_opt.report.tables import network_table, rewriting_tables, spending, stability_table
@@ -64,14 +66,19 @@ def _compression_table(compression: Compression) -> RenderableType:
     """What is left, how far outputs can differ, and what was done."""
     steps = Counter(step.rewrite for step in compression.steps)
     done = ", ".join(f"{name} {count}" for name, count in steps.items())
+    notes = f"steps: {done or 'none'}", note_on(compression.source)
+    lines = *spending(compression.spent), *filter(None, notes)
+    return Group(_rewriting_table(compression), *map(Text, lines))
+
+
+def _rewriting_table(compression: Compression | GraphCompression) -> RenderableType:
+    """What is left, and how far outputs can differ."""
     return Group(
         *rewriting_tables(compression),
-        *map(Text, spending(compression.spent)),
         Text(
             f"proved on {compression.domain!r}: outputs differ by at most "
             f"{np.max(compression.max_deviation, initial=0.0):.2g} in real arithmetic"
         ),
-        Text(f"steps: {done or 'none'}"),
     )
 
 
@@ -125,6 +132,7 @@ TABLES: Mapping[type, Callable[[Any], RenderableType]] = MappingProxyType(
         Bounds: _bounds_table,
         Compression: _compression_table,
         Difference: difference_table,
+        GraphCompression: _rewriting_table,
         Network: network_table,
         Stability: _stability_table,
         Verdict: _verdict_table,

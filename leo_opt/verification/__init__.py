@@ -13,7 +13,7 @@ from leo_opt.deadline import Deadline
 from leo_opt.decisions import Progress
 from leo_opt.formats import load_property
 from leo_opt.formulations import FormulationLike
-from leo_opt.network import Network, read_network
+from leo_opt.frameworks import NetworkLike, read_model
 from leo_opt.parallel import Workers
 from leo_opt.properties import Property, keep_class
 from leo_opt.solvers import find as find_solver
@@ -45,7 +45,7 @@ __all__ = [
 
 
 def verify(
-    network: Network,
+    network: NetworkLike,
     asked: Property,
     *,
     solver: str = VerifySettings.solver,
@@ -135,7 +135,7 @@ def verify(
         memory=memory,
         progress=progress,
     )
-    read_network(network)
+    network = read_model(network)
     cure = "leo_opt.verification.load_property and keep_class make properties"
     read_instance(asked, "asked", Property, cure)
     front = in_front(network, asked)

@@ -28,6 +28,7 @@ from leo_opt import (
 )
 from leo_opt.console import PlainConsole
 from leo_opt.difference import bound_difference
+from leo_opt.graphs import compress_graph
 from leo_opt.report.compression_run import describe_sequential, measure
 from leo_opt.report.summaries import TABLES, as_text
 from leo_opt.report.tables import compression_table
@@ -61,6 +62,7 @@ def values() -> dict[str, object]:
         "bounds": propagate(network, (0, 1)),
         "stability": stability,
         "compression": compression,
+        "graph": compress_graph(DATA / "mnist_25-25_l1_0.001_s0.onnx", stability),
         "approximation": approximate(tall, generator.random((50, 9)), method="svd"),
         "steps": compression.steps[0],
         "verdict": verify(network, keep_class(box, 0, 10), stages=[]),

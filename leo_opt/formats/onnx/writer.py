@@ -107,22 +107,33 @@ def encode(network: Network, provenance: Mapping[str, str]) -> bytes:
     OutputError
         If the model is too large for one file or ONNX's checker refuses it.
     """
+    content: bytes = model(network, provenance).SerializeToString()
+    return content
+
+
+def model(network: Network, provenance: Mapping[str, str]) -> Any:
+    """The same as an `onnx.ModelProto`.
+
+    Raises
+    ------
+    OutputError
+        If the model is too large for one file or ONNX's checker refuses it.
+    """
     import onnx
 
-    model = _model(network, provenance)
-    if model.ByteSize() > LARGEST:
+    made = _model(network, provenance)
+    if made.ByteSize() > LARGEST:
         raise OutputError(
-            f"the model has {model.ByteSize()} bytes and an .onnx file holds at most {LARGEST}; "
+            f"the model has {made.ByteSize()} bytes and an .onnx file holds at most {LARGEST}; "
             "write float32 or .npz"
         )
     try:
-        onnx.checker.check_model(model, full_check=True)
+        onnx.checker.check_model(made, full_check=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
         raise OutputError(
             f"ONNX's checker refuses the model: {said(error)}; choose other names in the signature"
         ) from error
-    content: bytes = model.SerializeToString()
-    return content
+    return made
 
 
 def _model(network: Network, provenance: Mapping[str, str]) -> Any:

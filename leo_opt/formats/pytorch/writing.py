@@ -66,6 +66,61 @@ def _split(layer: Layer, stored: Network) -> list[Layer]:
     return parts
 
 
+def module_like(module: Any, network: Network) -> Any:
+    """A network as a module that can stand where another one stood, which stays as it is.
+
+    Parameters
+    ----------
+    module
+        A module with the same inputs and outputs.
+
+    Returns
+    -------
+    torch.nn.Sequential
+        The module of `to_torch`, on the device, in the mode and of the dtype of the other one; its
+        numbers may be trained unless all of the other were frozen. Where inputs of the other have
+        several axes a Flatten is in front, and an Unflatten behind where outputs have.
+
+    Raises
+    ------
+    UnsupportedOperatorError
+        If the other has several inputs or outputs, or as `to_torch` does.
+    """
+    torch, signature = import_torch(), network.signature
+    if signature.inputs or signature.outputs:
+        raise UnsupportedOperatorError(
+            "the module has several inputs or outputs, and a Sequential has one of each; take "
+            "to_torch(compression.network), which has all of them in a row"
+        )
+    made = to_torch(network)
+    ends = (signature.input_shape, signature.output_shape)
+    before, behind = ((shape or ())[1:] for shape in ends)
+    front = [torch.nn.Flatten()] if len(before) > 1 else []
+    back = [torch.nn.Unflatten(1, behind)] if len(behind) > 1 else []
+    numbers = list(module.parameters())
+    made = torch.nn.Sequential(*front, *made, *back).train(module.training)
+    if numbers:
+        made.to(numbers[0].device)
+        made.requires_grad_(any(number.requires_grad for number in numbers))
+    return made
+
+
+def note_on_module(module: Any) -> str:
+    """Where `module_like` gives something of another make than the module, what that is."""
+    nn = import_torch().nn
+    known = (nn.Linear, nn.ReLU, nn.LeakyReLU, nn.PReLU, nn.Hardtanh, nn.Identity)
+    ends = (nn.Flatten, nn.Unflatten, nn.Softmax, nn.LogSoftmax, nn.Sigmoid, nn.Tanh)
+    if type(module) is nn.Sequential and all(type(one) in (*known, *ends) for one in module):
+        return ""
+    return f"model: a Sequential in the place of a {_make(module)}, with one matrix a layer"
+
+
+def _make(module: Any) -> str:
+    """What a module is made of."""
+    parts = dict.fromkeys(type(part).__name__ for part in module.children())
+    return f"{type(module).__name__} of {', '.join(parts)}" if parts else type(module).__name__
+
+
 def _ends(tails: Sequence[Tail], torch: Any) -> list[Any]:
     """The modules of a tail."""
     made = {
