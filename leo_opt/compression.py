@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -37,6 +38,7 @@ from leo_opt.rewrites import (
 )
 from leo_opt.rewrites import keep_outputs as restrict
 from leo_opt.stability import Stability
+from leo_opt.storage.files import AnyPath
 from leo_opt.summarised import Summarised
 
 _READ_TOLERANCE = not_negative(read_number)
@@ -102,6 +104,16 @@ class Compression(Summarised):
             If no model of that kind can hold the result; `network` does.
         """
         return self.network if self.source is None else model_like(self.source, self.network)
+
+    def report(self, path: AnyPath) -> None:
+        """Write a page of HTML that shows the network before and after, and what is proved.
+
+        Raises
+        ------
+        OutputError
+            If the file cannot be written.
+        """
+        importlib.import_module("leo_opt.report.page").save(self, path)
 
     @property
     def original_hash(self) -> str:

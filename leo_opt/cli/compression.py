@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from leo_opt.cli.files import FileCommand, InputFile, OutputFile, network_suffixes
+from leo_opt.cli.files import FileCommand, InputFile, OutputFile, network_suffixes, repeated
 from leo_opt.cli.options import domain_options, load_network, read_domain, run_classification
 
 if TYPE_CHECKING:
@@ -73,7 +73,12 @@ def _read_outputs(
 )
 @click.option("--drop-tail", is_flag=True, help="Leave off what follows the network in its file.")
 @click.option("--dtype", type=click.Choice(["float32", "float64"]), help="Of the written weights.")
-@click.option("--report", "report_file", type=OutputFile(), help="Write all figures as JSON.")
+@click.option(
+    "--report",
+    "report_file",
+    type=OutputFile(),
+    help="Write all figures: .html is a page to read, all else JSON.",
+)
 def compress(
     network_file: str,
     output: str,
@@ -92,6 +97,7 @@ def compress(
     from leo_opt.console import show
     from leo_opt.graphs import GraphCompression, compress_graph, is_structured
     from leo_opt.report.compression_run import describe_compression, measure, provenance
+    from leo_opt.report.page import write_report
     from leo_opt.report.tables import compression_table, stability_table
     from leo_opt.storage.files import write_atomically
 
@@ -139,7 +145,11 @@ def compress(
         formats.save(smaller.network, output, dtype=run.dtype, provenance=provenance(run))
     written = [f"written: {output}"]
     if report_file is not None:
-        text = json.dumps(describe_compression(run), indent=2) + "\n"
+        text = (
+            write_report(run, repeated())
+            if report_file.lower().endswith(".html")
+            else json.dumps(describe_compression(run), indent=2) + "\n"
+        )
         write_atomically(report_file, text.encode())
         written.append(f"written: {report_file}")
     checked = [] if drop_tail or keep_outputs else _compared(network_file, output, network, run)

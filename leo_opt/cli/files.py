@@ -7,6 +7,7 @@ write, and none has to look.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
@@ -50,6 +51,10 @@ class OutputFile(click.Path):
         return (path, *(self.beside(path) if self.beside is not None else ()))
 
 
+_GIVEN = "leo_opt.given"
+"""Key of the context's `meta`: the words of the command line."""
+
+
 class FileCommand(click.Command):
     """A command that refuses, before any work, what it cannot write, or reads, or writes twice."""
 
@@ -64,6 +69,11 @@ class FileCommand(click.Command):
                     help="Let an output replace a file that is read.",
                 )
             )
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the arguments, and keep them as they were given."""
+        ctx.meta[_GIVEN] = [*ctx.command_path.split(), *args]
+        return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Look at the files that the options name, then run the command."""
@@ -93,6 +103,11 @@ class FileCommand(click.Command):
                 continue
             for number, path in enumerate(parameter.type.files(value)):
                 yield f"{label} (the file beside it)" if number else label, path
+
+
+def repeated() -> str:
+    """The command line that is running, for a shell."""
+    return shlex.join(click.get_current_context().meta[_GIVEN])
 
 
 def network_suffixes() -> Collection[str]:

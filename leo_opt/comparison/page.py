@@ -6,17 +6,8 @@ import base64
 from collections.abc import Mapping, Sequence
 from html import escape
 
+from leo_opt.report.html import page
 from leo_opt.tables import Table
-
-_STYLE = """
-body { font: 15px/1.45 system-ui, sans-serif; max-width: 72rem; }
-body { margin: 2rem auto; padding: 0 1rem; }
-table { border-collapse: collapse; margin: 1rem 0; font-variant-numeric: tabular-nums; }
-th, td { padding: .25rem .6rem; border-bottom: 1px solid #ccc; text-align: left; }
-.wide { overflow-x: auto; }
-img { max-width: 100%; }
-.clash { color: #a00; font-weight: bold; }
-"""
 
 
 def write_page(
@@ -46,11 +37,4 @@ def write_page(
         code = base64.b64encode(content).decode()
         parts.append(f'<p><img alt="{escape(name)}" src="data:image/png;base64,{code}"></p>')
     parts += [table.html() for table in tables]
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        # Without it, telephones show a page as if it were 980 pixels wide, in tiny letters.
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>Comparison</title><style>{_STYLE}</style></head>\n<body>\n"
-        + "\n".join(parts)
-        + "\n</body></html>\n"
-    )
+    return page("Comparison", parts)

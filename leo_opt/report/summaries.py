@@ -22,6 +22,7 @@ from leo_opt.frameworks import note_on
 from leo_opt.graphs import GraphCompression
 from leo_opt.network import Network
 from leo_opt.report.approximation_run import approximation_table
+from leo_opt.report.picture import draw, strips
 from leo_opt.report.tables import network_table, rewriting_tables, spending, stability_table
 from leo_opt.stability import Stability
 from leo_opt.tables import Table
@@ -40,8 +41,9 @@ def as_text(value: Any) -> str:
 
 
 def as_html(value: Any) -> str:
-    """The same, to stand in a page."""
-    return f"<pre>{html.escape(as_text(value))}</pre>"
+    """The same, to stand in a page; of a compression with a picture."""
+    picture = draw(strips(value)) if isinstance(value, Compression) else ""
+    return f"<pre>{html.escape(as_text(value))}</pre>{picture}"
 
 
 def _bounds_table(bounds: Bounds) -> RenderableType:
