@@ -16,7 +16,7 @@ UNKNOWN = "unit"
 _KEY = "display:inline-block"
 _ALONG = "with its layer"
 _COLUMNS = 40
-_CELL = 9
+_SIDE = 9
 _MOST = 1200
 """Units of a layer that are drawn one by one; of more there is a bar of shares."""
 
@@ -32,7 +32,7 @@ COLOURS = {
 _REMOVERS = ("#c0392b", "#e67e22", "#5b4bdb", "#7f5539", "#0f766e", "#b5179e", "#6c757d")
 
 
-class Cell(NamedTuple):
+class UnitCell(NamedTuple):
     """A unit: its phase, and the rewrite that removed it, or ""."""
 
     phase: str
@@ -43,8 +43,8 @@ class Strip(NamedTuple):
     """The units of a layer before and after."""
 
     place: int
-    before: list[Cell]
-    after: list[Cell]
+    before: list[UnitCell]
+    after: list[UnitCell]
 
 
 def strips(compression: Compression) -> list[Strip]:
@@ -57,10 +57,10 @@ def strips(compression: Compression) -> list[Strip]:
     for index, layer in enumerate(network.layers[:-1]):
         kept = compression.kept[index]
         before = [
-            Cell(phase, "" if unit in kept else removers.get((index, unit), _ALONG))
+            UnitCell(phase, "" if unit in kept else removers.get((index, unit), _ALONG))
             for unit, phase in enumerate(phases[index] or [UNKNOWN] * layer.n_out)
         ]
-        after = [Cell(before[unit].phase if unit >= 0 else NEW) for unit in kept]
+        after = [UnitCell(before[unit].phase if unit >= 0 else NEW) for unit in kept]
         made.append(Strip(index, before, after))
     return made
 
@@ -99,11 +99,11 @@ def draw(layers: Sequence[Strip]) -> str:
     return "".join([f"<p>{legend}</p>", *parts])
 
 
-def _svg(cells: list[Cell], tints: dict[str, str], name: str) -> str:
+def _svg(cells: list[UnitCell], tints: dict[str, str], name: str) -> str:
     """The strip of a layer: phases fill cells, and what removed a unit their lower half."""
     many = len(cells) > _MOST
     rows = 1 if many else -(-len(cells) // _COLUMNS)
-    width, height = _COLUMNS * _CELL, rows * _CELL * (2 if many else 1)
+    width, height = _COLUMNS * _SIDE, rows * _SIDE * (2 if many else 1)
     shapes = _shares(cells, width, height, tints) if many else _units(cells, tints)
     return (
         f'<svg viewBox="0 0 {width} {height}" width="{2 * width}" role="img" '
@@ -111,11 +111,11 @@ def _svg(cells: list[Cell], tints: dict[str, str], name: str) -> str:
     )
 
 
-def _units(cells: list[Cell], tints: dict[str, str]) -> Iterator[str]:
+def _units(cells: list[UnitCell], tints: dict[str, str]) -> Iterator[str]:
     """A square a unit, whose title a pointer shows."""
-    side = _CELL - 1
+    side = _SIDE - 1
     for unit, (phase, remover) in enumerate(cells):
-        x, y = unit % _COLUMNS * _CELL, unit // _COLUMNS * _CELL
+        x, y = unit % _COLUMNS * _SIDE, unit // _COLUMNS * _SIDE
         told = f"unit {unit}: {phase.replace('_', ' ')}" + (remover and f", removed: {remover}")
         box = f'<rect x="{x}" y="{y}" width="{side}" height="{side}" fill="{COLOURS[phase]}"/>'
         gone = f'<rect x="{x}" y="{y + side / 2}" width="{side}" height="{side / 2}" fill="'
@@ -123,7 +123,9 @@ def _units(cells: list[Cell], tints: dict[str, str]) -> Iterator[str]:
         yield f"<g><title>{escape(told)}</title>{box}{gone}</g>"
 
 
-def _shares(cells: list[Cell], width: float, height: float, tints: dict[str, str]) -> Iterator[str]:
+def _shares(
+    cells: list[UnitCell], width: float, height: float, tints: dict[str, str]
+) -> Iterator[str]:
     """One bar, with a part as wide as the share of the units that are alike."""
     x = 0.0
     for (phase, remover), count in sorted(Counter(cells).items()):
