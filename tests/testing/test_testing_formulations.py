@@ -33,9 +33,11 @@ VARIANTS = [
 ]
 
 
+LONG = {"ideal", "indicator", "partition"}
+"""These take many seconds, and so are left to the tests that are run besides."""
 CASES = [
     variant
-    if isinstance(variant, str)
+    if isinstance(variant, str) and variant not in LONG
     else pytest.param(variant, marks=[pytest.mark.slow, pytest.mark.system])
     for variant in VARIANTS
 ]
