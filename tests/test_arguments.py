@@ -56,10 +56,6 @@ def variables() -> Any:
 
 
 WRONG: dict[str, tuple[Callable[[], object], str]] = {
-    "classify-module": (
-        lambda: classify(foreign("torch"), BOX),
-        "nn.Module and was given a Thing|need torch",
-    ),
     "layer-activation": (lambda: Layer([[1.0]], [0.0], 3), "activation is 3, not a tag"),
     "layer-variable": (lambda: Layer(foreign("torch"), [0.0]), r"weight is a Thing.*detach"),
     "arrays-complex": (

@@ -125,6 +125,7 @@ class _Edits:
         before = set(uses)
         stored = {tensor.name: tensor for tensor in graph.initializer}
         taken = before | set(stored) | {name for proto in graph.node for name in proto.output}
+        taken |= {value.name for value in graph.input}
         errors = {}
         for (outputs, place), array in self._new.items():
             proto = self._protos[outputs]

@@ -66,6 +66,7 @@ def ended(
     read = {name for proto in model.graph.node for name in proto.input}
     remove(model.graph.node, lambda proto: needed.isdisjoint(proto.output))
     drop_unread(model, read)
+    _list_initializers(model)
     # A file may state shapes that its operators do not make, and runs all the same.
     if _refusal(model, full=True):
         del model.graph.value_info[:]
@@ -75,6 +76,18 @@ def ended(
             f"ONNX's checker refuses the smaller graph: {refused}; write --form chain"
         )
     return model
+
+
+def _list_initializers(model: Any) -> None:
+    """Before version 4 of the format initializers are inputs, too."""
+    import onnx
+
+    graph = model.graph
+    listed = {value.name for value in graph.input}
+    for tensor in graph.initializer if model.ir_version < 4 else ():
+        if tensor.name not in listed:
+            value = onnx.helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims)
+            graph.input.append(value)
 
 
 def _refusal(model: Any, full: bool) -> str:

@@ -164,6 +164,8 @@ class Cutting:
         values = self.lowered.values
         made = [name for name in node.outputs if isinstance(values.get(name), Tensor)]
         given = [name for name in node.inputs if isinstance(values.get(name), Tensor)]
+        if node.operator in ("Shape", "Size"):
+            self._measured(node, given)
         if not made:
             return
         begun = len(self.trims), len(self.counts), len(self.consumers)
@@ -182,6 +184,22 @@ class Cutting:
                 tensor = values[name]
                 assert isinstance(tensor, Tensor)
                 self.tensors[name] = _staying(tensor)
+
+    def _measured(self, node: Node, given: list[str]) -> None:
+        """Shape and Size: slices stay whose number is used for more than a Reshape that says so."""
+        readers = [other for other in self.lowered.graph.nodes if node.outputs[0] in other.inputs]
+        for name in given:
+            slices = self.tensors[name]
+            plain = node.operator == "Shape" and not node.attributes
+            if not (plain and all(self._spares(reader, slices) for reader in readers)):
+                self._keep(slices)
+
+    def _spares(self, reader: Node, slices: Slices) -> bool:
+        """Whether a reader of a shape takes other numbers than that of the slices."""
+        if reader.operator != "Gather":
+            return False
+        places = np.asarray(self.lowered.values[reader.inputs[1]])
+        return not (places % len(slices.shape) == slices.axis).any()
 
     def _keep(self, slices: Slices) -> None:
         for number in slices.classes.tolist():
@@ -255,8 +273,11 @@ class Cutting:
     def convolution(self, node: Node) -> Slices:
         """Conv and ConvTranspose."""
         given, weight = self._given(node), self._constant(node, 1)
-        if given.axis != 1 or weight is None:
+        if weight is None:
             raise _StuckError
+        if given.axis != 1:
+            self._keep(given)
+            given = Slices(given.shape, 1, np.full(given.shape[1], STAYS))
         groups = int(node.attributes.get("group", 1))
         transposed = node.operator == "ConvTranspose"
         shape = self._shape(node)
@@ -340,18 +361,9 @@ class Cutting:
 
     def moved(self, node: Node) -> Slices:
         """Operators that move elements: run once on the numbers of the slices."""
-        given: dict[str, Array] = {}
-        classes = [np.array([STAYS])]
-        for place, name in enumerate(node.inputs):
-            if not name or name in given:
-                continue
-            value = self.lowered.values[name]
-            if isinstance(value, Tensor):
-                slices = self._given(node, place)
-                given[name] = slices.numbered(sum(map(len, classes)))
-                classes.append(slices.classes)
-            else:
-                given[name] = np.zeros_like(value) if node.operator == "Concat" else value
+        if node.operator == "Squeeze" and len(node.inputs) < 2 and "axes" not in node.attributes:
+            raise _StuckError  # An axis with one slice left would go, too.
+        given, classes = self._numbered(node)
         try:
             [found] = run_node(node, given, self.lowered.graph.opsets).values()
         except (LeoOptError, ValueError):
@@ -364,9 +376,37 @@ class Cutting:
         straight = len(classes) == 2 and np.array_equal(rows, np.arange(1, len(whole)))
         if node.operator == "Reshape":
             self._reshaped(node, slices)
-        elif node.operator in _ALONG and not (straight and len(node.inputs) <= _SIZES):
-            raise _StuckError
+        elif node.operator == "Concat" and node.attributes["axis"] % numbers.ndim != slices.axis:
+            for place, name in enumerate(node.inputs):
+                if not isinstance(self.lowered.values[name], Tensor):
+                    self._cut(node, place, slices.axis, slices.classes)
+                    self.rigid.append(slices.classes)
+        elif node.operator in _ALONG:
+            if not straight:
+                raise _StuckError
+            if node.operator == "Resize" and self._constant(node, _SIZES) is not None:
+                if "axes" in node.attributes:
+                    raise _StuckError
+                self.counts.append(Count(node, _SIZES, slices.axis, slices.classes))
         return slices
+
+    def _numbered(self, node: Node) -> tuple[dict[str, Array], list[IntArray]]:
+        """The inputs of a node with the number of its slice for each element, 0 for what constants
+        fill in; and the classes of the slices."""
+        given: dict[str, Array] = {}
+        classes = [np.array([STAYS])]
+        for place, name in enumerate(node.inputs):
+            if not name or name in given:
+                continue
+            value = self.lowered.values[name]
+            if isinstance(value, Tensor):
+                slices = self._given(node, place)
+                given[name] = slices.numbered(sum(map(len, classes)))
+                classes.append(slices.classes)
+            else:
+                filling = node.operator == "Concat" or (node.operator == "Pad" and place == _VALUE)
+                given[name] = np.zeros_like(value) if filling else value
+        return given, classes
 
     def _cut_again(self, numbers: IntArray, classes: IntArray) -> tuple[Slices, IntArray]:
         """A tensor of which the slice that each element comes from is given, 0 for none, cut along
@@ -421,6 +461,9 @@ which begin new classes."""
 
 _SIZES = 3
 """Place of the input of a Resize that states sizes, the number of slices among them."""
+
+_VALUE = 2
+"""Place of the input of a Pad that states the number to pad with."""
 
 _ALONG = frozenset({"Pad", "Resize", "Slice", "Upsample"})
 """Operators with numbers for each axis: they may do nothing along that of the slices."""

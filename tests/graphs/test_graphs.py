@@ -174,3 +174,16 @@ def test_a_channel_that_is_an_output_stays(tmp_path: Path) -> None:
 def test_constants_go_into_biases(tmp_path: Path) -> None:
     model = two_convolutions([1.0, 0.0], [-0.5, 0.3])
     check_equal(model, tmp_path, Box(0, 1), (2, 1), (1, 1))
+
+
+def test_channels_that_are_counted_stay(tmp_path: Path) -> None:
+    """What a graph computes from the number of channels would be something else with fewer."""
+    counted = (
+        node("Shape", "r", "n"),
+        node("Gather", "n one", "k"),
+        node("Cast", "k", "q", to=1),
+        node("Div", "r q", "d"),
+    )
+    model = two_convolutions([1.0, 0.0], [-0.5, 0.3], *counted, out="d")
+    model.graph.initializer.append(onnx.numpy_helper.from_array(np.array(1), "one"))
+    check_equal(model, tmp_path, Box(0, 1), (2, 2), (1, 1))

@@ -129,7 +129,7 @@ def evaluate(
     try:
         with np.errstate(all="ignore"):
             model = helper.make_model(graph, opset_imports=imports)
-            evaluator = ReferenceEvaluator(model, new_ops=_pools())
+            evaluator = ReferenceEvaluator(model, new_ops=[*_pools(), _transposed()])
             return list(evaluator.run(None, dict(feed)))
     except NotImplementedError as error:
         raise UnsupportedOperatorError(
@@ -139,6 +139,27 @@ def evaluate(
         raise FileFormatError(
             f"{label} cannot be evaluated: {said(error)}; export the model again"
         ) from error
+
+
+def _transposed() -> Any:
+    """ConvTranspose, of which the evaluator's own mixes up groups."""
+    from onnx.reference.ops.op_conv_transpose import ConvTranspose as OwnConvTranspose
+
+    class ConvTranspose(OwnConvTranspose):  # type: ignore[misc]
+        """Each group alone."""
+
+        op_domain = ""
+
+        def _run(
+            self, x: Array, weight: Array, bias: Array | None = None, **given: Any
+        ) -> tuple[Array, ...]:
+            groups = given.pop("group", None) or 1
+            parts = zip(np.split(x, groups, 1), np.split(weight, groups), strict=True)
+            run = super()._run
+            made = np.concatenate([run(*part, None, group=1, **given)[0] for part in parts], 1)
+            return (made if bias is None else made + bias.reshape(-1, *[1] * (x.ndim - 2)),)
+
+    return ConvTranspose
 
 
 def _pools() -> list[Any]:
