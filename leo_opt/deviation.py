@@ -241,8 +241,14 @@ def reading_deviation(network: Network, bounds: Intervals) -> FloatArray:
     MismatchError
         If the bounds are not of `network`.
     """
+    return reading_spread(network, bounds)[-1]
+
+
+def reading_spread(network: Network, bounds: Intervals) -> tuple[FloatArray, ...]:
+    """`reading_deviation` for the pre-activations of every layer."""
     bounds.check(network)
     moved = _Moved.of(network, -1, np.zeros(network.input_size))
+    spread = []
     for index, layer in enumerate(network.layers):
         rounding = network.rounding[index] if network.rounding else None
         fresh = np.zeros(layer.n_out)
@@ -251,7 +257,8 @@ def reading_deviation(network: Network, bounds: Intervals) -> FloatArray:
             inputs = add_up(largest_inputs(network, bounds, index), moved.units)
             fresh = add_up(reach(rounding.weight, inputs), rounding.bias)
         moved = moved.through(network, fresh)
-    return moved.units
+        spread.append(moved.units)
+    return tuple(spread)
 
 
 def inference_error(network: Network, bounds: Intervals, dtype: str) -> FloatArray:

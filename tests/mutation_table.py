@@ -736,7 +736,7 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
         ),
     },
     "graphs/merging.py": {
-        "merging-any-sign": ("other.factor > 0 and ", ""),
+        "merging-any-sign": ("0 < other.factor <", "other.factor <"),
         "merging-no-weights": (
             "return Removal(frozenset(gone), {}, weights)",
             "return Removal(frozenset(gone), {}, {})",

@@ -173,7 +173,7 @@ def rewrite_head(lowered: Lowered, head: Head, known: Known) -> Rewritten | None
             known.inactive[own],
             np.maximum(known.pre_lower[own], low),
             np.minimum(known.pre_upper[own], high),
-            np.zeros(len(own)),
+            known.moved[own],
         )
         for own, low, high in zip(head.units, bounds.lower, bounds.upper, strict=False)
     ]

@@ -12,7 +12,7 @@ from leo_opt.activations import LinearPiece
 from leo_opt.arithmetic import round_down, round_up
 from leo_opt.arrays import BoolArray
 from leo_opt.bounds import Interval, post_interval
-from leo_opt.deviation import add_up, reach
+from leo_opt.deviation import add_up, reach, reading_spread
 from leo_opt.enclosure import affine_image
 from leo_opt.formats.affine import Affine
 from leo_opt.formats.levels import UnitBlock
@@ -36,6 +36,8 @@ class Known:
         Certified intervals.
     pre_lower, pre_upper
         Those of the pre-activations, for units.
+    moved
+        How far the file's own values may be from the variables, which reading has rounded.
     active, inactive
         Whether a unit is stably on a piece that passes its input on, or on one that is constant.
     """
@@ -46,6 +48,7 @@ class Known:
     upper: FloatArray
     pre_lower: FloatArray
     pre_upper: FloatArray
+    moved: FloatArray
     active: BoolArray
     inactive: BoolArray
 
@@ -60,18 +63,20 @@ class Known:
         """
         network, pieces = lowered.network, stability.pieces(lowered.network)
         certified = stability.own_bounds(network, certified_only=True)
+        spread = reading_spread(network, certified)
         box = stability.domain.spread(network.input_size).box
         same, none = box.lower == box.upper, np.zeros(network.input_size, dtype=bool)
         numbers = Rounded.exact(np.where(same, box.lower, 0.0))
-        known = cls(same, numbers, box.lower, box.upper, box.lower, box.upper, none, none)
+        ends = box.lower, box.upper
+        known = cls(same, numbers, *ends, *ends, np.zeros(network.input_size), none, none)
         used = dict.fromkeys(range(len(network.layers)), 0)
         for block in lowered.levels.blocks:
             index, start = block.level - 1, used[block.level - 1]
             used[index] = end = start + len(block.pre)
             ends = certified.lower[index], certified.upper[index]
-            intervals = (*ends, *post_interval(network.layers[index], *ends))
+            sides = (*post_interval(network.layers[index], *ends), *ends, spread[index])
             known = known._with(
-                block, pieces[index][start:end], [side[start:end] for side in intervals]
+                block, pieces[index][start:end], [side[start:end] for side in sides]
             )
         return known
 
@@ -79,13 +84,12 @@ class Known:
         self,
         block: UnitBlock,
         pieces: Sequence[tuple[LinearPiece, ...]],
-        ends: Sequence[FloatArray],
+        sides: Sequence[FloatArray],
     ) -> Known:
-        """With the variables of a block, of which the open pieces and the ends of the intervals
-        of pre- and post-activations are given."""
+        """With the variables of a block, of which the open pieces are given, the ends of the
+        intervals of post- and pre-activations, and how far these may be from the file's."""
         fixed, pre = self.values(block.pre)
         values, error = pre.values.copy(), np.array(pre.error)
-        lower, upper, low, high = ends
         slope = np.array([own[0].slope if len(own) == 1 else np.nan for own in pieces])
         phased = np.zeros(len(fixed), dtype=bool)
         tags = np.array(block.tags)
@@ -100,15 +104,19 @@ class Known:
         inactive = phased & (slope == 0.0)
         fixed = fixed | inactive
         numbers = Rounded(np.where(fixed, values, 0.0), np.where(fixed, error, 0.0))
-        grown = zip(
-            (self.lower, self.upper, self.pre_lower, self.pre_upper, self.active, self.inactive),
-            (low, high, lower, upper, phased & (slope == 1.0), inactive),
-            strict=True,
-        )
+        before = (self.lower, self.upper, self.pre_lower, self.pre_upper, self.moved)
+        pairs = (np.concatenate(pair) for pair in zip(before, sides, strict=True))
+        lower, upper, pre_lower, pre_upper, moved = pairs
         return Known(
-            np.concatenate([self.fixed, fixed]),
-            Rounded.joined([self.numbers, numbers]),
-            *map(np.concatenate, grown),
+            fixed=np.concatenate([self.fixed, fixed]),
+            numbers=Rounded.joined([self.numbers, numbers]),
+            lower=lower,
+            upper=upper,
+            pre_lower=pre_lower,
+            pre_upper=pre_upper,
+            moved=moved,
+            active=np.concatenate([self.active, phased & (slope == 1.0)]),
+            inactive=np.concatenate([self.inactive, inactive]),
         )
 
     def values(self, given: Affine) -> tuple[BoolArray, Rounded]:
@@ -122,13 +130,13 @@ class Known:
         return ~varies, Rounded(values, error)
 
     def interval(self, given: Affine) -> Interval:
-        """Certified intervals of some values."""
+        """Certified intervals of some values as the file computes them."""
         shape = len(given), len(self.lower)
         weight = weights.from_entries(given.weight.values, given.columns, given.ends, shape)
         low, high = affine_image(weight, given.shift.values, self.lower, self.upper)
-        if given.weight.is_exact and given.shift.is_exact:
+        if given.weight.is_exact and given.shift.is_exact and not self.moved.any():
             return low, high
         error = weights.from_entries(np.array(given.weight.error), given.columns, given.ends, shape)
-        room = reach(error, np.maximum(np.abs(self.lower), np.abs(self.upper)))
-        room = add_up(room, np.array(given.shift.error))
+        largest = add_up(np.maximum(np.abs(self.lower), np.abs(self.upper)), self.moved)
+        room = add_up(reach(error, largest), reach(weight, self.moved), given.shift.error)
         return round_down(low - room), round_up(high + room)

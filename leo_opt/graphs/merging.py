@@ -13,6 +13,7 @@ from fractions import Fraction
 
 import numpy as np
 
+from leo_opt.arithmetic import LARGEST_FACTOR
 from leo_opt.arrays import IntArray
 from leo_opt.formats.rounded import Rounded
 from leo_opt.graphs.removal import Removal
@@ -56,7 +57,10 @@ def _groups(cutting: Cutting, consumer: Consumer, free: list[bool]) -> dict[int,
     still = np.zeros(layer.n_in + 1)
     return LayerRows(layer, still, still, 0.0).groups(
         lambda first, other: (
-            free[first] and free[other.unit] and other.factor > 0 and other.error == 0.0
+            free[first]
+            and free[other.unit]
+            and 0 < other.factor < LARGEST_FACTOR
+            and other.error == 0.0
         )
     )
 

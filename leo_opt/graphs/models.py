@@ -29,7 +29,7 @@ def ended(
     names: Sequence[str],
     ports: Mapping[str, Any],
     network: Network,
-    original: Any,
+    original: Callable[[], Any],
 ) -> Any:
     """A model with these outputs and without what they do not need, once ONNX has checked it.
 
@@ -38,7 +38,7 @@ def ended(
     ports
         What the file states of tensors.
     network
-        In it, whose outputs may be tensors of which the file states nothing.
+        In it, whose outputs and tails may be tensors of which the file states nothing.
     original
         What it was made of: where the checker refuses its shapes, too, they do not matter.
 
@@ -50,11 +50,13 @@ def ended(
     import onnx
 
     end_at(model, names, ports)
-    kinds = {"float32": onnx.TensorProto.FLOAT, "float64": onnx.TensorProto.DOUBLE}
-    shapes = dict(output_parts(network))
+    dtype = network.signature.dtype
+    known = {name: (shape, dtype) for name, shape in output_parts(network)}
+    known |= {tail.name: (tail.shape, tail.dtype or dtype) for tail in network.signature.tails}
     for value in model.graph.output:
         if not value.HasField("type"):
-            kind, shape = kinds[network.signature.dtype], shapes[value.name]
+            shape, name = known[value.name]
+            kind = onnx.helper.np_dtype_to_tensor_dtype(np.dtype(name))
             value.CopyFrom(onnx.helper.make_tensor_value_info(value.name, kind, shape))
     makers = {name: proto for proto in model.graph.node for name in proto.output if name}
     needed, open_ends = set(), list(names)
@@ -71,7 +73,7 @@ def ended(
     if _refusal(model, full=True):
         del model.graph.value_info[:]
     refused = _refusal(model, full=True)
-    if refused and not (_refusal(original, full=True) and not _refusal(model, full=False)):
+    if refused and not (_refusal(original(), full=True) and not _refusal(model, full=False)):
         raise OutputError(
             f"ONNX's checker refuses the smaller graph: {refused}; write --form chain"
         )

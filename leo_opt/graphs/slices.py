@@ -187,10 +187,12 @@ class Cutting:
 
     def _measured(self, node: Node, given: list[str]) -> None:
         """Shape and Size: slices stay whose number is used for more than a Reshape that says so."""
-        readers = [other for other in self.lowered.graph.nodes if node.outputs[0] in other.inputs]
+        made, nodes = node.outputs[0], self.lowered.graph.nodes
+        readers = [other for other in nodes if made in other.inputs]
+        every = [proto for proto in self.lowered.model.graph.node if made in proto.input]
         for name in given:
             slices = self.tensors[name]
-            plain = node.operator == "Shape" and not node.attributes
+            plain = node.operator == "Shape" and not node.attributes and len(every) == len(readers)
             if not (plain and all(self._spares(reader, slices) for reader in readers)):
                 self._keep(slices)
 

@@ -11,6 +11,7 @@ import pytest
 from formats.onnx.onnx_models import chain, node, store
 
 from leo_opt import Box, classify, load
+from leo_opt.deviation import reading_deviation
 from leo_opt.errors import MismatchError
 from leo_opt.graphs import GraphCompression, compress_graph
 
@@ -78,6 +79,39 @@ def test_one_tensor_may_be_the_output(tmp_path: Path) -> None:
     found = compress_graph(path, classify(network, Box(0, 1)), output_tensor="z")
     assert [value.name for value in found.model.graph.output] == ["z"]
     assert found.network.hidden_widths == (4,)
+
+
+def test_the_output_may_be_chosen_behind_a_tail(tmp_path: Path) -> None:
+    path = store(image(node("Softmax", "z", "p", axis=1), node("Relu", "z", "y")), tmp_path)
+    stability = classify(load(path, output_tensor="p"), Box(0, 1))
+    found = compress_graph(path, stability, output_tensor="p")
+    assert [value.name for value in found.model.graph.output] == ["p"]
+    assert [tail.name for tail in found.network.signature.tails] == ["p"]
+
+
+def test_what_reading_rounded_is_counted(tmp_path: Path) -> None:
+    """Verdicts are of the network, in which a batch normalisation is rounded."""
+    model = two_convolutions(
+        [1.0, -1.0],
+        [-0.5, 0.5],
+        node("BatchNormalization", "r g h h t", "n"),
+        node("Conv", "n k e", "a"),
+        node("Relu", "a", "q"),
+        out="q",
+    )
+    for name, values in (("g", [1.0, 3.0]), ("h", [0.1, 0.2]), ("t", [0.7, 0.3])):
+        model.graph.initializer.append(onnx.numpy_helper.from_array(np.float32(values), name))
+    kernel = np.float32([[1.0, 1.0], [-1.0, -1.0]]).reshape(2, 2, 1, 1)
+    model.graph.initializer.append(onnx.numpy_helper.from_array(kernel, "k"))
+    path = store(model, tmp_path)
+    network = load(path)
+    stability = classify(network, Box(0, 1))
+    found = compress_graph(path, stability)
+    bounds = stability.own_bounds(network, certified_only=True)
+    reading = reading_deviation(network, bounds)
+    assert reading.all()
+    assert [part.after for part in found.parts] == [2, 1, 1]
+    assert (found.max_deviation >= reading).all()
 
 
 def test_wrong_statements_of_shapes_are_left_out(tmp_path: Path) -> None:
