@@ -719,13 +719,19 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
     "solvers/pyomo_rows.py": {
         "compile-exclusive": ("least if disjunction.xor else np.inf", "least"),
     },
-    "graphs/slices.py": {
+    "graphs/operators.py": {
         "slices-unpadded": ('any(node.attributes.get("pads", ()))', "False"),
-        "slices-add-apart": ("            self._join(first, other.classes)\n", ""),
+        "slices-add-apart": ("        cutting.join(first, other.classes)\n", ""),
+    },
+    "graphs/walking.py": {
         "slices-ends-free": (
-            "            cutting._keep(cutting.tensors[name])\n",
-            "            pass\n",
+            "        cutting.keep(cutting.tensors[name])\n    return",
+            "        pass\n    return",
         ),
+        "slices-uncounted": ("        _measured(cutting, node, given)\n", "        pass\n"),
+    },
+    "graphs/__init__.py": {
+        "graphs-reading-uncounted": ("    if smaller is not lowered:", "    if smaller is None:"),
     },
     "graphs/removal.py": {
         "removal-of-what-varies": ("fixed[places].all(axis=1)", "fixed[places].any(axis=1)"),

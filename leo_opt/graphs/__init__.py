@@ -26,13 +26,14 @@ from leo_opt.formats.onnx.file import LARGEST, PREFIX, parse
 from leo_opt.formats.onnx.operation import Tensor
 from leo_opt.formats.onnx.reader import Lowered, lower, read_model
 from leo_opt.formats.onnx.tails import end_at, find_endings, stated_ports, with_tails
+from leo_opt.graphs.cutting import Cutting
 from leo_opt.graphs.editing import apply
 from leo_opt.graphs.head import Head, Rewritten, find_head, replace_head, rewrite_head
 from leo_opt.graphs.known import Known
 from leo_opt.graphs.merging import find_multiples
 from leo_opt.graphs.models import copy, ended
 from leo_opt.graphs.removal import Removal, find_removal
-from leo_opt.graphs.slices import Cutting
+from leo_opt.graphs.walking import cut_graph
 from leo_opt.network import FloatArray, Network
 from leo_opt.stability import Stability
 from leo_opt.storage.files import AnyPath, check_readable, check_writable, write_atomically
@@ -170,11 +171,11 @@ def compress_graph(
     before, changed = _parameters(lowered), lowered
     if head is not None and rewritten is not None:
         changed = replace_head(lowered, head, rewritten)
-    cutting = Cutting.of(changed)
+    cutting = cut_graph(changed)
     if head is not None and rewritten is not None:
         cutting.read(head.source, rewritten.network.layers[0], changed.graph.nodes)
     thinner, deviation = _made(cutting, find_removal(cutting, known), stability.domain)
-    again = Cutting.of(thinner)
+    again = cut_graph(thinner)
     smaller, moved = _made(again, find_multiples(again), stability.domain)
     deviation = add_up(deviation, moved)
     if rewritten is not None:

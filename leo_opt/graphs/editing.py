@@ -11,9 +11,10 @@ from leo_opt.arrays import BoolArray
 from leo_opt.deviation import add_up
 from leo_opt.formats.onnx.graph import Array, Node
 from leo_opt.formats.rounded import Rounded
+from leo_opt.graphs.cutting import Cutting
 from leo_opt.graphs.models import drop_unread, free_name, remove, tensor_of
 from leo_opt.graphs.removal import Removal
-from leo_opt.graphs.slices import Consumer, Cutting
+from leo_opt.graphs.slices import Consumer
 from leo_opt.network import FloatArray
 
 _Place = tuple[tuple[str, ...], int]

@@ -16,8 +16,9 @@ import numpy as np
 from leo_opt.arithmetic import LARGEST_FACTOR
 from leo_opt.arrays import IntArray
 from leo_opt.formats.rounded import Rounded
+from leo_opt.graphs.cutting import Cutting
 from leo_opt.graphs.removal import Removal
-from leo_opt.graphs.slices import STAYS, Consumer, Cutting
+from leo_opt.graphs.slices import STAYS, Consumer
 from leo_opt.network import Layer
 from leo_opt.rewrites.proportional import LayerRows, Multiple
 

@@ -10,8 +10,9 @@ import numpy as np
 from leo_opt.arrays import BoolArray, IntArray
 from leo_opt.formats.onnx.operation import Tensor
 from leo_opt.formats.rounded import Rounded
+from leo_opt.graphs.cutting import Cutting
 from leo_opt.graphs.known import Known
-from leo_opt.graphs.slices import STAYS, Consumer, Cutting
+from leo_opt.graphs.slices import STAYS, Consumer
 
 
 @dataclass(frozen=True, eq=False)
