@@ -117,7 +117,7 @@ def compress(
                 f"{network} has convolutions, and the options of compress are about chains; give "
                 "none, or leo_opt.load(path), which is a chain"
             )
-        return compress_graph(network, stability)
+        return compress_graph(network, stability, network=read)
     done = compression.compress(
         read,
         stability,
