@@ -59,7 +59,7 @@ class Rounding:
 
 @dataclass(frozen=True, eq=False)
 class Network(Summarised):
-    """A feed-forward network: a chain of `Layer`s.
+    """A feed-forward network: a chain of layers.
 
     Parameters
     ----------

@@ -41,6 +41,7 @@ __all__ = [
 
 
 FORMAT = "leo_opt stability 1"
+"""What a file of `Stability.save` says it is."""
 
 
 class Phase(enum.StrEnum):

@@ -58,7 +58,7 @@ class Difference(Summarised):
 
     @property
     def bound(self) -> FloatArray:
-        """Proved bounds on |second(x) - first(x)| for each output, (n_out,)."""
+        """Proved bounds on `abs(second(x) - first(x))` for each output, (n_out,)."""
         return np.maximum(-self.lower, self.upper)
 
     def __repr__(self) -> str:

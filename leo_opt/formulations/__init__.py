@@ -40,7 +40,6 @@ __all__ = [
     "Triangle",
     "Unit",
     "UnitRow",
-    "check_name",
     "find",
     "formulate",
     "names",

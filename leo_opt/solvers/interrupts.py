@@ -74,7 +74,7 @@ class InterruptGuard:
         self._count += 1
 
     def call(self, function: Callable[..., Result], *arguments: Any) -> Result | None:
-        """function(*arguments), or None where it raised; then `hit`, and the error comes later."""
+        """`function(*arguments)`, or None where it raised: then `hit`, the error comes later."""
         if self._error is not None:
             return None
         try:

@@ -35,7 +35,7 @@ class Result:
     bound
         Dual bound: no point is better. None where there is none.
     gap
-        |bound - objective| / max(1, |objective|), None where one is missing.
+        `abs(bound - objective) / max(1, abs(objective))`, None where one is missing.
     loaded
         Whether the variables hold the point.
     seconds

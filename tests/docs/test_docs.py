@@ -8,6 +8,7 @@ import pkgutil
 import re
 from pathlib import Path
 
+import public_names
 import pytest
 from click.testing import CliRunner
 from pages import blocks, run_page
@@ -16,7 +17,8 @@ import leo_opt
 from leo_opt.cli import main
 
 ROOT = Path(__file__).parent.parent.parent
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+SITE = [page for page in sorted((ROOT / "docs").rglob("*.md")) if page.parent.parts[-1] != "_build"]
+PAGES = [ROOT / "README.md", *SITE]
 OWN_TESTS = {"solvers.md", "formulations.md", "examples.md"}
 """Pages that tests beside the code they are about run, and ask what came out."""
 LONG = {"comparison.md": "measures 36 cells"}
@@ -68,6 +70,20 @@ def test_links_between_pages_lead_somewhere() -> None:
     for page in PAGES:
         for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
             assert (page.parent / target).exists(), (page.name, target)
+
+
+def test_every_page_is_in_the_contents() -> None:
+    folder = ROOT / "docs"
+    listed = re.findall(r"^([a-z_/-]+)$", (folder / "index.md").read_text(), re.M)
+    pages = {page.relative_to(folder).with_suffix("").as_posix() for page in SITE}
+    assert sorted([*listed, "index"]) == sorted(pages)
+
+
+def test_the_reference_has_every_module_with_public_names() -> None:
+    # That it has every name of these is looked at where the site is built, docs/conf.py.
+    pages = (ROOT / "docs" / "reference").glob("*.md")
+    shown = [name for page in pages for name in re.findall(r"{public} (\S+)", page.read_text())]
+    assert sorted(shown) == sorted(public_names.public_names())
 
 
 def test_files_named_in_the_documentation_exist() -> None:
