@@ -55,6 +55,8 @@ def test_a_process_goes_on_after_cells_that_end_it(cells: dict[str, Cell]) -> No
         assert result(process).outcome == "answered"
 
 
+@pytest.mark.slow
+@pytest.mark.system
 def test_what_is_raised_ends_the_process(cells: dict[str, Cell]) -> None:
     process = CellProcess()
     process.start(hang_on_partition, cells["partition"], 60.0)
@@ -64,6 +66,8 @@ def test_what_is_raised_ends_the_process(cells: dict[str, Cell]) -> None:
     assert not left_after(hanging, 10.0)
 
 
+@pytest.mark.slow
+@pytest.mark.system
 def test_an_interrupt_in_the_process_is_no_failed_cell(cells: dict[str, Cell]) -> None:
     with CellProcess() as process:
         process.start(interrupt, cells["big-m"], 60.0)

@@ -243,6 +243,8 @@ def test_joint_reads_its_checkpoint(tmp_path) -> None:
     assert not settled & {tuple(entry["direction"]) for entry in findings(path)[known:]}
 
 
+@pytest.mark.slow
+@pytest.mark.system
 def test_a_killed_run_goes_on(tmp_path) -> None:
     """SIGKILL in the middle; the rest of the run starts from what was on disk."""
     path = tmp_path / "run.jsonl"
@@ -293,6 +295,8 @@ def fresh_shares() -> tuple[Stability, list[float]]:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
+@pytest.mark.slow
+@pytest.mark.system
 def test_a_run_killed_while_it_splits_goes_on_there(tmp_path) -> None:
     path = tmp_path / "run.jsonl"
     code = """

@@ -80,6 +80,8 @@ def test_the_example_keeps_the_contract(page: dict[str, dict[str, Any]]) -> None
     check_formulation(page["own"]["LowerFirst"]())
 
 
+@pytest.mark.slow
+@pytest.mark.system
 def test_pyomo_is_imported_when_a_model_is_written() -> None:
     """Commands that settle all units without a model do not wait for it."""
     code = (
