@@ -58,9 +58,9 @@ class Evidence:
     Parameters
     ----------
     method
-        What proved the trusted end of the interval: "interval", "crown", "splitting", "lp",
-        "branch-and-bound", "tighten" (linear programs for the sake of later layers), "milp",
-        "joint", or "given" (by the caller).
+        What proved the trusted end of the interval: "interval", "crown", "rational" (CROWN without
+        rounding), "splitting", "lp", "branch-and-bound", "tighten" (linear programs for the sake
+        of later layers), "milp", "joint", or "given" (by the caller).
     premise
         The weakest premise under that proof, through all earlier layers.
     witness

@@ -553,6 +553,10 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
             "for unit in np.flatnonzero(wrong):",
             "for unit in np.flatnonzero(wrong & False):",
         ),
+        "ledger-tie-from-trusted": (
+            "known = self.bounds(index + 1, certified=True)",
+            "known = self.bounds(index + 1)",
+        ),
         "ledger-repair-at-zero": (
             "(above.trusted[layer] <= 0.0) & (self",
             "(above.trusted[layer] < 0.0) & (self",
@@ -754,7 +758,16 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
             "inactive = phased & (slope != 1.0)",
         ),
     },
+    "graphs/head.py": {
+        "head-drift-uncounted": ("moved = known.moved[own]", "moved = 0.0 * known.moved[own]"),
+        "head-of-several-readers": (
+            "None if alone and self._uses[name] != 1 else self",
+            "None if False else self",
+        ),
+    },
     "graphs/editing.py": {
+        "editing-shared-in-place": ("and whole and len(parts) == 1", "and len(parts) == 1"),
+        "editing-grows": ("if other.growth < best.growth:", "if other is best:"),
         "editing-shift-not-added": ("shift.values.shape)) + shift", "shift.values.shape))"),
     },
     "approximation/parts.py": {

@@ -6,12 +6,14 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from leo_opt import weights
 from leo_opt.arguments import name_of
 from leo_opt.arrays import BoolArray
-from leo_opt.bounds import BoundMethodLike, Bounds, Propagation
+from leo_opt.bounds import BoundMethodLike, Bounds, Propagation, rational
 from leo_opt.bounds.methods import Crown
 from leo_opt.deadline import NO_LIMIT, Deadline
 from leo_opt.decisions.findings import Direction
+from leo_opt.decisions.scaling import NEARLY_ZERO, unit_scales
 from leo_opt.domain import Domain
 from leo_opt.errors import MismatchError
 from leo_opt.evidence import GIVEN
@@ -101,6 +103,28 @@ class Ledger:
             rests_on = weakest(premise, step.premise)
             self._sides[-1].tighten(index, -low, step.name, rests_on)
             self._sides[+1].tighten(index, high, step.name, rests_on)
+
+    def bound_ties(self, index: int, deadline: Deadline) -> None:
+        """Prove in rationals what of a layer only rounding leaves open, such as a unit a - a.
+
+        No witness can show a sign of such a unit, however long one is searched for.
+        """
+        if not (self.open(index) and rational.affordable(self.network, index)):
+            return
+        known = self.bounds(index + 1, certified=True)
+        if not known.finite:
+            return
+        layer, below = self.network.layers[index], (known.lower[:index], known.upper[:index])
+        scales = unit_scales(self.network, self.domain.box, known, index)
+        slopes = [(high > -low).astype(np.float64) for low, high in zip(*below, strict=True)]
+        none = [np.zeros(slope.size) for slope in slopes]
+        for direction in self.open(index):
+            unit, sign = direction.unit, float(direction.sign)
+            if deadline.passed or self.value(direction) * scales[unit] >= NEARLY_ZERO:
+                continue
+            row = sign * weights.row(layer.weight, unit), sign * float(layer.bias[unit])
+            bound = rational.bound_dual(self.network, self.domain.box, *below, *row, slopes, none)
+            self.tighten(direction, bound, "rational", ARITHMETIC)
 
     def take(self, bounds: Bounds) -> None:
         """Intersect with bounds of the caller's, which hold on the domain if they hold at all."""

@@ -27,15 +27,13 @@ from leo_opt.decisions.relaxation_rows import (
     read_inputs,
     read_layer,
 )
-from leo_opt.decisions.scaling import unit_scales
+from leo_opt.decisions.scaling import NEARLY_ZERO, unit_scales
 from leo_opt.domain import Box
 from leo_opt.network import FloatArray, Network
 from leo_opt.solvers import StandardForm
 
 _NO_DUAL = 1e-12
 """Duals below this say nothing about a slope."""
-_NEARLY_ZERO = 1e-9
-"""Scaled bounds below this may be 0 but for rounding."""
 _LOOSE = 2.0**-20
 """Above the tolerance of a solver, in scaled units."""
 
@@ -153,7 +151,7 @@ class Relaxation:
 
     def is_tie(self, direction: Direction, bound: float) -> bool:
         """Whether a bound may be 0 but for rounding."""
-        return 0.0 < bound * float(self.scales[direction.unit]) < _NEARLY_ZERO
+        return 0.0 < bound * float(self.scales[direction.unit]) < NEARLY_ZERO
 
     def without_ends(self) -> StandardForm:
         """The form with pre-activations that may go a little beyond their intervals.

@@ -113,6 +113,7 @@ class Classification(Run):
         for layer in range(len(self.network.layers)):
             self.announce(layer, "bounds", 2 * self.network.layers[layer].n_out)
             self.ledger.bound_layer(layer, method, self.deadline)
+            self.ledger.bound_ties(layer, self.deadline)
         self.credit("bounds", asked)
 
     def time_for_one(self, count: int) -> float | None:

@@ -14,6 +14,9 @@ _CANCELLATION = 2.0**-7
 _TOLERANCE = 1e-6
 """How far solvers let a scaled row of a rectifier be violated."""
 
+NEARLY_ZERO = 1e-9
+"""Scaled bounds below this may be 0 but for rounding."""
+
 
 def powers_of_two(reach: FloatArray) -> FloatArray:
     """The power of two nearest to 1 / reach, and 1 where reach is 0."""

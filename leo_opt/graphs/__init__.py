@@ -11,6 +11,7 @@ from __future__ import annotations
 import gzip
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import zip_longest
 from typing import Any
 
@@ -27,12 +28,12 @@ from leo_opt.formats.onnx.operation import Tensor
 from leo_opt.formats.onnx.reader import Lowered, lower, read_model
 from leo_opt.formats.onnx.tails import end_at, find_endings, stated_ports, with_tails
 from leo_opt.graphs.cutting import Cutting
-from leo_opt.graphs.editing import apply
+from leo_opt.graphs.editing import Edits, planned
 from leo_opt.graphs.head import Head, Rewritten, find_head, replace_head, rewrite_head
 from leo_opt.graphs.known import Known
 from leo_opt.graphs.merging import find_multiples
 from leo_opt.graphs.models import copy, ended
-from leo_opt.graphs.removal import Removal, find_removal
+from leo_opt.graphs.removal import find_removal
 from leo_opt.graphs.walking import cut_graph
 from leo_opt.network import FloatArray, Network
 from leo_opt.stability import Stability
@@ -174,9 +175,11 @@ def compress_graph(
     cutting = cut_graph(changed)
     if head is not None and rewritten is not None:
         cutting.read(head.source, rewritten.network.layers[0], changed.graph.nodes)
-    thinner, deviation = _made(cutting, find_removal(cutting, known), stability.domain)
+    edits = planned(cutting, partial(find_removal, cutting, known))
+    thinner, deviation = _made(cutting, edits, stability.domain)
     again = cut_graph(thinner)
-    smaller, moved = _made(again, find_multiples(again), stability.domain)
+    edits = planned(again, partial(find_multiples, again))
+    smaller, moved = _made(again, edits, stability.domain)
     deviation = add_up(deviation, moved)
     if rewritten is not None:
         deviation = add_up(deviation, rewritten.deviation)
@@ -226,14 +229,14 @@ def is_structured(path: AnyPath) -> bool:
     return any(node.op_type in MIXING for node in parse(check_readable(path)).graph.node)
 
 
-def _made(cutting: Cutting, removal: Removal, domain: Domain) -> tuple[Lowered, FloatArray]:
+def _made(cutting: Cutting, edits: Edits, domain: Domain) -> tuple[Lowered, FloatArray]:
     """A graph without some slices, and how far rounding what takes them up moves the outputs."""
     before = cutting.lowered
     # Of a new dense end no tensors are known yet.
     whole = all(port.name in before.values for port in before.graph.outputs)
-    if whole and not removal.classes:
+    if whole and not edits.removal.classes:
         return before, np.zeros(before.network.output_size)
-    errors = apply(cutting, removal)
+    errors = edits.write()
     smaller = lower(copy(cutting.lowered.model), errors)
     network = smaller.network
     if not errors:

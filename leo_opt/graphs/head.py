@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from leo_opt.activations import LINEAR
+from leo_opt.arithmetic import round_down, round_up
 from leo_opt.arrays import IntArray
 from leo_opt.bounds import propagate
 from leo_opt.compression import rewrite
@@ -19,17 +20,22 @@ from leo_opt.formats.onnx.operation import Tensor
 from leo_opt.formats.onnx.reader import Lowered
 from leo_opt.formats.onnx.writer import layer_nodes
 from leo_opt.graphs.known import Known
-from leo_opt.graphs.models import drop_unread, remove
+from leo_opt.graphs.models import drop_unread, remove, state_ends
 from leo_opt.network import FloatArray, Layer, Network, Signature
 from leo_opt.rewrites import Draft, Step
 from leo_opt.rewrites.draft import Units
+from leo_opt.rewrites.pieces import settle
 
-_RELU = "relu"
+_ACTIVATIONS = frozenset({"Clip", "LeakyRelu", "PRelu", "Relu"})
+"""Operators that are the activation of a layer, where they became its units."""
+
+_READS_ENDS = 11
+"""The version of ONNX since which the ends of a Clip are inputs."""
 
 
 @dataclass(frozen=True, eq=False)
 class Head:
-    """The last matrices of a graph with the rectifiers between them.
+    """The last matrices of a graph with the activations between them.
 
     Parameters
     ----------
@@ -99,18 +105,26 @@ class _Way:
 
     def __init__(self, lowered: Lowered) -> None:
         self._values = lowered.values
+        self._blocks = {block.first: block for block in lowered.levels.blocks}
         self._makers = {name: node for node in lowered.graph.nodes for name in node.outputs}
         self._uses = Counter(name for proto in lowered.model.graph.node for name in proto.input)
 
-    def activation(self, name: str, hidden: bool) -> tuple[str, IntArray, list[Node]]:
-        """Tag of what makes a tensor, the variables that its units are, and the node, if any."""
-        none = np.empty(0, dtype=np.int64)
+    def activation(
+        self, name: str, hidden: bool
+    ) -> tuple[str | tuple[str, ...], IntArray, list[Node]]:
+        """Tags of what makes a tensor, the variables that its units are, and the node, if any."""
+        none = LINEAR, np.empty(0, dtype=np.int64), list[Node]()
         node, made = self._maker(name, alone=hidden), self._values[name]
-        if node is None or node.operator != "Relu" or not isinstance(made, Tensor):
-            return LINEAR, none, []
-        if not made.values.is_variables:
-            return LINEAR, none, []
-        return _RELU, made.values.columns, [node]
+        if node is None or node.operator not in _ACTIVATIONS or not isinstance(made, Tensor):
+            return none
+        block = self._blocks.get(next(iter(made.values.columns.tolist()), -1))
+        given = self._values[node.inputs[0]]
+        if block is None or not isinstance(given, Tensor) or block.pre is not given.values:
+            return none
+        own = np.arange(block.first, block.first + len(block.pre))
+        if not (made.values.is_variables and np.array_equal(made.values.columns, own)):
+            return none
+        return block.tags, own, [node]
 
     def matrix(self, name: str, alone: bool) -> tuple[FloatArray, FloatArray, list[Node]] | None:
         """Weight, bias and nodes of a product of a row that makes a tensor."""
@@ -158,7 +172,7 @@ class _Way:
 
 
 def rewrite_head(lowered: Lowered, head: Head, known: Known) -> Rewritten | None:
-    """The head with every rewrite of a chain made, None where it gets no smaller."""
+    """The head with every rewrite of a chain made, None where that makes it no smaller."""
     values = lowered.values[head.source]
     assert isinstance(values, Tensor)
     lower, upper = known.interval(values.values)
@@ -166,28 +180,46 @@ def rewrite_head(lowered: Lowered, head: Head, known: Known) -> Rewritten | None
         return None
     box, network = Box(lower, upper), head.network
     bounds = propagate(network, box)
-    units = [
-        Units(
-            np.arange(len(own)),
-            known.active[own],
-            known.inactive[own],
-            np.maximum(known.pre_lower[own], low),
-            np.minimum(known.pre_upper[own], high),
-            known.moved[own],
-        )
-        for own, low, high in zip(head.units, bounds.lower, bounds.upper, strict=False)
-    ]
-    none = np.zeros(network.output_size, dtype=bool)
-    zero = np.zeros(network.output_size)
-    last = Units(
-        np.arange(network.output_size), none, none, bounds.lower[-1], bounds.upper[-1], zero
-    )
-    draft = rewrite(Draft.of(network, box, (*units, last)))
+    layers: list[Layer] = []
+    units: list[Units] = []
+    for index, layer in enumerate(network.layers):
+        low, high = believed = bounds.lower[index], bounds.upper[index]
+        moved = np.zeros(layer.n_out)
+        if index < len(head.units):
+            own = head.units[index]
+            moved = known.moved[own]
+            # No rewrite counts how far the pieces that `settle` takes away are from the file's.
+            room = np.where([tag == "relu" for tag in layer.tags], 0.0, moved)
+            low, high = known.believed_lower[own], known.believed_upper[own]
+            believed = (
+                np.where(room > 0.0, round_down(low - room), low),
+                np.where(room > 0.0, round_up(high + room), high),
+            )
+            low, high = bounds.lower[index], bounds.upper[index]
+            low = np.maximum(known.pre_lower[own], low)
+            high = np.minimum(known.pre_upper[own], high)
+        settled, active, inactive, constant = settle(layer, *believed)
+        layers.append(settled)
+        low, high = (np.where(constant, settled.bias, end) for end in (low, high))
+        units.append(Units(np.arange(layer.n_out), active, inactive, low, high, moved * ~constant))
+    network = Network(tuple(layers), network.signature)
+    draft = rewrite(Draft.of(network, box, tuple(units)))
     if not draft.steps or not np.isfinite(draft.deviation).all():
         return None
     stored = written(draft.network)
+    # A bias may be new, and what others read, too, stays.
+    if sum((layer.n_in + 1) * layer.n_out for layer in stored.layers) > _own_numbers(lowered, head):
+        return None
     rounding = rounding_deviation(draft.network, stored, propagate(draft.network, box))
     return Rewritten(stored, draft.steps, add_up(draft.deviation, rounding))
+
+
+def _own_numbers(lowered: Lowered, head: Head) -> int:
+    """How many numbers a head stores that nothing else reads."""
+    own = Counter(name for node in head.nodes for name in node.inputs)
+    uses = Counter(name for proto in lowered.model.graph.node for name in proto.input)
+    values = [lowered.values[name] for name, count in own.items() if name and uses[name] == count]
+    return sum(value.size for value in values if not isinstance(value, Tensor))
 
 
 def replace_head(lowered: Lowered, head: Head, rewritten: Rewritten) -> Lowered:
@@ -198,16 +230,21 @@ def replace_head(lowered: Lowered, head: Head, rewritten: Rewritten) -> Lowered:
     taken = {name for proto in graph.node for name in (proto.name, *proto.input, *proto.output)}
     taken |= {tensor.name for tensor in graph.initializer}
     protos, tensors = layer_nodes(rewritten.network, taken)
+    made = {tensor.name: numpy_helper.to_array(tensor) for tensor in tensors}
+    for proto in protos:
+        if proto.op_type == "Clip" and lowered.graph.opsets[""] < _READS_ENDS:
+            state_ends(proto, made)
     old = {node.outputs for node in head.nodes}
     places = [k for k, proto in enumerate(graph.node) if tuple(proto.output) in old]
     remove(graph.node, lambda proto: tuple(proto.output) in old)
     for proto in reversed(protos):
         graph.node.insert(places[-1] + 1 - len(places), proto)
     graph.initializer.extend(tensors)
-    drop_unread(lowered.model, {name for node in head.nodes for name in node.inputs})
+    before = {name for node in head.nodes for name in node.inputs}
+    drop_unread(lowered.model, before | set(made))
     remove(graph.value_info, lambda value: (value.name,) in old)
     kept = [node for node in lowered.graph.nodes if node.outputs not in old]
     values = {name: value for name, value in lowered.values.items() if (name,) not in old}
-    values |= {tensor.name: numpy_helper.to_array(tensor) for tensor in tensors}
+    values |= made
     nodes = (*kept, *map(read_node, protos))
     return replace(lowered, graph=replace(lowered.graph, nodes=nodes), values=values)

@@ -36,10 +36,10 @@ class Known:
         Certified intervals.
     pre_lower, pre_upper
         Those of the pre-activations, for units.
+    believed_lower, believed_upper
+        The same intervals as far as solvers are believed.
     moved
         How far the file's own values may be from the variables, which reading has rounded.
-    active, inactive
-        Whether a unit is stably on a piece that passes its input on, or on one that is constant.
     """
 
     fixed: BoolArray
@@ -48,9 +48,9 @@ class Known:
     upper: FloatArray
     pre_lower: FloatArray
     pre_upper: FloatArray
+    believed_lower: FloatArray
+    believed_upper: FloatArray
     moved: FloatArray
-    active: BoolArray
-    inactive: BoolArray
 
     @classmethod
     def of(cls, lowered: Lowered, stability: Stability) -> Known:
@@ -62,19 +62,21 @@ class Known:
             If it is of another network.
         """
         network, pieces = lowered.network, stability.pieces(lowered.network)
+        believed = stability.own_bounds(network)
         certified = stability.own_bounds(network, certified_only=True)
         spread = reading_spread(network, certified)
         box = stability.domain.spread(network.input_size).box
-        same, none = box.lower == box.upper, np.zeros(network.input_size, dtype=bool)
+        same = box.lower == box.upper
         numbers = Rounded.exact(np.where(same, box.lower, 0.0))
         ends = box.lower, box.upper
-        known = cls(same, numbers, *ends, *ends, np.zeros(network.input_size), none, none)
+        known = cls(same, numbers, *ends, *ends, *ends, np.zeros(network.input_size))
         used = dict.fromkeys(range(len(network.layers)), 0)
         for block in lowered.levels.blocks:
             index, start = block.level - 1, used[block.level - 1]
             used[index] = end = start + len(block.pre)
             ends = certified.lower[index], certified.upper[index]
-            sides = (*post_interval(network.layers[index], *ends), *ends, spread[index])
+            seen = believed.lower[index], believed.upper[index]
+            sides = (*post_interval(network.layers[index], *ends), *ends, *seen, spread[index])
             known = known._with(
                 block, pieces[index][start:end], [side[start:end] for side in sides]
             )
@@ -86,8 +88,8 @@ class Known:
         pieces: Sequence[tuple[LinearPiece, ...]],
         sides: Sequence[FloatArray],
     ) -> Known:
-        """With the variables of a block, of which the open pieces are given, the ends of the
-        intervals of post- and pre-activations, and how far these may be from the file's."""
+        """With the variables of a block, of which the open pieces are given, and what the fields
+        from `lower` on say of them."""
         fixed, pre = self.values(block.pre)
         values, error = pre.values.copy(), np.array(pre.error)
         slope = np.array([own[0].slope if len(own) == 1 else np.nan for own in pieces])
@@ -104,19 +106,12 @@ class Known:
         inactive = phased & (slope == 0.0)
         fixed = fixed | inactive
         numbers = Rounded(np.where(fixed, values, 0.0), np.where(fixed, error, 0.0))
-        before = (self.lower, self.upper, self.pre_lower, self.pre_upper, self.moved)
-        pairs = (np.concatenate(pair) for pair in zip(before, sides, strict=True))
-        lower, upper, pre_lower, pre_upper, moved = pairs
+        before = (self.lower, self.upper, self.pre_lower, self.pre_upper)
+        before += (self.believed_lower, self.believed_upper, self.moved)
         return Known(
-            fixed=np.concatenate([self.fixed, fixed]),
-            numbers=Rounded.joined([self.numbers, numbers]),
-            lower=lower,
-            upper=upper,
-            pre_lower=pre_lower,
-            pre_upper=pre_upper,
-            moved=moved,
-            active=np.concatenate([self.active, phased & (slope == 1.0)]),
-            inactive=np.concatenate([self.inactive, inactive]),
+            np.concatenate([self.fixed, fixed]),
+            Rounded.joined([self.numbers, numbers]),
+            *(np.concatenate(pair) for pair in zip(before, sides, strict=True)),
         )
 
     def values(self, given: Affine) -> tuple[BoolArray, Rounded]:

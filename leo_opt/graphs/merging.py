@@ -23,12 +23,17 @@ from leo_opt.network import Layer
 from leo_opt.rewrites.proportional import LayerRows, Multiple
 
 
-def find_multiples(cutting: Cutting) -> Removal:
-    """Classes that go since they are multiples of others, and the weights that take them up."""
+def find_multiples(cutting: Cutting, stay: frozenset[int]) -> Removal:
+    """Classes but for some that go since they are multiples of others, and the weights that take
+    them up."""
     made = [cutting.roots(consumer.made) for consumer in cutting.consumers]
     read = [cutting.roots(consumer.slices.classes) for consumer in cutting.consumers]
     makers = Counter(root for roots in made for root in roots.tolist())
-    rigid = {STAYS, *(root for part in cutting.rigid for root in cutting.roots(part).tolist())}
+    rigid = {
+        STAYS,
+        *stay,
+        *(root for part in cutting.rigid for root in cutting.roots(part).tolist()),
+    }
     weights: dict[int, Rounded] = {}
     gone: set[int] = set()
     for consumer, roots in zip(cutting.consumers, made, strict=True):

@@ -118,6 +118,22 @@ def free_name(name: str, taken: set[str]) -> str:
     return name
 
 
+def state_ends(proto: Any, numbers: Mapping[str, Array]) -> None:
+    """Make the ends of a Clip attributes, as before version 11 of ONNX, in place.
+
+    Parameters
+    ----------
+    numbers
+        Constants by name.
+    """
+    from onnx import helper
+
+    for name, given in zip(("min", "max"), proto.input[1:], strict=False):
+        if given:
+            proto.attribute.append(helper.make_attribute(name, numbers[given].item()))
+    del proto.input[1:]
+
+
 def drop_unread(model: Any, candidates: set[str]) -> None:
     """Remove constants of these names that nothing reads."""
     graph = model.graph

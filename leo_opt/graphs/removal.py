@@ -60,15 +60,16 @@ class _View:
     made: IntArray
 
 
-def find_removal(cutting: Cutting, known: Known) -> Removal:
-    """The classes whose slices nothing needs: whatever reads one either finds a constant there that
-    its bias can take up, or multiplies it by 0 for all that is left."""
+def find_removal(cutting: Cutting, known: Known, stay: frozenset[int]) -> Removal:
+    """The classes but for some whose slices nothing needs: whatever reads one either finds a
+    constant there that its bias can take up, or multiplies it by 0 for all that is left."""
     views = [_view(cutting, known, consumer) for consumer in cutting.consumers]
     places: dict[int, list[tuple[int, int]]] = {}
     for index, view in enumerate(views):
         for row, root in enumerate(view.read.tolist()):
             places.setdefault(root, []).append((index, row))
-    places.pop(STAYS, None)
+    for root in stay | {STAYS}:
+        places.pop(root, None)
     tensors = [cutting.roots(slices.classes) for slices in cutting.tensors.values()]
     whole = {root: [k for k, roots in enumerate(tensors) if root in set(roots)] for root in places}
     gone: set[int] = set()

@@ -9,6 +9,7 @@ import pytest
 from random_networks import random_case
 
 from leo_opt.bounds import propagate
+from leo_opt.deadline import NO_LIMIT
 from leo_opt.decisions.findings import Direction
 from leo_opt.decisions.ledger import Ledger
 from leo_opt.domain import Box
@@ -118,6 +119,34 @@ def test_a_sign_is_open_until_a_bound_or_a_witness_settles_it() -> None:
     assert not made.is_open(Direction(0, 0, -1))
     assert made.is_open(Direction(0, 1, -1))
     assert not made.is_open(Direction(0, 1, 1))
+
+
+def test_units_that_are_zero_but_for_rounding_are_settled_in_rationals() -> None:
+    """What is left of a difference of equal sums is nothing, which no float says."""
+    network = Network.from_arrays(
+        [
+            [[0.1, 0.3], [0.2, -0.7], [1.0, 1.0]],
+            [[0.1, 0.7, 0.3], [0.1, 0.7, 0.0], [0.0, 0.0, 0.3]],
+            [[1.0, -1.0, -1.0], [1.0, -1.0, 0.0], [-2.0, 2.0, 2.0]],
+        ],
+        [[0.9, 1.3, 0.1], [0.0, 0.0, 0.0], [0.0, 0.0, 0.25]],
+        ["relu", "linear", "relu"],
+    )
+    made = Ledger(network, BOX)
+    for layer in range(3):
+        made.bound_layer(layer)
+    before = made.open(2)
+    made.bound_ties(2, NO_LIMIT)
+    bounds = made.bounds(3, certified=True)
+    assert {direction.unit for direction in before} == {0, 1}
+    assert {direction.unit for direction in made.open(2)} == {1}
+    assert min(-bounds.lower[2][0], bounds.upper[2][0]) == 0.0
+    # What a solver says of an earlier layer is no part of such a proof.
+    assert made.tighten(Direction(0, 2, 1), 0.0, "milp", SOLVER)
+    made.bound_layer(2)
+    made.bound_ties(2, NO_LIMIT)
+    assert made.bounds(3).upper[2][1] < 1e-9
+    assert made.bounds(3, certified=True).upper[2][1] > 0.5
 
 
 @pytest.mark.parametrize("value", [0.0, -0.5])

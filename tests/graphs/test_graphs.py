@@ -160,7 +160,7 @@ def two_convolutions(rows: list[float], shifts: list[float], *between: Any, out:
     )
 
 
-def check_equal(model: Any, folder: Path, box: Box, *channels: tuple[int, int]) -> None:
+def check_equal(model: Any, folder: Path, box: Box, *channels: tuple[int, int]) -> GraphCompression:
     """The smaller graph has so many channels, and the same outputs."""
     path = store(model, folder)
     network = load(path)
@@ -168,6 +168,7 @@ def check_equal(model: Any, folder: Path, box: Box, *channels: tuple[int, int]) 
     points = box.spread(4).sample(20, np.random.default_rng(0))
     assert [(part.before, part.after) for part in found.parts] == list(channels)
     assert np.abs(found.network(points) - network(points)).max() <= 1e-6
+    return found
 
 
 def test_channels_that_vary_stay(tmp_path: Path) -> None:
@@ -221,3 +222,58 @@ def test_channels_that_are_counted_stay(tmp_path: Path) -> None:
     model = two_convolutions([1.0, 0.0], [-0.5, 0.3], *counted, out="d")
     model.graph.initializer.append(onnx.numpy_helper.from_array(np.array(1), "one"))
     check_equal(model, tmp_path, Box(0, 1), (2, 2), (1, 1))
+
+
+def test_a_product_of_an_old_model_gets_a_bias(tmp_path: Path) -> None:
+    model = chain(
+        node("Conv", "x w b", "c"),
+        node("Relu", "c", "r"),
+        node("Reshape", "r s", "f"),
+        node("MatMul", "f m", "y"),
+        shape=(1, 1, 2, 2),
+        out=(1, 2),
+        opset=6,
+        w=np.float32([1.0, 0.0]).reshape(2, 1, 1, 1),
+        b=np.float32([0.0, 1.0]),
+        s=np.array([1, 8]),
+        m=np.arange(16, dtype=np.float32).reshape(8, 2),
+    )
+    found = check_equal(model, tmp_path, Box(0, 1), (2, 1), (2, 2))
+    [made] = [proto for proto in found.model.graph.node if proto.op_type == "Gemm"]
+    assert list(made.input) == ["f", "m", "y.2"]
+
+
+@pytest.mark.parametrize(
+    ("source", "made", "sizes", "left"),
+    [("r", 4, (4, 1), 1), ("t", 4, (4, 2), 2), ("t", 1, (1, 2), 1)],
+    ids=["same loss", "a copy is more", "a copy is less"],
+)
+def test_a_shared_weight(
+    source: str, made: int, sizes: tuple[int, int], left: int, tmp_path: Path
+) -> None:
+    """It is copied for readers that do not lose the same only where the file is smaller then."""
+    model = two_convolutions(
+        [1.0, -1.0],
+        [0.0, -1.5],
+        node("Conv", "r p k", "d"),
+        node("Conv", "d n o", "t"),
+        node("Conv", f"{source} p k", "z"),
+        node("Add", "d z", "a"),
+        node("Conv", "a n", "q"),
+        out="q",
+    )
+    for name, values in {
+        "p": np.arange(2.0 * made).reshape(made, 2, 1, 1) - 3.5,
+        "n": np.arange(1.0, 2.0 * made + 1.0).reshape(2, made, 1, 1),
+        "o": np.ones(2),
+        "k": np.arange(9.0, 9.0 - made, -1.0),
+    }.items():
+        model.graph.initializer.append(onnx.numpy_helper.from_array(np.float32(values), name))
+    path = store(model, tmp_path)
+    network = load(path)
+    found = compress_graph(path, classify(network, Box(0, 1)))
+    points = np.random.default_rng(0).random((20, 4))
+    assert np.abs(found.network(points) - network(points)).max() <= 1e-4
+    assert found.parts[0].after == left
+    assert shape_of(found.model, "p") == [*sizes, 1, 1]
+    assert found.parameters[1] <= found.parameters[0]
