@@ -759,15 +759,13 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
         ),
     },
     "graphs/head.py": {
-        "head-drift-uncounted": ("moved = known.moved[own]", "moved = 0.0 * known.moved[own]"),
-        "head-of-several-readers": (
-            "None if alone and self._uses[name] != 1 else self",
-            "None if False else self",
+        "head-rectifiers-only": (
+            "Layer(weight, bias, tag)",
+            'Layer(weight, bias, "relu" if first else tag)',
         ),
     },
     "graphs/editing.py": {
         "editing-shared-in-place": ("and whole and len(parts) == 1", "and len(parts) == 1"),
-        "editing-grows": ("if other.growth < best.growth:", "if other is best:"),
         "editing-shift-not-added": ("shift.values.shape)) + shift", "shift.values.shape))"),
     },
     "approximation/parts.py": {
