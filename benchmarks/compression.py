@@ -19,7 +19,7 @@ import numpy as np
 
 from leo_opt import Box, Cascade, Network, classify, compress, load
 from leo_opt.blas import one_blas_thread
-from leo_opt.rewrites import Draft, delete_inactive, fold_constants, fold_layer, merge_dependent
+from leo_opt.compression import compress_as_published
 from leo_opt.stability import Stability
 from leo_opt.tables import Table
 
@@ -28,25 +28,13 @@ _FOLDERS = ("mnist", "exactcompression", "cifar10")
 _BATCH = 2000
 
 
-def leo(network: Network, stability: Stability) -> tuple[Network, float]:
-    """The network after the rewrites of LEO's Algorithm 1, and what they may have moved."""
-    draft = Draft.begin(network, stability)
-    while True:
-        done = len(draft.steps)
-        for rewrite in (delete_inactive, fold_constants, merge_dependent, fold_layer):
-            for index in range(draft.last - 1, -1, -1):
-                if index < draft.last:
-                    draft = rewrite(draft, index)
-        if len(draft.steps) == done:
-            return draft.network, float(draft.deviation.max())
-
-
 def rewritten(plan: str, network: Network, stability: Stability) -> tuple[Network, float]:
     """The network after a plan of `PLANS`, and what is proved of its outputs."""
     if plan == "LEO":
-        return leo(network, stability)
-    tolerance = 0.0 if plan == "lossless" else float(plan)
-    result = compress(network, stability, tolerance=tolerance)
+        result = compress_as_published(network, stability)
+    else:
+        tolerance = 0.0 if plan == "lossless" else float(plan)
+        result = compress(network, stability, tolerance=tolerance)
     return result.network, float(result.max_deviation.max())
 
 

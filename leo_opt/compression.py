@@ -225,6 +225,27 @@ def rewrite(draft: Draft, minimize: str = "units") -> Draft:
             return draft
 
 
+def compress_as_published(network: Network, stability: Stability) -> Compression:
+    """The rewrites of LEO's Algorithm 1 and no others, to compare with.
+
+    Stably inactive and constant units are deleted, dependent stably active ones merged, and layers
+    that are stably active throughout folded, until nothing changes any more.
+
+    References
+    ----------
+    T. Serra, A. Kumar, S. Ramalingam, Lossless Compression of Deep Neural Networks, CPAIOR 2020.
+    """
+    draft = Draft.begin(network, stability)
+    while True:
+        done = len(draft.steps)
+        for rewrite in (delete_inactive, fold_constants, merge_dependent, fold_layer):
+            for index in range(draft.last - 1, -1, -1):
+                if index < draft.last:
+                    draft = _accept(draft, rewrite(draft, index))
+        if len(draft.steps) == done:
+            return _result(draft, network, stability)
+
+
 def undo_levels(draft: Draft, minimize: str) -> Draft:
     """Delete units and fold layers, and bound the network again as long as that folds one."""
     while True:

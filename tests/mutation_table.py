@@ -35,6 +35,17 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
             "        )\n        enclosures",
         ),
     },
+    "training/stack.py": {
+        "training-momentum-of-old-rate": (
+            "self._moves[index] *= np",
+            "self._moves[index] *= 1 + 0 * np",
+        ),
+        "training-mask-of-next": ("error *= post > 0", "error *= post >= 0"),
+        "training-penalty-without-rate": (
+            "pull = self._penalties * np",
+            "pull = self._penalties + 0 * np",
+        ),
+    },
     "bounds/interval.py": {
         "interval-unrectified": (
             "post_interval(network.layers[index - 1], lows[index - 1], highs[index - 1])",

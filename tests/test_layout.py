@@ -49,7 +49,8 @@ ROWS = (
     ("rewrites", "decisions", "difference"),
     ("compression", "approximation", "verification"),
     ("model_files", "graphs"),
-    ("api",),
+    ("api", "training"),
+    ("reproduction", "torch"),
     ("report", "progress", "testing", "comparison", "demo", "cli", "console"),
     ("__main__",),
 )

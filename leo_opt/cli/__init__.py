@@ -44,6 +44,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "bench": "comparison",
         "verify": "verification",
         "difference": "difference",
+        "reproduce": "reproduction",
     }
 )
 """Command by name: the file of this package that holds it, as a function of that name."""

@@ -51,6 +51,7 @@ USED = {
     "bench": ["plan.toml", "-o", "results", "-q"],
     "verify": ["net.npz", "asked.vnnlib", "-q"],
     "difference": ["net.npz", "net.npz", "--box", "-1", "1"],
+    "reproduce": ["table1", "--quick", "-q"],
 }
 """A use of every command."""
 
