@@ -25,6 +25,7 @@ from leo_opt.graphs import GraphCompression, compress_graph, is_structured
 from leo_opt.network import Network
 from leo_opt.stability import Stability
 from leo_opt.storage.files import AnyPath
+from leo_opt.verification.classes import check_classes
 
 
 @overload
@@ -138,6 +139,9 @@ def approximate(
     budget: Budget | None = None,
     domain: DomainLike | None = None,
     allocation: str = "energy",
+    refine: float | None = None,
+    classes: Sequence[DomainLike] = (),
+    class_limit: float = 10.0,
 ) -> Approximation:
     """A smaller network with nearly the same outputs on data, and a proved bound on a domain.
 
@@ -158,6 +162,13 @@ def approximate(
     allocation
         What decides how much each layer loses: "energy", the error on the data for each number
         saved, or "deviation", the proved change of outputs on the domain for each.
+    refine
+        Seconds for tightening what is proved of the result, as in `bound_difference`.
+    classes
+        Boxes or polytopes, such as balls around inputs, on each of which it shall be decided
+        whether the class, the largest output, can change.
+    class_limit
+        Seconds for each of them.
 
     Raises
     ------
@@ -185,15 +196,17 @@ def approximate(
     if box is None and (by_proof or isinstance(goal, Deviation)):
         what = "the allocation by deviation" if by_proof else f"the budget {goal}"
         raise InvalidInputError(f"{what} is proved on a domain; give one")
+    if box is None and refine is not None:
+        raise InvalidInputError("what is refined is a bound on a domain; give one")
     start = original if box is None else _for_free(original, box)
     whole = of_network(original, sparse=False)
     region = box if by_proof else None
     plan = SizeSearch(Calibration(start, samples), way, goal, whole, region)
     points = plan.frontier()
 
-    def apart(candidate: Network) -> Difference:
+    def apart(candidate: Network, seconds: float | None = None) -> Difference:
         assert box is not None
-        return bound_difference(original, candidate, box)
+        return bound_difference(original, candidate, box, refine=seconds)
 
     proved = isinstance(goal, Deviation)
     distance = (lambda one: float(apart(one).bound.max())) if proved else None
@@ -211,8 +224,9 @@ def approximate(
         cost_before=plan.whole,
         cost=of_network(smaller),
         response_error=Calibration(original, samples).error(smaller(samples)),
-        difference=None if box is None else apart(smaller),
+        difference=None if box is None else apart(smaller, refine),
         notes=remarks(plan.calibration, made),
+        classes=check_classes(original, smaller, classes, class_limit),
     )
 
 

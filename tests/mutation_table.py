@@ -691,6 +691,17 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
             "(round_down(second[0] - low), ",
         ),
     },
+    "difference/alignment.py": {
+        "difference-like-nan": ("np.where(np.isnan(far), np.inf, far)", "far"),
+    },
+    "difference/ascent.py": {
+        "difference-found-overflow": ("np.isfinite(apart) & (surely > 0.0)", "surely != 0.0"),
+    },
+    "verification/classes.py": {
+        "classes-any-difference": ("~(most <= 0.0)", "~(most <= 1.0)"),
+        "classes-other-side": ("low[:count].max())", "high[:count].max())"),
+        "classes-swapped": ("np.eye(count)[labels]\n", "np.eye(count)[labels] * 0.0\n"),
+    },
     "exact_evaluation.py": {
         "exact-common": ("common * (int(b) <<", "(int(b) <<"),
         "exact-unrectified": ("value * slope[value > 0]", "value * slope[True]"),

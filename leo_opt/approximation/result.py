@@ -16,6 +16,7 @@ from leo_opt.difference import Difference
 from leo_opt.domain import Domain
 from leo_opt.network import Network
 from leo_opt.summarised import Summarised
+from leo_opt.verification.classes import ClassCheck
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +42,8 @@ class Approximation(Summarised):
         Relative distance of the outputs on the data, in the Frobenius norm.
     difference
         What is proved and what was found of the outputs on the domain; None without one.
+    classes
+        Of each domain on which it was asked: whether a class can change there.
     notes
         What a user should know: data that leave numbers open, iterations that did not converge.
     """
@@ -57,6 +60,7 @@ class Approximation(Summarised):
     response_error: float
     difference: Difference | None
     notes: tuple[str, ...]
+    classes: tuple[ClassCheck, ...] = ()
 
     @property
     def share(self) -> float:

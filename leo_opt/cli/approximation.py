@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from leo_opt.cli.classes import class_options, read_class_domains
 from leo_opt.cli.files import FileCommand, InputFile, OutputFile, network_suffixes
 from leo_opt.cli.options import box_options, checked, load_network, network_options, read_domain
 from leo_opt.errors import InvalidInputError
@@ -82,6 +84,16 @@ def _read_budget(options: Mapping[str, Any]) -> Budget:
     help="Write all sizes between which the budget chooses as CSV.",
 )
 @box_options
+@click.option("--refine", type=float, metavar="SECONDS", help="For a tighter proof, at the end.")
+@class_options
+@click.option(
+    "--class-limit",
+    type=float,
+    default=10.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="For each question whether a class can change.",
+)
 @network_options
 @click.option("--dtype", type=click.Choice(["float32", "float64"]), help="Of the written weights.")
 @click.option("--report", "report_file", type=OutputFile(), help="Write all figures as JSON.")
@@ -92,6 +104,8 @@ def approximate(
     method: Any,
     allocation: str,
     frontier_file: str | None,
+    refine: float | None,
+    class_limit: float,
     dtype: str | None,
     report_file: str | None,
     **options: Any,
@@ -111,20 +125,27 @@ def approximate(
         provenance,
     )
     from leo_opt.storage.files import write_atomically
+    from leo_opt.verification.classes import check_classes
 
     budget = _read_budget(options)
     network = load_network(network_file, options)
     formats.is_sequential(network, output)  # Refuses outputs that the file cannot have.
     anywhere = options["box"] is None and options["domain_file"] is None
+    domain = None if anywhere else read_domain(network, options)
+    asked = read_class_domains(network, options, domain)
     made = fit(
         network,
         network.batch(formats.load_points(data)),
         method=method,
         budget=budget,
-        domain=None if anywhere else read_domain(network, options),
+        domain=domain,
         allocation=allocation,
+        refine=refine,
     )
     stored = dtype or formats.default_dtype(network, output)
+    # Of classes what the file says counts.
+    rounded = formats.written(made.network, stored)
+    made = replace(made, classes=check_classes(network, rounded, asked, class_limit))
     formats.save(made.network, output, dtype=stored, provenance=provenance(made, stored))
     written = [f"written: {output}"]
     texts = {}

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from leo_opt.cli.classes import class_options, read_class_domains
 from leo_opt.cli.files import FileCommand, InputFile
 from leo_opt.cli.options import (
     box_options,
@@ -23,25 +24,24 @@ from leo_opt.cli.options import (
 @box_options
 @network_options
 @click.option("--refine", type=float, metavar="SECONDS", help="For halving the box, at the end.")
-@click.option("--classes", is_flag=True, help="Decide, too, whether a class can change.")
-@time_limit_option("For bounds, and for the question of --classes what is left.")
+@class_options
+@time_limit_option("For bounds, and for the questions of classes what is left.")
 @memory_option
 @click.option("--seed", type=int, default=0, show_default=True)
-def difference(
-    first_file: str, second_file: str, refine: float | None, classes: bool, **options: Any
-) -> None:
+def difference(first_file: str, second_file: str, refine: float | None, **options: Any) -> None:
     """Bound how far the outputs of FIRST and SECOND are apart on a box."""
     from leo_opt.console import show
     from leo_opt.difference import bound_difference
+    from leo_opt.report.classes import told_classes
     from leo_opt.report.summaries import difference_table
-    from leo_opt.verification.classes import same_class
+    from leo_opt.verification.classes import ClassCheck, same_class
 
     first, second = (load_network(name, options) for name in (first_file, second_file))
     domain = read_domain(first, options)
     limits = {name: options[name] for name in ("time_limit", "memory", "seed")}
     found = bound_difference(first, second, domain, refine=refine, **limits)
-    told = []
-    if classes:
-        verdict = same_class(first, second, domain, **limits)
-        told.append(f"the same class on all of the box: {verdict.answer}")
-    show([difference_table(found), *told])
+    checks = [
+        ClassCheck(region, same_class(first, second, region, **limits))
+        for region in read_class_domains(first, options, domain)
+    ]
+    show([difference_table(found), *told_classes(checks)])

@@ -25,6 +25,8 @@ _ALIKE = 0.5
 """Units make a pair where they differ by less than so much of what the first varies."""
 
 
+# Numbers that overflow are like no others.
+@np.errstate(over="ignore", invalid="ignore")
 def align(
     first: Network, second: Network, domain: Box, seed: int
 ) -> tuple[Aligned, list[tuple[int, int]]]:
@@ -167,4 +169,4 @@ def _distances(left: FloatArray, right: FloatArray) -> FloatArray:
     size = np.linalg.norm(left - left.mean(axis=0), axis=0)[:, None]
     far = np.full(squares.shape, np.inf)
     np.divide(np.sqrt(np.maximum(squares, 0.0)), size, out=far, where=size > 0.0)
-    return far
+    return np.where(np.isnan(far), np.inf, far)

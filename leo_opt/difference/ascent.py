@@ -82,9 +82,12 @@ def surely_apart(
     pairs = zip(_outputs(first, best), _outputs(second, best), strict=True)
     (left, right), lost = next(pairs), add_up(*next(pairs))
     apart = np.abs(right - left)
-    surely = np.maximum(round_down(round_down(apart) - lost), 0.0)
+    surely = round_down(round_down(apart) - lost)
+    surely = np.where(np.isfinite(apart) & (surely > 0.0), surely, 0.0)
     places = surely.argmax(axis=0)
-    for k in np.flatnonzero(surely.max(axis=0) < _SHARP * apart.max(axis=0)).tolist():
+    # Where numbers overflow nothing is left, either.
+    sharp = surely.max(axis=0) >= _SHARP * apart.max(axis=0)
+    for k in np.flatnonzero(~sharp).tolist():
         places[k] = apart[:, k].argmax()
         surely[places[k], k] = _exactly(first, second, best[places[k]], k, deadline)
     return surely[places, np.arange(count)], best[places]

@@ -88,9 +88,46 @@ def bound_outputs(
     lower, upper : (n_out,) or (N, n_out) arrays
     """
     apart = separate(aligned, first, second)
+    chain = join(aligned, domain, first, second, choose=choose)
+    if chain is None:
+        return apart, aligned
+    reached, pairs = chain
+    moved = np.eye(aligned.first.output_size)
+    found = bound_mixtures(reached, np.zeros_like(moved), moved, choices)
+    return _both(_both(found, reached.moved), apart), replace(aligned, pairs=pairs)
+
+
+def bound_mixtures(
+    reached: Reached, first: FloatArray, moved: FloatArray, choices: int | None = None
+) -> Interval:
+    """Bounds of first @ f(x) + moved @ (g(x) - f(x)), of rows (m, n_out) over the outputs.
+
+    Parameters
+    ----------
+    reached
+        The end of the joint chain of f and g.
+    """
+    count = moved.shape[1]
+    rows = np.zeros((len(moved), reached.post[0].shape[-1]))
+    rows[:, :count], rows[:, -count:] = first, moved
+    return reached.rows(rows, np.zeros(len(rows)), choices)
+
+
+def join(
+    aligned: Aligned,
+    domain: Box | Boxes,
+    first: LayerIntervals,
+    second: LayerIntervals,
+    *,
+    choose: bool = False,
+) -> tuple[Reached, tuple[IntArray, ...]] | None:
+    """The joint chain up to the outputs, and the pairs that served; None without finite bounds.
+
+    Parameters are those of `bound_outputs`.
+    """
     ends = (side for pair in (*first, *second) for side in pair)
     if not all(np.isfinite(side).all() for side in ends):
-        return apart, aligned
+        return None
     reached, source = Reached.start(domain), SharedInputs.inputs(aligned.first.input_size)
     sides, served = (_Side(aligned.first, domain, first), _Side(aligned.second, domain, second)), []
     for index, pairs in enumerate(aligned.pairs):
@@ -106,11 +143,7 @@ def bound_outputs(
         reached = reached.through(layer, sides[0].at(index), sides[1].at(index), made, lost, moved)
         source = layer.target
         served.append(layer.pairs)
-    count = aligned.first.output_size
-    rows = np.zeros((count, source.width))
-    rows[np.arange(count), source.width - count + np.arange(count)] = 1.0
-    found = _both(reached.rows(rows, np.zeros(count), choices), reached.moved)
-    return _both(found, apart), replace(aligned, pairs=tuple(served))
+    return reached, tuple(served)
 
 
 class _Ends:

@@ -15,6 +15,7 @@ from leo_opt.bounds import propagate
 from leo_opt.deviation import add_up, inference_error, reading_deviation, rounding_deviation
 from leo_opt.formats import written
 from leo_opt.rectify import rectified
+from leo_opt.report.classes import describe_classes, told_classes
 from leo_opt.report.compression_run import describe_network, describe_versions, removed_percent
 from leo_opt.tables import Table, to_csv
 
@@ -42,6 +43,7 @@ def describe_approximation(approximation: Approximation, dtype: str) -> dict[str
         **_deviations(approximation, dtype),
         "max_deviation_separate": _largest(apart.separate if apart else None),
         "max_deviation_found": _largest(apart.found if apart else None),
+        **describe_classes(approximation.classes),
         "dtype": dtype,
         "notes": list(approximation.notes),
         "network_hash": before.content_hash,
@@ -137,6 +139,7 @@ def approximation_table(approximation: Approximation) -> RenderableType:
         f"multiplications:     {before.multiply_adds} -> {after.multiply_adds}",
         f"on the data: outputs within {100.0 * approximation.response_error:.3g} % in all",
         _proof(approximation),
+        *told_classes(approximation.classes),
         *(f"note: {text}" for text in approximation.notes),
     ]
     headings = ("layer", "rank", "entries", "numbers", "response error")

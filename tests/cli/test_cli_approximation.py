@@ -54,6 +54,32 @@ def test_a_smaller_file_is_written_with_its_report(files: tuple[Path, Path]) -> 
     assert load_provenance(small)["source_hash"] == told["network_hash"]
 
 
+def test_what_is_refined_and_whether_classes_can_change(files: tuple[Path, Path]) -> None:
+    network, data = files
+    small, report = network.with_name("small.onnx"), network.with_name("report.json")
+    balls = network.with_name("balls.npz")
+    np.savez(balls, np.random.default_rng(2).random((3, 16)))
+    options = ("--data", data, "-o", small, "--report", report, "--parameters", 0.7)
+    where = ("--box", 0, 1, "--refine", 0.2, "--balls", balls, "--radius", 1e-6)
+    done = run("approximate", network, *options, *where)
+    assert done.exit_code == 0, done.output
+    assert "the class, of 3 domains: " in done.output
+    told = json.loads(report.read_text())
+    points, first, second = np.load(balls)["arr_0"], load(network), load(small)
+    for point, answer in zip(points, told["classes"], strict=True):
+        same = first(point).argmax() == second(point).argmax()
+        assert answer == ("holds" if same else "violated")
+    assert told["same_class"]["unknown"] == 0
+    for wrong, said in (
+        (("--balls", balls), "--radius R; give both"),
+        (("--classes",), "give --box or --domain"),
+        (("--refine", 1), "bound on a domain; give one"),
+    ):
+        done = run("approximate", network, *options, *wrong)
+        assert done.exit_code == 2
+        assert said in done.output
+
+
 def test_without_a_domain_nothing_is_proved(files: tuple[Path, Path]) -> None:
     network, data = files
     small, report = network.with_name("small.npz"), network.with_name("report.json")

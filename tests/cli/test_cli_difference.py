@@ -29,7 +29,7 @@ def test_bounds_and_classes_are_told(tmp_path: Path) -> None:
     assert done.exit_code == 0, done.output
     rows = [line.split() for line in done.output.splitlines()]
     assert any(row[1:] == ["0", "0.25", "1.25", "0.25"] or row[:2] == ["0", "0.25"] for row in rows)
-    assert "the same class on all of the box: holds" in done.output
+    assert "cannot change on 1" in done.output
 
 
 def test_what_is_wrong_is_one_line(tmp_path: Path) -> None:

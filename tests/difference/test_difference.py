@@ -217,6 +217,35 @@ def test_bad_input_is_refused() -> None:
         bound_difference(one, one, Box(np.zeros(2), np.ones(2)))
 
 
+@pytest.mark.parametrize("seed", seeds(2, of=60))
+def test_where_numbers_overflow_nothing_finite_is_false(seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    network, box = small_case(generator)
+    network = bent(generator, network) if seed % 3 == 0 else network
+    powers = generator.choice([-320, -160, 0, 100, 155, 300], size=len(network.layers))
+    first = Network(
+        tuple(
+            Layer(dense(layer.weight) * 10.0 ** float(power), layer.bias, layer.tags)
+            for layer, power in zip(network.layers, powers, strict=True)
+        )
+    )
+    second = perturbed(generator, permuted(generator, first), 10.0 ** float(-seed % 17))
+    if seed % 2:
+        lanes = Layer(np.eye(first.input_size), np.zeros(first.input_size), "linear")
+        second = Network((lanes, *second.layers))
+    found = bound_difference(first, second, box)
+    assert np.isfinite(found.found).all()
+    assert (found.bound <= found.separate).all()
+    for point in (*box.sample(3, generator), *found.points):
+        mine, theirs = exact_output(first, point), exact_output(second, point)
+        for k, (left, right) in enumerate(zip(mine, theirs, strict=True)):
+            if np.isfinite(found.bound[k]):
+                assert abs(right - left) <= Fraction(float(found.bound[k]))
+    for k, point in enumerate(found.points):
+        mine, theirs = exact_output(first, point), exact_output(second, point)
+        assert Fraction(float(found.found[k])) <= abs(theirs[k] - mine[k])
+
+
 def test_a_limit_of_time_leaves_a_wider_bound() -> None:
     generator = np.random.default_rng(5)
     network = random_network(generator, widths=(5, 5), inputs=3, outputs=2)

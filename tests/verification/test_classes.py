@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+from itertools import permutations
+
 import numpy as np
 import pytest
-from random_networks import random_network
+from oracle import cell_vertices, exact_output
+from random_networks import bent, random_box, random_network
+from seeds import seeds
 
-from leo_opt import Box, Network
+from leo_opt import Box, Layer, Network, rectified
+from leo_opt.difference.alignment import align, side_by_side
 from leo_opt.errors import InvalidInputError, MismatchError
-from leo_opt.verification.classes import same_class
+from leo_opt.verification.classes import check_classes, same_class
 
 
 def _moved(network: Network, generator: np.random.Generator, size: float) -> Network:
@@ -18,7 +24,74 @@ def _moved(network: Network, generator: np.random.Generator, size: float) -> Net
     return Network.from_arrays(weights, biases, [layer.activation for layer in network.layers])
 
 
-@pytest.mark.parametrize("seed", range(6))
+def _changes(first: Network, second: Network, box: Box) -> bool:
+    """Whether a class changes: the truth, in rationals, at vertices of all cells.
+
+    Cells are cut where two outputs of one network are equal, too, so that in each the classes stay
+    the same, and what overtakes another output does so at a vertex.
+    """
+    classes = first.output_size
+    both = side_by_side(align(rectified(first), rectified(second), box, 0)[0])
+    rows = [
+        np.eye(2 * classes)[start + a] - np.eye(2 * classes)[start + b]
+        for start in (0, classes)
+        for a in range(classes)
+        for b in range(a)
+    ]
+    cut = Layer(np.array(rows), np.zeros(len(rows)), "relu")
+    for point in cell_vertices(Network((*both.layers, cut)), box):
+        mine, theirs = exact_output(first, point), exact_output(second, point)
+        for a, b in permutations(range(classes), 2):
+            if mine[a] == max(mine) and theirs[b] > theirs[a]:
+                return True
+    return False
+
+
+@pytest.mark.parametrize("seed", seeds(8, of=300))
+def test_the_verdict_is_the_truth(seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    box = random_box(generator, int(generator.integers(1, 3)))
+    widths = tuple(int(w) for w in generator.integers(1, 4, size=generator.integers(0, 3)))
+    outputs = int(generator.integers(2, 4))
+    first = random_network(generator, box=box, widths=widths, outputs=outputs)
+    first = bent(generator, first) if seed % 3 == 0 else first
+    kind = seed % 4
+    if kind == 0:
+        second = first
+    elif kind == 1:
+        second = random_network(generator, box=box, widths=widths, outputs=outputs)
+    else:
+        size = 10.0 ** float(generator.integers(-12, 1))
+        layers = [
+            Layer(
+                layer.weight * (1.0 + size * generator.uniform(-1, 1, layer.weight.shape)),
+                layer.bias,
+                layer.tags,
+            )
+            for layer in first.layers
+        ]
+        second = Network(tuple(layers))
+    verdict, changes = same_class(first, second, box), _changes(first, second, box)
+    assert verdict.answer != ("holds" if changes else "violated")
+    if kind == 0:
+        assert verdict.answer == "holds"
+    if verdict.answer == "violated":
+        point = [Fraction(float(x)) for x in verdict.inputs]
+        point = point if verdict.exact_inputs is None else list(verdict.exact_inputs)
+        mine, theirs = exact_output(first, point), exact_output(second, point)
+        classes = [k for k in range(outputs) if mine[k] == max(mine)]
+        assert any(theirs[k] < max(theirs) for k in classes)
+
+
+def test_balls_are_asked_one_by_one() -> None:
+    first = Network.from_arrays([[[1.0], [-1.0]]], [[0.0, 0.0]])
+    second = Network.from_arrays([[[1.0], [-1.0]]], [[0.25, 0.0]])
+    balls = [Box.around([x], 0.1) for x in (-1.0, 0.0, 1.0)]
+    answers = [check.verdict.answer for check in check_classes(first, second, balls)]
+    assert answers == ["holds", "violated", "holds"]
+
+
+@pytest.mark.parametrize("seed", range(2))
 def test_the_verdict_is_what_samples_say(seed: int) -> None:
     generator = np.random.default_rng(seed)
     weights = [generator.normal(size=shape) for shape in ((4, 2), (4, 4), (3, 4))]

@@ -1,0 +1,31 @@
+"""What is known of classes that may change, as values for JSON and as lines to read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from leo_opt.verification import Decision
+from leo_opt.verification.classes import ClassCheck
+
+_WORDS = {
+    Decision.HOLDS: "cannot change",
+    Decision.VIOLATED: "changes at some input",
+    Decision.UNKNOWN: "is not decided",
+}
+
+
+def describe_classes(checks: Sequence[ClassCheck]) -> dict[str, Any]:
+    """On how many domains the class cannot change, and the answer on each; empty without any."""
+    if not checks:
+        return {}
+    answers = [str(check.verdict.answer) for check in checks]
+    return {"same_class": {str(word): answers.count(word) for word in Decision}, "classes": answers}
+
+
+def told_classes(checks: Sequence[ClassCheck]) -> list[str]:
+    """The same in a line."""
+    told = [check.verdict.answer for check in checks]
+    counts = [f"{said} on {told.count(word)}" for word, said in _WORDS.items() if word in told]
+    where = str(checks[0].domain) if len(checks) == 1 else f"{len(checks)} domains"
+    return [f"the class, of {where}: {', '.join(counts)}"] if checks else []
