@@ -10,6 +10,10 @@ from typing import Any
 import numpy as np
 
 from leo_opt.arguments import not_negative, read_instance, read_number, read_word
+from leo_opt.arithmetic import round_down, round_up
+from leo_opt.bounds import Bounds
+from leo_opt.carrying import carry
+from leo_opt.deviation import rounding_spread
 from leo_opt.domain import Domain
 from leo_opt.frameworks import NetworkLike, model_like
 from leo_opt.lazily import lazy
@@ -76,6 +80,9 @@ class Compression(Summarised):
         rounded behind, when the result is stored, `rounding_deviation` (`leo_opt.deviation`).
     stability
         The verdicts that it rests on.
+    bounds
+        Of the rewritten network: intervals that follow from those of the stability and from how far
+        units have moved; `proved_for` that network unless phases rest on a solver.
     source
         The model of another kind that was given in the place of a network.
     """
@@ -87,6 +94,7 @@ class Compression(Summarised):
     kept: tuple[tuple[int, ...], ...]
     max_deviation: FloatArray
     stability: Stability
+    bounds: Bounds
     source: NetworkLike | None = None
 
     @lazy
@@ -114,6 +122,33 @@ class Compression(Summarised):
             If the file cannot be written.
         """
         importlib.import_module("leo_opt.report.page").save(self, path)
+
+    def carry(self, stored: Network | None = None) -> Stability:
+        """Verdicts on the rewritten network that follow from those on the original, for `classify`
+        to go on from.
+
+        Parameters
+        ----------
+        stored
+            The rewritten network with other numbers, as its file has them: intervals are wider by
+            what that moves. By default as it is.
+
+        Raises
+        ------
+        InvalidInputError
+            If that differs in more than its numbers, or a solver's verdict turns out wrong.
+        """
+        if stored is None or stored == self.network:
+            return carry(self.stability, self.network, self.bounds)
+        spread = rounding_spread(self.network, stored, self.bounds)
+        lower, upper = self.bounds.lower, self.bounds.upper
+        bounds = Bounds(
+            self.domain,
+            tuple(round_down(low - off) for low, off in zip(lower, spread, strict=True)),
+            tuple(round_up(high + off) for high, off in zip(upper, spread, strict=True)),
+            stored.content_hash if self.bounds.proved_for else "",
+        )
+        return carry(self.stability, stored, bounds)
 
     @property
     def original_hash(self) -> str:
@@ -213,7 +248,8 @@ def compress(
     draft = rewrite(draft, goal)
     if room > 0.0:
         draft = spend(draft, room, lambda begun: rewrite(begun, goal))
-    return _result(make_sequential(draft) if sequential else draft, network, stability)
+    draft = make_sequential(draft) if sequential else draft
+    return _result(draft, network, stability, certified_only or stability.premise.certified)
 
 
 def rewrite(draft: Draft, minimize: str = "units") -> Draft:
@@ -320,7 +356,7 @@ def _accept(before: Draft, after: Draft) -> Draft:
     return after if np.isfinite(after.deviation).all() else before
 
 
-def _result(draft: Draft, original: Network, stability: Stability) -> Compression:
+def _result(draft: Draft, original: Network, stability: Stability, certified: bool) -> Compression:
     """What the user gets of a finished draft."""
     places = {origin: layer for layer, origin in enumerate(draft.origin)}
     kept = tuple(
@@ -335,4 +371,5 @@ def _result(draft: Draft, original: Network, stability: Stability) -> Compressio
         kept=kept,
         max_deviation=draft.deviation,
         stability=stability,
+        bounds=draft.bounds(draft.network.content_hash if certified else ""),
     )

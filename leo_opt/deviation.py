@@ -184,7 +184,15 @@ def propagate_deviation(network: Network, index: int, per_unit: FloatArray) -> F
 
 
 def rounding_deviation(network: Network, written: Network, bounds: Intervals) -> FloatArray:
-    """Bound on |network(x) - written(x)| over the box of the bounds, in real arithmetic.
+    """`rounding_spread` of the outputs, (output_size,)."""
+    return rounding_spread(network, written, bounds)[-1]
+
+
+def rounding_spread(
+    network: Network, written: Network, bounds: Intervals
+) -> tuple[FloatArray, ...]:
+    """How far pre-activations of two networks can be apart on the box of the bounds, in real
+    arithmetic.
 
     Only entries that differ count: where all are equal the bound is 0.
 
@@ -197,7 +205,8 @@ def rounding_deviation(network: Network, written: Network, bounds: Intervals) ->
 
     Returns
     -------
-    (output_size,) array
+    tuple of arrays
+        One bound a unit for each layer; the last holds for the outputs too.
 
     Raises
     ------
@@ -212,12 +221,14 @@ def rounding_deviation(network: Network, written: Network, bounds: Intervals) ->
             f"{written!r} has not the shape of {network!r}; compare a network with its rounded copy"
         )
     moved = _Moved.of(written, -1, np.zeros(network.input_size))
+    spread = []
     for index, (layer, other) in enumerate(zip(network.layers, written.layers, strict=True)):
         # other @ h' - layer @ h = other @ (h' - h) + (other - layer) @ h, with h of the original.
         difference = _weight_difference(layer.weight, other.weight)
         fresh = reach(difference, largest_inputs(network, bounds, index))
         moved = moved.through(written, add_up(fresh, _difference(layer.bias, other.bias)))
-    return moved.units
+        spread.append(moved.units)
+    return tuple(spread)
 
 
 def reading_deviation(network: Network, bounds: Intervals) -> FloatArray:

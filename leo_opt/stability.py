@@ -177,6 +177,18 @@ class Stability(Summarised):
         """For each layer whether some of its units have phases."""
         return tuple(bool(mask.any()) for mask in self.phased)
 
+    @lazy
+    def premise(self) -> Premise:
+        """The weakest premise under a phase; arithmetic, where that alone proves all of them."""
+        premise = ARITHMETIC
+        for layer, phases in enumerate(self.phases):
+            for unit, phase in enumerate(phases):
+                if phase is Phase.STABLY_ACTIVE and self.certified.lower[layer][unit] < 0.0:
+                    premise = weakest(premise, self.lower_evidence[layer][unit].premise)
+                if phase is Phase.STABLY_INACTIVE and self.certified.upper[layer][unit] > 0.0:
+                    premise = weakest(premise, self.upper_evidence[layer][unit].premise)
+        return premise
+
     def _phase(self, index: int, unit: int) -> Phase:
         if not self.phased[index][unit]:
             return Phase.LINEAR

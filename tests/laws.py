@@ -37,10 +37,12 @@ def check_draft(original: Network, draft: Draft) -> None:
     ranges_of = exact_ranges(draft.network, draft.domain)
     for layer, units, ranges in zip(draft.network.layers, draft.units, ranges_of, strict=True):
         lows, highs = (as_fractions(side) for side in units.interval)
+        inner = zip(*map(as_fractions, units.trusted), strict=True)
         drifts = as_fractions(units.drift)
         assert not (units.active & units.inactive).any()
         for unit, (low, high) in enumerate(ranges):
-            assert lows[unit] <= low <= high <= highs[unit], unit
+            least, most = next(inner)
+            assert lows[unit] <= least <= low <= high <= most <= highs[unit], unit
             activation, drift = read_activation(layer.tags[unit]), drifts[unit]
             below = Fraction(activation.slopes(np.array(-1.0)).item())
             for pre in (low, high):

@@ -323,9 +323,10 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
     },
     "rewrites/draft.py": {
         "drift-replaced": ("drift=add_up(self.drift, further)", "drift=further"),
-        "drift-not-in-lower": ("round_down(self.lower - self.drift))", "self.lower)"),
-        "drift-not-in-upper": ("round_down(-self.upper - self.drift)", "-self.upper"),
-        "drift-nearest": ("round_down(self.lower - self.drift))", "self.lower - self.drift)"),
+        "drift-not-in-lower": ("return self._left_of(self.lower),", "return self.lower,"),
+        "drift-not-in-upper": ("-self._left_of(-self.upper)", "self.upper"),
+        "drift-nearest": ("round_down(least - self.drift)", "least - self.drift"),
+        "drift-not-in-phases": ("self._left_of(self.sure)", "self.sure"),
         "leaky-zero": (" & (layer.slopes(np.full(layer.n_out, -1.0)) == 0.0)", ""),
         "leaky-inputs": ("round_up(upper + below.rounding(ends[1]))", "upper"),
         "bound-again-drift": ("np.where(new, 0.0, units.drift)", "0.0 * units.drift"),
@@ -335,6 +336,10 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
             "return reach(outgoing, self.units[index].drift[mask])",
             "return 0.0 * reach(outgoing, self.units[index].drift[mask])",
         ),
+    },
+    "carrying.py": {
+        "carried-believed": ("ARITHMETIC if proved else stability.premise", "ARITHMETIC"),
+        "carried-parts": ("np.maximum(low, own[0])", "own[1]"),
     },
     "rewrites/duplicate.py": {
         "duplicate-of-another-kind": ("layer.tags[other.unit] == tag and", "True and"),

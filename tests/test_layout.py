@@ -47,7 +47,7 @@ ROWS = (
     ("separation",),
     ("encoding",),
     ("rewrites", "decisions", "difference"),
-    ("verification",),
+    ("carrying", "verification"),
     ("compression", "approximation"),
     ("model_files", "graphs"),
     ("api", "training"),

@@ -14,7 +14,6 @@ from leo_opt.cli.files import FileCommand, InputFile, OutputFile, network_suffix
 from leo_opt.cli.options import domain_options, load_network, read_domain, run_classification
 
 if TYPE_CHECKING:
-    from leo_opt.compression import Compression
     from leo_opt.network import Network
     from leo_opt.report.compression_run import CompressionRun
 
@@ -79,6 +78,13 @@ def _read_outputs(
     type=OutputFile(),
     help="Write all figures: .html is a page to read, all else JSON.",
 )
+@click.option(
+    "--stability-out",
+    "stability_file",
+    type=OutputFile(),
+    help="Write what is known of the units of the smaller network, for `classify --stability`; "
+    "of a chain.",
+)
 def compress(
     network_file: str,
     output: str,
@@ -89,10 +95,12 @@ def compress(
     drop_tail: bool,
     dtype: str | None,
     report_file: str | None,
+    stability_file: str | None,
     **options: Any,
 ) -> None:
     """Rewrite NETWORK into a smaller one with the same outputs on a box."""
     from leo_opt import formats
+    from leo_opt.compression import Compression
     from leo_opt.compression import compress as rewrite
     from leo_opt.console import show
     from leo_opt.graphs import GraphCompression, compress_graph, is_structured
@@ -116,6 +124,8 @@ def compress(
     as_graph = form == "graph" or (
         form == "auto" and graphs_only and usual and is_structured(network_file)
     )
+    if as_graph and stability_file is not None:
+        raise click.UsageError("--stability-out is of a chain; give --form chain with it")
     domain = read_domain(network, options)
     stability = run_classification(network, domain, options)
     plain = all(layer.activation == "relu" for layer in network.layers[:-1])
@@ -152,6 +162,9 @@ def compress(
         )
         write_atomically(report_file, text.encode())
         written.append(f"written: {report_file}")
+    if stability_file is not None and isinstance(smaller, Compression):
+        smaller.carry(run.stored).save(stability_file)
+        written.append(f"written: {stability_file}")
     checked = [] if drop_tail or keep_outputs else _compared(network_file, output, network, run)
     show([stability_table(stability), "", compression_table(run), *written, *checked])
 

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,6 +16,9 @@ from leo_opt.domain import Box, Domain
 from leo_opt.errors import InvalidInputError, SolverNotAvailableError
 from leo_opt.network import Network
 from leo_opt.storage.files import AnyPath
+
+if TYPE_CHECKING:
+    from leo_opt.stability import Stability
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells have it."""
@@ -228,7 +231,9 @@ def _hint_at(checkpoint: str | None) -> Iterator[None]:
         sys.exit(INTERRUPTED)
 
 
-def run_classification(network: Network, domain: Domain, options: dict[str, Any]) -> Any:
+def run_classification(
+    network: Network, domain: Domain, options: dict[str, Any], known: Stability | None = None
+) -> Any:
     """Run the classification that the options describe, with progress on standard error."""
     from leo_opt.decisions import classify as decide
     from leo_opt.formats import load_points
@@ -250,6 +255,7 @@ def run_classification(network: Network, domain: Domain, options: dict[str, Any]
             strategy=options["strategy"],
             solver=options["solver"],
             formulation=options["formulation"],
+            stability=known,
             samples=samples,
             time_limit=options["time_limit"],
             unit_time_limit=options["unit_time_limit"],

@@ -8,6 +8,7 @@ from concurrent.futures import Executor
 import numpy as np
 from numpy.typing import ArrayLike
 
+from leo_opt.arguments import read_instance
 from leo_opt.blas import one_blas_thread
 from leo_opt.bounds import Bounds, propagate, read_bounds
 from leo_opt.deadline import Deadline
@@ -50,6 +51,7 @@ def classify(
     solver: str = ClassifySettings.solver,
     formulation: FormulationLike = ClassifySettings.formulation,
     bounds: Bounds | None = None,
+    stability: Stability | None = None,
     samples: ArrayLike | None = ClassifySettings.samples,
     time_limit: float | Deadline | None = ClassifySettings.time_limit,
     unit_time_limit: float | None = ClassifySettings.unit_time_limit,
@@ -83,6 +85,9 @@ def classify(
         Intervals of all pre-activations on a box that contains the domain, from elsewhere; they
         are checked at sampled inputs and intersected with ours. What rests on them says so, unless
         `propagate` made them for this network: it is trusted, not certified.
+    stability
+        Of the same network on a box that contains the domain, such as `Compression.carry` gives:
+        the run goes on from there, and returns at once where nothing is open.
     samples : (N, n_in) array or None
         Inputs to try as witnesses, such as training data; clipped into the box.
     time_limit, unit_time_limit
@@ -119,7 +124,7 @@ def classify(
     InvalidInputError
         If a name is unknown, a limit is not positive or the box does not fit.
     MismatchError
-        If the bounds are of another network or box, sampled inputs violate them, or they
+        If bounds or stability are of another network or box, sampled inputs violate them, or they
         contradict what is proved.
     SolverNotAvailableError
         If the solver is not installed.
@@ -150,7 +155,10 @@ def classify(
     network = rectified(read_model(network))
     box = where.spread(network.input_size)
     given = None if bounds is None else read_bounds(bounds, network, box)
-    twins = merge_twins(network, unread=True)
+    if stability is not None:
+        read_instance(stability, "stability", Stability, "Compression.carry() makes one")
+        stability.check(network, box)
+    twins = None if stability is not None else merge_twins(network, unread=True)
     if twins is not None and given is not None:
         given = lower_bounds(given, network, twins)
     find_solver(solver).require()
@@ -168,9 +176,12 @@ def classify(
                 own = propagate(network, box, "interval", time_limit=run.deadline)
                 own = lower_bounds(own, network, twins)
                 run.ledger.tighten_layers(own.lower, own.upper, "interval", ARITHMETIC)
+            if stability is not None:
+                run.ledger.go_on_from(stability)
             if given is not None:
                 run.ledger.take(given)
-            with run.sessions:
-                way.settle(run)
+            if stability is None or run.ledger.all_open():
+                with run.sessions:
+                    way.settle(run)
             found = run.close(way.name)
         return lift(found, network, twins) if twins else found

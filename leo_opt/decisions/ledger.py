@@ -19,7 +19,7 @@ from leo_opt.errors import MismatchError
 from leo_opt.evidence import GIVEN
 from leo_opt.network import FloatArray, Network
 from leo_opt.stability import ARITHMETIC, Evidence, Premise, Stability, Statistics, weakest
-from leo_opt.witnesses import Witnesses
+from leo_opt.witnesses import Witnesses, collect
 
 
 class _Side:
@@ -131,6 +131,16 @@ class Ledger:
         proved = bounds.proved_for == self.network.content_hash
         premise = ARITHMETIC if proved else GIVEN
         self.tighten_layers(bounds.lower, bounds.upper, "given", premise)
+
+    def go_on_from(self, known: Stability) -> None:
+        """Begin with what is known of the network already; witnesses are tried anew."""
+        for sign, evidence in ((-1, known.lower_evidence), (+1, known.upper_evidence)):
+            side = self._sides[sign]
+            for mine, bounds in ((side.certified, known.certified), (side.trusted, known.trusted)):
+                mine[:] = [-low for low in bounds.lower] if sign < 0 else list(bounds.upper)
+            side.method = [[entry.method for entry in layer] for layer in evidence]
+            side.premise = [[entry.premise for entry in layer] for layer in evidence]
+        self.witnesses = collect(self.network, self.domain, known.witnesses, self.witnesses)
 
     def premise_below(self, index: int) -> Premise:
         """The weakest premise under the trusted intervals of all layers before `index`."""

@@ -201,7 +201,9 @@ def rewrite_head(lowered: Lowered, head: Head, known: Known) -> Rewritten | None
         settled, active, inactive, constant = settle(layer, *believed)
         layers.append(settled)
         low, high = (np.where(constant, settled.bias, end) for end in (low, high))
-        units.append(Units(np.arange(layer.n_out), active, inactive, low, high, moved * ~constant))
+        sure = np.where(inactive, -believed[1], believed[0])
+        own = np.arange(layer.n_out)
+        units.append(Units(own, active, inactive, low, high, moved * ~constant, sure))
     network = Network(tuple(layers), network.signature)
     draft = rewrite(Draft.of(network, box, tuple(units)))
     if not draft.steps or not np.isfinite(draft.deviation).all():

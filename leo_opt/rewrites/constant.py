@@ -188,7 +188,7 @@ def _replace_all(draft: Draft, outputs: FloatArray, rounding: FloatArray) -> Dra
     layer = Layer(np.zeros((outputs.size, draft.network.input_size)), outputs, "linear")
     old = draft.units[-1].move(rounding)
     none = np.zeros(outputs.size, dtype=bool)
-    units = Units(old.index, none, none, outputs, outputs, old.drift)
+    units = Units(old.index, none, none, outputs, outputs, old.drift, outputs)
     *earlier, step = draft.steps
     step = replace(step, deviation=add_up(step.deviation, rounding))
     return replace(

@@ -9,7 +9,7 @@ import numpy as np
 from leo_opt import weights
 from leo_opt.arithmetic import round_down, round_up
 from leo_opt.arrays import BoolArray, IntArray
-from leo_opt.bounds import Propagation
+from leo_opt.bounds import Bounds, Propagation
 from leo_opt.bounds.methods import Crown
 from leo_opt.deviation import PRECISIONS, add_up, reach, spread_deviation
 from leo_opt.domain import Domain
@@ -71,6 +71,9 @@ class Units:
         Certified interval of the pre-activation.
     drift
         Exactly 0 where only exact rewrites were made.
+    sure
+        Of active units what the pre-activation, and of inactive ones what its opposite is proved to
+        be at least, by whatever proved the phase.
     """
 
     index: IntArray
@@ -79,6 +82,7 @@ class Units:
     lower: FloatArray
     upper: FloatArray
     drift: FloatArray
+    sure: FloatArray
 
     def take(self, keep: BoolArray | IntArray) -> Units:
         """Some units, given by a mask or by index."""
@@ -89,6 +93,7 @@ class Units:
             self.lower[keep],
             self.upper[keep],
             self.drift[keep],
+            self.sure[keep],
         )
 
     def zero(self, layer: Layer) -> BoolArray:
@@ -106,6 +111,7 @@ class Units:
             np.append(self.lower, lower),
             np.append(self.upper, upper),
             np.append(self.drift, np.zeros(count)),
+            np.append(self.sure, lower),
         )
 
     def move(self, further: FloatArray) -> Units:
@@ -115,10 +121,20 @@ class Units:
     @property
     def interval(self) -> tuple[FloatArray, FloatArray]:
         """Certified interval of the pre-activations as they are now."""
-        lower = np.where(self.drift == 0.0, self.lower, round_down(self.lower - self.drift))
-        return lower, -np.where(
-            self.drift == 0.0, -self.upper, round_down(-self.upper - self.drift)
+        return self._left_of(self.lower), -self._left_of(-self.upper)
+
+    @property
+    def trusted(self) -> tuple[FloatArray, FloatArray]:
+        """The interval with what the phases say, true if these are."""
+        (lower, upper), sure = self.interval, self._left_of(self.sure)
+        return (
+            np.where(self.active, np.maximum(lower, sure), lower),
+            np.where(self.inactive, np.minimum(upper, -sure), upper),
         )
+
+    def _left_of(self, least: FloatArray) -> FloatArray:
+        """What is left of lower bounds after the drift."""
+        return np.where(self.drift == 0.0, least, round_down(least - self.drift))
 
 
 @dataclass(frozen=True, eq=False)
@@ -186,9 +202,8 @@ class Draft:
             settled, active, inactive, constant = settle(layer, *believed)
             layers.append(settled)
             low, high = (np.where(constant, settled.bias, end) for end in (low, high))
-            units.append(
-                Units(np.arange(low.size), active, inactive, low, high, np.zeros(low.size))
-            )
+            known = np.arange(low.size), active, inactive, low, high, np.zeros(low.size)
+            units.append(Units(*known, np.where(inactive, -believed[1], believed[0])))
         if any(settled is not layer for settled, layer in zip(layers, network.layers, strict=True)):
             network = Network(tuple(layers), network.signature)
         return cls.of(network, domain, tuple(units))
@@ -228,6 +243,7 @@ class Draft:
                     np.where(new, lower[-1], units.lower),
                     np.where(new, upper[-1], units.upper),
                     np.where(new, 0.0, units.drift),
+                    np.where(new, np.where(inactive, -upper[-1], lower[-1]), units.sure),
                 )
             )
         return replace(self, units=tuple(known))
@@ -241,6 +257,11 @@ class Draft:
     def deviation(self) -> FloatArray:
         """Proved bound on the difference from the original, per output."""
         return self.units[-1].drift
+
+    def bounds(self, proved_for: str = "") -> Bounds:
+        """Intervals of all units, true if the phases are; `proved_for` as of `Bounds`."""
+        lower, upper = zip(*(units.trusted for units in self.units), strict=True)
+        return Bounds(self.domain, lower, upper, proved_for)
 
     def inputs_of(self, index: int) -> tuple[FloatArray, FloatArray]:
         """Certified interval of everything a layer reads."""

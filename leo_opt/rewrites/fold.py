@@ -101,4 +101,5 @@ def _units_behind(draft: Draft, index: int, copied: IntArray) -> Units:
         put(behind.upper, before.upper, np.inf),
         # Of an output it stays the bound on how far that is from the original's.
         np.maximum(behind.drift, put(behind.drift, before.drift, np.inf)),
+        put(behind.sure, before.sure, -np.inf),
     )

@@ -153,11 +153,13 @@ class _Lanes:
         low = np.where(self.sign < 0.0, -known.upper, known.lower)
         high = np.where(self.sign < 0.0, -known.lower, known.upper)
         still = self.shift == 0.0
+        lower = np.where(still, low, round_down(round_down(low + self.shift) - self.error))
         return replace(
             known,
             active=known.active | self.linear,
-            lower=np.where(still, low, round_down(round_down(low + self.shift) - self.error)),
+            lower=lower,
             upper=np.where(still, high, round_up(round_up(high + self.shift) + self.error)),
+            sure=np.where(self.linear, lower, known.sure),
         )
 
 
@@ -203,9 +205,8 @@ def _with_plain_outputs(draft: Draft) -> Draft:
     count = outputs.n_out
     none, zeros = np.zeros(count, dtype=bool), np.zeros(count)
     behind = Layer(np.eye(count), zeros)
-    known = Units(
-        np.arange(count), none, none, outputs.activate(low), outputs.activate(high), zeros
-    )
+    ends = outputs.activate(low), outputs.activate(high)
+    known = Units(np.arange(count), none, none, *ends, zeros, zeros)
     return replace(
         draft,
         network=Network((*draft.network.layers, behind), draft.network.signature),

@@ -75,7 +75,8 @@ def test_ctrl_c_says_what_was_kept_and_how_to_go_on(
 
 def test_compress_writes_a_drop_in_replacement_and_a_report(tmp_path: Path) -> None:
     small, report = tmp_path / "small.onnx", tmp_path / "report.json"
-    done = run("compress", SMALL, "--box", 0, 1, "-o", small, "--report", report, "-q")
+    files = "-o", small, "--report", report, "--stability-out", tmp_path / "known.json"
+    done = run("compress", SMALL, "--box", 0, 1, *files, "-q")
     assert done.exit_code == 0, done.output
     tree = json.loads(report.read_text())
     original, compressed = load(SMALL), load(small)
@@ -101,6 +102,14 @@ def test_compress_writes_a_drop_in_replacement_and_a_report(tmp_path: Path) -> N
     gap = np.abs(compressed(inputs) - original(inputs)).max()
     assert gap <= tree["max_deviation_written"] + 1e-12
     assert tree["max_deviation"] < 1e-9
+    # Nothing is left to decide of what was written.
+    known = Stability.load(tmp_path / "known.json", compressed)
+    again = tmp_path / "again.json"
+    asked = "--stability", tmp_path / "known.json", "--json", again
+    done = run("classify", small, "--box", 0, 1, *asked, "-q")
+    assert done.exit_code == 0, done.output
+    assert Stability.load(again).phases == known.phases
+    assert all(phase != "undecided" for phases in known.phases for phase in phases)
 
 
 def test_classify_keeps_what_it_decides(tiny: Path, tmp_path: Path) -> None:
