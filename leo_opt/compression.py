@@ -249,7 +249,7 @@ def compress(
     if room > 0.0:
         draft = spend(draft, room, lambda begun: rewrite(begun, goal))
     draft = make_sequential(draft) if sequential else draft
-    return _result(draft, network, stability, certified_only or stability.premise.certified)
+    return _result(draft, network, stability, certified_only)
 
 
 def rewrite(draft: Draft, minimize: str = "units") -> Draft:
@@ -356,9 +356,12 @@ def _accept(before: Draft, after: Draft) -> Draft:
     return after if np.isfinite(after.deviation).all() else before
 
 
-def _result(draft: Draft, original: Network, stability: Stability, certified: bool) -> Compression:
+def _result(
+    draft: Draft, original: Network, stability: Stability, certified_only: bool = False
+) -> Compression:
     """What the user gets of a finished draft."""
     places = {origin: layer for layer, origin in enumerate(draft.origin)}
+    certified = certified_only or stability.premise.certified
     kept = tuple(
         tuple(draft.units[places[layer]].index.tolist()) if layer in places else ()
         for layer in range(len(original.layers))
