@@ -9,9 +9,9 @@ rows then stay in the session for every question about the same model.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from scipy import sparse
@@ -21,6 +21,8 @@ from leo_opt.errors import InvalidInputError
 from leo_opt.formulations import Cut, Formulation, UnitRow
 from leo_opt.network import FloatArray
 from leo_opt.solvers import Answer, Compiled, RowHandle, Rows, Session
+
+Solved = TypeVar("Solved")
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,6 +128,30 @@ def _entries(place: Place, cut: Cut, columns: int) -> Any:
     return sparse.coo_array((values, (np.zeros(where.size, dtype=np.int64), where)), (1, columns))
 
 
+def in_rounds(
+    first: Solved, add: Callable[[Solved], bool], solve: Callable[[Solved], Solved], most: int
+) -> Iterator[Solved]:
+    """Answers of a linear program that rows are added to, until its point violates none.
+
+    Parameters
+    ----------
+    first
+        The answer without further rows.
+    add
+        Adds rows that the point of an answer violates; whether there were any.
+    solve
+        Asks again, given the answer before.
+    most
+        Rounds.
+    """
+    yield first
+    for _ in range(most):
+        if not add(first):
+            return
+        first = solve(first)
+        yield first
+
+
 @dataclass(frozen=True, eq=False)
 class Strengthening:
     """What rounds of separation at the root did.
@@ -139,7 +165,7 @@ class Strengthening:
     handles
         What `Session.remove` takes, one a round.
     complete
-        Whether no violated row is left; otherwise a limit ended the rounds, or the solver did.
+        Whether a round found no violated row; otherwise a limit ended them, or the solver did.
     """
 
     bounds: tuple[float, ...]
@@ -178,24 +204,30 @@ def strengthen(
     ask = session.maximize if maximize else session.minimize
     bounds: list[float] = []
     handles: list[RowHandle] = []
-    count = 0
-    complete = False
-    for turn in range(rounds + 1):
+    count, complete = 0, False
+
+    def solve(_before: Answer | None = None) -> Answer | None:
         left = None if time_limit is None else time_limit - (time.monotonic() - begin)
         if left is not None and left <= 0.0:
-            break
-        answer = ask(objective, constant=constant, relaxation=True, time_limit=left)
-        if not _solved(answer):
-            break
+            return None
+        return ask(objective, constant=constant, relaxation=True, time_limit=left)
+
+    def add(answer: Answer | None) -> bool:
+        nonlocal count, complete
+        assert answer is not None
         assert answer.point is not None
-        assert answer.objective_bound is not None
-        bounds.append(answer.objective_bound)
         rows = separation(answer.point)
         complete = rows is None
-        if rows is None or turn == rounds:
+        if rows is not None:
+            handles.append(session.add_rows(rows.matrix, rows.lower, rows.upper))
+            count += rows.upper.size
+        return not complete
+
+    for answer in in_rounds(solve(), add, solve, rounds):
+        if answer is None or not _solved(answer):
             break
-        handles.append(session.add_rows(rows.matrix, rows.lower, rows.upper))
-        count += rows.upper.size
+        assert answer.objective_bound is not None
+        bounds.append(answer.objective_bound)
     return Strengthening(tuple(bounds), count, tuple(handles), complete)
 
 

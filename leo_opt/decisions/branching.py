@@ -15,6 +15,7 @@ Program. 99, 2004.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -24,6 +25,7 @@ from leo_opt.decisions.findings import Direction, Finding
 from leo_opt.decisions.relaxation import Relaxation, Split
 from leo_opt.enclosure import evaluate
 from leo_opt.network import FloatArray
+from leo_opt.separation import in_rounds
 from leo_opt.solvers import Answer, Session, find
 
 _NODE_ROUNDS = 1
@@ -68,28 +70,14 @@ class Effort:
 
 RELAXATION = Effort(lps=1, rounds=0)
 """The triangle relaxation alone."""
-_LEAST_TIGHTENING = 6
-"""Linear programs for one end of an interval, where it gets more than one."""
 
 
-def tightening(count: int, lps: int) -> Effort:
-    """For intervals of `count` ends of a layer, from which later layers start.
+class _Solved(NamedTuple):
+    """A linear program's answer, the bound it proves, and a witness."""
 
-    Their big-M constants and facets shrink with them; the fewer there are, the more hangs on each.
-
-    Parameters
-    ----------
-    lps
-        Linear programs for all of them; 0 for one each.
-    """
-    if lps == 0:
-        return RELAXATION
-    return Effort(
-        lps=max(_LEAST_TIGHTENING, lps // count),
-        rounds=_LEAST_TIGHTENING - 1,
-        least_gain=0.03,
-        settles=False,
-    )
+    answer: Answer
+    bound: float
+    witness: FloatArray | None
 
 
 @dataclass(frozen=True)
@@ -208,30 +196,38 @@ class _Searcher:
         children = [_Node({**node.split, branch: phase}, bound) for phase in (not likely, likely)]
         return children, -np.inf, None
 
-    def _bound(self, node: _Node) -> tuple[Answer, float, FloatArray | None]:
+    def _bound(self, node: _Node) -> _Solved:
         """Solve the relaxation of a node, with facets as long as they pay."""
-        answer, bound, witness = self._solve(node, node.bound)
-        stuck = answer.point is None and bound > -np.inf
-        if stuck and not self._enough(bound) and len(self._facets) and self._goes_on:
+        found, last = self._solve(node, node.bound), np.inf
+        stuck = found.answer.point is None and not self._enough(found.bound)
+        if stuck and len(self._facets) and self._goes_on:
             # Neither solved nor refuted: dense rows are hard on a simplex method.
             self._facets.remove()
-            answer, bound, witness = self._solve(node, bound)
-        for _ in range(_NODE_ROUNDS if node.split else self._effort.rounds):
-            solved = answer.point is not None and answer.row_duals is not None
-            if self._enough(bound) or witness is not None or not solved or not self._goes_on:
-                break
-            if not self._facets.add_violated(answer):
-                break
-            last = bound
-            answer, bound, witness = self._solve(node, bound)
-            if bound > (1.0 - self._effort.least_gain) * last:
-                break
-        if answer.row_duals is not None and len(self._facets) > _MOST_FACETS:
-            self._facets.purge(answer.row_duals)
-        return answer, bound, witness
+            found = self._solve(node, found.bound)
 
-    def _solve(self, node: _Node, known: float) -> tuple[Answer, float, FloatArray | None]:
-        """One linear program: its answer, the bound it proves, and a witness."""
+        def solve(before: _Solved) -> _Solved:
+            return self._solve(node, before.bound)
+
+        most = _NODE_ROUNDS if node.split else self._effort.rounds
+        for found in in_rounds(found, self._add_violated, solve, most):  # noqa: B020
+            little = found.bound > (1.0 - self._effort.least_gain) * last
+            if little or self._enough(found.bound) or found.witness is not None:
+                break
+            if not self._goes_on:
+                break
+            last = found.bound
+        duals = found.answer.row_duals
+        if duals is not None and len(self._facets) > _MOST_FACETS:
+            self._facets.purge(duals)
+        return found
+
+    def _add_violated(self, found: _Solved) -> bool:
+        """Add facets that a point violates, where there is a point."""
+        solved = found.answer.point is not None and found.answer.row_duals is not None
+        return solved and self._facets.add_violated(found.answer) > 0
+
+    def _solve(self, node: _Node, known: float) -> _Solved:
+        """One linear program."""
         relaxation, direction = self._relaxation, self._direction
         answer = self._session.maximize(
             self._cost,
@@ -246,7 +242,7 @@ class _Searcher:
                 direction, node.split, answer.ray, self._facets
             )
             if refuted or answer.termination_condition == "infeasible":
-                return answer, -np.inf if refuted else known, None
+                return _Solved(answer, -np.inf if refuted else known, None)
         proved = relaxation.certify(direction, node.split, answer.row_duals, self._facets)
         if relaxation.is_tie(direction, proved):
             proved = min(proved, self._without_ends(node))
@@ -255,7 +251,7 @@ class _Searcher:
             inputs = relaxation.inputs_of(answer.point)
             seeks = self._effort.settles
             witness = inputs if seeks and shows_sign(relaxation, direction, inputs) else None
-        return answer, min(known, proved), witness
+        return _Solved(answer, min(known, proved), witness)
 
     def _without_ends(self, node: _Node) -> float:
         """What the linear program proves where it must not rest on ends of intervals."""

@@ -16,7 +16,7 @@ import numpy as np
 
 from leo_opt import weights
 from leo_opt.arguments import Options, option, positive, read_whole, words_of
-from leo_opt.decisions.branching import RELAXATION, Effort, tightening
+from leo_opt.decisions.branching import RELAXATION, Effort
 from leo_opt.decisions.findings import Direction
 from leo_opt.decisions.jobs import MilpJob, Searches, SplitJob, search_jobs
 from leo_opt.decisions.layer_model import LayerModel, build_layer_model, obstacle
@@ -25,6 +25,7 @@ from leo_opt.decisions.scope import Scope, find_scopes
 from leo_opt.decisions.splitting import MOST_INPUTS, split_inputs
 from leo_opt.decisions.splitting_state import Record
 from leo_opt.decisions.strategies import Strategy
+from leo_opt.decisions.tightening import RELAXATION_BATCH, ends_that_matter, tightening
 from leo_opt.decisions.witness_search import (
     LIKELY_STARTS,
     RANDOM_POINTS,
@@ -37,11 +38,8 @@ from leo_opt.decisions.witness_search import (
 )
 from leo_opt.stability import ARITHMETIC
 
-LP_BATCH = 16
-"""Directions that share one warm session; fixed, so that no verdict depends on the workers."""
 SPLIT_SHARE = 0.25
 """Of the pieces for all directions at once: those for one alone, in the first pass."""
-TIGHTEN_BATCH = 2
 EFFORTS = (1, 4, 16)
 """Times the first effort that each pass over the layers spends on a search: intervals of early
 layers that took more time to tighten settle more later than the search that they spare."""
@@ -49,8 +47,6 @@ TIGHTEN_SHARE = 0.5
 """Of the time that is left, for intervals from which others may gain."""
 TIGHTENING_LPS = 1000
 """Linear programs for the intervals of a layer, in the first pass."""
-FEW_UNITS = 8
-"""Units of a layer that are worth many linear programs each."""
 MILP_ROUND = 8
 """MILPs of one round: their witnesses may settle what the next round would have asked."""
 
@@ -160,7 +156,7 @@ def _search_layer(options: Cascade, factor: int, run: Classification, index: int
     """Linear programs and branch and bound, all earlier layers having had theirs."""
     ledger = run.ledger
     rounds = (
-        Searches("lp", LP_BATCH, RELAXATION),
+        Searches("lp", RELAXATION_BATCH, RELAXATION),
         Searches("branch-and-bound", 1, Effort(lps=factor * options.search_nodes)),
     )
     # A search begins with the linear program.
@@ -208,43 +204,21 @@ def _ask_layer(run: Classification, index: int) -> None:
 def _tighten(run: Classification, index: int, factor: int) -> None:
     """Linear programs for the intervals of a layer, from which later layers start.
 
-    They settle nothing here. Of stably active units the later programs know all that one program
-    says, so that these are asked about only where there is time for several.
+    They settle nothing here.
     """
-    directions = _ends_that_matter(run, index)
-    if directions and not run.deadline.passed:
-        count = len(directions)
-        deadline = run.deadline.part(TIGHTEN_SHARE)
-        fair = deadline.part(run.settings.workers / count).remaining
-        effort = tightening(count, factor * TIGHTENING_LPS)
-        batch = 1 if count <= FEW_UNITS else TIGHTEN_BATCH
-        asked = Searches("tighten", batch, effort, deadline.at, fair)
-        _search(run, directions, asked)
-
-
-def _ends_that_matter(run: Classification, index: int) -> list[Direction]:
-    """Ends of intervals on which open directions of later layers may hang."""
-    bounds = run.ledger.bounds(index + 1)
-    low, high = bounds.lower[index], bounds.upper[index]
-    held, crossing = high > 0.0, (low < 0.0) & (high > 0.0)
-    crossing &= run.network.layers[index].phased
-    chosen = held if held.sum() <= FEW_UNITS else crossing
-    raised = lowered = np.ones(low.size, dtype=bool)
-    if not any(run.ledger.open(later) for later in run.network.phased_layers if later > index + 1):
-        # What the next layer reads from a unit only ever from below hangs on no upper end, and the
-        # lower side of a rectifier on no end at all.
-        asked = run.ledger.open(index + 1)
-        units = [direction.unit for direction in asked]
-        weight = weights.dense(run.network.layers[index + 1].weight[units])
-        weight = weight * np.array([direction.sign for direction in asked])[:, None]
-        raised, lowered = (weight > 0.0).any(axis=0), (weight < 0.0).any(axis=0)
-    ends = ((-1, np.where(crossing, raised, lowered)), (+1, raised))
-    return [
-        Direction(index, int(unit), sign)
-        for unit in np.flatnonzero(chosen)
-        for sign, matters in ends
-        if matters[unit]
-    ]
+    network, ledger = run.network, run.ledger
+    bounds = ledger.bounds(len(network.layers))
+    sums = {}
+    for later in network.phased_layers:
+        asked = ledger.open(later) if later > index else []
+        if asked:
+            rows = network.layers[later].weight[[direction.unit for direction in asked]]
+            signs = np.array([float(direction.sign) for direction in asked])
+            sums[later] = weights.scale_rows(rows, signs)
+    ends = ends_that_matter(network, bounds, index, sums, held=True)
+    if ends and not run.deadline.passed:
+        deadline, lps = run.deadline.part(TIGHTEN_SHARE), factor * TIGHTENING_LPS
+        _search(run, ends, tightening(len(ends), lps, deadline, run.settings.workers))
 
 
 def _search(run: Classification, directions: list[Direction], asked: Searches) -> None:

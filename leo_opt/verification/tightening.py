@@ -1,9 +1,6 @@
 """Hidden intervals tightened by branch and bound with facets, certified.
 
-All that decides a case lies on the intervals of the hidden layers: big-M constants, facets and
-planes shrink with them. Layer by layer every end on which an open case may hang gets some linear
-programs, more of them where the layer has few such ends, and each layer starts from what was
-proved of the layers before it.
+Layer by layer, each of which starts from what was proved of the layers before it.
 """
 
 from __future__ import annotations
@@ -12,24 +9,18 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from leo_opt.arithmetic import TINY
 from leo_opt.bounds import Bounds, Propagation
 from leo_opt.deadline import Deadline
-from leo_opt.decisions.branching import tightening
 from leo_opt.decisions.findings import Direction, Finding
-from leo_opt.decisions.jobs import Searches, search_jobs
+from leo_opt.decisions.jobs import search_jobs
 from leo_opt.decisions.run import Run
+from leo_opt.decisions.tightening import ends_that_matter, tightening
 from leo_opt.network import FloatArray
 from leo_opt.verification.queries import Query
+from leo_opt.weights import Weight
 
-_BATCH = 2
-"""Ends that share one warm session; fixed, so that nothing depends on the workers."""
-_RELAXATION_BATCH = 16
-"""The same where each end gets one linear program."""
 _SHARE = 0.9
 """Of the influence of a layer: that of the units that get more than one linear program."""
-_GENEROSITY = 3.0
-"""Times the fair share of the time: what one end may take, as most need less than their share."""
 
 
 def tighten(run: Run, query: Query, lps: int, deadline: Deadline) -> Query:
@@ -45,6 +36,7 @@ def tighten(run: Run, query: Query, lps: int, deadline: Deadline) -> Query:
     """
     network, known = query.network, query.bounds
     hidden = [k for k in network.phased_layers if k > 0]
+    sums, share = _sums(query), _SHARE if lps else 1.0
     lower: list[FloatArray] = []
     upper: list[FloatArray] = []
     steps = Propagation(network, query.domain)
@@ -54,14 +46,33 @@ def tighten(run: Run, query: Query, lps: int, deadline: Deadline) -> Query:
         upper.append(np.minimum(high, known.upper[index]))
         if index not in hidden or deadline.passed:
             continue
-        bounds = Bounds(query.domain, tuple(lower), tuple(upper))
-        left = sum(later >= index for later in hidden)
-        ends = _ends_that_matter(query, bounds, whole=lps == 0)
-        for finding in _search(run, query, bounds, ends, lps, deadline.part(1.0 / left)):
+        later = index + 1
+        ends = ends_that_matter(
+            query.slack_network,
+            _join(query, lower + list(known.lower[later:]), upper + list(known.upper[later:])),
+            index,
+            sums,
+            share=share,
+        )
+        left = deadline.part(1.0 / sum(other >= index for other in hidden))
+        for finding in _search(run, query, _join(query, lower, upper), ends, lps, left):
             run.charge(finding)
             if finding.bound is not None:
                 _enter(finding.direction, finding.bound, lower[index], upper[index])
-    return query.on(Bounds(query.domain, tuple(lower), tuple(upper)))
+    return query.on(_join(query, lower, upper))
+
+
+def _join(query: Query, lower: list[FloatArray], upper: list[FloatArray]) -> Bounds:
+    return Bounds(query.domain, tuple(lower), tuple(upper))
+
+
+def _sums(query: Query) -> dict[int, Weight]:
+    """The slacks, from above, as `ends_that_matter` takes them."""
+    *layers, slacks = query.slack_network.layers
+    if layers[-1].has_phases:
+        return {len(layers): -slacks.weight}
+    # Through a linear layer they are sums again, in which much may cancel.
+    return {len(layers) - 1: -slacks.weight @ layers[-1].weight}
 
 
 def _enter(direction: Direction, bound: float, lower: FloatArray, upper: FloatArray) -> None:
@@ -71,47 +82,6 @@ def _enter(direction: Direction, bound: float, lower: FloatArray, upper: FloatAr
         upper[unit] = min(upper[unit], bound)
     else:
         lower[unit] = max(lower[unit], -bound)
-
-
-def _ends_that_matter(query: Query, bounds: Bounds, whole: bool) -> list[Direction]:
-    """Ends of the last layer of `bounds` on which an open case may hang.
-
-    Unless the whole layer is asked for, units are left out which together have little influence.
-    """
-    layer = len(bounds.lower) - 1
-    weight = _influence(query, bounds)
-    order = np.argsort(-weight, kind="stable")
-    share = weight[order].cumsum()
-    if not whole and share[-1] > 0.0:
-        count = int(np.searchsorted(share, _SHARE * share[-1])) + 1
-        order = order[:count]
-    chosen = np.sort(order[weight[order] > 0.0])
-    return [Direction(layer, int(unit), sign) for unit in chosen for sign in (-1, +1)]
-
-
-def _influence(query: Query, bounds: Bounds) -> FloatArray:
-    """How far relaxing each unit of the last layer of `bounds` may move an open slack, (n_out,).
-
-    That is the height of its triangle times what later layers make of it at most, each with
-    the slope of its upper line. What a slack reads only ever from above does not hang on it.
-    """
-    layers, layer = query.network.layers, len(bounds.lower) - 1
-    rows = np.vstack([conjunct.weight for conjunct in query.conjuncts])
-    moved: FloatArray = np.abs(rows)
-    for index in range(len(layers) - 1, layer, -1):
-        low, high = query.bounds.lower[index], query.bounds.upper[index]
-        if layers[index].has_phases:
-            chord = np.clip(high / np.maximum(high - low, TINY), 0.0, 1.0)
-            moved = moved * np.where(layers[index].phased, chord, 1.0)
-        if index == len(layers) - 1 and not layers[index].has_phases:
-            moved = np.maximum(-(rows @ layers[index].weight), 0.0)
-        else:
-            moved = moved @ abs(layers[index].weight)
-    low, high = bounds.lower[layer], bounds.upper[layer]
-    crosses = (low < 0.0) & (high > 0.0) & layers[layer].phased
-    height = np.where(crosses, -low * (high / np.maximum(high - low, TINY)), 0.0)
-    influence: FloatArray = (moved * height).max(axis=0)
-    return influence
 
 
 def _search(
@@ -125,10 +95,7 @@ def _search(
     """One round: linear programs for ends of a layer, in the order of the ends."""
     if not ends:
         return []
-    effort = tightening(len(ends), lps * len(query.conjuncts))
-    batch = _BATCH if effort.rounds else _RELAXATION_BATCH
-    seconds = deadline.part(min(1.0, _GENEROSITY * run.settings.workers / len(ends))).remaining
-    asked = Searches("tighten", batch, effort, deadline.at, seconds)
+    asked = tightening(len(ends), lps * len(query.conjuncts), deadline, run.settings.workers)
     jobs = search_jobs(query.network, bounds, asked, ends)
     found = [finding for some in run.findings(jobs) for finding in some]
     return sorted(found, key=lambda finding: finding.direction)

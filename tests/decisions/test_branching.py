@@ -13,9 +13,10 @@ from seeds import seeds
 
 from leo_opt.bounds import propagate
 from leo_opt.deadline import Deadline
-from leo_opt.decisions.branching import Effort, search, tightening
+from leo_opt.decisions.branching import Effort, search
 from leo_opt.decisions.findings import Direction
 from leo_opt.decisions.relaxation import Relaxation, build_relaxation
+from leo_opt.decisions.tightening import tightening
 from leo_opt.domain import Box
 from leo_opt.network import Network
 from leo_opt.solvers import find
@@ -71,7 +72,7 @@ def test_search_is_true_at_every_budget_and_exact_at_the_end(seed: int) -> None:
                     assert found.witness is None or exact > 0
                     last = found.bound
                 for count in (1000, 1):
-                    effort = tightening(count, 1000)
+                    effort = tightening(count, 1000, Deadline(None), 1).effort
                     tight = search(session, relaxation, direction, effort, Deadline(None))
                     assert Fraction(tight.bound) >= exact
                     assert tight.witness is None
@@ -120,9 +121,10 @@ def test_a_search_gives_up_on_a_tree_that_it_cannot_close() -> None:
     box = Box(-1, 1).spread(30)
     relaxation = build_relaxation(network, box, 1, propagate(network, box))
     direction = Direction(1, 0, +1)
+    effort = tightening(10, 1000, Deadline(None), 1).effort
     with find("highs").open(relaxation.form) as session:
         found = search(session, relaxation, direction, Effort(lps=400), Deadline(None))
-        keen = search(session, relaxation, direction, tightening(10, 1000), Deadline(None))
+        keen = search(session, relaxation, direction, effort, Deadline(None))
     assert found.witness is None
     assert found.bound > 0.0
     assert found.lps < 100
