@@ -19,7 +19,6 @@ from concurrent.futures import (
 )
 from dataclasses import dataclass
 from functools import partial
-from types import TracebackType
 from typing import Generic, TypeVar
 
 from leo_opt.blas import one_blas_thread
@@ -94,12 +93,7 @@ class Workers:
     def __enter__(self) -> Workers:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_rest: object) -> None:
         self._close(wait_for_jobs=kind is None and not self._deadline.passed)
 
     def _close(self, wait_for_jobs: bool) -> None:

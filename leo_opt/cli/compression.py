@@ -104,15 +104,13 @@ def compress(
     from leo_opt.compression import compress as rewrite
     from leo_opt.console import show
     from leo_opt.graphs import GraphCompression, compress_graph, is_structured
-    from leo_opt.report.compression_run import describe_compression, measure, provenance
-    from leo_opt.report.page import write_report
+    from leo_opt.report.compression_run import measure, provenance
     from leo_opt.report.tables import compression_table, stability_table
-    from leo_opt.storage.files import write_atomically
 
     start = time.monotonic()
-    graphs_only = all(map(formats.has_graph, (network_file, output)))
     usual = dtype is None and keep_outputs is None and (minimize, tolerance) == ("units", 0.0)
-    if form == "graph" and not (graphs_only and usual):
+    may_stay = usual and all(map(formats.has_graph, (network_file, output)))
+    if form == "graph" and not may_stay:
         raise click.UsageError(
             "--form graph changes an ONNX file in place: give .onnx files, and no --dtype, "
             "--keep-outputs, --minimize or --tolerance"
@@ -121,52 +119,56 @@ def compress(
     if drop_tail:
         network = replace(network, signature=replace(network.signature, tails=()))
     sequential = formats.is_sequential(network, output) or form == "chain"
-    as_graph = form == "graph" or (
-        form == "auto" and graphs_only and usual and is_structured(network_file)
-    )
+    as_graph = form == "graph" or (form == "auto" and may_stay and is_structured(network_file))
     if as_graph and stability_file is not None:
         raise click.UsageError("--stability-out is of a chain; give --form chain with it")
-    domain = read_domain(network, options)
-    stability = run_classification(network, domain, options)
-    plain = all(layer.activation == "relu" for layer in network.layers[:-1])
-    smaller: Compression | GraphCompression = (
-        compress_graph(
-            network_file,
-            stability,
-            network=network,
-            output_tensor=options["output_tensor"],
-            drop_tail=drop_tail,
+    stability = run_classification(network, read_domain(network, options), options)
+    smaller: Compression | GraphCompression
+    if as_graph:
+        tensor = options["output_tensor"]
+        smaller = compress_graph(
+            network_file, stability, network=network, output_tensor=tensor, drop_tail=drop_tail
         )
-        if as_graph
-        else rewrite(
+    else:
+        smaller = rewrite(
             network,
             stability,
-            sequential=sequential or plain,
+            sequential=sequential
+            or all(layer.activation == "relu" for layer in network.layers[:-1]),
             keep_outputs=keep_outputs,
             minimize=minimize,
             tolerance=tolerance,
         )
+    run = measure(
+        network, stability, smaller, dtype or formats.default_dtype(network, output), start
     )
-    stored = dtype or formats.default_dtype(network, output)
-    run = measure(network, stability, smaller, stored, start)
     if isinstance(smaller, GraphCompression):
         smaller.save(output, provenance(run))
     else:
         formats.save(smaller.network, output, dtype=run.dtype, provenance=provenance(run))
-    written = [f"written: {output}"]
+    lines = [stability_table(stability), "", compression_table(run), f"written: {output}"]
     if report_file is not None:
-        text = (
-            write_report(run, repeated())
-            if report_file.lower().endswith(".html")
-            else json.dumps(describe_compression(run), indent=2) + "\n"
-        )
-        write_atomically(report_file, text.encode())
-        written.append(f"written: {report_file}")
+        _report(run, report_file)
+        lines.append(f"written: {report_file}")
     if stability_file is not None and isinstance(smaller, Compression):
         smaller.carry(run.stored).save(stability_file)
-        written.append(f"written: {stability_file}")
-    checked = [] if drop_tail or keep_outputs else _compared(network_file, output, network, run)
-    show([stability_table(stability), "", compression_table(run), *written, *checked])
+        lines.append(f"written: {stability_file}")
+    if not (drop_tail or keep_outputs):
+        lines += _compared(network_file, output, network, run)
+    show(lines)
+
+
+def _report(run: CompressionRun, path: str) -> None:
+    """Write all figures of a run, as a page or as JSON."""
+    from leo_opt.report.compression_run import describe_compression
+    from leo_opt.report.page import write_report
+    from leo_opt.storage.files import write_atomically
+
+    page = path.lower().endswith(".html")
+    text = (
+        write_report(run, repeated()) if page else json.dumps(describe_compression(run), indent=2)
+    )
+    write_atomically(path, (text if page else f"{text}\n").encode())
 
 
 def _compared(source: str, target: str, network: Network, run: CompressionRun) -> list[str]:

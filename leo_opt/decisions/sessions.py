@@ -8,13 +8,13 @@ import threading
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from types import TracebackType
 
+from leo_opt.closing import Closing
 from leo_opt.solvers import Session
 from leo_opt.storage.locks import ProcessLock
 
 
-class Sessions:
+class Sessions(Closing):
     """Sessions that one run has open in one process; a context manager.
 
     Jobs carry it with them. In a thread of the same process it is the same object; another process
@@ -78,15 +78,7 @@ class Sessions:
         for _, session in idle:
             session.close()
 
-    def __enter__(self) -> Sessions:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self.close()
         _forget(self._run)
 

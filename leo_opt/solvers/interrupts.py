@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Callable
-from types import FrameType, TracebackType
+from types import FrameType
 from typing import Any, TypeVar
 
 Result = TypeVar("Result")
@@ -48,17 +48,12 @@ class InterruptGuard:
                 self._previous = previous
                 signal.signal(signal.SIGINT, self._on_signal)
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_rest: object) -> None:
         if self._previous is not None:
             signal.signal(signal.SIGINT, self._previous)
-        if error is None and self._error is not None:
+        if kind is None and self._error is not None:
             raise self._error
-        if error is None and self._count and self._previous is not None:
+        if kind is None and self._count and self._previous is not None:
             self._previous(signal.SIGINT, None)
 
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:

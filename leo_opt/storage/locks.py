@@ -6,7 +6,6 @@ import os
 import sys
 import threading
 from contextlib import ContextDecorator
-from types import TracebackType
 
 
 class ProcessLock(ContextDecorator):
@@ -29,12 +28,7 @@ class ProcessLock(ContextDecorator):
     def __enter__(self) -> None:
         self._lock.acquire()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self._lock.release()
 
 
