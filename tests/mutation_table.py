@@ -522,14 +522,16 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
             "np.where(signs[mine] < 0, high, low)",
         ),
     },
+    "decisions/halving.py": {
+        "piece-settled-too-early": (
+            "goals.least(values) <= 0.0) & chunk",
+            "goals.least(values) <= 1.0) & chunk",
+        ),
+    },
     "decisions/splitting.py": {
         "cover-keeps-the-smallest": (
             "np.maximum(self.upper[layer], high",
             "np.minimum(self.upper[layer], high",
-        ),
-        "piece-settled-too-early": (
-            "goals.least(values) <= 0.0) & chunk",
-            "goals.least(values) <= 1.0) & chunk",
         ),
         "stuck-goal-settled": ("~(stuck | unasked | waiting", "~(unasked | waiting"),
         "unasked-goal-settled": ("~(stuck | unasked | waiting", "~(stuck | waiting"),

@@ -16,7 +16,7 @@ from leo_opt.decisions.findings import Direction
 from leo_opt.decisions.scope import Scope, find_scopes
 from leo_opt.domain import Box
 from leo_opt.errors import InvalidInputError
-from leo_opt.formulations.embedding import switching_units
+from leo_opt.formulations.plans import switching_units
 from leo_opt.network import Network
 
 

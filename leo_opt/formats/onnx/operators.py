@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from leo_opt.formats.onnx import layout, linear, piecewise
+from leo_opt.formats.onnx import convolutions, layout, linear, piecewise
 from leo_opt.formats.onnx.operation import Operation, Tensor
 
 OPERATORS: Mapping[str, Callable[[Operation], list[Tensor]]] = MappingProxyType(
@@ -15,10 +15,10 @@ OPERATORS: Mapping[str, Callable[[Operation], list[Tensor]]] = MappingProxyType(
         "Dropout": layout.drop_out,
         "Identity": layout.keep,
         "Add": linear.add,
-        "AveragePool": linear.average_pool,
+        "AveragePool": convolutions.average_pool,
         "BatchNormalization": linear.normalise,
-        "Conv": linear.convolve,
-        "ConvTranspose": linear.convolve_transposed,
+        "Conv": convolutions.convolve,
+        "ConvTranspose": convolutions.convolve_transposed,
         "CumSum": linear.cumulate,
         "Div": linear.divide,
         "Einsum": linear.einsum,
