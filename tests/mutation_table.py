@@ -83,7 +83,7 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
     "bounds/methods.py": {
         "propagate-widens-one-end": ("np.minimum.reduce(highs)", "np.minimum.reduce(lows)"),
     },
-    "bounds/crown.py": {
+    "bounds/backward.py": {
         "crown-wrong-line": (
             "np.minimum(values, 0.0) * _spread(step.below",
             "np.minimum(values, 0.0) * _spread(step.above",
@@ -96,7 +96,6 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
             "kept = (step.above != 0.0) | (step.below != 0.0)",
             "kept = step.below != 0.0",
         ),
-        "crown-rows-not-mirrored": ("np.maximum(low[..., some], -below)", "-above"),
         "crown-errors-forgotten": ("(1.0 + gamma(8)) * error", "0.0 * error"),
         "crown-input-rounding": ("gamma(domain.lower.shape[-1] + 2) * reach", "0.0 * reach"),
         "crown-constants-rounding": (
@@ -108,6 +107,9 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
             "weights.negative_part(rows), domain.upper)",
         ),
         "crown-vanished-coefficient": ("step.cost) + step.lost", "step.cost)"),
+    },
+    "bounds/crown.py": {
+        "crown-rows-not-mirrored": ("np.maximum(low[..., some], -below)", "-above"),
     },
     "bounds/lines.py": {
         "crown-product-rounding": (

@@ -22,7 +22,7 @@ from leo_opt import weights
 from leo_opt.arithmetic import TINY, UNIT_ROUNDOFF, gamma, round_down, round_up
 from leo_opt.arrays import BoolArray, IntArray
 from leo_opt.bounds import Interval, post_interval
-from leo_opt.bounds.crown import bound_above
+from leo_opt.bounds.backward import bound_above
 from leo_opt.bounds.differences import DifferenceLines
 from leo_opt.bounds.lines import LOWER_SLOPES, LayerLines, lines_of, losses, shares_of
 from leo_opt.domain import Box, Boxes
