@@ -16,7 +16,7 @@ from leo_opt.errors import InvalidInputError
 from leo_opt.formulations.base import Formulation, Unit, UnitRow
 from leo_opt.formulations.columns import Columns, constants, scale_rows
 from leo_opt.formulations.inputs import add_inputs, add_joint_rows
-from leo_opt.formulations.plans import Plan, plan_layers
+from leo_opt.formulations.plans import LayerPlan, plan_layers
 from leo_opt.formulations.rows import Row, add_expressions, add_rows, add_variables, linear, nonzero
 from leo_opt.formulations.sums import SumBounds
 from leo_opt.network import Layer, Network
@@ -51,7 +51,7 @@ class _Variables:
     active: dict[Address, Any]
 
 
-def _add_unit_variables(block: Any, plans: list[Plan], formulation: Formulation) -> _Variables:
+def _add_unit_variables(block: Any, plans: list[LayerPlan], formulation: Formulation) -> _Variables:
     """Add `scaled_pre`, `scaled_post` and `is_active`, empty ones too."""
     low: dict[Any, float] = {}
     high: dict[Any, float] = {}
@@ -96,7 +96,7 @@ class _Rows:
 
 
 def _add_layer(
-    index: int, layer: Layer, plan: Plan, columns: Columns, variables: _Variables, rows: _Rows
+    index: int, layer: Layer, plan: LayerPlan, columns: Columns, variables: _Variables, rows: _Rows
 ) -> Columns:
     """Write the rows of one layer, and return what the next layer reads."""
     for unit in np.flatnonzero(plan.lanes >= 0).tolist():
@@ -145,7 +145,7 @@ def _affine_row(pre: Any, row: UnitRow, inputs: Sequence[Any], lifted: float) ->
     return row.constant - row.slack, expression, upper
 
 
-def _add_fixed(index: int, layer: Layer, plan: Plan, columns: Columns, rows: _Rows) -> None:
+def _add_fixed(index: int, layer: Layer, plan: LayerPlan, columns: Columns, rows: _Rows) -> None:
     """Units without a row: constants, and those that are stably inactive or muted.
 
     Only `pre` knows of the latter two.

@@ -21,7 +21,7 @@ readers of a model drop the coefficient that it would have in the row of a binar
 
 
 @dataclass(frozen=True, eq=False)
-class Plan:
+class LayerPlan:
     """What the bounds say about one layer, in scaled units.
 
     Parameters
@@ -80,7 +80,9 @@ def switching_units(layer: Layer, lower: FloatArray, upper: FloatArray) -> BoolA
     return unstable
 
 
-def plan_layers(network: Network, inputs: Scaling, bounds: Bounds, centred: bool) -> list[Plan]:
+def plan_layers(
+    network: Network, inputs: Scaling, bounds: Bounds, centred: bool
+) -> list[LayerPlan]:
     """Phases and scaling of all layers, one after the other."""
     plans = []
     for layer, lower, upper in zip(network.layers, bounds.lower, bounds.upper, strict=True):
@@ -91,7 +93,7 @@ def plan_layers(network: Network, inputs: Scaling, bounds: Bounds, centred: bool
 
 def _plan_layer(
     layer: Layer, inputs: Scaling, lower: FloatArray, upper: FloatArray, centred: bool
-) -> Plan:
+) -> LayerPlan:
     """Phases and scaling of one layer that reads `inputs`.
 
     Centred, what is linear on the domain has a variable that ranges over about [-1, 1], too:
@@ -147,7 +149,7 @@ def _plan_layer(
     low[moves], high[moves] = inputs.lower[lanes[moves]], inputs.upper[lanes[moves]]
     held = np.flatnonzero(~inactive & ~constant)
     rectified = np.where(unstable, layer.activate(low), low)[held]
-    return Plan(
+    return LayerPlan(
         held=held,
         fixed=np.flatnonzero(inactive | constant),
         unstable=unstable,
