@@ -106,8 +106,8 @@ class Known:
         inactive = phased & (slope == 0.0)
         fixed = fixed | inactive
         numbers = Rounded(np.where(fixed, values, 0.0), np.where(fixed, error, 0.0))
-        before = (self.lower, self.upper, self.pre_lower, self.pre_upper)
-        before += (self.believed_lower, self.believed_upper, self.moved)
+        mine = (self.lower, self.upper, self.pre_lower, self.pre_upper)
+        before = (*mine, self.believed_lower, self.believed_upper, self.moved)
         return Known(
             np.concatenate([self.fixed, fixed]),
             Rounded.joined([self.numbers, numbers]),
