@@ -44,6 +44,13 @@ def round_down(values: FloatArray) -> FloatArray:
     return np.nextafter(values, -np.inf)
 
 
+def middle_and_radius(lower: FloatArray, upper: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """A point about the middle of a box, and how far from it the box reaches at most."""
+    middle = np.clip(lower + 0.5 * (upper - lower), lower, upper)
+    farthest = np.maximum(upper - middle, middle - lower)
+    return middle, np.where(farthest == 0.0, 0.0, round_up(farthest))
+
+
 def is_float(value: Fraction) -> bool:
     """Whether a number within the range of float64 is one itself."""
     return Fraction(float(value)) == value

@@ -265,11 +265,6 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
         "block-offset-rounding": ("reach(self.outgoing, self.offset[1]),", "0.0 * final,"),
         "block-constant-rounding": ("reach(outgoing, rounding),", "0.0 * final,"),
         "block-bias-rounding": ("            final,\n", ""),
-        "block-radius-one-sided": (
-            "np.maximum(upper - middle, middle - lower)",
-            "upper - middle",
-        ),
-        "block-radius-nearest": ("np.where(farthest == 0.0, 0.0, round_up(farthest))", "farthest"),
         "shift-wrong-way": (
             "np.maximum(room - lowest[0], 0.0)",
             "np.maximum(room + lowest[0], 0.0)",
@@ -472,6 +467,11 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
         "convex-whatever": ("slopes == sorted(slopes)", "True"),
     },
     "arithmetic.py": {
+        "radius-one-sided": (
+            "np.maximum(upper - middle, middle - lower)",
+            "upper - middle",
+        ),
+        "radius-nearest": ("np.where(farthest == 0.0, 0.0, round_up(farthest))", "farthest"),
         "exact-dot-rests": (
             "[*products.tolist(), *rests.tolist(), start]",
             "[*products.tolist(), start]",

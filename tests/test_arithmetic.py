@@ -10,7 +10,14 @@ import pytest
 from exact_stability import as_fractions
 from rationals import exact_dot
 
-from leo_opt.arithmetic import dot_up, exact_dots, float_above, float_below, product_size
+from leo_opt.arithmetic import (
+    dot_up,
+    exact_dots,
+    float_above,
+    float_below,
+    middle_and_radius,
+    product_size,
+)
 
 
 def test_rounding_is_directed_and_tight() -> None:
@@ -31,6 +38,16 @@ def test_rounding_is_directed_and_tight() -> None:
     huge, largest = Fraction(10) ** 400, float(np.finfo(float).max)
     assert (float_below(huge), float_above(huge)) == (largest, math.inf)
     assert (float_below(-huge), float_above(-huge)) == (-math.inf, -largest)
+
+
+def test_a_box_lies_within_the_radius_of_its_middle() -> None:
+    generator = np.random.default_rng(4)
+    lower = generator.normal(size=500)
+    upper = np.where(generator.random(500) < 0.1, lower, lower + generator.exponential(size=500))
+    ends = map(as_fractions, (lower, upper, *middle_and_radius(lower, upper)))
+    for low, high, middle, radius in zip(*ends, strict=True):
+        assert middle - radius <= low <= high <= middle + radius
+        assert radius > 0 or low == high
 
 
 @pytest.mark.parametrize("seed", range(30))

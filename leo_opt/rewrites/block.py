@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from leo_opt import weights
-from leo_opt.arithmetic import exact_dots, gamma, product_size, round_up
+from leo_opt.arithmetic import exact_dots, gamma, middle_and_radius, product_size
 from leo_opt.arrays import BoolArray, IntArray
 from leo_opt.deviation import add_up, reach
 from leo_opt.enclosure import affine_image
@@ -193,13 +193,6 @@ class Block:
             np.where(untouched, self.next_bias, next_bias),
             np.where(untouched, 0.0, error),
         )
-
-
-def middle_and_radius(lower: FloatArray, upper: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """A point about the middle of a box, and how far from it the box reaches at most."""
-    middle = np.clip(lower + 0.5 * (upper - lower), lower, upper)
-    farthest = np.maximum(upper - middle, middle - lower)
-    return middle, np.where(farthest == 0.0, 0.0, round_up(farthest))
 
 
 def passing_units(draft: Draft, index: int) -> BoolArray:

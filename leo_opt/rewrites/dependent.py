@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from leo_opt import weights
-from leo_opt.arithmetic import UNIT_ROUNDOFF
+from leo_opt.arithmetic import UNIT_ROUNDOFF, middle_and_radius
 from leo_opt.arrays import IntArray
 from leo_opt.deviation import add_up
 from leo_opt.network import FloatArray, Layer
-from leo_opt.rewrites.block import Block, block_loss, middle_and_radius, passing_units
+from leo_opt.rewrites.block import Block, block_loss, passing_units
 from leo_opt.rewrites.draft import Draft
 from leo_opt.rewrites.private_columns import rows_with_private_columns
 

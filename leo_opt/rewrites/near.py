@@ -13,10 +13,9 @@ from dataclasses import replace
 import numpy as np
 
 from leo_opt import weights
-from leo_opt.arithmetic import exact_dots
+from leo_opt.arithmetic import exact_dots, middle_and_radius
 from leo_opt.deviation import add_up, reach
 from leo_opt.network import FloatArray, Layer
-from leo_opt.rewrites.block import middle_and_radius
 from leo_opt.rewrites.draft import Draft
 from leo_opt.rewrites.product_rank import reduce_rank
 

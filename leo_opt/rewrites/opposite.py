@@ -13,8 +13,9 @@ from leo_opt.rewrites.draft import Draft
 from leo_opt.rewrites.duplicate import merged_column, scaled
 from leo_opt.rewrites.proportional import LayerRows, Multiple
 
-_SLACK = 8.0
-"""Roundings that may be left of a column that vanishes: two columns and two factors have six."""
+_SLACK = 12.0
+"""Roundings that may be left of a column that vanishes: two columns with their shares have four,
+rows and factor five."""
 
 
 def merge_opposites(draft: Draft, index: int) -> Draft:

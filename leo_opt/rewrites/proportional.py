@@ -17,17 +17,17 @@ from leo_opt.arithmetic import (
     exact_products,
     exact_sums,
     gamma,
+    middle_and_radius,
     round_up,
 )
 from leo_opt.arrays import IntArray
 from leo_opt.deviation import add_up, reach
 from leo_opt.network import FloatArray, Layer
-from leo_opt.rewrites.block import middle_and_radius
 from leo_opt.rewrites.draft import Draft
 
-_SLACK = 4.0
-"""Roundings of a row's numbers that a multiple of it may be off by: two rows and a factor have
-three."""
+_SLACK = 6.0
+"""Roundings of a row's numbers that a multiple of it may be off by: the two rows have two, which the
+factor may have, too, from the largest number, and its own."""
 
 
 @dataclass(frozen=True)
