@@ -26,8 +26,8 @@ from leo_opt.network import FloatArray, Layer
 from leo_opt.rewrites.draft import Draft
 
 _SLACK = 6.0
-"""Roundings of a row's numbers that a multiple of it may be off by: the two rows have two, which the
-factor may have, too, from the largest number, and its own."""
+"""Roundings of a row's numbers that a multiple of it may be off by: the two rows have two, so may
+the factor, where one number decides it, and its own."""
 
 
 @dataclass(frozen=True)
