@@ -40,7 +40,7 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
             "self._moves[index] *= np",
             "self._moves[index] *= 1 + 0 * np",
         ),
-        "training-mask-of-next": ("error *= post > 0", "error *= post >= 0"),
+        "training-mask-of-next": ("error *= np.sign(post)", "error *= 1.0"),
         "training-penalty-without-rate": (
             "pull = self._penalties * np",
             "pull = self._penalties + 0 * np",

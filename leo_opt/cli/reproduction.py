@@ -25,9 +25,16 @@ from leo_opt.cli.files import FileCommand, InputFile
 )
 @click.option("--seeds", type=click.IntRange(min=1), help="Networks a row. [default: 5; quick: 1]")
 @click.option("--quick", is_flag=True, help="On the digits of scikit-learn, for a first look.")
+@click.option("--report-only", is_flag=True, help="Of networks that the folder holds; train none.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress.")
 def reproduce(
-    name: str, data: str | None, output: Path | None, seeds: int | None, quick: bool, quiet: bool
+    name: str,
+    data: str | None,
+    output: Path | None,
+    seeds: int | None,
+    quick: bool,
+    report_only: bool,
+    quiet: bool,
 ) -> None:
     """Make the TABLE of a paper anew: train its networks, and compress each of them.
 
@@ -52,6 +59,7 @@ def reproduce(
     else:
         samples = download_mnist(folder / "mnist") if data is None else load_samples(data)
     tell = (lambda _: None) if quiet else console.print
-    results = reproduce(experiment, samples, folder, seeds or (1 if quick else 5), tell)
+    seeds = seeds or (1 if quick else 5)
+    results = reproduce(experiment, samples, folder, seeds, tell, train=not report_only)
     table = results.table(experiment)
     show([experiment.title, "", str(experiment.setting), "", table.renderable(), *table.remarks])

@@ -37,6 +37,7 @@ def reproduce(
     folder: Path,
     seeds: int,
     tell: Callable[[str], None] = lambda words: None,
+    train: bool = True,
 ) -> Reproduction:
     """Train and compress the networks of an experiment, but for what a folder holds of them.
 
@@ -48,6 +49,8 @@ def reproduce(
         Networks a row.
     tell
         Called with words about what is being done.
+    train
+        Without it only networks that are in the folder are looked at.
 
     Raises
     ------
@@ -68,11 +71,12 @@ def reproduce(
             rows = {folder / f"{row.name(seed)}.onnx": row for row in group}
             who = f"seed {seed}, {'-'.join(map(str, hidden))}"
             penalties = {path: row.penalty for path, row in rows.items()}
-            for epoch in train_files(penalties, hidden, seed, samples, experiment.setting):
+            missing = penalties if train else {}
+            for epoch in train_files(missing, hidden, seed, samples, experiment.setting):
                 if epoch % _TOLD == 0:
                     tell(f"{who}: {epoch} of {experiment.setting.epochs} epochs")
             for path, row in rows.items():
-                if all(one.seed != seed for one in results.of(row)):
+                if path.exists() and all(one.seed != seed for one in results.of(row)):
                     tell(f"{who}: L1 weight {row.penalty:g}")
                     found = examine(load(path), row, seed, samples)
                     results = replace(results, networks=(*results.networks, found))

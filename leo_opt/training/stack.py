@@ -77,6 +77,8 @@ class Stack:
         self._biases = [np.zeros((count, n_out, 1), np.float32) for n_out in widths[1:]]
         # Momentum is kept times the rate: it is what was subtracted by the last step.
         self._moves = [np.zeros_like(array) for array in self._arrays]
+        # Room that every step uses anew.
+        self._gradients = [np.empty_like(array) for array in self._weights]
 
     @property
     def _arrays(self) -> list[Floats]:
@@ -141,26 +143,24 @@ class Stack:
         error[:, labels, np.arange(len(labels))] -= 1
         error *= np.float32(rate / len(labels))
         pull = self._penalties * np.float32(rate)
+        momentum = np.float32(self.setting.momentum)
         for index in range(len(self._weights) - 1, -1, -1):
             weight, post = self._weights[index], posts[index]
-            gradient, offset = _outer(error, post), error.sum(axis=2, keepdims=True)
+            gradient, offset = self._gradients[index], error.sum(axis=2, keepdims=True)
+            _outer(error, post, gradient)
             if index:
                 error = weight.transpose(0, 2, 1) @ error
-                error *= post > 0
-            self._move(index, gradient, pull)
-            self._move(index + len(self._weights), offset)
-
-    def _move(self, index: int, gradient: Floats, pull: Floats | None = None) -> None:
-        """Add the gradient to what is left of the last move, and make the move."""
-        array, move = self._arrays[index], self._moves[index]
-        momentum = np.float32(self.setting.momentum)
-        move *= momentum
-        move += gradient
-        if pull is not None:
-            signs = np.sign(array)
-            signs *= pull
-            move += signs
-        array -= move
+                error *= np.sign(post)
+            self._moves[index] *= momentum
+            self._moves[index] += gradient
+            np.sign(weight, out=gradient)
+            gradient *= pull
+            self._moves[index] += gradient
+            weight -= self._moves[index]
+            bias, move = self._biases[index], self._moves[index + len(self._weights)]
+            move *= momentum
+            move += offset
+            bias -= move
 
     def networks(self) -> list[Network]:
         """The networks as they are now."""
@@ -181,9 +181,10 @@ def _times(weight: Floats, post: Floats) -> Floats:
     return (weight.reshape(-1, n_in) @ post).reshape(count, n_out, -1)
 
 
-def _outer(error: Floats, post: Floats) -> Floats:
+def _outer(error: Floats, post: Floats, out: Floats) -> None:
     """(count, n_out, batch) times the transpose of what `_times` has multiplied by."""
     if post.ndim == 3:
-        return error @ post.transpose(0, 2, 1)
-    count, n_out, batch = error.shape
-    return (error.reshape(-1, batch) @ post.T).reshape(count, n_out, -1)
+        np.matmul(error, post.transpose(0, 2, 1), out=out)
+    else:
+        n_in, batch = post.shape
+        np.matmul(error.reshape(-1, batch), post.T, out=out.reshape(-1, n_in))
