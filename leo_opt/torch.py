@@ -60,9 +60,9 @@ def train(
         What `l1_penalty` is multiplied by: 1e-4 to 1e-3 for networks of 25 to 100 units a layer
         on MNIST. The larger it is, the more units become stable.
     setting
-        Epochs, batches and rates.
+        Epochs, batches and rates; weights are those that the module comes with.
     seed
-        Of the order of the samples; weights are those that the module comes with.
+        Of the order of the samples.
 
     Raises
     ------

@@ -29,6 +29,8 @@ class Setting:
         Of the descent, as PyTorch's `SGD` has them.
     drop_every, drop
         After so many epochs the rate is multiplied by this.
+    variance
+        Of the weights at the start, times the inputs of their unit.
     """
 
     epochs: int = 121
@@ -37,11 +39,13 @@ class Setting:
     momentum: float = 0.9
     drop_every: int = 50
     drop: float = 0.1
+    variance: float = 2.0
 
     def __str__(self) -> str:
         return (
             f"{self.epochs} epochs of SGD, rate {self.rate:g}, times {self.drop:g} every "
-            f"{self.drop_every} epochs, momentum {self.momentum:g}, batches of {self.batch}"
+            f"{self.drop_every} epochs, momentum {self.momentum:g}, batches of {self.batch}, "
+            f"weights that start with variance {self.variance:.3g} / inputs"
         )
 
 
@@ -59,8 +63,8 @@ class Stack:
     penalties
         One for each network.
     seed
-        Of the weights, which are normal with variance 2 over the inputs of a unit (biases 0), and
-        of the order of the samples.
+        Of the weights at the start, which are normal (biases are 0), and of the order of the
+        samples.
     """
 
     def __init__(
@@ -72,7 +76,7 @@ class Stack:
         self._penalties = np.asarray(penalties, np.float32).reshape(-1, 1, 1)
         self._weights: list[Floats] = []
         for n_in, n_out in pairwise(widths):
-            drawn = generator.standard_normal((n_out, n_in)) * np.sqrt(2.0 / n_in)
+            drawn = generator.standard_normal((n_out, n_in)) * np.sqrt(setting.variance / n_in)
             self._weights.append(np.repeat(drawn[None].astype(np.float32), count, axis=0))
         self._biases = [np.zeros((count, n_out, 1), np.float32) for n_out in widths[1:]]
         # Momentum is kept times the rate: it is what was subtracted by the last step.

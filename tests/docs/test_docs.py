@@ -74,7 +74,7 @@ def test_links_between_pages_lead_somewhere() -> None:
 
 def test_every_page_is_in_the_contents() -> None:
     folder = ROOT / "docs"
-    listed = re.findall(r"^([a-z_/-]+)$", (folder / "index.md").read_text(), re.M)
+    listed = re.findall(r"^([a-z0-9_/-]+)$", (folder / "index.md").read_text(), re.M)
     pages = {page.relative_to(folder).with_suffix("").as_posix() for page in SITE}
     assert sorted([*listed, "index"]) == sorted(pages)
 
