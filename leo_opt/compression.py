@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -42,8 +41,7 @@ from leo_opt.rewrites import (
 )
 from leo_opt.rewrites import keep_outputs as restrict
 from leo_opt.stability import Stability
-from leo_opt.storage.files import AnyPath
-from leo_opt.summarised import Summarised
+from leo_opt.summarised import Reported
 
 _READ_TOLERANCE = not_negative(read_number)
 
@@ -57,7 +55,7 @@ BACKWARD: tuple[Rewrite, ...] = (delete_dead, merge_duplicates, merge_opposites)
 
 
 @dataclass(frozen=True, eq=False)
-class Compression(Summarised):
+class Compression(Reported):
     """A smaller network with the same outputs on a box, and how it came about.
 
     Parameters
@@ -112,16 +110,6 @@ class Compression(Summarised):
             If no model of that kind can hold the result; `network` does.
         """
         return self.network if self.source is None else model_like(self.source, self.network)
-
-    def report(self, path: AnyPath) -> None:
-        """Write a page of HTML that shows the network before and after, and what is proved.
-
-        Raises
-        ------
-        OutputError
-            If the file cannot be written.
-        """
-        importlib.import_module("leo_opt.report.page").save(self, path)
 
     def carry(self, stored: Network | None = None) -> Stability:
         """Verdicts on the rewritten network that follow from those on the original, for `classify`
@@ -360,18 +348,13 @@ def _result(
     draft: Draft, original: Network, stability: Stability, certified_only: bool = False
 ) -> Compression:
     """What the user gets of a finished draft."""
-    places = {origin: layer for layer, origin in enumerate(draft.origin)}
     certified = certified_only or stability.premise.certified
-    kept = tuple(
-        tuple(draft.units[places[layer]].index.tolist()) if layer in places else ()
-        for layer in range(len(original.layers))
-    )
     return Compression(
         original=original,
         network=draft.network,
         domain=draft.domain,
         steps=draft.steps,
-        kept=kept,
+        kept=draft.kept(len(original.layers)),
         max_deviation=draft.deviation,
         stability=stability,
         bounds=draft.bounds(draft.network.content_hash if certified else ""),

@@ -26,7 +26,7 @@ from leo_opt.polytope import domain_from
 from leo_opt.rectify import own_bounds, rectified
 from leo_opt.storage import codec
 from leo_opt.storage.files import check_readable, write_atomically
-from leo_opt.summarised import Summarised
+from leo_opt.summarised import Pictured
 
 __all__ = [
     "ARITHMETIC",
@@ -71,6 +71,8 @@ class Statistics:
         Questions asked and branch-and-bound nodes used.
     settled
         Number of directions that each stage settled.
+    stage_seconds
+        Wall-clock time of each stage, at all layers together.
     strategy, solver, formulation
         The names under which the run was made.
     """
@@ -80,6 +82,7 @@ class Statistics:
     nodes: int = 0
     lps_solved: int = 0
     settled: Mapping[str, int] = field(default_factory=dict)
+    stage_seconds: Mapping[str, float] = field(default_factory=dict)
     strategy: str = ""
     solver: str = ""
     formulation: str = ""
@@ -121,7 +124,7 @@ class StabilityFile(msgspec.Struct, frozen=True):
 
 
 @dataclass(frozen=True, eq=False)
-class Stability(Summarised):
+class Stability(Pictured):
     """Phase, intervals and evidence of every unit of one network on one box.
 
     Parameters

@@ -1,20 +1,57 @@
-"""Values that can be told in a few lines."""
+"""Values that can be told in a few lines, shown in a picture, and reported on a page.
+
+What tells them knows all values, and no value knows it: it is looked up when it is asked for.
+"""
 
 from __future__ import annotations
 
 import importlib
+import os
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def _find(module: str, name: str) -> Any:
+    return getattr(importlib.import_module(f"leo_opt.report.{module}"), name)
 
 
 class Summarised:
-    """A value of which `leo_opt.report.summaries` makes a table, for a terminal and for a notebook.
-
-    The tables are looked up when they are asked for: they know all values, and no value them.
-    """
+    """A value of which `leo_opt.report.summaries` makes a table, for a terminal and a notebook."""
 
     def summary(self) -> str:
         """What people want to know of this value, in lines of text."""
-        return str(importlib.import_module("leo_opt.report.summaries").as_text(self))
+        return str(_find("summaries", "as_text")(self))
 
     def _repr_html_(self) -> str:
-        """The same for a notebook."""
-        return str(importlib.import_module("leo_opt.report.summaries").as_html(self))
+        """The same for a notebook, with the picture where there is one."""
+        return str(_find("summaries", "as_html")(self))
+
+
+class Pictured(Summarised):
+    """A value that has a picture, too: one of `leo_opt.report.scenes`."""
+
+    def plot(self) -> Figure:
+        """The picture, drawn with matplotlib: `plot().savefig("picture.pdf")`.
+
+        Raises
+        ------
+        SolverNotAvailableError
+            If matplotlib is not installed.
+        """
+        return _find("scenes", "plot")(self)  # type: ignore[no-any-return]
+
+
+class Reported(Pictured):
+    """A value that has a page, too: one of `leo_opt.report.pages`."""
+
+    def report(self, path: str | os.PathLike[str]) -> None:
+        """Write a page of HTML with the picture, what is proved, and how it was found.
+
+        Raises
+        ------
+        OutputError
+            If the file cannot be written.
+        """
+        _find("pages", "save")(self, path)

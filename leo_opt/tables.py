@@ -81,17 +81,22 @@ class Table:
         lines += [f"| {' | '.join(map(_in_a_cell, row))} |" for row in self.rows]
         return "\n".join(lines)
 
-    def html(self) -> str:
+    def html(self, level: str = "h2") -> str:
         """Heading, remarks and table, to stand in a page."""
+        heading = f"<{level}>{escape(self.heading)}</{level}>" if self.heading else ""
         remarks = "".join(f"<p>{_unquoted(text)}</p>" for text in self.remarks)
-        head = "".join(f"<th>{_unquoted(text)}</th>" for text in self.columns)
-        body = "\n".join(
-            f"<tr>{''.join(f'<td>{escape(text)}</td>' for text in row)}</tr>" for row in self.rows
-        )
-        return (
-            f"<h2>{escape(self.heading)}</h2>{remarks}"
-            f'<div class="wide"><table><tr>{head}</tr>\n{body}</table></div>'
-        )
+        lines = [self._line("th", map(_unquoted, self.columns))]
+        lines += [self._line("td", map(escape, row)) for row in self.rows]
+        body = "\n".join(lines)
+        return f'{heading}{remarks}<div class="wide"><table>{body}</table></div>'
+
+    def _line(self, tag: str, cells: Iterable[str]) -> str:
+        """A row of HTML, each cell on its side."""
+        made = [
+            f'<{tag} class="right">{cell}</{tag}>' if right else f"<{tag}>{cell}</{tag}>"
+            for cell, right in zip(cells, self.rightward, strict=True)
+        ]
+        return f"<tr>{''.join(made)}</tr>"
 
 
 def to_csv(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

@@ -15,12 +15,12 @@ from leo_opt.arrays import FloatArray
 from leo_opt.difference import Difference
 from leo_opt.domain import Domain
 from leo_opt.network import Network
-from leo_opt.summarised import Summarised
+from leo_opt.summarised import Reported
 from leo_opt.verification.classes import ClassCheck
 
 
 @dataclass(frozen=True, eq=False)
-class Approximation(Summarised):
+class Approximation(Reported):
     """A smaller network with nearly the same outputs, and what is known of the difference.
 
     Parameters

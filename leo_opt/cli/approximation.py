@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from leo_opt.cli.classes import class_options, read_class_domains
-from leo_opt.cli.files import FileCommand, InputFile, OutputFile, network_suffixes
+from leo_opt.cli.files import FileCommand, InputFile, OutputFile, network_suffixes, repeated
 from leo_opt.cli.options import box_options, checked, load_network, network_options, read_domain
 from leo_opt.errors import InvalidInputError
 
@@ -96,7 +96,12 @@ def _read_budget(options: Mapping[str, Any]) -> Budget:
 )
 @network_options
 @click.option("--dtype", type=click.Choice(["float32", "float64"]), help="Of the written weights.")
-@click.option("--report", "report_file", type=OutputFile(), help="Write all figures as JSON.")
+@click.option(
+    "--report",
+    "report_file",
+    type=OutputFile(),
+    help="Write all figures: .html is a page to read, all else JSON.",
+)
 def approximate(
     network_file: str,
     data: str,
@@ -118,6 +123,7 @@ def approximate(
     from leo_opt import formats
     from leo_opt.api import approximate as fit
     from leo_opt.console import show
+    from leo_opt.report.approximation_page import write_report
     from leo_opt.report.approximation_run import (
         approximation_table,
         describe_approximation,
@@ -150,7 +156,11 @@ def approximate(
     written = [f"written: {output}"]
     texts = {}
     if report_file is not None:
-        texts[report_file] = json.dumps(describe_approximation(made, stored), indent=2) + "\n"
+        texts[report_file] = (
+            write_report(made, stored, repeated())
+            if report_file.lower().endswith(".html")
+            else json.dumps(describe_approximation(made, stored), indent=2) + "\n"
+        )
     if frontier_file is not None:
         texts[frontier_file] = frontier_csv(made)
     for path, text in texts.items():

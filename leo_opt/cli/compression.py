@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from leo_opt.cli.files import FileCommand, InputFile, OutputFile, network_suffixes, repeated
-from leo_opt.cli.options import domain_options, load_network, read_domain, run_classification
+from leo_opt.cli.options import CLOCK, domain_options, load_network, read_domain, run_classification
 
 if TYPE_CHECKING:
     from leo_opt.network import Network
@@ -107,7 +106,7 @@ def compress(
     from leo_opt.report.compression_run import measure, provenance
     from leo_opt.report.tables import compression_table, stability_table
 
-    start = time.monotonic()
+    start = click.get_current_context().meta[CLOCK]
     usual = dtype is None and keep_outputs is None and (minimize, tolerance) == ("units", 0.0)
     may_stay = usual and all(map(formats.has_graph, (network_file, output)))
     if form == "graph" and not may_stay:
@@ -160,8 +159,8 @@ def compress(
 
 def _report(run: CompressionRun, path: str) -> None:
     """Write all figures of a run, as a page or as JSON."""
+    from leo_opt.report.compression_page import write_report
     from leo_opt.report.compression_run import describe_compression
-    from leo_opt.report.page import write_report
     from leo_opt.storage.files import write_atomically
 
     page = path.lower().endswith(".html")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 
 from leo_opt.arguments import name_of
@@ -88,6 +89,8 @@ class Classification(Run):
         self.ledger = Ledger(network, domain)
         self.checkpoint = Checkpoint.open(settings.checkpoint, network, domain, settings.margin)
         self._convicted: set[tuple[str, int]] = set()
+        self._stage_seconds: dict[str, float] = defaultdict(float)
+        self._stage_start = self.deadline.elapsed
 
     def announce(
         self, index: int, stage: str, asked: int, settled: int = 0, share: float | None = None
@@ -213,12 +216,15 @@ class Classification(Run):
         self.ledger.note(finding.direction, finding.seconds, anomaly)
 
     def credit(self, stage: str, before: int) -> None:
-        """Count what a stage has settled, given the open directions before it."""
+        """Count what a stage that ends here has settled, given the open directions before it."""
+        now = self.deadline.elapsed
+        self._stage_seconds[stage] += now - self._stage_start
+        self._stage_start = now
         left = self.ledger.all_open()
         if before > left or (before and stage != "bounds"):
             _LOG.info(
                 "%s: %d of %d open directions settled after %.2f s",
-                *(stage, before - left, before, self.deadline.elapsed),
+                *(stage, before - left, before, now),
             )
         self.ledger.credit(stage, before - left)
 
@@ -237,6 +243,7 @@ class Classification(Run):
                 nodes=self.nodes,
                 lps_solved=self.lps,
                 settled=dict(self.ledger.settled),
+                stage_seconds=dict(self._stage_seconds),
                 strategy=strategy,
                 solver=name_of(self.settings.solver),
                 formulation=name_of(self.settings.formulation),

@@ -12,7 +12,6 @@ import gzip
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -33,12 +32,12 @@ from leo_opt.graphs.head import Head, Rewritten, find_head, replace_head, rewrit
 from leo_opt.graphs.known import Known
 from leo_opt.graphs.merging import find_multiples
 from leo_opt.graphs.models import copy, ended
-from leo_opt.graphs.removal import find_removal
+from leo_opt.graphs.removal import Removal, find_removal
 from leo_opt.graphs.walking import cut_graph
 from leo_opt.network import FloatArray, Network
 from leo_opt.stability import Stability
 from leo_opt.storage.files import AnyPath, check_readable, check_writable, write_atomically
-from leo_opt.summarised import Summarised
+from leo_opt.summarised import Reported
 
 MIXING = frozenset({"Conv", "ConvTranspose"})
 """Operators for whose sake a graph is kept: a chain has dense matrices in their place."""
@@ -49,15 +48,19 @@ MATRICES = MIXING | {"Gemm", "MatMul"}
 
 @dataclass(frozen=True)
 class Thinning:
-    """A matrix by the name of what it makes, with the channels or units that it made and makes."""
+    """A matrix by the name of what it makes, with the channels or units that it made and makes.
+
+    `kept` has their numbers, -1 for new ones.
+    """
 
     name: str
     before: int
     after: int
+    kept: tuple[int, ...]
 
 
 @dataclass(frozen=True, eq=False)
-class GraphCompression(Summarised):
+class GraphCompression(Reported):
     """A smaller graph with the same outputs on a domain.
 
     Parameters
@@ -76,6 +79,8 @@ class GraphCompression(Summarised):
         Proved bound, per output, on the difference between the files anywhere on the domain, in
         real arithmetic with the numbers that they store. Exactly 0 where no number was rounded,
         neither in reading the file nor in changing it.
+    stability
+        The verdicts that it rests on.
     """
 
     original: Network
@@ -85,6 +90,7 @@ class GraphCompression(Summarised):
     parts: tuple[Thinning, ...]
     parameters: tuple[int, int]
     max_deviation: FloatArray
+    stability: Stability
 
     def __repr__(self) -> str:
         before, after = self.parameters
@@ -178,8 +184,8 @@ def compress_graph(
     edits = planned(cutting, partial(find_removal, cutting, known))
     thinner, deviation = _made(cutting, edits, stability.domain)
     again = cut_graph(thinner)
-    edits = planned(again, partial(find_multiples, again))
-    smaller, moved = _made(again, edits, stability.domain)
+    further = planned(again, partial(find_multiples, again))
+    smaller, moved = _made(again, further, stability.domain)
     deviation = add_up(deviation, moved)
     if rewritten is not None:
         deviation = add_up(deviation, rewritten.deviation)
@@ -196,9 +202,13 @@ def compress_graph(
         network=found,
         domain=stability.domain,
         model=finished,
-        parts=(*_thinned(cutting, smaller), *_head_parts(head, rewritten)),
+        parts=(
+            *_thinned((cutting, edits.removal), (again, further.removal)),
+            *_head_parts(head, rewritten),
+        ),
         parameters=(before, _parameters(smaller)),
         max_deviation=deviation,
+        stability=stability,
     )
 
 
@@ -259,19 +269,22 @@ def _parameters(lowered: Lowered) -> int:
     return sum(a.size for a in arrays if not isinstance(a, Tensor) and a.dtype.kind == "f")
 
 
-def _thinned(cutting: Cutting, smaller: Lowered) -> Iterator[Thinning]:
-    """What matrices made and make."""
-    for node in cutting.lowered.graph.nodes:
+def _thinned(*passes: tuple[Cutting, Removal]) -> Iterator[Thinning]:
+    """What matrices made and make, after slices have gone one time after the other."""
+    first = passes[0][0]
+    for node in first.lowered.graph.nodes:
         name = node.outputs[0]
-        if node.operator in MATRICES and name in cutting.tensors:
-            slices, made = cutting.tensors[name], smaller.values[name]
-            assert isinstance(made, Tensor)
-            yield Thinning(name, len(slices.classes), made.shape[slices.axis])
+        if node.operator in MATRICES and name in first.tensors:
+            before = len(first.tensors[name].classes)
+            left = np.arange(before)
+            for cutting, removal in passes:
+                left = left[removal.keeps(cutting, cutting.tensors[name].classes)]
+            yield Thinning(name, before, len(left), tuple(left.tolist()))
 
 
 def _head_parts(head: Head | None, rewritten: Rewritten | None) -> Iterator[Thinning]:
     """Units of the dense end."""
     if head is not None and rewritten is not None:
-        widths = head.network.hidden_widths, rewritten.network.hidden_widths
-        for index, (before, after) in enumerate(zip_longest(*widths, fillvalue=0)):
-            yield Thinning(f"dense {index}", before, after)
+        pairs = zip(head.network.hidden_widths, rewritten.kept, strict=False)
+        for index, (before, kept) in enumerate(pairs):
+            yield Thinning(f"dense {index}", before, len(kept), kept)

@@ -65,12 +65,15 @@ class Rewritten:
         With the numbers that are stored.
     steps
         What was done.
+    kept
+        For each layer of the old head the units that are left, -1 for new ones.
     deviation : (output_size,) array
         Proved bound on what that and storing the numbers changed.
     """
 
     network: Network
     steps: tuple[Step, ...]
+    kept: tuple[tuple[int, ...], ...]
     deviation: FloatArray
 
 
@@ -213,7 +216,8 @@ def rewrite_head(lowered: Lowered, head: Head, known: Known) -> Rewritten | None
     if sum((layer.n_in + 1) * layer.n_out for layer in stored.layers) > _own_numbers(lowered, head):
         return None
     rounding = rounding_deviation(draft.network, stored, propagate(draft.network, box))
-    return Rewritten(stored, draft.steps, add_up(draft.deviation, rounding))
+    kept = draft.kept(len(network.layers))
+    return Rewritten(stored, draft.steps, kept, add_up(draft.deviation, rounding))
 
 
 def _own_numbers(lowered: Lowered, head: Head) -> int:

@@ -127,11 +127,6 @@ def provenance(approximation: Approximation, dtype: str) -> dict[str, str]:
 
 def approximation_table(approximation: Approximation) -> RenderableType:
     """Parts, costs and errors, and what is proved."""
-    rows: list[list[object]] = []
-    for told, one in zip(_describe_layers(approximation), approximation.substitutes, strict=True):
-        parts = [told[key] if one.parts else "-" for key in ("rank", "entries")]
-        percent = f"{100.0 * told['response_error']:.2f} %"
-        rows.append([one.index, *parts, told["parameters"], percent])
     before, after = approximation.cost_before, approximation.cost
     lines = [
         f"numbers and indices: {before.parameters} -> {after.parameters} "
@@ -142,8 +137,17 @@ def approximation_table(approximation: Approximation) -> RenderableType:
         *told_classes(approximation.classes),
         *(f"note: {text}" for text in approximation.notes),
     ]
-    headings = ("layer", "rank", "entries", "numbers", "response error")
-    return Group(Table.of(headings, rows, "right").renderable(), *map(Text, lines))
+    return Group(layer_table(approximation).renderable(), *map(Text, lines))
+
+
+def layer_table(approximation: Approximation) -> Table:
+    """What stands in the place of each layer."""
+    rows: list[list[object]] = []
+    for told, one in zip(_describe_layers(approximation), approximation.substitutes, strict=True):
+        parts = [told[key] if one.parts else "-" for key in ("rank", "entries")]
+        percent = f"{100.0 * told['response_error']:.2f} %"
+        rows.append([one.index, *parts, told["parameters"], percent])
+    return Table.of(("layer", "rank", "entries", "numbers", "response error"), rows, "right")
 
 
 def _proof(approximation: Approximation) -> str:

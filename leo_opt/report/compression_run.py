@@ -15,6 +15,7 @@ import leo_opt
 from leo_opt.bounds import propagate
 from leo_opt.compression import Compression
 from leo_opt.deviation import add_up, inference_error, reading_deviation, rounding_deviation
+from leo_opt.domain import Domain
 from leo_opt.formats import written
 from leo_opt.graphs import GraphCompression
 from leo_opt.network import Network
@@ -133,9 +134,7 @@ def measure(
 def provenance(run: CompressionRun) -> dict[str, str]:
     """What a written file says of where it comes from."""
     domain, version = run.stability.domain, describe_versions()["leo-opt"]
-    ends, rows = domain.box, len(domain.rows[1])
-    box = f"{domain.size} inputs in [{ends.lower.min():g}, {ends.upper.max():g}]"
-    box += f" with {rows} linear row{'s' * (rows > 1)}" if rows else ""
+    box = describe_domain(domain)
     how = "within a tolerance" if run.spent else "losslessly"
     return {
         "version": version,
@@ -150,6 +149,13 @@ def provenance(run: CompressionRun) -> dict[str, str]:
         f"of {box}; on that box outputs differ from those of its file by at most "
         f"{run.deviation_written:.3g} in real arithmetic. Outside the box nothing is guaranteed.",
     }
+
+
+def describe_domain(domain: Domain) -> str:
+    """How many inputs there are, and where, in a few words."""
+    ends, rows = domain.box, len(domain.rows[1])
+    box = f"{domain.size} inputs in [{ends.lower.min():g}, {ends.upper.max():g}]"
+    return box + (f" with {rows} linear row{'s' * (rows > 1)}" if rows else "")
 
 
 def describe_network(network: Network, parameters: int) -> dict[str, Any]:
@@ -235,6 +241,8 @@ def describe_compression(run: CompressionRun) -> dict[str, Any]:
         "compression_percent": round(run.percent, 2),
         "stability": describe_stability(run.stability),
         "evidence": describe_evidence(run.stability),
+        "settled": dict(statistics.settled),
+        "stage_seconds": {k: round(v, 3) for k, v in statistics.stage_seconds.items()},
         "milps_solved": statistics.milps_solved,
         "lps_solved": statistics.lps_solved,
         "nodes": statistics.nodes,

@@ -1,24 +1,23 @@
-"""A network before and after as a picture: a cell a unit, a strip of cells a layer."""
+"""What a picture is made of: strips of coloured shapes, which pages and matplotlib both draw."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from html import escape
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from leo_opt.compression import Compression
-from leo_opt.rectify import rectified
-from leo_opt.stability import Stability
+import numpy as np
 
-NEW = "new"
-UNKNOWN = "unit"
-_KEY = "display:inline-block"
-_ALONG = "with its layer"
-_COLUMNS = 40
-_SIDE = 9
+from leo_opt.network import FloatArray
+
+NEW, UNKNOWN, GONE = "new", "unit", "removed"
+_COLUMNS, _SIDE = 40, 9.0
+WIDTH = _COLUMNS * _SIDE
+"""Of every strip."""
+_HEIGHT = 8 * _SIDE
+"""Of strips that are no rows of squares."""
 _MOST = 1200
-"""Units of a layer that are drawn one by one; of more there is a bar of shares."""
+"""Units of a layer that are drawn one by one; of more there are shares, or samples."""
 
 COLOURS = {
     "stably_active": "#2a9d5c",
@@ -27,9 +26,44 @@ COLOURS = {
     "undecided": "#e0a100",
     "linear": "#8a63d2",
     NEW: "#d6568f",
-    UNKNOWN: "#777c85",
+    UNKNOWN: "#3f8f9b",
 }
+"""In the middle between light and dark, since a picture stands on both."""
 _REMOVERS = ("#c0392b", "#e67e22", "#5b4bdb", "#7f5539", "#0f766e", "#b5179e", "#6c757d")
+_AXIS = "#777c85"
+
+
+class Mark(NamedTuple):
+    """A rectangle, from its upper left corner, and what is said of it."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+    colour: str
+    said: str = ""
+
+
+class Strip(NamedTuple):
+    """Shapes of one layer, `WIDTH` wide."""
+
+    name: str
+    height: float
+    shapes: tuple[Mark, ...]
+
+
+class Panel(NamedTuple):
+    """Strips, the first layer on top."""
+
+    heading: str
+    strips: tuple[Strip, ...]
+
+
+class Picture(NamedTuple):
+    """Panels that stand side by side where there is room, and what colours mean."""
+
+    panels: tuple[Panel, ...]
+    legend: tuple[tuple[str, str], ...]
 
 
 class UnitCell(NamedTuple):
@@ -38,103 +72,98 @@ class UnitCell(NamedTuple):
     phase: str
     remover: str = ""
 
-
-class Strip(NamedTuple):
-    """The units of a layer before and after."""
-
-    place: int
-    before: list[UnitCell]
-    after: list[UnitCell]
+    @property
+    def said(self) -> str:
+        """Both in words."""
+        return _word(self.phase) + (self.remover and f", {_removed(self.remover)}")
 
 
-def strips(compression: Compression) -> list[Strip]:
-    """The hidden layers of the network that was rewritten."""
-    removers = {
-        (step.layer, unit): step.rewrite for step in compression.steps for unit in step.removed
-    }
-    network, made = compression.original, []
-    phases = _phases(compression)
-    for index, layer in enumerate(network.layers[:-1]):
-        kept = compression.kept[index]
-        before = [
-            UnitCell(phase, "" if unit in kept else removers.get((index, unit), _ALONG))
-            for unit, phase in enumerate(phases[index] or [UNKNOWN] * layer.n_out)
-        ]
-        after = [UnitCell(before[unit].phase if unit >= 0 else NEW) for unit in kept]
-        made.append(Strip(index, before, after))
-    return made
+def tints(cells: Iterable[UnitCell]) -> dict[str, str]:
+    """A colour for each remover."""
+    removers = dict.fromkeys(cell.remover for cell in cells if cell.remover)
+    return {name: _REMOVERS[k % len(_REMOVERS)] for k, name in enumerate(removers)}
 
 
-def _phases(compression: Compression) -> Sequence[list[str]]:
-    """Phases by layer, where verdicts are about the layers of the network itself."""
-    stability: Stability = compression.stability
-    if rectified(compression.original) is not compression.original:
-        return [[]] * len(compression.original.layers)
-    return [[str(phase) for phase in phases] for phases in stability.phases]
+def legend(cells: Iterable[UnitCell]) -> tuple[tuple[str, str], ...]:
+    """Colours that occur, with words."""
+    cells = list(cells)
+    phases = [phase for phase in COLOURS if any(cell.phase == phase for cell in cells)]
+    removed = [(tint, _removed(name)) for name, tint in tints(cells).items()]
+    return tuple([(COLOURS[phase], _word(phase)) for phase in phases] + removed)
 
 
-def draw(layers: Sequence[Strip]) -> str:
-    """Both networks, with a legend of the colours that occur."""
-    removers = dict.fromkeys(cell.remover for one in layers for cell in one.before if cell.remover)
-    tints = {name: _REMOVERS[k % len(_REMOVERS)] for k, name in enumerate(removers)}
-    parts = []
-    sides = ("Before", [one.before for one in layers]), ("After", [one.after for one in layers])
-    for heading, chosen in sides:
-        parts.append(f"<h3>{heading}: {sum(map(len, chosen))} units</h3>")
-        for one, cells in zip(layers, chosen, strict=True):
-            name = f"layer {one.place}: {len(cells)} units"
-            parts.append(
-                f'<p style="margin:.5rem 0 .1rem">{name}</p>{_svg(cells, tints, name)}'
-                if cells
-                else ""
-            )
-    seen = dict.fromkeys(cell.phase for one in layers for cell in (*one.before, *one.after))
-    keys = [(COLOURS[phase], phase.replace("_", " ")) for phase in seen]
-    keys += [(tint, f"removed: {name}") for name, tint in tints.items()]
-    legend = "".join(
-        f'<span style="{_KEY};margin-right:1em"><i style="{_KEY};width:.8em;height:.8em;'
-        f'margin-right:.35em;background:{tint}"></i>{escape(name)}</span>'
-        for tint, name in keys
-    )
-    return "".join([f"<p>{legend}</p>", *parts])
+def cell_strip(name: str, cells: Sequence[UnitCell], tints: dict[str, str]) -> Strip:
+    """A square a unit: phases fill squares, and what removed a unit their lower half.
+
+    Of very many units there is one bar, with a part as wide as the share of those that are alike.
+    """
+    told = f"{name}: {len(cells)} unit{'s' * (len(cells) != 1)}"
+    if len(cells) > _MOST:
+        shapes, x = [], 0.0
+        for cell, count in sorted(Counter(cells).items()):
+            share = WIDTH * count / len(cells)
+            said = f"{count} units: {cell.said}"
+            shapes += _filled((x, 0.0, share, 2 * _SIDE), cell, tints, said)
+            x += share
+        return Strip(told, 2 * _SIDE, tuple(shapes))
+    shapes = []
+    for unit, cell in enumerate(cells):
+        place = unit % _COLUMNS * _SIDE, unit // _COLUMNS * _SIDE, _SIDE - 1, _SIDE - 1
+        shapes += _filled(place, cell, tints, f"unit {unit}: {cell.said}")
+    return Strip(told, -(-len(cells) // _COLUMNS) * _SIDE, tuple(shapes))
 
 
-def _svg(cells: list[UnitCell], tints: dict[str, str], name: str) -> str:
-    """The strip of a layer: phases fill cells, and what removed a unit their lower half."""
-    many = len(cells) > _MOST
-    rows = 1 if many else -(-len(cells) // _COLUMNS)
-    width, height = _COLUMNS * _SIDE, rows * _SIDE * (2 if many else 1)
-    shapes = _shares(cells, width, height, tints) if many else _units(cells, tints)
-    return (
-        f'<svg viewBox="0 0 {width} {height}" width="{2 * width}" role="img" '
-        f'aria-label="{escape(name)}">{"".join(shapes)}</svg>'
-    )
+def _filled(
+    place: tuple[float, float, float, float], cell: UnitCell, tints: dict[str, str], said: str
+) -> list[Mark]:
+    """A box, and in its lower half what removed it."""
+    x, y, width, height = place
+    whole = Mark(*place, COLOURS[cell.phase], said)
+    half = Mark(x, y + height / 2, width, height / 2, tints.get(cell.remover, ""), said)
+    return [whole, half] if cell.remover else [whole]
 
 
-def _units(cells: list[UnitCell], tints: dict[str, str]) -> Iterator[str]:
-    """A square a unit, whose title a pointer shows."""
-    side = _SIDE - 1
-    for unit, (phase, remover) in enumerate(cells):
-        x, y = unit % _COLUMNS * _SIDE, unit // _COLUMNS * _SIDE
-        told = f"unit {unit}: {phase.replace('_', ' ')}" + (remover and f", removed: {remover}")
-        box = f'<rect x="{x}" y="{y}" width="{side}" height="{side}" fill="{COLOURS[phase]}"/>'
-        gone = f'<rect x="{x}" y="{y + side / 2}" width="{side}" height="{side / 2}" fill="'
-        gone = f'{gone}{tints[remover]}"/>' if remover else ""
-        yield f"<g><title>{escape(told)}</title>{box}{gone}</g>"
+def interval_strip(name: str, lower: FloatArray, upper: FloatArray, phases: Sequence[str]) -> Strip:
+    """A bar a unit from its lower to its upper end, the lowest first, and a line at zero."""
+    order = np.lexsort((upper, lower + upper))
+    if order.size > _MOST:
+        order = order[np.linspace(0, order.size - 1, _MOST).astype(np.int64)]
+    ends = lower[order], upper[order]
+    # Ends that are not finite reach to the edge.
+    finite = np.concatenate([[0.0], *(side[np.isfinite(side)] for side in ends)])
+    top, bottom = float(finite.max()), float(finite.min())
+    scale = _HEIGHT / ((top - bottom) or 1.0)
+    wide = WIDTH / max(order.size, 1)
+    shapes = []
+    for place, (unit, low, high) in enumerate(zip(order.tolist(), *ends, strict=True)):
+        y = (top - min(high, top)) * scale
+        tall = max((top - max(low, bottom)) * scale - y, 0.5)
+        said = f"unit {unit}: {low:.4g} to {high:.4g}, {_word(phases[unit])}"
+        shapes.append(Mark(place * wide, y, 0.85 * wide, tall, COLOURS[phases[unit]], said))
+    shapes.append(Mark(0.0, top * scale - 0.25, WIDTH, 0.5, _AXIS, "zero"))
+    return Strip(f"{name}: from {bottom:.4g} to {top:.4g}", _HEIGHT, tuple(shapes))
 
 
-def _shares(
-    cells: list[UnitCell], width: float, height: float, tints: dict[str, str]
-) -> Iterator[str]:
-    """One bar, with a part as wide as the share of the units that are alike."""
-    x = 0.0
-    for (phase, remover), count in sorted(Counter(cells).items()):
-        share, half = width * count / len(cells), height / 2
-        colours = COLOURS[phase], tints.get(remover, COLOURS[phase])
-        told = f"{count} units: {phase.replace('_', ' ')}" + (remover and f", removed: {remover}")
-        boxes = "".join(
-            f'<rect x="{x:.3f}" y="{k * half}" width="{share:.3f}" height="{half}" fill="{tint}"/>'
-            for k, tint in enumerate(colours)
-        )
-        yield f"<g><title>{escape(told)}</title>{boxes}</g>"
-        x += share
+def share_strip(name: str, share: float) -> Strip:
+    """A bar that is a share of the width."""
+    return Strip(name, _SIDE, (Mark(0.0, 0.0, WIDTH * share, _SIDE, COLOURS[UNKNOWN], name),))
+
+
+def curve_strip(name: str, points: Sequence[tuple[float, float]]) -> Strip:
+    """Points by shares of the width, and numbers from 0 on."""
+    step = -(-len(points) // _MOST) or 1
+    most = max((number for _, number in points), default=0.0) or 1.0
+    shapes = [Mark(0.0, _HEIGHT - 0.5, WIDTH, 0.5, _AXIS, "zero")]
+    for share, number in points[::step]:
+        x, y = share * (WIDTH - 2.0), (1.0 - number / most) * (_HEIGHT - 2.0)
+        said = f"{100.0 * share:.1f} %: {number:.3g}"
+        shapes.append(Mark(x, y, 2.0, 2.0, COLOURS["unstable"], said))
+    return Strip(f"{name}, 0 to {most:.3g}", _HEIGHT, tuple(shapes))
+
+
+def _removed(name: str) -> str:
+    return f"removed: {name}" if name != GONE else name
+
+
+def _word(phase: str) -> str:
+    return phase.replace("_", " ")

@@ -22,7 +22,8 @@ from leo_opt.frameworks import note_on
 from leo_opt.graphs import GraphCompression
 from leo_opt.network import Network
 from leo_opt.report.approximation_run import approximation_table
-from leo_opt.report.picture import draw, strips
+from leo_opt.report.drawing import to_html
+from leo_opt.report.scenes import PICTURES
 from leo_opt.report.tables import network_table, rewriting_tables, spending, stability_table
 from leo_opt.stability import Stability
 from leo_opt.tables import Table
@@ -41,8 +42,8 @@ def as_text(value: Any) -> str:
 
 
 def as_html(value: Any) -> str:
-    """The same, to stand in a page; of a compression with a picture."""
-    picture = draw(strips(value)) if isinstance(value, Compression) else ""
+    """The same, to stand in a page, with the picture where there is one."""
+    picture = to_html(PICTURES[type(value)](value)) if type(value) in PICTURES else ""
     return f"<pre>{html.escape(as_text(value))}</pre>{picture}"
 
 

@@ -253,6 +253,14 @@ class Draft:
         """Index of the output layer."""
         return len(self.network.layers) - 1
 
+    def kept(self, count: int) -> tuple[tuple[int, ...], ...]:
+        """For each of the original's `count` layers its units that are left, -1 for new ones.
+
+        Empty for layers that are gone.
+        """
+        left = dict(zip(self.origin, self.units, strict=True))
+        return tuple(tuple(left[k].index.tolist()) if k in left else () for k in range(count))
+
     @property
     def deviation(self) -> FloatArray:
         """Proved bound on the difference from the original, per output."""

@@ -30,9 +30,11 @@ from leo_opt.console import PlainConsole
 from leo_opt.difference import bound_difference
 from leo_opt.graphs import compress_graph
 from leo_opt.report.compression_run import describe_sequential, measure
+from leo_opt.report.pages import PAGES
+from leo_opt.report.scenes import PICTURES
 from leo_opt.report.summaries import TABLES, as_text
 from leo_opt.report.tables import compression_table
-from leo_opt.summarised import Summarised
+from leo_opt.summarised import Pictured, Reported, Summarised
 from leo_opt.verification import keep_class, verify
 
 DATA = Path(leo_opt.__file__).parent / "data"
@@ -81,7 +83,11 @@ def test_no_value_prints_more_than_a_prompt_has_room_for() -> None:
 
 
 def test_every_value_with_tables_has_a_summary_and_the_other_way_round() -> None:
-    assert set(TABLES) == set(Summarised.__subclasses__())
+    levels = Summarised, Pictured, Reported
+    told = {kind for level in levels for kind in level.__subclasses__()}
+    assert set(TABLES) == told - set(levels)
+    assert set(PAGES) == set(Reported.__subclasses__())
+    assert set(PICTURES) == {*PAGES, *Pictured.__subclasses__()} - {Reported}
     told = [value for value in values().values() if isinstance(value, Summarised)]
     assert {type(value) for value in told} == set(TABLES)
     for value in told:

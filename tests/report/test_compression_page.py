@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import xml.etree.ElementTree as ET
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -12,10 +11,8 @@ from click.testing import CliRunner
 
 from leo_opt import Box, Compression, Network, classify, compress, save
 from leo_opt.cli import main
-from leo_opt.report import picture
+from leo_opt.report.compression_page import meaning
 from leo_opt.report.compression_run import measure
-from leo_opt.report.page import meaning
-from leo_opt.report.picture import draw, strips
 
 VOID = {"meta"}
 
@@ -61,29 +58,6 @@ def test_the_page_is_whole_and_needs_nothing_else(seed: int, tmp_path: Path) -> 
     assert "@media print" in text
     for told in (compression.original_hash, compression.network.content_hash, "highspy"):
         assert told in text
-
-
-@pytest.mark.parametrize("most", [0, 1200])
-def test_the_picture_has_all_units_with_phase_and_remover(
-    most: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(picture, "_MOST", most)
-    compression = thinned(0)
-    layers = strips(compression)
-    assert [len(one.before) for one in layers] == list(compression.original.hidden_widths)
-    assert sum(len(one.after) for one in layers) == sum(map(len, compression.kept[:-1]))
-    for one, kept in zip(layers, compression.kept, strict=False):
-        gone = [unit for unit, cell in enumerate(one.before) if cell.remover]
-        assert gone == [unit for unit in range(len(one.before)) if unit not in kept]
-        phases = compression.stability.phases[one.place]
-        assert [cell.phase for cell in one.before] == [str(phase) for phase in phases]
-    root = ET.fromstring(
-        f"<div>{draw(layers).replace('class=strip', '').replace('class=key', '')}</div>"
-    )
-    titles = [title.text or "" for title in root.iter("title")]
-    counted = [int(title.split()[0]) if most == 0 else 1 for title in titles]
-    assert sum(counted) == sum(len(one.before) + len(one.after) for one in layers)
-    assert sum("removed" in title for title in titles) > 0
 
 
 def test_a_report_of_html_says_how_to_repeat_it(tmp_path: Path) -> None:
