@@ -756,6 +756,12 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
     },
     "graphs/operators.py": {
         "slices-unpadded": ('any(node.attributes.get("pads", ()))', "False"),
+        "slices-rows-fold": (" == 1.0 and last == 1", " == 1.0"),
+        "slices-ends-unmoved": ("((1, starts), (2, ends))", "((2, ends),)"),
+        "slices-parts-swapped": (
+            "parts = np.split(given.classes, ends[:-1])",
+            "parts = np.split(given.classes, ends[:-1])[::-1]",
+        ),
         "slices-add-apart": ("        cutting.join(first, other.classes)\n", ""),
     },
     "graphs/walking.py": {
@@ -766,7 +772,10 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
         "slices-uncounted": ("        _measured(cutting, node, given)\n", "        pass\n"),
     },
     "graphs/__init__.py": {
-        "graphs-reading-uncounted": ("    if smaller is not lowered:", "    if smaller is None:"),
+        "graphs-reading-uncounted": ("    if not any(smaller is", "    if any(smaller is"),
+    },
+    "graphs/sizes.py": {
+        "sizes-of-one-input": ("            sizes[0] = 0\n", ""),
     },
     "graphs/removal.py": {
         "removal-of-what-varies": ("fixed[places].all(axis=1)", "fixed[places].any(axis=1)"),

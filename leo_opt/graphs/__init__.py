@@ -32,7 +32,8 @@ from leo_opt.graphs.head import Head, Rewritten, find_head, replace_head, rewrit
 from leo_opt.graphs.known import Known
 from leo_opt.graphs.merging import find_multiples
 from leo_opt.graphs.models import copy, ended
-from leo_opt.graphs.removal import Removal, find_removal
+from leo_opt.graphs.removal import find_removal
+from leo_opt.graphs.sizes import with_stated_sizes
 from leo_opt.graphs.walking import cut_graph
 from leo_opt.network import FloatArray, Network
 from leo_opt.stability import Stability
@@ -175,13 +176,13 @@ def compress_graph(
     known = Known.of(lowered, stability)
     head = find_head(lowered)
     rewritten = None if head is None else rewrite_head(lowered, head, known)
-    before, changed = _parameters(lowered), lowered
-    if head is not None and rewritten is not None:
-        changed = replace_head(lowered, head, rewritten)
-    cutting = cut_graph(changed)
-    if head is not None and rewritten is not None:
-        cutting.read(head.source, rewritten.network.layers[0], changed.graph.nodes)
-    edits = planned(cutting, partial(find_removal, cutting, known))
+    before, choices = _parameters(lowered), [lowered]
+    stated = with_stated_sizes(lowered)
+    if stated is not None:
+        other = lower(stated)
+        choices += [replace(other, network=original)] if other.network == original else []
+    plans = [_planned(choice, rewritten, known) for choice in choices]
+    cutting, edits = min(plans, key=lambda plan: plan[1].growth)
     thinner, deviation = _made(cutting, edits, stability.domain)
     again = cut_graph(thinner)
     further = planned(again, partial(find_multiples, again))
@@ -189,7 +190,7 @@ def compress_graph(
     deviation = add_up(deviation, moved)
     if rewritten is not None:
         deviation = add_up(deviation, rewritten.deviation)
-    if smaller is not lowered:
+    if not any(smaller is choice for choice in choices):
         # The verdicts are of the network, which is so far from what the file states.
         bounds = stability.own_bounds(original, certified_only=True)
         deviation = add_up(deviation, reading_deviation(original, bounds))
@@ -237,6 +238,18 @@ def is_structured(path: AnyPath) -> bool:
     if not has_graph(path):
         return False
     return any(node.op_type in MIXING for node in parse(check_readable(path)).graph.node)
+
+
+def _planned(lowered: Lowered, rewritten: Rewritten | None, known: Known) -> tuple[Cutting, Edits]:
+    """How a graph is cut, and what goes, once its dense end is replaced in place."""
+    head = None if rewritten is None else find_head(lowered)
+    if head is None or rewritten is None:
+        cutting = cut_graph(lowered)
+    else:
+        changed = replace_head(lowered, head, rewritten)
+        cutting = cut_graph(changed)
+        cutting.read(head.source, rewritten.network.layers[0], changed.graph.nodes)
+    return cutting, planned(cutting, partial(find_removal, cutting, known))
 
 
 def _made(cutting: Cutting, edits: Edits, domain: Domain) -> tuple[Lowered, FloatArray]:

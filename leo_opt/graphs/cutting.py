@@ -96,10 +96,12 @@ class Cutting:
         made = (node.outputs for node in graph.nodes if node.operator == "Constant")
         return frozenset(graph.constants).union(*made)
 
+    def shapes_of(self, node: Node) -> list[tuple[int, ...]]:
+        made = [self.lowered.values[name] for name in node.outputs]
+        return [tensor.shape for tensor in made if isinstance(tensor, Tensor)]
+
     def shape_of(self, node: Node) -> tuple[int, ...]:
-        made = self.lowered.values[node.outputs[0]]
-        assert isinstance(made, Tensor)
-        return made.shape
+        return self.shapes_of(node)[0]
 
     def trim(self, node: Node, place: int, axis: int, classes: IntArray) -> None:
         """Note that a stored input goes with slices, if it has one number for each."""

@@ -13,9 +13,9 @@ from leo_opt.deviation import add_up
 from leo_opt.formats.onnx.graph import Array, Node
 from leo_opt.formats.rounded import Rounded
 from leo_opt.graphs.cutting import Cutting
-from leo_opt.graphs.models import drop_unread, free_name, remove, tensor_of
+from leo_opt.graphs.models import drop_unread, free_name, names_of, remove, tensor_of
 from leo_opt.graphs.removal import Removal
-from leo_opt.graphs.slices import Consumer
+from leo_opt.graphs.slices import Consumer, Count
 from leo_opt.network import FloatArray
 
 _Place = tuple[tuple[str, ...], int]
@@ -57,7 +57,7 @@ class Edits:
         self._cutting, self.removal = cutting, removal
         self._new: dict[_Place, Array] = {}
         self._errors: dict[_Place, FloatArray] = {}
-        self._attributes: list[tuple[Node, str, int]] = []
+        self._attributes: list[tuple[Node, str, int, int]] = []
         for index, weight in removal.weights.items():
             self._weigh(cutting.consumers[index], weight)
         for trim in cutting.trims:
@@ -67,7 +67,7 @@ class Edits:
         for count in cutting.counts:
             kept = removal.keeps(cutting, count.classes)
             if not kept.all():
-                self._count(count.node, count.place, count.entry, int(kept.sum()))
+                self._count(count, int(kept[: count.stop].sum()))
         for index, shift in removal.shifts.items():
             consumer = cutting.consumers[index]
             self._shift(consumer.node, shift[removal.keeps(cutting, consumer.made)])
@@ -148,14 +148,16 @@ class Edits:
         self._change(node, place, stored)
         self._errors[node.outputs, place] = add_up(np.abs(moved.values), moved.error)
 
-    def _count(self, node: Node, place: int | str, entry: int, number: int) -> None:
+    def _count(self, count: Count, number: int) -> None:
         """State another number of slices."""
-        if isinstance(place, int):
-            sizes = self._constant(node, place).copy()
-            sizes[entry] = number
-            self._change(node, place, sizes)
+        node, place = count.node, count.place
+        if not isinstance(place, int):
+            self._attributes.append((node, place, count.entry, number))
             return
-        self._attributes.append((node, place, number))
+        known = place < len(node.inputs) or (node.outputs, place) in self._new
+        sizes = self._constant(node, place).copy() if known else np.zeros(len(node.outputs), int)
+        sizes[count.entry] = number
+        self._change(node, place, sizes)
 
     def _shift(self, node: Node, shift: Rounded) -> None:
         """Add numbers to a bias, which is made where there is none."""
@@ -176,8 +178,7 @@ class Edits:
         graph, errors = self._model.graph, dict[str, FloatArray]()
         before = {name for proto in graph.node for name in proto.input}
         stored = {tensor.name: tensor for tensor in graph.initializer}
-        taken = before | set(stored) | {name for proto in graph.node for name in proto.output}
-        taken |= {value.name for value in graph.input}
+        taken = names_of(self._model)
         protos = {tuple(proto.output): proto for proto in graph.node}
         for old, parts in self._parts.items():
             whole = self._readers[old] == sum(map(len, parts.values()))
@@ -197,17 +198,15 @@ class Edits:
             for name, places in groups:
                 self._restate(name, self._new[places[0]].shape)
                 for outputs, place in places:
-                    proto = protos[outputs]
-                    proto.input.extend([""] * (place + 1 - len(proto.input)))
-                    proto.input[place] = name
-                    if proto.op_type == "MatMul" and place == _BIAS:
-                        proto.op_type = "Gemm"
+                    _read(protos[outputs], place, name)
                     error = self._errors.get((outputs, place))
                     if error is not None and error.any():
                         errors[name] = np.maximum(error, errors.get(name, 0.0))
-        for node, name, number in self._attributes:
+        for node, name, entry, number in self._attributes:
             for attribute in protos[node.outputs].attribute:
-                if attribute.name == name:
+                if attribute.name == name and attribute.ints:
+                    attribute.ints[entry] = number
+                elif attribute.name == name:
                     attribute.i = number
         changed = {
             name
@@ -225,3 +224,13 @@ class Edits:
                 del value.type.tensor_type.shape.dim[:]
                 for size in shape:
                     value.type.tensor_type.shape.dim.add().dim_value = size
+
+
+def _read(proto: Any, place: int, name: str) -> None:
+    """Give a node another input, which it may not have had before."""
+    proto.input.extend([""] * (place + 1 - len(proto.input)))
+    proto.input[place] = name
+    if proto.op_type == "MatMul" and place == _BIAS:
+        proto.op_type = "Gemm"
+    elif proto.op_type == "Split":
+        remove(proto.attribute, lambda entry: entry.name == "num_outputs")

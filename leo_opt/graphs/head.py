@@ -20,7 +20,7 @@ from leo_opt.formats.onnx.operation import Tensor
 from leo_opt.formats.onnx.reader import Lowered
 from leo_opt.formats.onnx.writer import layer_nodes
 from leo_opt.graphs.known import Known
-from leo_opt.graphs.models import drop_unread, remove, state_ends
+from leo_opt.graphs.models import drop_unread, names_of, remove, state_ends
 from leo_opt.network import FloatArray, Layer, Network, Signature
 from leo_opt.rewrites import Draft, Step
 from leo_opt.rewrites.draft import Units
@@ -233,9 +233,7 @@ def replace_head(lowered: Lowered, head: Head, rewritten: Rewritten) -> Lowered:
     from onnx import numpy_helper
 
     graph = lowered.model.graph
-    taken = {name for proto in graph.node for name in (proto.name, *proto.input, *proto.output)}
-    taken |= {tensor.name for tensor in graph.initializer}
-    protos, tensors = layer_nodes(rewritten.network, taken)
+    protos, tensors = layer_nodes(rewritten.network, names_of(lowered.model))
     made = {tensor.name: numpy_helper.to_array(tensor) for tensor in tensors}
     for proto in protos:
         if proto.op_type == "Clip" and lowered.graph.opsets[""] < _READS_ENDS:

@@ -110,6 +110,13 @@ def tensor_of(array: Array, name: str) -> Any:
     return numpy_helper.from_array(np.ascontiguousarray(array), name)
 
 
+def names_of(model: Any) -> set[str]:
+    """All names that something of a model has."""
+    graph = model.graph
+    taken = {name for proto in graph.node for name in (proto.name, *proto.input, *proto.output)}
+    return taken.union(entry.name for part in (graph.initializer, graph.input) for entry in part)
+
+
 def free_name(name: str, taken: set[str]) -> str:
     """A name that nothing has, which is taken from then on."""
     while name in taken:

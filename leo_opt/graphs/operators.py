@@ -18,9 +18,10 @@ from leo_opt.graphs.slices import STAYS, Consumer, Count, Slices
 
 
 def row_product(cutting: Cutting, node: Node) -> Slices:
-    """Gemm and MatMul: a row times a stored matrix."""
+    """Gemm and MatMul: rows times a stored matrix."""
     given, matrix = cutting.given(node), cutting.constant(node, 1)
-    if given.axis != 1 or len(given.shape) != 2 or matrix is None or matrix.ndim != 2:
+    last = len(given.shape) - 1
+    if given.axis != last or last < 1 or matrix is None or matrix.ndim != 2:
         raise StuckError
     flags = {name: node.attributes.get(name, default) for name, default in _GEMM.items()}
     if flags["transA"]:
@@ -33,9 +34,10 @@ def row_product(cutting: Cutting, node: Node) -> Slices:
         bias = cutting.constant(node, 2)
         cutting.trim(node, 2, -1 if bias is None else bias.ndim - 1, made)
     weight = np.asarray(matrix.T if across else matrix, dtype=np.float64)[:, :, None]
-    plain, axes = flags["alpha"] == flags["beta"] == 1.0, (across, 1 - across)
+    # A MatMul takes up a constant as a Gemm, which multiplies one row.
+    plain, axes = flags["alpha"] == flags["beta"] == 1.0 and last == 1, (across, 1 - across)
     cutting.consumers.append(Consumer(node, node.inputs[0], given, made, weight, axes, plain))
-    return Slices(cutting.shape_of(node), 1, made)
+    return Slices(cutting.shape_of(node), last, made)
 
 
 def convolution(cutting: Cutting, node: Node) -> Slices:
@@ -155,6 +157,8 @@ def moved(cutting: Cutting, node: Node) -> Slices:
             if not isinstance(cutting.lowered.values[name], Tensor):
                 cutting.trim(node, place, slices.axis, slices.classes)
                 cutting.rigid.append(slices.classes)
+    elif node.operator == "Slice" and not straight:
+        _cut_out(cutting, node, slices.axis)
     elif node.operator in _ALONG:
         if not straight:
             raise StuckError
@@ -190,13 +194,47 @@ def _reshaped(cutting: Cutting, node: Node, slices: Slices) -> None:
     assert not isinstance(target, Tensor)
     sizes = target.reshape(-1).tolist()
     copied = [k for k, size in enumerate(sizes) if size == 0]
-    if node.attributes.get("allowzero", 0) or len(sizes) != len(slices.shape):
+    if (node.attributes.get("allowzero", 0) and copied) or len(sizes) != len(slices.shape):
         raise StuckError
     if any((k == slices.axis) != (k == given.axis) for k in copied):
         raise StuckError
     if sizes[slices.axis] > 0:
         cutting.constant(node, 1)
         cutting.counts.append(Count(node, 1, slices.axis, slices.classes))
+
+
+def _cut_out(cutting: Cutting, node: Node, axis: int) -> None:
+    """Note that a Slice takes others where slices in front of its ends are gone."""
+    given, stated = cutting.given(node), [cutting.constant(node, place) for place in range(1, 5)]
+    starts, ends, axes, steps = stated
+    if given.axis != axis or starts is None or ends is None:
+        raise StuckError
+    along = range(len(starts)) if axes is None else (axes % len(given.shape)).tolist()
+    entry = list(along).index(axis)
+    if steps is not None and steps[entry] != 1:
+        raise StuckError
+    for place, numbers in ((1, starts), (2, ends)):
+        stop = slice(int(numbers[entry])).indices(len(given.classes))[1]
+        cutting.counts.append(Count(node, place, entry, given.classes, stop))
+
+
+def divided(cutting: Cutting, node: Node) -> list[Slices]:
+    """Split."""
+    given, shapes = cutting.given(node), cutting.shapes_of(node)
+    if node.attributes.get("axis", 0) % len(given.shape) != given.axis:
+        return [Slices(shape, given.axis, given.classes) for shape in shapes]
+    ends = np.cumsum([shape[given.axis] for shape in shapes])
+    parts = np.split(given.classes, ends[:-1])
+    place: int | str = "split" if "split" in node.attributes else _DIVISION
+    if place == _DIVISION:
+        cutting.constant(node, _DIVISION)
+        if cutting.lowered.graph.opsets[""] < _DIVIDES_BY_INPUT:
+            raise StuckError
+    for entry, own in enumerate(parts):
+        # All are stated where any changes: there may have been no numbers before.
+        before = np.concatenate([own, *parts[:entry], *parts[entry + 1 :]])
+        cutting.counts.append(Count(node, place, entry, before, len(own)))
+    return [Slices(shape, given.axis, own) for shape, own in zip(shapes, parts, strict=True)]
 
 
 _GEMM: Mapping[str, float] = MappingProxyType({"alpha": 1.0, "beta": 1.0, "transA": 0, "transB": 0})
@@ -215,14 +253,18 @@ which begin new classes."""
 _SIZES = 3
 """Place of the input of a Resize that states sizes, the number of slices among them."""
 
+_DIVISION, _DIVIDES_BY_INPUT = 1, 13
+"""Place of the input of a Split that states sizes, and the version of ONNX since which it may."""
+
 _VALUE = 2
 """Place of the input of a Pad that states the number to pad with."""
 
 _ALONG = frozenset({"Pad", "Resize", "Slice", "Upsample"})
 """Operators with numbers for each axis: they may do nothing along that of the slices."""
 
-OPERATORS: Mapping[str, Callable[[Cutting, Node], Slices]] = MappingProxyType(
+OPERATORS: Mapping[str, Callable[[Cutting, Node], Slices | list[Slices]]] = MappingProxyType(
     {
+        "Split": divided,
         **dict.fromkeys(("Gemm", "MatMul"), row_product),
         **dict.fromkeys(("Conv", "ConvTranspose"), convolution),
         **dict.fromkeys(

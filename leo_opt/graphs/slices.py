@@ -74,12 +74,14 @@ class Trim:
 
 @dataclass(frozen=True, eq=False)
 class Count:
-    """A number in a node that is the number of slices: an entry of an input, or an attribute."""
+    """A number in a node that is the number of the first `stop` slices, or of all: an entry of an
+    input, or of an attribute."""
 
     node: Node
     place: int | str
     entry: int
     classes: IntArray
+    stop: int | None = None
 
 
 def staying(tensor: Tensor) -> Slices:

@@ -49,12 +49,15 @@ def _visit(cutting: Cutting, node: Node) -> None:
         return
     begun = len(cutting.trims), len(cutting.counts), len(cutting.consumers)
     try:
-        if node.operator not in OPERATORS or len(made) > 1:
+        if node.operator not in OPERATORS:
             raise StuckError
-        slices = OPERATORS[node.operator](cutting, node)
-        cutting.tensors[made[0]] = slices
+        found = OPERATORS[node.operator](cutting, node)
+        parts = found if isinstance(found, list) else [found]
+        if len(parts) != len(made) or len(made) != len(node.outputs):
+            raise StuckError
+        cutting.tensors.update(zip(made, parts, strict=True))
         if node.operator not in HOMOGENEOUS or int(node.attributes.get("group", 1)) > 1:
-            cutting.rigid.append(slices.classes)
+            cutting.rigid.extend(part.classes for part in parts)
     except StuckError:
         del cutting.trims[begun[0] :], cutting.counts[begun[1] :], cutting.consumers[begun[2] :]
         for name in given:

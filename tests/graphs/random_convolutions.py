@@ -158,12 +158,38 @@ def _transposed(graph: Graph, name: str, shape: tuple[int, ...]) -> tuple[str, t
     return _activate(graph, made, (1, out)), (1, out, shape[2] + 1, shape[3] + 1)
 
 
-BLOCKS = (_plain, _plain, _pooled, _pooled, _residual, _branches, _groups, _transposed)
+def _parted(graph: Graph, name: str, shape: tuple[int, ...]) -> tuple[str, tuple[int, ...]]:
+    """Channels taken apart, by Split or by Slices, and put together in another way."""
+    name, shape = _plain(graph, name, shape)
+    count, half = shape[1], max(shape[1] // 2, 1)
+    if count < 2 or _chance(graph, 0.5):
+        axes, end = graph.constant(np.array([1])), graph.number(count, count + 3)
+        start = graph.number(0, count) - count * graph.number(0, 2)
+        ends = graph.constant(np.array([start])), graph.constant(np.array([end]))
+        made = graph.node("Slice", [name, *ends, axes])
+        return _activate(graph, made, (1, 1)), (
+            1,
+            -start if start < 0 else count - start,
+            *shape[2:],
+        )
+    sizes = [half, count - half]
+    stated = [graph.constant(np.array(sizes))] if count % 2 or _chance(graph, 0.5) else []
+    parts = graph.node("Split", [name, *stated], outputs=2, axis=1)
+    made = [
+        graph.node("Relu", [_convolution(graph, part, (1, k, *shape[2:]), 3, keep=True)[0]])
+        for part, k in zip(parts, sizes, strict=True)
+    ]
+    if _chance(graph, 0.5):
+        return graph.node("Add", made), (1, 3, *shape[2:])
+    return graph.node("Concat", made, axis=1), (1, 6, *shape[2:])
+
+
+BLOCKS = (_plain, _plain, _pooled, _pooled, _residual, _branches, _groups, _transposed, _parted)
 
 
 def _flat(graph: Graph, name: str, shape: tuple[int, ...]) -> tuple[str, int]:
     """An image as a row."""
-    total, way = math.prod(shape), graph.number(0, 6)
+    total, way = math.prod(shape), graph.number(0, 8)
     if way == 0:
         name = graph.node("GlobalAveragePool", [name])
         return graph.node("Flatten", [name], axis=1), shape[1]
@@ -175,6 +201,17 @@ def _flat(graph: Graph, name: str, shape: tuple[int, ...]) -> tuple[str, int]:
         return graph.node("Reshape", [name, graph.constant(np.array([-1, total]))]), total
     if way == 4:
         return graph.node("Reshape", [name, graph.constant(np.array([0, -1]))]), total
+    if way == 5:
+        counted = graph.node("Gather", [graph.node("Shape", [name]), graph.constant(np.array([0]))])
+        sizes = graph.node("Concat", [counted, graph.constant(np.array([total]))], axis=0)
+        return graph.node("Reshape", [name, sizes]), total
+    if way == 6:
+        name = graph.node("Reshape", [name, graph.constant(np.array([0, shape[1], -1]))])
+        weight, bias = _weights(graph, 3, shape[1])
+        name = graph.node("Transpose", [name], perm=[0, 2, 1])
+        name = graph.node("MatMul", [name, _numbers(graph, weight.T)])
+        name = graph.node("Relu", [graph.node("Add", [name, graph.constant(bias)])])
+        total = 3 * shape[2] * shape[3]
     return graph.node("Flatten", [name], axis=1), total
 
 

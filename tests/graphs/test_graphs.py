@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from formats.onnx.onnx_models import chain, node, store
+from formats.onnx.onnx_models import chain, node, session, store
 
 from leo_opt import Box, classify, load
 from leo_opt.deviation import reading_deviation
@@ -277,3 +277,76 @@ def test_a_shared_weight(
     assert found.parts[0].after == left
     assert shape_of(found.model, "p") == [*sizes, 1, 1]
     assert found.parameters[1] <= found.parameters[0]
+
+
+HALVES = {
+    "stated": (13, node("Split", "r n", "p q", axis=1)),
+    "equal": (13, node("Split", "r", "p q", axis=1)),
+    "counted": (18, node("Split", "r", "p q", axis=1, num_outputs=2)),
+    "attribute": (11, node("Split", "r", "p q", axis=1, split=[2, 2])),
+    "slices": (13, node("Slice", "r f t o", "p"), node("Slice", "r m i o", "q")),
+}
+
+
+@pytest.mark.parametrize("way", HALVES)
+def test_channels_that_are_taken_apart(way: str, tmp_path: Path) -> None:
+    """Of four channels the first and the last are 0, and the halves change places."""
+    opset, *nodes = HALVES[way]
+    shifts = [-2.0, 1.0, 0.5, -1.5]
+    nodes.append(node("Concat", "q p", "d", axis=1))
+    model = two_convolutions([1.0, -1.0, 2.0, 1.0], shifts, *nodes, out="d")
+    for name, values in {"n": [2, 2], "f": [0], "t": [2], "m": [-2], "i": [9], "o": [1]}.items():
+        model.graph.initializer.append(onnx.numpy_helper.from_array(np.array(values), name))
+    model.opset_import[0].version = opset
+    check_equal(model, tmp_path, Box(0, 1), (4, 2), (1, 1))
+
+
+@pytest.mark.parametrize("target", ["stated", "computed"])
+def test_a_flattened_image_whose_sizes_are_numbers(target: str, tmp_path: Path) -> None:
+    """As the exporters of PyTorch write it, for batches of any size."""
+    computed = (
+        node("Shape", "r", "n"),
+        node("Gather", "n zero", "k"),
+        node("Unsqueeze", "k axes", "i"),
+        node("Concat", "i width", "t", axis=0),
+    )
+    model = image()
+    place = [proto.op_type for proto in model.graph.node].index("Flatten")
+    stated = node("Reshape", "r t", "f", **({"allowzero": 1} if target == "stated" else {}))
+    model.graph.node[place].CopyFrom(stated)
+    for proto in reversed(computed if target == "computed" else ()):
+        model.graph.node.insert(place, proto)
+    numbers = {"zero": 0, "axes": [0], "width": [12]} if target == "computed" else {"t": [-1, 12]}
+    for name, values in numbers.items():
+        model.graph.initializer.append(onnx.numpy_helper.from_array(np.array(values), name))
+    model.opset_import[0].version = 14
+    found = check_equal(model, tmp_path, Box(0, 1), (3, 1), (2, 2))
+    assert shape_of(found.model, "m") == [2, 4]
+    [made] = session(found.model).run(None, {"x": np.zeros((3, 1, 2, 2), np.float32)})
+    assert made.shape == (3, 2)
+    assert "Shape" not in {proto.op_type for proto in found.model.graph.node}
+
+
+def test_rows_of_a_matrix_lose_entries(tmp_path: Path) -> None:
+    """A product of each row of an image, as of tokens, takes up no constant."""
+    model = two_convolutions(
+        [1.0, -1.0, 0.0],
+        [0.0, -1.5, 0.5],
+        node("Reshape", "r j", "t"),
+        node("Transpose", "t", "k", perm=[0, 2, 1]),
+        node("MatMul", "k l", "m"),
+        node("Add", "m a", "h"),
+        node("Relu", "h", "g"),
+        node("Transpose", "g", "d", perm=[0, 2, 1]),
+        node("Reshape", "d z", "q"),
+        out="q",
+    )
+    matrix = np.float32([[1.0, 2.0, -1.0], [3.0, 4.0, 5.0], [0.5, 1.0, 0.0]])
+    for name, values in {
+        "j": np.array([0, 3, 4]),
+        "z": np.array([0, 3, 2, 2]),
+        "l": matrix,
+        "a": np.float32([0.5, 0.25, -9.0]),
+    }.items():
+        model.graph.initializer.append(onnx.numpy_helper.from_array(values, name))
+    check_equal(model, tmp_path, Box(0, 1), (3, 2), (3, 2), (1, 1))
