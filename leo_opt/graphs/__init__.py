@@ -32,7 +32,7 @@ from leo_opt.graphs.head import Head, Rewritten, find_head, replace_head, rewrit
 from leo_opt.graphs.known import Known
 from leo_opt.graphs.merging import find_multiples
 from leo_opt.graphs.models import copy, ended
-from leo_opt.graphs.removal import find_removal
+from leo_opt.graphs.removal import Removal, find_removal
 from leo_opt.graphs.sizes import with_stated_sizes
 from leo_opt.graphs.walking import cut_graph
 from leo_opt.network import FloatArray, Network
