@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import click
 from docutils import nodes
 from docutils.utils.math.latex2mathml import tex2mathml
 from sphinx.application import Sphinx
@@ -15,6 +16,7 @@ from sphinx.util.docutils import SphinxDirective
 from sphinx.writers.html5 import HTML5Translator
 
 import leo_opt
+from leo_opt.cli import main
 
 sys.path.insert(0, str(Path(__file__).parent))
 from public_names import home_of, homes, kind_of, public_names, source_of, value_of
@@ -40,6 +42,22 @@ html_math_renderer = "mathml"
 
 autodoc_member_order = "bysource"
 autodoc_class_signature = "separated"
+autodoc_type_aliases = {
+    name: name
+    for name in (
+        "AnyPath",
+        "ArrayLike",
+        "BoundMethodLike",
+        "DomainLike",
+        "FloatArray",
+        "FormulationLike",
+        "IntArray",
+        "MethodLike",
+        "NetworkLike",
+        "StrategyLike",
+        "Weight",
+    )
+}
 napoleon_google_docstring = False
 napoleon_use_param = False
 napoleon_use_rtype = False
@@ -70,6 +88,18 @@ class PublicNames(SphinxDirective):
             if name not in elsewhere:
                 lines += _entry(module, name)
         return self.parse_text_to_nodes("\n".join(["````{eval-rst}", *lines, "````"]))
+
+
+class Commands(SphinxDirective):
+    """What `--help` says of every command."""
+
+    def run(self) -> list[nodes.Node]:
+        lines = []
+        for name in main.list_commands(click.Context(main)):
+            command = main.get_command(click.Context(main), name)
+            context = click.Context(command, info_name=f"leo-opt {name}", terminal_width=90)
+            lines += [f"## leo-opt {name}", "", "```text", command.get_help(context), "```", ""]
+        return self.parse_text_to_nodes("\n".join(lines), allow_section_headings=True)
 
 
 def _entry(module: str, name: str) -> list[str]:
@@ -114,6 +144,7 @@ def displayed_math(translator: HTML5Translator, node: nodes.math_block) -> None:
 
 def setup(app: Sphinx) -> None:
     app.add_directive("public", PublicNames)
+    app.add_directive("commands", Commands)
     app.connect("autodoc-process-docstring", leave_colons, priority=400)
     app.connect("env-check-consistency", check_that_all_is_explained)
     app.add_html_math_renderer("mathml", (inline_math, None), (displayed_math, None))

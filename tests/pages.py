@@ -3,7 +3,8 @@
 A comment before a block says what a reader would do with it besides copying it:
 
     <!-- example: NAME -->    keep its names for a test that asks about them
-    <!-- file: NAME -->       save it under that name
+    <!-- file: NAME -->       save it under that name, and run nothing
+    <!-- needs: PACKAGE -->   leave it alone where that is not installed
     <!-- not run: WHY -->     leave it alone
 
 The two commands of the README that set up an environment are run elsewhere, in a fresh one.
@@ -17,6 +18,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -65,10 +67,14 @@ def run_page(page: Path, folder: Path) -> dict[str, dict[str, Any]]:
     os.chdir(folder)
     try:
         for block in blocks(page):
+            package = block.note("needs")
             if block.note("not run") or block.comment in _RUN_ELSEWHERE:
+                continue
+            if package and find_spec(package) is None:
                 continue
             if block.note("file"):
                 (folder / block.note("file")).write_text(block.text, encoding="utf-8")
+                continue
             _RUNNERS.get(block.language, _ignore)(block.text, names)
             if block.note("example"):
                 left[block.note("example")] = dict(names)

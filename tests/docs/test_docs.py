@@ -19,9 +19,19 @@ from leo_opt.cli import main
 ROOT = Path(__file__).parent.parent.parent
 SITE = [page for page in sorted((ROOT / "docs").rglob("*.md")) if page.parent.parts[-1] != "_build"]
 PAGES = [ROOT / "README.md", *SITE]
-OWN_TESTS = {"solvers.md", "formulations.md", "examples.md"}
+OWN_TESTS = {"docs/solvers.md", "docs/formulations.md", "docs/examples.md"} | {
+    f"docs/how_to/{name}.md" for name in ("solver", "formulation")
+}
 """Pages that tests beside the code they are about run, and ask what came out."""
-LONG = {"comparison.md": "measures 36 cells"}
+LONG = {"docs/comparison.md": "measures 36 cells"}
+OF_THE_SYSTEM = (
+    "README.md",
+    "docs/how_to/limits.md",
+    "docs/install.md",
+    "docs/model_files.md",
+    "docs/tutorials/",
+)
+"""Pages that start processes, or train networks."""
 MODULES = [
     found.name
     for found in pkgutil.walk_packages(leo_opt.__path__, "leo_opt.")
@@ -30,12 +40,15 @@ MODULES = [
 
 
 def pages_to_run() -> list:
-    """The pages with examples, those that take minutes marked."""
-    return [
-        pytest.param(page, id=page.name, marks=pytest.mark.slow if page.name in LONG else ())
-        for page in PAGES
-        if page.name not in OWN_TESTS and list(blocks(page))
-    ]
+    """The pages with examples, those that take long marked."""
+    found = []
+    for page in PAGES:
+        name = page.relative_to(ROOT).as_posix()
+        marks = [pytest.mark.slow] if name in LONG or name.startswith(OF_THE_SYSTEM) else []
+        marks += [pytest.mark.system] if name.startswith(OF_THE_SYSTEM) else []
+        if name not in OWN_TESTS and list(blocks(page)):
+            found.append(pytest.param(page, id=name, marks=marks))
+    return found
 
 
 @pytest.mark.parametrize("page", pages_to_run())
@@ -74,7 +87,7 @@ def test_links_between_pages_lead_somewhere() -> None:
 
 def test_every_page_is_in_the_contents() -> None:
     folder = ROOT / "docs"
-    listed = re.findall(r"^([a-z0-9_/-]+)$", (folder / "index.md").read_text(), re.M)
+    listed = re.findall(r"^([a-z0-9_/]+)$", (folder / "index.md").read_text(), re.M)
     pages = {page.relative_to(folder).with_suffix("").as_posix() for page in SITE}
     assert sorted([*listed, "index"]) == sorted(pages)
 

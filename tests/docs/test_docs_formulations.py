@@ -76,7 +76,8 @@ def test_rows_are_separated(page: dict[str, dict[str, Any]]) -> None:
     assert names["answer"].termination_condition == "optimal"
 
 
-def test_the_example_keeps_the_contract(page: dict[str, dict[str, Any]]) -> None:
+def test_the_example_keeps_the_contract(tmp_path: Path) -> None:
+    page = run_page(PAGE.parent / "how_to" / "formulation.md", tmp_path)
     check_formulation(page["own"]["LowerFirst"]())
 
 

@@ -1,0 +1,97 @@
+"""Draws the pictures of the documentation: `python docs/pictures.py` writes them beside itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from importlib.resources import files
+from pathlib import Path
+
+from leo_opt import Box, classify, compress, load
+from leo_opt.report.picture import COLOURS, NEW, UnitCell, strips
+
+FOLDER = Path(__file__).parent
+WIDTH = 480
+INK, PALE = "#1f2933", "#cbd2d9"
+MEANINGS = {
+    "stably_active": "stably active: never below 0, so max(0, z) = z",
+    "stably_inactive": "stably inactive: never above 0, so max(0, z) = 0",
+    "unstable": "unstable: two inputs are known, one on each side",
+    "undecided": "undecided: nothing is proved, so it is kept",
+}
+
+
+def text(x: float, y: float, words: str, size: int = 15, more: str = "") -> str:
+    return f'<text x="{x:g}" y="{y:g}" font-size="{size}" {more}>{words}</text>'
+
+
+def rectangle(x: float, y: float, width: float, height: float, colour: str, more: str = "") -> str:
+    place = f'x="{x:g}" y="{y:g}" width="{width:g}" height="{height:g}"'
+    return f'<rect {place} fill="{colour}" {more}/>'
+
+
+def picture(height: float, title: str, shapes: Iterable[str]) -> str:
+    """A panel with a ground of its own, so that it can be read in light and in dark."""
+    ground = rectangle(0, 0, WIDTH, height, "#ffffff", f'rx="8" stroke="{PALE}"')
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height:g}" role="img" '
+        f'font-family="sans-serif" fill="{INK}"><title>{title}</title>\n'
+        + "\n".join([ground, *shapes])
+        + "\n</svg>\n"
+    )
+
+
+def network() -> str:
+    """The network of `leo-opt demo` before and after, a cell a unit."""
+    source = load(str(files("leo_opt") / "data" / "mnist_100-100_l1_0.0005_s0.onnx"))
+    layers = strips(compress(source, classify(source, Box(0.0, 1.0))))
+    shapes = []
+    for side, x in (("before", 20.0), ("after", 260.0)):
+        total = sum(len(getattr(layer, side)) for layer in layers)
+        shapes.append(text(x, 30, f"{side}: {total} hidden units", more='font-weight="bold"'))
+        for place, layer in enumerate(layers):
+            shapes.append(text(x, 56 + 84 * place, f"layer {place}: {len(getattr(layer, side))}"))
+            shapes += cells(x, 64 + 84 * place, getattr(layer, side))
+    names = {
+        "stably_active": "passes its input on (stably active)",
+        "stably_inactive": "never anything but 0 (stably inactive)",
+        "unstable": "does both (unstable)",
+        NEW: "new: several that pass their inputs on, as few",
+    }
+    for row, (phase, name) in enumerate(names.items()):
+        shapes.append(rectangle(20, 226 + 22 * row, 13, 13, COLOURS[phase]))
+        shapes.append(text(40, 238 + 22 * row, name))
+    return picture(322, "A network before and after compression", shapes)
+
+
+def cells(x: float, y: float, units: list[UnitCell], columns: int = 25) -> Iterator[str]:
+    """Squares in rows; a unit that will go has a bar through it."""
+    for k, unit in enumerate(units):
+        left, top = x + 8 * (k % columns), y + 13 * (k // columns)
+        yield rectangle(left, top, 7, 12, COLOURS[unit.phase])
+        if unit.remover:
+            yield rectangle(left, top + 5, 7, 2.5, "#ffffff")
+
+
+def verdicts() -> str:
+    """What each verdict says of the pre-activation of a unit."""
+    zero, shapes = 240.0, []
+    spans = {"stably_active": (265, 430), "stably_inactive": (60, 225), "undecided": (150, 300)}
+    for row, (phase, meaning) in enumerate(MEANINGS.items()):
+        y, colour = 44 + 62 * row, COLOURS[phase]
+        shapes.append(text(20, y - 14, meaning))
+        shapes.append(f'<path d="M20 {y}H460" stroke="{PALE}" stroke-width="2"/>')
+        if phase in spans:
+            low, high = spans[phase]
+            shapes.append(rectangle(low, y - 7, high - low, 14, colour, 'rx="4" opacity="0.85"'))
+        else:
+            shapes += [f'<circle cx="{x}" cy="{y}" r="7" fill="{colour}"/>' for x in (120, 360)]
+        shapes.append(f'<path d="M{zero} {y - 10}v20" stroke="{INK}" stroke-width="2"/>')
+        shapes.append(text(zero, y + 24, "0", 13, 'text-anchor="middle"'))
+    note = "bars: where z, the input of the rectifier, is proved to lie on the whole box"
+    shapes.append(text(20, 282, note, 13))
+    return picture(296, "The four verdicts", shapes)
+
+
+if __name__ == "__main__":
+    for name, draw in (("network", network), ("verdicts", verdicts)):
+        (FOLDER / f"{name}.svg").write_text(draw(), encoding="utf-8")
