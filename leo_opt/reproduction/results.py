@@ -116,10 +116,14 @@ class Reproduction:
             *("units", "L1 weight", "who", "networks", "accuracy %", "units removed a layer"),
             *("units removed %", "parameters removed %", "CPU s"),
         )
-        missing = [
-            f"{one.widths} L1 {one.penalty:g}" for one in experiment.rows if not self.of(one)
-        ]
-        remarks = (f"not trained: {', '.join(missing)}",) if missing else ()
+        missing: dict[str, list[str]] = {}
+        for row in experiment.rows:
+            if not self.of(row):
+                missing.setdefault(row.widths, []).append(f"{row.penalty:g}")
+        remarks = tuple(
+            f"not trained: {widths} with L1 weight {', '.join(weights)}"
+            for widths, weights in missing.items()
+        )
         return Table(columns, tuple(texts), remarks=remarks)
 
 

@@ -98,7 +98,7 @@ def test_the_table_has_the_paper_first_and_says_what_is_missing(
         ("8-7", "0.03", "LEO's rewrites", "2"),
         ("8-7", "0.03", "compress", "2"),
     ]
-    assert table.remarks == ("not trained: 9 L1 0.0001",)
+    assert table.remarks == ("not trained: 9 with L1 weight 0.0001",)
     removed = [one.ours.removed for one in results.of(EXPERIMENT.rows[2])]
     (first,), (second,) = removed
     assert table.rows[-1][5] == f"{(first + second) / 2:.1f} ± {abs(first - second) / 2:.1f}"
