@@ -37,7 +37,8 @@ myst_heading_anchors = 4
 html_theme = "furo"
 html_title = "leo_opt"
 html_copy_source = False
-html_show_sphinx = False
+html_show_sphinx = html_show_copyright = False
+pygments_dark_style = "monokai"
 html_math_renderer = "mathml"
 
 autodoc_member_order = "bysource"

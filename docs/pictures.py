@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from importlib.resources import files
 from pathlib import Path
 
 from leo_opt import Box, classify, compress, load
-from leo_opt.report.picture import COLOURS, NEW, UnitCell, strips
+from leo_opt.report.picture import COLOURS, NEW
 
 FOLDER = Path(__file__).parent
 WIDTH = 480
@@ -33,7 +33,8 @@ def picture(height: float, title: str, shapes: Iterable[str]) -> str:
     """A panel with a ground of its own, so that it can be read in light and in dark."""
     ground = rectangle(0, 0, WIDTH, height, "#ffffff", f'rx="8" stroke="{PALE}"')
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height:g}" role="img" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height:g}" '
+        f'width="{WIDTH}" height="{height:g}" role="img" '
         f'font-family="sans-serif" fill="{INK}"><title>{title}</title>\n'
         + "\n".join([ground, *shapes])
         + "\n</svg>\n"
@@ -43,19 +44,29 @@ def picture(height: float, title: str, shapes: Iterable[str]) -> str:
 def network() -> str:
     """The network of `leo-opt demo` before and after, a cell a unit."""
     source = load(str(files("leo_opt") / "data" / "mnist_100-100_l1_0.0005_s0.onnx"))
-    layers = strips(compress(source, classify(source, Box(0.0, 1.0))))
+    stability = classify(source, Box(0.0, 1.0))
+    kept = compress(source, stability).kept[:-1]
+    hidden = stability.phases[: len(kept)]
+    before = [
+        [(phase, unit not in left) for unit, phase in enumerate(phases)]
+        for phases, left in zip(hidden, kept, strict=True)
+    ]
+    after = [
+        [(NEW if unit < 0 else phases[unit], False) for unit in left]
+        for phases, left in zip(hidden, kept, strict=True)
+    ]
     shapes = []
-    for side, x in (("before", 20.0), ("after", 260.0)):
-        total = sum(len(getattr(layer, side)) for layer in layers)
-        shapes.append(text(x, 30, f"{side}: {total} hidden units", more='font-weight="bold"'))
-        for place, layer in enumerate(layers):
-            shapes.append(text(x, 56 + 84 * place, f"layer {place}: {len(getattr(layer, side))}"))
-            shapes += cells(x, 64 + 84 * place, getattr(layer, side))
+    for side, layers, x in (("before", before, 20.0), ("after", after, 260.0)):
+        heading = f"{side}: {sum(map(len, layers))} hidden units"
+        shapes.append(text(x, 30, heading, more='font-weight="bold"'))
+        for place, units in enumerate(layers):
+            shapes.append(text(x, 56 + 84 * place, f"layer {place}: {len(units)}"))
+            shapes += cells(x, 64 + 84 * place, units)
     names = {
         "stably_active": "passes its input on (stably active)",
         "stably_inactive": "never anything but 0 (stably inactive)",
         "unstable": "does both (unstable)",
-        NEW: "new: several that pass their inputs on, as few",
+        NEW: "new: fewer, which do the work of the green ones",
     }
     for row, (phase, name) in enumerate(names.items()):
         shapes.append(rectangle(20, 226 + 22 * row, 13, 13, COLOURS[phase]))
@@ -63,12 +74,14 @@ def network() -> str:
     return picture(322, "A network before and after compression", shapes)
 
 
-def cells(x: float, y: float, units: list[UnitCell], columns: int = 25) -> Iterator[str]:
+def cells(
+    x: float, y: float, units: Sequence[tuple[str, bool]], columns: int = 25
+) -> Iterator[str]:
     """Squares in rows; a unit that will go has a bar through it."""
-    for k, unit in enumerate(units):
+    for k, (phase, goes) in enumerate(units):
         left, top = x + 8 * (k % columns), y + 13 * (k // columns)
-        yield rectangle(left, top, 7, 12, COLOURS[unit.phase])
-        if unit.remover:
+        yield rectangle(left, top, 7, 12, COLOURS[phase])
+        if goes:
             yield rectangle(left, top + 5, 7, 2.5, "#ffffff")
 
 
@@ -92,6 +105,8 @@ def verdicts() -> str:
     return picture(296, "The four verdicts", shapes)
 
 
+PICTURES = {"network.svg": network, "verdicts.svg": verdicts}
+
 if __name__ == "__main__":
-    for name, draw in (("network", network), ("verdicts", verdicts)):
-        (FOLDER / f"{name}.svg").write_text(draw(), encoding="utf-8")
+    for name, draw in PICTURES.items():
+        (FOLDER / name).write_text(draw(), encoding="utf-8")
