@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 # `X as X` says to type checkers that the name is meant to be imported from here.
 if TYPE_CHECKING:
-    from leo_opt.api import approximate as approximate
     from leo_opt.api import compress as compress
     from leo_opt.approximation import Approximation as Approximation
     from leo_opt.bounds import Bounds as Bounds
@@ -26,6 +25,9 @@ if TYPE_CHECKING:
     from leo_opt.difference import Difference as Difference
     from leo_opt.difference import bound_difference as bound_difference
     from leo_opt.domain import Box as Box
+    from leo_opt.fitting import Frontier as Frontier
+    from leo_opt.fitting import approximate as approximate
+    from leo_opt.fitting import frontier as frontier
     from leo_opt.formats import load as load
     from leo_opt.formats import load_domain as load_domain
     from leo_opt.formats import save as save
@@ -51,6 +53,7 @@ _HOMES = MappingProxyType(
         "Compression": "compression",
         "Difference": "difference",
         "Evidence": "stability",
+        "Frontier": "fitting",
         "Joint": "decisions",
         "Layer": "network",
         "Network": "network",
@@ -59,11 +62,12 @@ _HOMES = MappingProxyType(
         "Polytope": "polytope",
         "Signature": "network",
         "Stability": "stability",
-        "approximate": "api",
+        "approximate": "fitting",
         "bound_difference": "difference",
         "classify": "decisions",
         "compress": "api",
         "formulate": "formulations",
+        "frontier": "fitting",
         "from_sklearn": "formats.scikit_learn",
         "from_torch": "formats.pytorch",
         "load": "formats",

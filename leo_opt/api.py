@@ -7,25 +7,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, overload
 
-from numpy.typing import ArrayLike
-
 from leo_opt import compression
-from leo_opt.approximation import METHODS, Approximation, Budget, Deviation, MethodLike, Parameters
-from leo_opt.approximation.costs import of_network
-from leo_opt.approximation.pursuit import Calibration
-from leo_opt.approximation.size_search import SizeSearch, read_data, remarks
-from leo_opt.arguments import read_instance, read_word
 from leo_opt.compression import Compression
-from leo_opt.decisions import Cascade, classify
-from leo_opt.difference import Difference, bound_difference
-from leo_opt.domain import Domain, DomainLike, read_domain
+from leo_opt.decisions import classify
+from leo_opt.domain import DomainLike, read_domain
 from leo_opt.errors import InvalidInputError
 from leo_opt.frameworks import Estimator, Module, NetworkLike, read_model, takes_rectifiers
 from leo_opt.graphs import GraphCompression, compress_graph, is_structured
 from leo_opt.network import Network
 from leo_opt.stability import Stability
 from leo_opt.storage.files import AnyPath
-from leo_opt.verification.classes import check_classes
 
 
 @overload
@@ -129,111 +120,3 @@ def compress(
         tolerance=tolerance,
     )
     return done if network is read else replace(done, source=network)
-
-
-def approximate(
-    network: NetworkLike,
-    data: ArrayLike,
-    *,
-    method: MethodLike = "hard",
-    budget: Budget | None = None,
-    domain: DomainLike | None = None,
-    allocation: str = "energy",
-    refine: float | None = None,
-    classes: Sequence[DomainLike] = (),
-    class_limit: float = 10.0,
-) -> Approximation:
-    """A smaller network with nearly the same outputs on data, and a proved bound on a domain.
-
-    With a domain, what is free there is taken first (`compress`), and again behind.
-
-    Parameters
-    ----------
-    data : (N, ...) array
-        Inputs to fit to, some hundred or thousand of them, a sample each; labels are not needed.
-    method
-        How layers are replaced: a name of `leo_opt.approximation.METHODS`, perhaps with options, as
-        "hard:low_rank=0.5", or a method.
-    budget
-        `Parameters(0.25)`, which is the default, `MultiplyAdds(0.25)`, `Response(0.1)` or
-        `Deviation(0.1)`.
-    domain
-        The box or polytope on which the difference is bounded.
-    allocation
-        What decides how much each layer loses: "energy", the error on the data for each number
-        saved, or "deviation", the proved change of outputs on the domain for each.
-    refine
-        Seconds for tightening what is proved of the result, as in `bound_difference`.
-    classes
-        Boxes or polytopes, such as balls around inputs, on each of which it shall be decided
-        whether the class, the largest output, can change.
-    class_limit
-        Seconds for each of them.
-
-    Raises
-    ------
-    InvalidInputError
-        If an argument is of another kind, the data have another shape or are not finite, or no size
-        that the method has keeps within the budget.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from leo_opt import Network, approximate
-    >>> from leo_opt.approximation import Parameters
-    >>> generator = np.random.default_rng(0)
-    >>> net = Network.from_arrays([generator.normal(size=(20, 30))], [np.zeros(20)])
-    >>> approximate(net, generator.normal(size=(99, 30)), budget=Parameters(0.5)).share <= 0.5
-    True
-    """
-    original = read_model(network)
-    way = METHODS.read(method) if isinstance(method, str) else METHODS.find(method)
-    goal = Parameters() if budget is None else budget
-    goal = read_instance(goal, "budget", Budget, "give one such as Parameters(0.25)")
-    samples = read_data(original, data)
-    by_proof = read_word(allocation, "allocation", ("energy", "deviation")) == "deviation"
-    box = None if domain is None else read_domain(domain, "domain").spread(original.input_size)
-    if box is None and (by_proof or isinstance(goal, Deviation)):
-        what = "the allocation by deviation" if by_proof else f"the budget {goal}"
-        raise InvalidInputError(f"{what} is proved on a domain; give one")
-    if box is None and refine is not None:
-        raise InvalidInputError("what is refined is a bound on a domain; give one")
-    start = original if box is None else _for_free(original, box)
-    whole = of_network(original, sparse=False)
-    region = box if by_proof else None
-    plan = SizeSearch(Calibration(start, samples), way, goal, whole, region)
-    points = plan.frontier()
-
-    def apart(candidate: Network, seconds: float | None = None) -> Difference:
-        assert box is not None
-        return bound_difference(original, candidate, box, refine=seconds)
-
-    proved = isinstance(goal, Deviation)
-    distance = (lambda one: float(apart(one).bound.max())) if proved else None
-    made, smaller = plan.carry_out(points, distance)
-    if box is not None:
-        smaller = min((_for_free(smaller, box), smaller), key=plan.share)
-    return Approximation(
-        original=original,
-        network=smaller,
-        method=way,
-        budget=goal,
-        domain=box,
-        substitutes=made.substitutes,
-        frontier=tuple(points),
-        cost_before=plan.whole,
-        cost=of_network(smaller),
-        response_error=Calibration(original, samples).error(smaller(samples)),
-        difference=None if box is None else apart(smaller, refine),
-        notes=remarks(plan.calibration, made),
-        classes=check_classes(original, smaller, classes, class_limit),
-    )
-
-
-def _for_free(network: Network, domain: Domain) -> Network:
-    """What lossless rewriting makes of a network by what bounds and witnesses settle."""
-    cheap = classify(network, domain, strategy=Cascade(stages=()))
-    smaller = compression.compress(network, cheap).network
-    # Leaky units and clips become several rectifiers, which may take more than they save.
-    before, after = of_network(network).parameters, of_network(smaller).parameters
-    return smaller if after < before else network

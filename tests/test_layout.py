@@ -50,7 +50,7 @@ ROWS = (
     ("carrying", "verification"),
     ("compression", "approximation"),
     ("model_files", "graphs"),
-    ("api", "training"),
+    ("api", "fitting", "training"),
     ("reproduction", "torch"),
     ("report", "progress", "testing", "comparison", "demo", "cli", "console"),
     ("__main__",),

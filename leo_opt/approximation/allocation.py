@@ -12,14 +12,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
 from leo_opt.approximation.budgets import Budget
-from leo_opt.approximation.costs import Cost, of_layer, of_network
 from leo_opt.approximation.methods import Method, Room
 from leo_opt.approximation.parts import Parts
-from leo_opt.approximation.pursuit import Calibration
+from leo_opt.approximation.pursuit import Calibration, ChainCalibration
 from leo_opt.bounds import propagate
 from leo_opt.deviation import add_up, largest_inputs, propagate_deviation, reach
 from leo_opt.domain import Domain
@@ -63,11 +63,13 @@ class _Rung:
     error: float
 
 
-def walk(calibration: Calibration, method: Method, budget: Budget, price: Price) -> list[Point]:
+def walk(
+    calibration: Calibration[Any], method: Method, budget: Budget, price: Price
+) -> list[Point]:
     """The frontier from the original to the smallest, a step at a time."""
-    whole = float(budget.cost(of_network(calibration.network, sparse=False)))
+    whole = float(budget.cost(calibration.own_cost))
     ladders = {
-        index: _ladder(calibration, method, budget, index, price) for index in calibration.units
+        index: _ladder(calibration, method, budget, index, price) for index in calibration.matrices
     }
     place = dict.fromkeys(ladders, 0)
     fixed = whole - sum(ladder[0].cost for ladder in ladders.values())
@@ -94,35 +96,21 @@ def walk(calibration: Calibration, method: Method, budget: Budget, price: Price)
 
 
 def _ladder(
-    calibration: Calibration, method: Method, budget: Budget, index: int, price: Price
+    calibration: Calibration[Any], method: Method, budget: Budget, index: int, price: Price
 ) -> list[_Rung]:
     """The sizes of one layer, from its own to the smallest; costs fall from rung to rung."""
-    layer, target = calibration.network.layers[index], calibration.target(index)
-    whole = float(budget.cost(of_layer(layer, sparse=False)))
+    matrix, target = calibration.matrices[index], calibration.target(index)
+    whole = float(budget.cost(matrix.cost(None)))
     rungs = [_Rung(whole, whole, 0.0)]
     for share in SHARES:
-        room = Room(share * whole, budget.entry)
-        parts = method.quick().fit(target, room).within(layer, calibration.units[index])
-        made = parts.layers(layer.activation)
-        cost = float(budget.cost(sum(map(of_layer, made), Cost())))
+        parts = method.quick().fit(target, budget.room(share * whole, matrix.positions))
+        cost = float(budget.cost(matrix.cost(parts)))
         if cost < rungs[-1].cost:
-            rungs.append(_Rung(room.numbers, cost, price(index, parts) ** 2))
+            rungs.append(_Rung(share * whole, cost, price(index, parts) ** 2))
     return rungs
 
 
-def measured(calibration: Calibration) -> Price:
-    """The relative change of the outputs on the data."""
-
-    def price(index: int, parts: Parts) -> float:
-        layer = calibration.network.layers[index]
-        return calibration.error(
-            calibration.run_on(index, layer.activate(parts.pre(calibration.posts[index])))
-        )
-
-    return price
-
-
-def proved(calibration: Calibration, domain: Domain) -> Price:
+def proved(calibration: ChainCalibration, domain: Domain) -> Price:
     """The proved change of the outputs on a domain, relative to the largest output there."""
     network = rectified(calibration.network)
     if len(network.layers) != len(calibration.network.layers):
@@ -134,9 +122,10 @@ def proved(calibration: Calibration, domain: Domain) -> Price:
     size = float(np.maximum(np.abs(bounds.lower[-1]), np.abs(bounds.upper[-1])).max()) or 1.0
 
     def price(index: int, parts: Parts) -> float:
-        layer = network.layers[index]
-        moved = reach(parts.weight - dense(layer.weight), largest_inputs(network, bounds, index))
-        fresh = add_up(moved, np.abs(parts.bias - layer.bias))
+        layer, units = network.layers[index], calibration.matrices[index].units
+        whole = parts.within(layer, units)
+        moved = reach(whole.weight - dense(layer.weight), largest_inputs(network, bounds, index))
+        fresh = add_up(moved, np.abs(whole.bias - layer.bias))
         return float(propagate_deviation(network, index, fresh).max()) / size
 
     return price
@@ -152,7 +141,10 @@ def between(points: Sequence[Point], share: float) -> Point:
     return points[0] if share >= points[0].cost else points[-1]
 
 
-def rooms(points: Sequence[Point], point: Point, budget: Budget) -> dict[int, Room]:
-    """The room of each layer that gets smaller at a point of a walk."""
-    whole = points[0].numbers
-    return {k: Room(n, budget.entry) for k, n in point.numbers.items() if n < whole[k]}
+def rooms(
+    calibration: Calibration[Any], points: Sequence[Point], point: Point, budget: Budget
+) -> dict[int, Room]:
+    """The room of each matrix that gets smaller at a point of a walk."""
+    whole, matrices = points[0].numbers, calibration.matrices
+    smaller = ((k, n) for k, n in point.numbers.items() if n < whole[k])
+    return {k: budget.room(n, matrices[k].positions) for k, n in smaller}

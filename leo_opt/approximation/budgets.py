@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from leo_opt.approximation.costs import Cost
+from leo_opt.approximation.methods import Room
 from leo_opt.arguments import Options, at_most, option, positive, read_number
 
 
@@ -33,6 +34,10 @@ class Budget(Options):
     def cost(self, cost: Cost) -> int:
         """What counts of a cost."""
         return cost.parameters
+
+    def room(self, share: float, positions: int) -> Room:
+        """For a matrix that is multiplied by so many rows of a sample."""
+        return Room(share / self.cost(Cost(1, 1, positions)), self.entry)
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from leo_opt import weights
 from leo_opt.arrays import BoolArray, IntArray
@@ -91,6 +94,27 @@ def of_layer(layer: Layer, *, sparse: bool = True) -> Cost:
     bitmap = min(entries + -(-block // _WORD), listed)
     always = full + biases + indices
     return Cost(always + numbers, always + bitmap, full + entries)
+
+
+def of_constants(arrays: Iterable[NDArray[Any]], positions: int, *, sparse: bool = True) -> Cost:
+    """The cost of weights, biases and indices that a graph stores.
+
+    Parameters
+    ----------
+    positions
+        How often a weight is multiplied for one input.
+    sparse
+        Whether a weight with few entries counts as those with an index each.
+    """
+    total = Cost()
+    for array in arrays:
+        full, used, bitmap = array.size, 0, array.size
+        if array.ndim > 1 and array.dtype.kind == "f":
+            used = int(np.count_nonzero(array)) if sparse else full
+            bitmap = min(used + -(-full // _WORD), full)
+            full = min(2 * used, full)
+        total += Cost(full, bitmap, used * positions)
+    return total
 
 
 def _places(matrix: Weight) -> tuple[IntArray, IntArray, BoolArray]:

@@ -7,8 +7,8 @@ damped least-squares fit of the response. Minimise
 
     1/2 tr((D + L - W*) H (D + L - W*)^T)   over D with at most k entries and L of rank at most r.
 
-The entries may be any, or whole columns (inputs), or whole rows (units). Units that the next layer
-reads with large weights count for more in the choice.
+The entries may be any, or whole columns (inputs or channels), or whole rows (units). Units that the
+next layer reads with large weights count for more in the choice.
 
 Algorithm
 ---------
@@ -163,26 +163,29 @@ class _Support:
     kind: str
     count: int
     importance: FloatArray
+    window: int
 
     @classmethod
     def within(cls, kind: str, room: Room, target: LayerTarget) -> _Support:
         """As many as there is room for."""
         height, width = target.weight.shape
-        extra = room.entry - 1
+        extra, window = room.entry - 1, target.window
         count, most = {
             "entries": (room.entries, height * width),
-            "columns": (int(room.numbers // (height + extra)), width),
+            "columns": (int(room.numbers // (height * window + extra)), width // window),
             "rows": (int(room.numbers // (width + extra)), height),
         }[kind]
-        return cls(kind, max(0, min(count, most)), target.importance)
+        return cls(kind, max(0, min(count, most)), target.importance, window)
 
     def cut(self, weight: FloatArray) -> FloatArray:
         """A matrix (m, n) with nothing else than the largest of it."""
         size = np.abs(weight) * self.importance[:, None]
-        if self.kind != "entries":
-            size = np.linalg.norm(size, axis=0 if self.kind == "columns" else 1)
-        kept = _largest(size.ravel(), self.count).reshape(size.shape)
-        return weight * (kept[:, None] if self.kind == "rows" else kept)
+        if self.kind == "rows":
+            return weight * _largest(np.linalg.norm(size, axis=1), self.count)[:, None]
+        if self.kind == "columns":
+            square = (size**2).sum(axis=0).reshape(-1, self.window).sum(axis=1)
+            return weight * np.repeat(_largest(square, self.count), self.window)
+        return weight * _largest(size.ravel(), self.count).reshape(size.shape)
 
 
 def _largest(sizes: FloatArray, count: int) -> BoolArray:

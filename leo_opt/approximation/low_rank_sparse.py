@@ -100,6 +100,8 @@ class ConvexFit:
     nuclear : float
         lambda2, of the singular values.
     by_rows : bool
+    window : int
+        Columns that are one group.
     """
 
     inputs: FloatArray
@@ -108,12 +110,20 @@ class ConvexFit:
     groups: float
     nuclear: float
     by_rows: bool = False
+    window: int = 1
+
+    def lengths(self, sparse: FloatArray) -> FloatArray:
+        """Norms of the groups of rows or columns."""
+        square = sparse**2
+        groups = square if self.by_rows else square.sum(axis=0).reshape(-1, self.window)
+        lengths: FloatArray = np.sqrt(groups.sum(axis=1))
+        return lengths
 
     def objective(self, point: Iterate) -> float:
         """The value at S, L and b, with Z where the constraint puts it."""
         pre = self.inputs @ (point.sparse + point.low).T + point.bias
         reached = np.where(self.rectified, np.maximum(pre, 0.0), pre)
-        norms = np.linalg.norm(point.sparse, axis=1 if self.by_rows else 0)
+        norms = self.lengths(point.sparse)
         values = np.linalg.svd(point.low, compute_uv=False)
         fit = 0.5 * float(((self.response - reached) ** 2).sum())
         return fit + self.groups * float(norms.sum()) + self.nuclear * float(values.sum())
@@ -155,9 +165,7 @@ def iterate(
         pre = _pre_step(problem, image + bias - dual, penalty)
         before, aim = image, pre - bias + dual
         gradient = (image - aim).T @ inputs / reach
-        shorter = _shrink_groups(
-            sparse - gradient, problem.groups / (penalty * reach), problem.by_rows
-        )
+        shorter = _shrink_groups(problem, sparse - gradient, problem.groups / (penalty * reach))
         image = image + inputs @ (shorter - sparse).T
         sparse = shorter
         gradient = (image - aim).T @ inputs / reach
@@ -184,10 +192,13 @@ def _pre_step(problem: ConvexFit, near: FloatArray, penalty: float) -> FloatArra
     return np.where(problem.rectified, np.where(worth < other, below, above), passing)
 
 
-def _shrink_groups(weight: FloatArray, by: float, by_rows: bool) -> FloatArray:
-    """Columns or rows, shorter by so much, or 0."""
-    length = np.linalg.norm(weight, axis=1 if by_rows else 0, keepdims=True)
-    shorter: FloatArray = weight * np.maximum(1.0 - by / np.maximum(length, 1e-300), 0.0)
+def _shrink_groups(problem: ConvexFit, weight: FloatArray, by: float) -> FloatArray:
+    """Groups of columns or rows, shorter by so much, or 0."""
+    length = problem.lengths(weight)
+    share = np.maximum(1.0 - by / np.maximum(length, 1e-300), 0.0)
+    shorter: FloatArray = weight * (
+        share[:, None] if problem.by_rows else np.repeat(share, problem.window)
+    )
     return shorter
 
 
@@ -208,7 +219,7 @@ class LowRankSparse(Options, Method):
     Parameters
     ----------
     support
-        "columns" (inputs) or "rows" (units).
+        "columns" (inputs, or channels of a convolution) or "rows" (units).
     balance
         lambda1 as a share of lambda2. From 1 on columns never pay: one has rank 1.
     nonlinear
@@ -263,7 +274,7 @@ class LowRankSparse(Options, Method):
                 # The multipliers are scaled by the penalty, which grows tenfold.
                 point = replace(point, dual=point.dual * 0.1)
             point, residuals = iterate(weighed, point, 1.0, self.steps, self.tolerance)
-            length = np.linalg.norm(point.sparse, axis=1 if self.support == "rows" else 0)
+            length = problem.lengths(point.sparse)
             order = np.argsort(-length, kind="stable")[: np.count_nonzero(length)]
             if len(order) > len(path[-1][0]):
                 path.append((order, residuals))
@@ -276,7 +287,8 @@ class LowRankSparse(Options, Method):
         pre = target.pre[::every]
         meant = np.where(rectified, np.maximum(pre, 0.0), pre) * target.importance
         inputs = (target.inputs[::every] - moments.mean) / moments.scale
-        return ConvexFit(inputs, meant, rectified, 0.0, 0.0, self.support == "rows")
+        by_rows = self.support == "rows"
+        return ConvexFit(inputs, meant, rectified, 0.0, 0.0, by_rows, target.window)
 
     def _without_shrinkage(
         self, target: LayerTarget, room: Room, chosen: IntArray, residuals: Residuals
@@ -286,17 +298,17 @@ class LowRankSparse(Options, Method):
         Inputs that do not vary on the data have no part in the low rank. Where there is no room for
         all that are chosen, the longest are taken.
         """
-        height, width = target.weight.shape
+        (height, width), window = target.weight.shape, target.window
         varies = np.ptp(target.inputs, axis=0) > 0.0
-        each = (width if self.support == "rows" else height) + room.entry - 1
+        each = (width if self.support == "rows" else height * window) + room.entry - 1
         chosen = chosen[: int(room.numbers // each)]
         rows, others = np.zeros(height, dtype=bool), varies.copy()
         if self.support == "rows":
             rows[chosen] = True
         else:
-            others[chosen] = False
+            others.reshape(-1, window)[chosen] = False
         columns = varies & ~others
-        extra = min(int(others.sum()), width - int(others.sum()))
+        extra = min(int(others.sum()), width - int(others.sum())) // window
         left_over = room.numbers - each * len(chosen) - extra * (room.entry - 1)
         rank = int(left_over // max(int((~rows).sum() + others.sum()), 1))
         goal, gram, scale = target.scaled(target.pre), target.moments.gram, target.moments.scale

@@ -1,9 +1,10 @@
-"""Structured pruning: whole inputs of a layer are left out.
+"""Structured pruning: whole inputs of a layer, or channels of a convolution, are left out.
 
 Mathematics
 -----------
 The input i carries |W_i| s_i of the response, where W_i is the column of its weights and s_i the
-root mean square of its values on the data; the least go, and the others take over what they can.
+root mean square of its values on the data, a channel what its columns carry, by their squares; the
+least go, and the others take over what they can.
 
 Algorithm
 ---------
@@ -56,10 +57,13 @@ class Magnitude(Options, Method):
     def fit(self, target: LayerTarget, room: Room) -> Parts:
         """See `Method.fit`."""
         height, width = target.weight.shape
-        share = np.linalg.norm(target.weight, axis=0) * np.sqrt((target.inputs**2).mean(axis=0))
-        count = min(int(room.numbers // (height + room.entry - 1)), width)
-        kept = np.zeros(width, dtype=bool)
+        window = target.window
+        square = (target.weight**2).sum(axis=0) * (target.inputs**2).mean(axis=0)
+        share = square.reshape(-1, window).sum(axis=1)
+        count = int(room.numbers // (height * window + room.entry - 1))
+        kept = np.zeros(width // window, dtype=bool)
         kept[np.argsort(-share, kind="stable")[:count]] = True
+        kept = np.repeat(kept, window)
         weight = np.where(kept, target.weight, 0.0)
         bias = target.bias(weight, target.pre)
         support = np.broadcast_to(kept, weight.shape)

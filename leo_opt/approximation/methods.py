@@ -68,6 +68,7 @@ METHODS: Registry[Method] = Registry(
     {
         "hard": "leo_opt.approximation.hard:Hard",
         "low-rank-sparse": "leo_opt.approximation.low_rank_sparse:LowRankSparse",
+        "filter-groups": "leo_opt.approximation.filter_groups:FilterGroups",
         "whitened": "leo_opt.approximation.whitened:Whitened",
         "svd": "leo_opt.approximation.svd:Svd",
         "magnitude": "leo_opt.approximation.magnitude:Magnitude",

@@ -9,7 +9,7 @@ import numpy as np
 from leo_opt import weights
 from leo_opt.activations import LINEAR
 from leo_opt.approximation.costs import indexed_room
-from leo_opt.arrays import BoolArray, FloatArray
+from leo_opt.arrays import BoolArray, FloatArray, IntArray
 from leo_opt.layer import Layer
 from leo_opt.weights import Weight
 
@@ -47,6 +47,9 @@ class Parts:
     bias : (m,) array
     residuals
         Of the iteration that found them, where there was one.
+    groups
+        Of a convolution the channels that equal shares of the rows of `right` read; all of them
+        read all if there are none.
     """
 
     left: FloatArray
@@ -54,6 +57,7 @@ class Parts:
     sparse: FloatArray
     bias: FloatArray
     residuals: Residuals = field(default_factory=Residuals)
+    groups: tuple[IntArray, ...] = ()
 
     @classmethod
     def of(

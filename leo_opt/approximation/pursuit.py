@@ -1,35 +1,190 @@
-"""One pass over a network: each layer is replaced by parts that are fitted to the data.
+"""One pass over a network: each matrix is replaced by parts that are fitted to the data.
 
-The inputs of a layer are those that the layers before it, already replaced, give; what it aims at
-is what the original gives: later layers repair what earlier ones lose.
+The rows that a matrix reads are those that the stages before it, already replaced, give; what it
+aims at is what the original gives: later ones repair what earlier ones lose.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import chain
+from typing import Generic, TypeVar
 
 import numpy as np
 
-from leo_opt import weights
 from leo_opt.approximation import costs
+from leo_opt.approximation.costs import Cost
 from leo_opt.approximation.methods import Method, Room
 from leo_opt.approximation.parts import Parts
 from leo_opt.approximation.regression import refit
+from leo_opt.approximation.stages import ChainMatrix, Matrix, Stage, Tensors, chain_stages
 from leo_opt.approximation.targets import LayerTarget
-from leo_opt.arrays import BoolArray, FloatArray
+from leo_opt.arrays import FloatArray
 from leo_opt.layer import Layer
 from leo_opt.lazily import lazy
 from leo_opt.network import Network
 
-_FEWEST = 8
-"""Weights that a row must have for an approximation to be worth while, and rows of a layer."""
+Built = TypeVar("Built")
+"""What an imitation is made into: a network, or a graph."""
+
+_NUMBERS = 20_000_000
+"""Of tensors, that are looked at where a matrix alone is replaced."""
 
 
 @dataclass(frozen=True, eq=False)
-class Calibration:
-    """A network and the data on which it is imitated.
+class Substitute:
+    """What stands in the place of one matrix.
+
+    Parameters
+    ----------
+    matrix
+        The original's.
+    parts
+        Those in its place; None where it stays.
+    error
+        Relative response error behind the activation, on the data.
+    """
+
+    matrix: Matrix
+    parts: Parts | None = None
+    error: float = 0.0
+
+    @property
+    def index(self) -> int:
+        """The number of the matrix in reports."""
+        return self.matrix.index
+
+    @property
+    def cost(self) -> Cost:
+        """What it takes."""
+        return self.matrix.cost(self.parts)
+
+
+@dataclass(frozen=True, eq=False)
+class Imitation:
+    """Substitutes for all matrices, and how far the outputs on the data are from the original's."""
+
+    substitutes: tuple[Substitute, ...]
+    error: float
+
+
+class Calibration(ABC, Generic[Built]):
+    """A network as stages, and the data on which it is imitated."""
+
+    @property
+    @abstractmethod
+    def stages(self) -> tuple[Stage, ...]:
+        """All stages, in an order in which they can be made."""
+
+    @property
+    @abstractmethod
+    def inputs(self) -> Tensors:
+        """The data, as the stages read them."""
+
+    @property
+    @abstractmethod
+    def ends(self) -> tuple[str, ...]:
+        """Names of the outputs."""
+
+    @property
+    @abstractmethod
+    def own_cost(self) -> Cost:
+        """What the network takes before anything is replaced."""
+
+    @abstractmethod
+    def build(self, imitation: Imitation) -> Built:
+        """What computes an imitation."""
+
+    @abstractmethod
+    def cost(self, built: Built) -> Cost:
+        """What that takes."""
+
+    @lazy
+    def matrices(self) -> dict[int, Matrix]:
+        """Those that can be replaced, by their numbers."""
+        found = (stage for stage in self.stages if isinstance(stage, Matrix))
+        return {matrix.index: matrix for matrix in found if matrix.units.any()}
+
+    @lazy
+    def tensors(self) -> Tensors:
+        """All that the network makes of the data."""
+        made = dict(self.inputs)
+        for stage in self.stages:
+            made.update(stage.run(made))
+        return made
+
+    def target(self, index: int, given: Tensors | None = None) -> LayerTarget:
+        """What a matrix shall do for tensors, by default the original's."""
+        matrix, own = self.matrices[index], self.tensors
+        whole = LayerTarget(
+            matrix.layer,
+            matrix.rows((own if given is None else given)[matrix.source]),
+            matrix.made(own[matrix.target]),
+            matrix.importance,
+            matrix.channels,
+        )
+        return whole if matrix.units.all() else whole.take(matrix.units)
+
+    def error_alone(self, index: int, parts: Parts) -> float:
+        """How far the outputs move where one matrix alone is replaced; on some of the data."""
+        matrix, own = self.matrices[index], self._some
+        made = {**own, matrix.target: matrix.multiply(own[matrix.source], parts)}
+        moved = {matrix.target}
+        for stage in self.stages:
+            if stage is not matrix and not moved.isdisjoint(stage.reads):
+                fresh = stage.run(made)
+                made.update(fresh)
+                moved.update(fresh)
+        return self._gap(own, made)
+
+    @lazy
+    def _some(self) -> Tensors:
+        """Tensors of so many samples, evenly spread, that not too many numbers are looked at."""
+        every = 1 + sum(tensor.size for tensor in self.tensors.values()) // _NUMBERS
+        return {name: tensor[::every] for name, tensor in self.tensors.items()}
+
+    def _gap(self, *sides: Tensors) -> float:
+        """Relative distance of the outputs among tensors from those that are meant."""
+        rows = ([one[name].ravel() for name in self.ends] for one in sides)
+        return relative_gap(*map(np.concatenate, rows))
+
+    def imitate(self, method: Method, rooms: Mapping[int, Room]) -> Imitation:
+        """Replace the matrices for which there is a room, the first one first.
+
+        The last one is fitted to the original's outputs also where it keeps its size.
+        """
+        made, moved, done = dict(self.inputs), False, []
+        last = max(self.matrices)
+        for stage in self.stages:
+            if not isinstance(stage, Matrix):
+                made.update(stage.run(made))
+                continue
+            index, parts = stage.index, None
+            if index in rooms:
+                parts = method.fit(self.target(index, made), rooms[index])
+            elif moved and index == last:
+                parts = _refitted(self.target(index, made))
+            moved = moved or parts is not None
+            made[stage.target] = stage.multiply(made[stage.source], parts)
+            done.append(Substitute(stage, parts, self._response_error(stage, made)))
+        return Imitation(tuple(done), self._gap(self.tensors, made))
+
+    def _response_error(self, matrix: Matrix, made: Tensors) -> float:
+        """How far a matrix is from the original's behind the activation, relatively."""
+        tensors, activate = (self.tensors, made), matrix.layer.activate
+        return relative_gap(*(activate(matrix.made(one[matrix.target])) for one in tensors))
+
+
+def relative_gap(meant: FloatArray, found: FloatArray) -> float:
+    """Relative distance from what is meant, in the Frobenius norm."""
+    return float(np.linalg.norm(found - meant)) / (float(np.linalg.norm(meant)) or 1.0)
+
+
+@dataclass(frozen=True, eq=False)
+class ChainCalibration(Calibration[Network]):
+    """A chain and the data on which it is imitated.
 
     Parameters
     ----------
@@ -42,119 +197,40 @@ class Calibration:
     data: FloatArray
 
     @lazy
-    def pre(self) -> list[FloatArray]:
-        """Pre-activations of all layers, (N, n_out) each."""
-        return self.network.pre_activations(self.data)
+    def stages(self) -> tuple[Stage, ...]:
+        """See `Calibration.stages`."""
+        return tuple(chain_stages(self.network))
 
-    @lazy
-    def posts(self) -> list[FloatArray]:
-        """What each layer reads, and the outputs behind the last."""
-        behind = zip(self.network.layers, self.pre, strict=True)
-        return [self.data, *(layer.activate(pre) for layer, pre in behind)]
+    @property
+    def inputs(self) -> Tensors:
+        """See `Calibration.inputs`."""
+        return {"post 0": self.data}
 
-    @lazy
-    def units(self) -> dict[int, BoolArray]:
-        """For each layer that can be replaced the units of which it is: all but identity lanes."""
-        found = {}
-        for index, layer in enumerate(self.network.layers):
-            units = layer.lanes < 0
-            if not weights.is_sparse(layer.weight) and units.sum() and layer.n_in >= _FEWEST:
-                found[index] = units
-        return found
+    @property
+    def ends(self) -> tuple[str, ...]:
+        """See `Calibration.ends`."""
+        return (f"post {len(self.network.layers)}",)
 
-    def target(self, index: int, inputs: FloatArray | None = None) -> LayerTarget:
-        """What a layer shall do on inputs, by default the original's."""
-        layers, units = self.network.layers, self.units[index]
-        importance = np.ones(layers[index].n_out)
-        if index + 1 < len(layers):
-            square = layers[index + 1].weight ** 2
-            importance = np.sqrt(np.asarray(square.sum(axis=0)))
-            mean = importance[units].mean()
-            importance = np.maximum(importance / mean, 1e-3) if mean else np.ones_like(importance)
-        whole = LayerTarget(
-            layers[index],
-            self.posts[index] if inputs is None else inputs,
-            self.pre[index],
-            importance,
-        )
-        return whole.take(units) if not units.all() else whole
+    @property
+    def own_cost(self) -> Cost:
+        """See `Calibration.own_cost`."""
+        return costs.of_network(self.network, sparse=False)
 
-    def run_on(self, index: int, post: FloatArray) -> FloatArray:
-        """Outputs where a layer gives `post`."""
-        for layer in self.network.layers[index + 1 :]:
-            post = layer.activate(layer.affine(post))
-        return post
-
-    def error(self, outputs: FloatArray) -> float:
-        """Relative distance of outputs from the original's, in the Frobenius norm."""
-        size = float(np.linalg.norm(self.posts[-1])) or 1.0
-        return float(np.linalg.norm(outputs - self.posts[-1])) / size
-
-
-@dataclass(frozen=True, eq=False)
-class Substitute:
-    """What stands in the place of one layer.
-
-    Parameters
-    ----------
-    index
-        Of the layer in the original.
-    layers
-        Those that compute it.
-    parts
-        Its parts; None where the layer stays.
-    error
-        Relative response error behind the activation, on the data.
-    """
-
-    index: int
-    layers: tuple[Layer, ...]
-    parts: Parts | None = None
-    error: float = 0.0
-
-
-@dataclass(frozen=True, eq=False)
-class Imitation:
-    """A network of substitutes, and how far its outputs are from the original's on the data."""
-
-    substitutes: tuple[Substitute, ...]
-    error: float
-
-    def network(self, original: Network) -> Network:
+    def build(self, imitation: Imitation) -> Network:
         """The chain of all layers."""
-        layers = tuple(chain.from_iterable(one.layers for one in self.substitutes))
-        return Network(layers, original.signature)
+        layers = chain.from_iterable(map(_layers, imitation.substitutes))
+        return Network(tuple(layers), self.network.signature)
+
+    def cost(self, built: Network) -> Cost:
+        """See `Calibration.cost`."""
+        return costs.of_network(built)
 
 
-def imitate(calibration: Calibration, method: Method, rooms: Mapping[int, Room]) -> Imitation:
-    """Replace the layers for which there is a room, the first one first.
-
-    The last layer is fitted to the original's outputs also where it keeps its size.
-    """
-    post, moved, done = calibration.data, False, []
-    last = len(calibration.network.layers) - 1
-    for index, layer in enumerate(calibration.network.layers):
-        parts = None
-        if index in rooms:
-            target = calibration.target(index, post)
-            parts = method.fit(target, rooms[index])
-        elif moved and index == last and index in calibration.units:
-            target = calibration.target(index, post)
-            parts = _refitted(target)
-        if parts is None:
-            substitute = Substitute(index, (layer,))
-            pre = layer.affine(post)
-        else:
-            moved = True
-            whole = parts.within(layer, calibration.units[index])
-            substitute = Substitute(index, whole.layers(layer.activation), parts)
-            pre = whole.pre(post)
-        behind = layer.activate(pre)
-        size = float(np.linalg.norm(calibration.posts[index + 1])) or 1.0
-        error = float(np.linalg.norm(behind - calibration.posts[index + 1])) / size
-        done.append(replace(substitute, error=error))
-        post = behind
-    return Imitation(tuple(done), calibration.error(post))
+def _layers(substitute: Substitute) -> tuple[Layer, ...]:
+    """The layers of a chain in the place of one."""
+    matrix, parts = substitute.matrix, substitute.parts
+    assert isinstance(matrix, ChainMatrix)
+    return (matrix.layer,) if parts is None else matrix.layers(parts)
 
 
 def _refitted(target: LayerTarget) -> Parts:
@@ -162,8 +238,3 @@ def _refitted(target: LayerTarget) -> Parts:
     whole = target.weight != 0.0
     weight, bias = refit(target, target.weight, target.layer.bias, whole)
     return Parts.of(bias, sparse=weight)
-
-
-def cost_of(substitute: Substitute) -> costs.Cost:
-    """The cost of what stands in the place of one layer."""
-    return sum((costs.of_layer(layer) for layer in substitute.layers), costs.Cost())

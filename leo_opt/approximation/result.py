@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -27,6 +28,8 @@ class Approximation(Reported):
     ----------
     original, network
         The network that was given, and the smaller one.
+    model
+        The smaller one as an `onnx.ModelProto`, where it stays a graph; else None.
     method, budget
         How it was made, and what for.
     domain
@@ -50,6 +53,7 @@ class Approximation(Reported):
 
     original: Network
     network: Network
+    model: Any
     method: Method
     budget: Budget
     domain: Domain | None

@@ -3,30 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Generic
 
 import numpy as np
 
-from leo_opt.approximation.allocation import Point, between, measured, proved, rooms, walk
+from leo_opt.approximation.allocation import Point, Price, between, rooms, walk
 from leo_opt.approximation.budgets import Budget
-from leo_opt.approximation.costs import Cost, of_network
+from leo_opt.approximation.costs import Cost
 from leo_opt.approximation.methods import Method
-from leo_opt.approximation.pursuit import Calibration, Imitation, imitate
+from leo_opt.approximation.pursuit import Built, Calibration, Imitation
 from leo_opt.arguments import read_array
 from leo_opt.arrays import FloatArray
-from leo_opt.domain import Domain
 from leo_opt.errors import InvalidInputError
 from leo_opt.network import Network
 
 _TRIES = 6
 """Sizes that are tried for a budget."""
+_FULL = 0.93
+"""Of a budget: as much is enough."""
 
-Distance = Callable[[Network], float]
+Distance = Callable[[Built], float]
 """How far a candidate's outputs can be from the original's: the proved bound."""
 
 
 @dataclass(frozen=True, eq=False)
-class SizeSearch:
+class SizeSearch(Generic[Built]):
     """A calibration, how to do it, and what for.
 
     Parameters
@@ -35,15 +37,15 @@ class SizeSearch:
         The network to imitate and the data.
     whole
         The cost of the network that was given, of which budgets are shares.
-    domain
-        Where proved deviations decide on sizes; without one, errors on the data do.
+    price
+        What decides on sizes; if None, errors on the data.
     """
 
-    calibration: Calibration
+    calibration: Calibration[Built]
     method: Method
     budget: Budget
     whole: Cost
-    domain: Domain | None = None
+    price: Price | None = None
 
     def frontier(self) -> list[Point]:
         """Choices of sizes, from the network to the smallest.
@@ -53,22 +55,25 @@ class SizeSearch:
         InvalidInputError
             If no layer can be replaced.
         """
-        if not self.calibration.units:
+        data = self.calibration
+        if not data.matrices:
             raise InvalidInputError(
-                f"{self.calibration.network!r} has no layer that can be approximated: each has few "
-                "inputs, or is sparse; it stays as it is"
+                "the network has no layer that can be approximated: each has few inputs, or is a "
+                "convolution in a chain; it stays as it is"
             )
-        data, domain = self.calibration, self.domain
-        price = measured(data) if domain is None else proved(data, domain)
-        return walk(data, self.method, self.budget, price)
+        return walk(data, self.method, self.budget, self.price or data.error_alone)
 
-    def share(self, network: Network) -> float:
-        """The cost of a network as a share, in what the budget counts."""
-        return self.budget.cost(of_network(network)) / self.budget.cost(self.whole)
+    def towards(self, budget: Budget) -> SizeSearch[Built]:
+        """The same for another limit."""
+        return replace(self, budget=budget)
+
+    def share(self, built: Built) -> float:
+        """The cost of what was built as a share, in what the budget counts."""
+        return self.budget.cost(self.calibration.cost(built)) / self.budget.cost(self.whole)
 
     def carry_out(
-        self, points: Sequence[Point], distance: Distance | None
-    ) -> tuple[Imitation, Network]:
+        self, points: Sequence[Point], distance: Distance[Built] | None
+    ) -> tuple[Imitation, Built]:
         """The imitation that the budget asks for.
 
         Raises
@@ -80,35 +85,41 @@ class SizeSearch:
             return self._within_cost(points)
         return self._within_error(points, distance)
 
-    def _within_cost(self, points: Sequence[Point]) -> tuple[Imitation, Network]:
+    def _within_cost(self, points: Sequence[Point]) -> tuple[Imitation, Built]:
         """As large as the cost allows."""
         limit = self.budget.limit
-        own = self.budget.cost(of_network(self.calibration.network, sparse=False))
+        own = self.budget.cost(self.calibration.own_cost)
         goal = limit * self.budget.cost(self.whole) / own
+        best, largest = None, 0.0
         for _ in range(_TRIES):
-            made, network = self._made(points, between(points, goal))
-            share = self.share(network)
-            if share <= limit:
-                return made, network
-            if goal < points[-1].cost:
+            made, built = self._made(points, between(points, goal))
+            share = self.share(built)
+            if largest < share <= limit:
+                best, largest = (made, built), share
+            # What a pass leaves unread goes, too: it may take less than was planned.
+            if _FULL * limit <= share <= limit or (share < limit and goal >= points[0].cost):
                 break
-            goal *= 0.99 * limit / share
+            if share > limit and goal < points[-1].cost:
+                break
+            goal = min(goal * 0.98 * limit / share, points[0].cost)
+        if best is not None:
+            return best
         raise InvalidInputError(
             f"the budget {self.budget} is {100 * limit:.3g} % of the network, and the least that "
             f"the method {self.method.name} reaches is {100 * share:.3g} %; give a larger share"
         )
 
     def _within_error(
-        self, points: Sequence[Point], distance: Distance | None
-    ) -> tuple[Imitation, Network]:
+        self, points: Sequence[Point], distance: Distance[Built] | None
+    ) -> tuple[Imitation, Built]:
         """As small as can be found within the error, by bisection along the walk."""
         low, high = points[-1].cost, points[0].cost
         best, goal = self._made(points, points[0]), low
         for _ in range(_TRIES + 1):
-            made, network = self._made(points, between(points, goal))
-            error = made.error if distance is None else distance(network)
+            made, built = self._made(points, between(points, goal))
+            error = made.error if distance is None else distance(built)
             if error <= self.budget.limit:
-                best, high = (made, network), goal
+                best, high = (made, built), goal
             else:
                 low = goal
             # The smallest is tried first; where it will do, there is nothing to look for.
@@ -117,9 +128,10 @@ class SizeSearch:
             goal = float(np.sqrt(low * high))
         return best
 
-    def _made(self, points: Sequence[Point], point: Point) -> tuple[Imitation, Network]:
-        made = imitate(self.calibration, self.method, rooms(points, point, self.budget))
-        return made, made.network(self.calibration.network)
+    def _made(self, points: Sequence[Point], point: Point) -> tuple[Imitation, Built]:
+        data = self.calibration
+        made = data.imitate(self.method, rooms(data, points, point, self.budget))
+        return made, data.build(made)
 
 
 def read_data(network: Network, data: object) -> FloatArray:
@@ -143,9 +155,9 @@ def read_data(network: Network, data: object) -> FloatArray:
     return array
 
 
-def remarks(calibration: Calibration, imitation: Imitation) -> tuple[str, ...]:
+def remarks(data: FloatArray, imitation: Imitation) -> tuple[str, ...]:
     """What a user should know of data and iterations."""
-    told, data = [], calibration.data
+    told = []
     if len(data) < data.shape[1]:
         told.append(
             f"{len(data)} samples are fewer than {data.shape[1]} inputs: the data leave numbers "

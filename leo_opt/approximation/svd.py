@@ -30,6 +30,7 @@ from leo_opt.approximation.methods import Method, Room
 from leo_opt.approximation.parts import Parts
 from leo_opt.approximation.targets import LayerTarget
 from leo_opt.arguments import Options
+from leo_opt.arrays import FloatArray
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,11 @@ class Svd(Options, Method):
 
     def fit(self, target: LayerTarget, room: Room) -> Parts:
         """See `Method.fit`."""
-        left, values, right = np.linalg.svd(target.weight, full_matrices=False)
-        rank = room.rank(target)
-        root = np.sqrt(values[:rank])
-        return Parts.of(target.layer.bias, left[:, :rank] * root, root[:, None] * right[:rank])
+        return Parts.of(target.layer.bias, *factors(target.weight, room.rank(target)))
+
+
+def factors(weight: FloatArray, rank: int) -> tuple[FloatArray, FloatArray]:
+    """Factors (m, r) and (r, n) of the nearest matrix of a rank."""
+    left, values, right = np.linalg.svd(weight, full_matrices=False)
+    root = np.sqrt(values[:rank])
+    return left[:, :rank] * root, root[:, None] * right[:rank]

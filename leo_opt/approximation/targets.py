@@ -72,6 +72,8 @@ class LayerTarget:
         Pre-activations of the original network on the same data.
     importance : (n_out,) array
         How much the next layer makes of each unit; 1 on average.
+    channels
+        Of a convolution: its columns are the windows of so many channels. 0 if it is none.
     memo
         What a method has found that serves every room, by its options.
     """
@@ -80,12 +82,18 @@ class LayerTarget:
     inputs: FloatArray
     pre: FloatArray
     importance: FloatArray
+    channels: int = 0
     memo: dict[Any, Any] = field(default_factory=dict)
 
     @lazy
     def weight(self) -> FloatArray:
         """The original weight, dense, (n_out, n_in)."""
         return weights.dense(self.layer.weight)
+
+    @property
+    def window(self) -> int:
+        """Columns that go together, those of one channel or a single one."""
+        return self.layer.n_in // self.channels if self.channels else 1
 
     @lazy
     def moments(self) -> Moments:

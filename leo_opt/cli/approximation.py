@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -67,7 +68,8 @@ def _read_budget(options: Mapping[str, Any]) -> Budget:
     default="hard",
     show_default=True,
     callback=checked(_read_method),
-    help="hard, whitened, svd, magnitude; hard:low_rank=0.5 has options.",
+    help="hard, low-rank-sparse, filter-groups, whitened, svd, magnitude; hard:low_rank=0.5 has "
+    "options.",
 )
 @_budget_options
 @click.option(
@@ -81,7 +83,7 @@ def _read_budget(options: Mapping[str, Any]) -> Budget:
     "--frontier",
     "frontier_file",
     type=OutputFile(),
-    help="Write all sizes between which the budget chooses as CSV.",
+    help="Write all sizes between which the budget chooses: .csv, or a picture, .png or .svg.",
 )
 @box_options
 @click.option("--refine", type=float, metavar="SECONDS", help="For a tighter proof, at the end.")
@@ -117,19 +119,23 @@ def approximate(
 ) -> None:
     """Replace NETWORK by a smaller one with nearly the same outputs.
 
-    It is fitted to inputs, without labels. With --box or --domain a bound on the difference of all
-    outputs is proved there; lossless rewriting then comes first.
+    An .onnx file with convolutions stays a graph of them. It is fitted to inputs, without labels.
+    With --box or --domain a bound on the difference of all outputs is proved there; lossless
+    rewriting then comes first.
     """
     from leo_opt import formats
-    from leo_opt.api import approximate as fit
+    from leo_opt.approximation import MultiplyAdds
     from leo_opt.console import show
+    from leo_opt.fitting import frontier
+    from leo_opt.graphs import is_structured
+    from leo_opt.graphs.opening import save_model
     from leo_opt.report.approximation_page import write_report
     from leo_opt.report.approximation_run import (
         approximation_table,
         describe_approximation,
-        frontier_csv,
         provenance,
     )
+    from leo_opt.report.frontier import frontier_file as frontier_content
     from leo_opt.storage.files import write_atomically
     from leo_opt.verification.classes import check_classes
 
@@ -139,31 +145,38 @@ def approximate(
     anywhere = options["box"] is None and options["domain_file"] is None
     domain = None if anywhere else read_domain(network, options)
     asked = read_class_domains(network, options, domain)
-    made = fit(
-        network,
+    graphs = all(map(formats.has_graph, (network_file, output)))
+    whole = dtype is None and options["output_tensor"] is None
+    found = frontier(
+        network_file if graphs and whole and is_structured(network_file) else network,
         network.batch(formats.load_points(data)),
         method=method,
-        budget=budget,
+        counts="multiply-adds" if isinstance(budget, MultiplyAdds) else "parameters",
         domain=domain,
         allocation=allocation,
-        refine=refine,
     )
+    made = found.pick(budget, refine=refine)
     stored = dtype or formats.default_dtype(network, output)
     # Of classes what the file says counts.
     rounded = formats.written(made.network, stored)
     made = replace(made, classes=check_classes(network, rounded, asked, class_limit))
-    formats.save(made.network, output, dtype=stored, provenance=provenance(made, stored))
-    written = [f"written: {output}"]
-    texts = {}
+    if made.model is None:
+        formats.save(made.network, output, dtype=stored, provenance=provenance(made, stored))
+    else:
+        save_model(made.model, output, provenance(made, stored))
+    sizes = {"original": Path(network_file).stat().st_size, "written": Path(output).stat().st_size}
+    written = [f"written: {output} ({sizes['written']} bytes, of {sizes['original']} before)"]
+    contents = {}
     if report_file is not None:
-        texts[report_file] = (
+        contents[report_file] = (
             write_report(made, stored, repeated())
             if report_file.lower().endswith(".html")
-            else json.dumps(describe_approximation(made, stored), indent=2) + "\n"
-        )
+            else json.dumps({**describe_approximation(made, stored), "bytes": sizes}, indent=2)
+            + "\n"
+        ).encode()
     if frontier_file is not None:
-        texts[frontier_file] = frontier_csv(made)
-    for path, text in texts.items():
-        write_atomically(path, text.encode())
+        contents[frontier_file] = frontier_content(found, frontier_file)
+    for path, content in contents.items():
+        write_atomically(path, content)
         written.append(f"written: {path}")
     show([approximation_table(made), *written])

@@ -8,7 +8,6 @@ byte for byte.
 
 from __future__ import annotations
 
-import gzip
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -19,25 +18,25 @@ import numpy as np
 from leo_opt.bounds import propagate
 from leo_opt.deviation import add_up, reading_deviation
 from leo_opt.domain import Domain
-from leo_opt.errors import InvalidInputError, OutputError
+from leo_opt.errors import InvalidInputError
 from leo_opt.formats import has_graph
 from leo_opt.formats.agreement import SAMPLES, SLACK, with_room
-from leo_opt.formats.onnx.file import LARGEST, PREFIX, parse
+from leo_opt.formats.onnx.file import parse
 from leo_opt.formats.onnx.operation import Tensor
 from leo_opt.formats.onnx.reader import Lowered, lower, read_model
-from leo_opt.formats.onnx.tails import end_at, find_endings, stated_ports, with_tails
 from leo_opt.graphs.cutting import Cutting
 from leo_opt.graphs.editing import Edits, planned
 from leo_opt.graphs.head import Head, Rewritten, find_head, replace_head, rewrite_head
 from leo_opt.graphs.known import Known
 from leo_opt.graphs.merging import find_multiples
-from leo_opt.graphs.models import copy, ended
+from leo_opt.graphs.models import copy
+from leo_opt.graphs.opening import Opened, save_model
 from leo_opt.graphs.removal import Removal, find_removal
 from leo_opt.graphs.sizes import with_stated_sizes
 from leo_opt.graphs.walking import cut_graph
 from leo_opt.network import FloatArray, Network
 from leo_opt.stability import Stability
-from leo_opt.storage.files import AnyPath, check_readable, check_writable, write_atomically
+from leo_opt.storage.files import AnyPath, check_readable
 from leo_opt.summarised import Reported
 
 MIXING = frozenset({"Conv", "ConvTranspose"})
@@ -113,19 +112,11 @@ class GraphCompression(Reported):
         OutputError
             If it cannot be written.
         """
-        check_writable(path)
-        model = copy(self.model)
-        for name, text in (provenance or {}).items():
-            model.metadata_props.add(key=PREFIX + name, value=text)
-        if model.ByteSize() > LARGEST:
-            raise OutputError(f"the model has {model.ByteSize()} bytes; ONNX holds {LARGEST}")
-        content: bytes = model.SerializeToString()
-        packed = str(path).lower().endswith(".gz")
-        write_atomically(path, gzip.compress(content, mtime=0) if packed else content)
+        save_model(self.model, path, provenance)
 
 
 def compress_graph(
-    path: AnyPath,
+    path: Any,
     stability: Stability,
     *,
     network: Network | None = None,
@@ -137,6 +128,7 @@ def compress_graph(
     Parameters
     ----------
     path
+        Of a file, or an `onnx.ModelProto`.
     stability
         Of `load(path, output_tensor=output_tensor)`.
     network
@@ -163,16 +155,11 @@ def compress_graph(
     >>> found = compress_graph("conv.onnx", classify(network, Box(0, 1)))  # doctest: +SKIP
     >>> found.save("smaller.onnx")                                # doctest: +SKIP
     """
-    model = parse(check_readable(path))
-    endings, ports = find_endings(model, output_tensor), stated_ports(model)
-    outputs = [value.name for value in model.graph.output if output_tensor is None]
-    sources = [ending.source for ending in endings]
-    end_at(model, sources, ports)
-    lowered = lower(model)
+    opened = Opened.of(path, output_tensor)
+    lowered = opened.lowered
     if network is not None and network == lowered.network:
         lowered = replace(lowered, network=network)
     original = lowered.network
-    tailed = with_tails(original, model, endings)
     known = Known.of(lowered, stability)
     head = find_head(lowered)
     rewritten = None if head is None else rewrite_head(lowered, head, known)
@@ -194,8 +181,7 @@ def compress_graph(
         # The verdicts are of the network, which is so far from what the file states.
         bounds = stability.own_bounds(original, certified_only=True)
         deviation = add_up(deviation, reading_deviation(original, bounds))
-    keep = sources if drop_tail else outputs or [ending.name for ending in endings]
-    finished = ended(smaller.model, keep, ports, tailed, lambda: parse(check_readable(path)))
+    finished = opened.close(smaller, drop_tail=drop_tail)
     found = read_model(copy(finished))
     _check(original, found, stability.domain, deviation)
     return GraphCompression(

@@ -82,6 +82,14 @@ class Known:
             )
         return known
 
+    @classmethod
+    def nothing(cls, lowered: Lowered) -> Known:
+        """Where any input may come."""
+        count = lowered.network.input_size + sum(len(one.pre) for one in lowered.levels.blocks)
+        ends = np.full(count, -np.inf), np.full(count, np.inf)
+        zero = np.zeros(count)
+        return cls(zero != 0.0, Rounded.exact(zero), *ends, *ends, *ends, zero)
+
     def _with(
         self,
         block: UnitBlock,

@@ -16,12 +16,20 @@ from leo_opt.network import Network
 
 
 def copy(model: Any) -> Any:
-    """A copy of a model."""
-    import onnx
-
-    copied = onnx.ModelProto()
+    """A copy of a model, or of a part of one."""
+    copied = type(model)()
     copied.CopyFrom(model)
     return copied
+
+
+def put(model: Any, target: str, protos: Sequence[Any], constants: Mapping[str, Array]) -> None:
+    """Put nodes, and the constants that they read, in the place of the one that makes a tensor."""
+    graph = model.graph
+    [place] = [k for k, proto in enumerate(graph.node) if target in proto.output]
+    del graph.node[place]
+    for proto in reversed(protos):
+        graph.node.insert(place, proto)
+    graph.initializer.extend(tensor_of(array, name) for name, array in constants.items())
 
 
 def ended(

@@ -9,7 +9,6 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from leo_opt.approximation import Approximation
-from leo_opt.approximation.costs import of_layer
 from leo_opt.arrays import FloatArray
 from leo_opt.bounds import propagate
 from leo_opt.deviation import add_up, inference_error, reading_deviation, rounding_deviation
@@ -17,7 +16,7 @@ from leo_opt.formats import written
 from leo_opt.rectify import rectified
 from leo_opt.report.classes import describe_classes, told_classes
 from leo_opt.report.compression_run import describe_network, describe_versions, removed_percent
-from leo_opt.tables import Table, to_csv
+from leo_opt.tables import Table
 
 
 def describe_approximation(approximation: Approximation, dtype: str) -> dict[str, Any]:
@@ -51,14 +50,6 @@ def describe_approximation(approximation: Approximation, dtype: str) -> dict[str
     }
 
 
-def frontier_csv(approximation: Approximation) -> str:
-    """Sizes from the original to the smallest, a line each: its cost, error and layers."""
-    points = approximation.frontier
-    layers = sorted(points[0].numbers)
-    rows = [[point.cost, point.error, *(point.numbers[k] for k in layers)] for point in points]
-    return to_csv(["cost", "error", *(f"layer {k}" for k in layers)], rows)
-
-
 def _describe_layers(approximation: Approximation) -> list[dict[str, Any]]:
     """Rank, entries and response error of what stands in the place of each layer."""
     told = []
@@ -69,7 +60,7 @@ def _describe_layers(approximation: Approximation) -> list[dict[str, Any]]:
                 "layer": one.index,
                 "rank": parts.rank if parts else None,
                 "entries": parts.entries if parts else None,
-                "parameters": sum(of_layer(layer).parameters for layer in one.layers),
+                "parameters": one.cost.parameters,
                 "response_error": one.error,
                 "iterations": len(parts.residuals.primal) if parts else 0,
                 "converged": parts.residuals.converged if parts else None,

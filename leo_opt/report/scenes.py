@@ -7,7 +7,6 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from leo_opt.approximation import Approximation
-from leo_opt.approximation.costs import of_layer
 from leo_opt.compression import Compression
 from leo_opt.graphs import GraphCompression
 from leo_opt.rectify import rectified
@@ -144,21 +143,21 @@ def of_graph(compression: GraphCompression) -> Picture:
 
 def of_approximation(approximation: Approximation) -> Picture:
     """Numbers of each layer of both networks, and errors by size."""
-    networks = ("Before", approximation.original), ("After", approximation.network)
-    costs = [
-        (heading, [of_layer(layer, sparse=heading == "After") for layer in network.layers])
-        for heading, network in networks
-    ]
-    most = max(cost.parameters for _, layers in costs for cost in layers) or 1
+    parts = approximation.substitutes
+    sides = (
+        ("Before", approximation.cost_before, [one.matrix.cost(None) for one in parts]),
+        ("After", approximation.cost, [one.cost for one in parts]),
+    )
+    most = max((cost.parameters for _, _, costs in sides for cost in costs), default=0) or 1
     panels = [
         Panel(
-            f"{heading}: {sum(cost.parameters for cost in layers)} numbers and indices",
+            f"{heading}: {total.parameters} numbers and indices",
             tuple(
-                share_strip(f"layer {index}: {cost.parameters}", cost.parameters / most)
-                for index, cost in enumerate(layers)
+                share_strip(f"layer {one.index}: {cost.parameters}", cost.parameters / most)
+                for one, cost in zip(parts, costs, strict=True)
             ),
         )
-        for heading, layers in costs
+        for heading, total, costs in sides
     ]
     points = [(point.cost, point.error) for point in approximation.frontier]
     curve = curve_strip("sizes from none to all: the error that is guessed", points)

@@ -18,11 +18,13 @@ from leo_opt.bounds import Bounds
 from leo_opt.compression import Compression
 from leo_opt.console import PlainConsole
 from leo_opt.difference import Difference
+from leo_opt.fitting import Frontier
 from leo_opt.frameworks import note_on
 from leo_opt.graphs import GraphCompression
 from leo_opt.network import Network
 from leo_opt.report.approximation_run import approximation_table
 from leo_opt.report.drawing import to_html
+from leo_opt.report.frontier import frontier_table
 from leo_opt.report.scenes import PICTURES
 from leo_opt.report.tables import network_table, rewriting_tables, spending, stability_table
 from leo_opt.stability import Stability
@@ -135,6 +137,7 @@ TABLES: Mapping[type, Callable[[Any], RenderableType]] = MappingProxyType(
         Bounds: _bounds_table,
         Compression: _compression_table,
         Difference: difference_table,
+        Frontier: frontier_table,
         GraphCompression: _rewriting_table,
         Network: network_table,
         Stability: _stability_table,

@@ -96,3 +96,29 @@ def test_residuals_of_the_iteration_fall() -> None:
     found = METHODS.read("hard:rounds=1,low_rank=0.5").fit(target(5), Room(150)).residuals
     assert len(found.primal) == len(found.dual) == len(found.penalty) == 60
     assert found.primal[-1] < 0.1 * max(found.primal)
+
+
+@pytest.mark.parametrize("aware", [True, False])
+def test_filter_groups_are_exact_where_ranks_allow_it(aware: bool) -> None:
+    """Two groups of channels, shuffled, of each of which two filters say all."""
+    generator = np.random.default_rng(6)
+    channels, window, height = 6, 4, 9
+    groups = np.split(generator.permutation(channels) if aware else np.arange(channels), 2)
+    weight = np.zeros((height, channels, window))
+    inputs = np.zeros((500, channels, window))
+    for own in groups:
+        low = generator.normal(size=(height, 2)) @ generator.normal(size=(2, 3 * window))
+        weight[:, own] = low.reshape(height, 3, window)
+        common = generator.normal(size=(500, 1, window))
+        inputs[:, own] = common + 0.5 * generator.normal(size=(500, 3, window))
+    layer = Layer(weight.reshape(height, -1), np.zeros(height), "relu")
+    rows = inputs.reshape(500, -1)
+    room = Room(2 * (24 + 2 * height))
+    case = LayerTarget(layer, rows, layer.affine(rows), np.ones(height), channels)
+    parts = METHODS.read(f"filter-groups:groups=2,data_aware={aware}").fit(case, room)
+    assert {frozenset(own) for own in parts.groups} == {frozenset(own) for own in groups}
+    assert parts.rank == 4
+    assert case.error(parts.pre(rows)) < (0.02 if aware else 1e-12)
+    # One group of the same size is not enough.
+    one = METHODS.read("filter-groups:groups=1").fit(case, room)
+    assert case.error(one.pre(rows)) > 0.1

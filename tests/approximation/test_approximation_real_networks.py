@@ -9,7 +9,7 @@ from networks import find_network
 from leo_opt import Network, approximate, load
 from leo_opt.approximation import METHODS, Parameters
 from leo_opt.approximation.methods import Room
-from leo_opt.approximation.pursuit import Calibration
+from leo_opt.approximation.pursuit import ChainCalibration
 
 pytestmark = pytest.mark.slow
 
@@ -42,7 +42,7 @@ def test_a_fifth_of_the_numbers_keeps_the_accuracy() -> None:
 )
 def test_the_second_hidden_layer_alone(method: str, numbers: int, entry: int, most: float) -> None:
     network, fit, test, _ = case()
-    target = Calibration(network, fit).target(1)
+    target = ChainCalibration(network, fit).target(1)
     parts = METHODS.read(method).fit(target, Room(numbers, entry))
     inputs = network.layers[0].activate(network.layers[0].affine(test))
     meant = np.maximum(network.layers[1].affine(inputs), 0.0)

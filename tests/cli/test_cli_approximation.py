@@ -46,6 +46,7 @@ def test_a_smaller_file_is_written_with_its_report(files: tuple[Path, Path]) -> 
     assert [layer["layer"] for layer in told["layers"]] == [0, 1]
     lines = frontier.read_text().splitlines()
     assert lines[0] == "cost,error,layer 0,layer 1"
+    assert lines[1] == "1.0,0.0,1.0,1.0"
     assert len(lines) == 1 + len(told["frontier"]) > 3
     # The file is what was measured: its outputs move no more than is told from file to file.
     points = np.random.default_rng(1).random((500, 16))
@@ -73,7 +74,7 @@ def test_what_is_refined_and_whether_classes_can_change(files: tuple[Path, Path]
     for wrong, said in (
         (("--balls", balls), "--radius R; give both"),
         (("--classes",), "give --box or --domain"),
-        (("--refine", 1), "bound on a domain; give one"),
+        (("--refine", 1), "bound proved on a domain; give one"),
     ):
         done = run("approximate", network, *options, *wrong)
         assert done.exit_code == 2

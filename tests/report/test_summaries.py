@@ -23,6 +23,7 @@ from leo_opt import (
     approximate,
     classify,
     compress,
+    frontier,
     load,
     propagate,
 )
@@ -66,6 +67,7 @@ def values() -> dict[str, object]:
         "compression": compression,
         "graph": compress_graph(DATA / "mnist_25-25_l1_0.001_s0.onnx", stability),
         "approximation": approximate(tall, generator.random((50, 9)), method="svd"),
+        "frontier": frontier(tall, generator.random((50, 9)), method="svd"),
         "steps": compression.steps[0],
         "verdict": verify(network, keep_class(box, 0, 10), stages=[]),
         "property": keep_class(box, 0, 10),
