@@ -46,8 +46,9 @@ def _read_outputs(
     default="auto",
     show_default=True,
     help="graph: the file's own operators, with fewer channels; chain: a sequential network of "
-    "Gemm and Relu alone, which any verifier reads; auto: graph for convolutions, chain for layers "
-    "of rectifiers alone, else one that carries values past layers.",
+    "Gemm and Relu alone, which any verifier reads; auto: graph for convolutions, unless an option "
+    "is given that only chains have, chain for layers of rectifiers alone, else one that carries "
+    "values past layers.",
 )
 @click.option(
     "--keep-outputs",
@@ -81,8 +82,7 @@ def _read_outputs(
     "--stability-out",
     "stability_file",
     type=OutputFile(),
-    help="Write what is known of the units of the smaller network, for `classify --stability`; "
-    "of a chain.",
+    help="Write what is known of the units of the smaller network, for `classify --stability`.",
 )
 def compress(
     network_file: str,
@@ -107,20 +107,28 @@ def compress(
     from leo_opt.report.tables import compression_table, stability_table
 
     start = click.get_current_context().meta[CLOCK]
-    usual = dtype is None and keep_outputs is None and (minimize, tolerance) == ("units", 0.0)
-    may_stay = usual and all(map(formats.has_graph, (network_file, output)))
-    if form == "graph" and not may_stay:
+    chain_only = {
+        "--dtype": dtype is not None,
+        "--keep-outputs": keep_outputs is not None,
+        "--minimize": minimize != "units",
+        "--tolerance": tolerance > 0.0,
+        "--stability-out": stability_file is not None,
+    }
+    asked = [name for name, given in chain_only.items() if given]
+    graphs = all(map(formats.has_graph, (network_file, output)))
+    if form == "graph" and (asked or not graphs):
         raise click.UsageError(
-            "--form graph changes an ONNX file in place: give .onnx files, and no --dtype, "
-            "--keep-outputs, --minimize or --tolerance"
+            f"--form graph changes an ONNX file in place, and {' and '.join(asked)} can be had of "
+            "a chain alone; give --form chain with it"
+            if asked
+            else "--form graph changes an ONNX file in place; give .onnx files, or --form chain"
         )
     network = load_network(network_file, options)
     if drop_tail:
         network = replace(network, signature=replace(network.signature, tails=()))
     sequential = formats.is_sequential(network, output) or form == "chain"
-    as_graph = form == "graph" or (form == "auto" and may_stay and is_structured(network_file))
-    if as_graph and stability_file is not None:
-        raise click.UsageError("--stability-out is of a chain; give --form chain with it")
+    structured = form == "auto" and graphs and is_structured(network_file)
+    as_graph = form == "graph" or (structured and not asked)
     stability = run_classification(network, read_domain(network, options), options)
     smaller: Compression | GraphCompression
     if as_graph:
@@ -152,6 +160,11 @@ def compress(
     if stability_file is not None and isinstance(smaller, Compression):
         smaller.carry(run.stored).save(stability_file)
         lines.append(f"written: {stability_file}")
+    if structured and asked:
+        lines.append(
+            f"{' and '.join(asked)} can be had of a chain alone: dense matrices stand for "
+            "convolutions; the file keeps them without it"
+        )
     if not (drop_tail or keep_outputs):
         lines += _compared(network_file, output, network, run)
     show(lines)

@@ -1,0 +1,44 @@
+"""`leo-opt compress` of files with convolutions: the form, and options that one form has."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import onnx
+import pytest
+from click.testing import CliRunner, Result
+from graphs.test_graphs import image, store
+
+from leo_opt.cli import main
+
+CHAIN_ONLY = {
+    "--dtype": "float64",
+    "--keep-outputs": "0",
+    "--minimize": "parameters",
+    "--tolerance": "0.001",
+}
+
+
+def compress(folder: Path, *arguments: str) -> Result:
+    path, target = store(image(), folder), str(folder / "smaller.onnx")
+    files = [str(path), "-o", target, "--box", "0", "1", "--strategy", "cascade:stages="]
+    return CliRunner().invoke(main, ["compress", *files, *arguments])
+
+
+@pytest.mark.parametrize("option", CHAIN_ONLY)
+def test_what_only_chains_have_is_refused_by_name(option: str, tmp_path: Path) -> None:
+    done = compress(tmp_path, "--form", "graph", option, CHAIN_ONLY[option])
+    assert done.exit_code == 2
+    assert f"{option} can be had of a chain alone; give --form chain" in " ".join(
+        done.output.split()
+    )
+
+
+def test_a_chain_in_the_place_of_a_graph_is_said(tmp_path: Path) -> None:
+    graph, chain = (compress(tmp_path, *more) for more in ((), ("--tolerance", "0.001")))
+    assert graph.exit_code == chain.exit_code == 0
+    said = "--tolerance can be had of a chain alone: dense matrices stand for convolutions"
+    assert said not in graph.output
+    assert said in " ".join(chain.output.split())
+    kinds = {proto.op_type for proto in onnx.load(tmp_path / "smaller.onnx").graph.node}
+    assert "Conv" not in kinds
