@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,7 +75,8 @@ def write_report(results: Results, folder: str | os.PathLike[str], clock: str = 
         notes.append(str(error))
     clashes = clash_lines(results.entries)
     verdict = verdict_line(results, clashes)
-    page = write_page(verdict, clashes, make_tables(results, clock), plots, notes)
+    command = f"leo-opt bench --report-only {shlex.quote(os.fspath(folder))} --clock {clock}"
+    page = write_page(verdict, clashes, make_tables(results, clock), plots, notes, command)
     text = write_markdown(results, clock)
     files = {CSV: write_csv(results), MARKDOWN: text, PAGE: page}
     for name, content in files.items():

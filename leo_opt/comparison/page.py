@@ -6,7 +6,7 @@ import base64
 from collections.abc import Mapping, Sequence
 from html import escape
 
-from leo_opt.report.html import page
+from leo_opt.report import html
 from leo_opt.tables import Table
 
 
@@ -16,6 +16,7 @@ def write_page(
     tables: Sequence[Table],
     plots: Mapping[str, bytes],
     notes: Sequence[str],
+    command: str,
 ) -> str:
     """Everything on one page, plots included.
 
@@ -29,12 +30,17 @@ def write_page(
         PNG files by name.
     notes
         What is missing and why.
+    command
+        What writes the page again, from the record of the run.
     """
-    parts = [f"<h1>Comparison</h1><p>{escape(verdict.replace('**', ''))}</p>"]
+    parts = [html.paragraphs([verdict.replace("**", "")])]
     parts += [f'<p class="clash">{escape(line)}</p>' for line in clashes]
-    parts += [f"<p>{escape(note)}</p>" for note in notes]
-    for name, content in plots.items():
-        code = base64.b64encode(content).decode()
-        parts.append(f'<p><img alt="{escape(name)}" src="data:image/png;base64,{code}"></p>')
+    parts += [html.paragraphs(notes), html.beside(*(_image(*plot) for plot in plots.items()))]
     parts += [table.html() for table in tables]
-    return page("Comparison", parts)
+    return html.page("Comparison", [*parts, html.command(command, "To write this page again")])
+
+
+def _image(name: str, content: bytes) -> str:
+    """A PNG file, inside the page."""
+    code = base64.b64encode(content).decode()
+    return f'<img alt="{escape(name)}" src="data:image/png;base64,{code}">'

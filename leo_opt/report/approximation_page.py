@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from leo_opt.approximation import Approximation
 from leo_opt.report import html
 from leo_opt.report.approximation_run import describe_approximation, layer_table
-from leo_opt.report.compression_run import describe_domain
+from leo_opt.report.classes import told_classes
+from leo_opt.report.compression_run import as_code, describe_domain
 from leo_opt.report.drawing import to_html
 from leo_opt.report.scenes import of_approximation
 
@@ -52,7 +53,7 @@ def write_page(approximation: Approximation) -> str:
     """The page of an approximation that was made from Python."""
     command = (
         f"leo_opt.approximate(network, data, method={approximation.method!r}, "
-        f"budget={approximation.budget!r}, domain={approximation.domain!r})"
+        f"budget={approximation.budget!r}, domain={as_code(approximation.domain)})"
     )
     return write_report(approximation, approximation.original.signature.dtype, command)
 
@@ -76,7 +77,7 @@ def meaning(approximation: Approximation, dtype: str) -> list[str]:
             "A class that leads by more than twice the proved number stays the class. Outside "
             "these inputs nothing is said.",
         ]
-    return [*lines, *approximation.notes]
+    return [*lines, *told_classes(approximation.classes), *approximation.notes]
 
 
 def _settings(told: dict[str, object]) -> Iterator[tuple[str, object]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -10,10 +11,12 @@ from collections.abc import Iterator
 import numpy as np
 
 from leo_opt.compression import Compression
+from leo_opt.frameworks import note_on
 from leo_opt.graphs import GraphCompression
 from leo_opt.report import html
 from leo_opt.report.compression_run import (
     CompressionRun,
+    as_code,
     describe_compression,
     describe_domain,
     left_open,
@@ -69,7 +72,9 @@ def write_page(compression: Compression | GraphCompression) -> str:
     stability, original = compression.stability, compression.original
     start = time.monotonic() - stability.statistics.seconds
     run = measure(original, stability, compression, original.signature.dtype, start)
-    return write_report(run, f"leo_opt.compress(network, {stability.domain!r})")
+    source = compression.source if isinstance(compression, Compression) else None
+    model = repr(os.fspath(source)) if isinstance(source, (str, os.PathLike)) else "network"
+    return write_report(run, f"leo_opt.compress({model}, {as_code(stability.domain)})")
 
 
 def _numbers(run: CompressionRun) -> Iterator[tuple[str, str]]:
@@ -84,6 +89,7 @@ def _numbers(run: CompressionRun) -> Iterator[tuple[str, str]]:
 
 def meaning(run: CompressionRun) -> list[str]:
     """What is proved, in words of somebody who uses the network."""
+    source = run.compression.source if isinstance(run.compression, Compression) else None
     where = f"for every input ({describe_domain(run.stability.domain)})"
     removed = f"{run.percent:.1f} % of the hidden units are gone"
     proved = "That is proved for all of them, not measured on samples."
@@ -103,6 +109,7 @@ def meaning(run: CompressionRun) -> list[str]:
         f"outputs differ by at most {run.deviation_written:.3g} in real arithmetic.",
         *_rounding(run),
         *_open(run),
+        *filter(None, [note_on(source)]),
         "Outside these inputs nothing is said.",
     ]
 

@@ -158,6 +158,17 @@ def describe_domain(domain: Domain) -> str:
     return box + (f" with {rows} linear row{'s' * (rows > 1)}" if rows else "")
 
 
+def as_code(domain: Domain | None) -> str:
+    """A domain as Python has it, with names in the place of long arrays."""
+    if domain is None:
+        return "None"
+    lower, upper = domain.box.lower, domain.box.upper
+    low, high = lower.flat[0], upper.flat[0]
+    same = (lower == low).all() and (upper == high).all()
+    box = f"Box({float(low)!r}, {float(high)!r})" if same else "Box(lower, upper)"
+    return f"Polytope({box}, weight, bound)" if len(domain.rows[1]) else box
+
+
 def describe_network(network: Network, parameters: int) -> dict[str, Any]:
     """Units of each layer but the last, how many of each kind there are, and parameters."""
     units = [layer.n_out for layer in network.layers[:-1]]

@@ -94,5 +94,6 @@ def _draw(axis: Axes, strip: Strip) -> None:
     axis.add_collection(PatchCollection(boxes, facecolors=colours, linewidths=0))
     axis.set_xlim(0.0, WIDTH)
     axis.set_ylim(strip.height, 0.0)
+    axis.set_aspect("equal", anchor="NW")
     axis.set_title(strip.name, loc="left", fontsize="small")
     axis.set_axis_off()

@@ -90,6 +90,6 @@ def settings(rows: Iterable[tuple[str, object]]) -> str:
     return f'<div class="words">{table.html()}</div>'
 
 
-def command(text: str) -> str:
+def command(text: str, heading: str = "To repeat it") -> str:
     """What repeats a run."""
-    return section("To repeat it", f"<pre>{escape(text)}</pre>")
+    return section(heading, f"<pre>{escape(text)}</pre>")

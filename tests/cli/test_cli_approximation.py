@@ -84,8 +84,13 @@ def test_what_is_refined_and_whether_classes_can_change(files: tuple[Path, Path]
 def test_without_a_domain_nothing_is_proved(files: tuple[Path, Path]) -> None:
     network, data = files
     small, report = network.with_name("small.npz"), network.with_name("report.json")
-    done = run("approximate", network, "--data", data, "-o", small, "--report", report,
-               "--response", 0.2)  # fmt: skip
+    words = "approximate", network, "--data", data, "-o", small, "--response", 0.2, "--report"
+    done = run(*words, report.with_suffix(".html"))
+    assert done.exit_code == 0, done.output
+    page = report.with_suffix(".html").read_text(encoding="utf-8")
+    assert "Nothing is proved of other inputs" in page
+    assert f"--response 0.2 --report {report.with_suffix('.html')}" in page
+    done = run(*words, report)
     assert done.exit_code == 0, done.output
     assert "not proved" in done.output
     told = json.loads(report.read_text())

@@ -91,7 +91,9 @@ def test_a_contradiction_is_loud_and_the_exit_code_is_not_zero(tmp_path: Path) -
     done = CliRunner().invoke(main, ["bench", "--report-only", str(tmp_path)])
     assert done.exit_code == 1
     assert "contradiction: net on box" in done.stdout
-    assert "contradiction: net on box" in (tmp_path / "index.html").read_text()
+    page = (tmp_path / "index.html").read_text()
+    assert "contradiction: net on box" in page
+    assert f"bench --report-only {tmp_path}" in page
 
 
 def test_an_empty_record_gives_a_report(tmp_path: Path) -> None:

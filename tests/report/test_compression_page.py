@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -56,6 +57,9 @@ def test_the_page_is_whole_and_needs_nothing_else(seed: int, tmp_path: Path) -> 
     assert reader.open == []
     assert "prefers-color-scheme: dark" in text
     assert "@media print" in text
+    code = re.search(r"leo_opt\.compress\(network, (.*)\)<", text)
+    assert code is not None
+    assert eval(code[1], {"Box": Box}).spread(3) == compression.domain.spread(3)
     for told in (compression.original_hash, compression.network.content_hash, "highspy"):
         assert told in text
 
