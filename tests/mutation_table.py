@@ -703,6 +703,13 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
     "difference/alignment.py": {
         "difference-like-nan": ("np.where(np.isnan(far), np.inf, far)", "far"),
     },
+    "difference/search.py": {
+        "difference-network-sum": ("np.hstack([-each, each])", "np.hstack([each, each])"),
+        "difference-search-side": (
+            "low[unit] = max(low[unit], -bound)",
+            "low[unit] = max(low[unit], bound)",
+        ),
+    },
     "difference/ascent.py": {
         "difference-found-overflow": ("np.isfinite(apart) & (surely > 0.0)", "surely != 0.0"),
     },

@@ -13,10 +13,12 @@ import numpy as np
 
 from leo_opt.bounds import Bounds, Interval, read_bounds
 from leo_opt.deadline import Deadline
+from leo_opt.decisions.splitting import few_inputs
 from leo_opt.difference.alignment import align
 from leo_opt.difference.ascent import largest_differences, surely_apart
-from leo_opt.difference.bounding import Aligned, bound_outputs, propagate_layers, separate
+from leo_opt.difference.bounding import Aligned, bound_all_ways, propagate_layers, separate
 from leo_opt.difference.refinement import refine as refine_bounds
+from leo_opt.difference.search import search
 from leo_opt.domain import Domain, DomainLike, read_domain
 from leo_opt.errors import MismatchError
 from leo_opt.frameworks import NetworkLike, read_model
@@ -92,8 +94,8 @@ def bound_difference(
         Of `leo_opt.rectified(first)` on the domain, such as those of a classification: what is
         smaller because units are stable is so by its bounds.
     refine
-        Seconds for halving the box: the bound is that which is proved when they end. It pays where
-        few inputs vary.
+        Seconds more: the bound is that which is proved when they end. Where few inputs vary the
+        box is halved again and again, else phases of units are branched on.
     time_limit
         Seconds for all but that; where they end, hidden intervals are those of interval
         arithmetic, as true and wider.
@@ -143,15 +145,15 @@ def bound_difference(
         mine = propagate_layers(aligned.first, box, _moved(known, aligned, places), deadline)
         theirs = propagate_layers(aligned.second, box, None, deadline)
         apart = separate(aligned, mine, theirs)
-        ways = [bound_outputs(aligned, box, mine, theirs, choose=way) for way in (True, False)]
-        (low, high), aligned = min(ways, key=lambda way: np.maximum(-way[0][0], way[0][1]).sum())
-        low = np.maximum.reduce([low, *(way[0][0] for way in ways)])
-        high = np.minimum.reduce([high, *(way[0][1] for way in ways)])
+        (low, high), aligned = bound_all_ways(aligned, box, mine, theirs)
         found, points = largest_differences(first, second, region, seed, deadline)
         pieces = 1
-        if refine is not None:
-            ends = (low, high), mine, theirs
-            more = Deadline.of(refine, memory)
+        finite = bool(np.isfinite(low).all() and np.isfinite(high).all())
+        ends, more = ((low, high), mine, theirs), Deadline.of(refine, memory)
+        if refine is not None and finite and not few_inputs(box):
+            (low, high), mine, theirs = search(aligned, box, ends, found, more)
+            (low, high), _ = bound_all_ways(aligned, box, mine, theirs, (low, high))
+        elif refine is not None:
             (low, high), centres, pieces = refine_bounds(aligned, box, ends, found, more)
             shown, there = surely_apart(first, second, region, centres, deadline)
             points = np.where((shown > found)[:, None], there, points)

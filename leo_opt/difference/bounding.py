@@ -97,6 +97,29 @@ def bound_outputs(
     return _both(_both(found, reached.moved), apart), replace(aligned, pairs=pairs)
 
 
+def bound_all_ways(
+    aligned: Aligned,
+    domain: Box,
+    first: LayerIntervals,
+    second: LayerIntervals,
+    known: Interval | None = None,
+) -> tuple[Interval, Aligned]:
+    """The best of what pairs of all units prove, of some, and of none; and the best pairs.
+
+    Without pairs the networks stand side by side; only linear parts cancel on the way back.
+    """
+    none = np.zeros((0, 2), dtype=np.int64)
+    alone = replace(aligned, pairs=(*(none for _ in aligned.pairs[:-1]), aligned.pairs[-1]))
+    ways = [
+        bound_outputs(start, domain, first, second, choose=choose)
+        for start, choose in ((aligned, True), (aligned, False), (alone, False))
+    ]
+    (low, high), best = min(ways, key=lambda way: np.maximum(-way[0][0], way[0][1]).sum())
+    for ends in (*(way[0] for way in ways), *(() if known is None else (known,))):
+        low, high = _both((low, high), ends)
+    return (low, high), best
+
+
 def bound_mixtures(
     reached: Reached, first: FloatArray, moved: FloatArray, choices: int | None = None
 ) -> Interval:
