@@ -107,17 +107,17 @@ def load_omlt(network: Network, box: Box) -> None:
     definition = NetworkDefinition(scaled_input_bounds=dict(enumerate(ends)))
     before = InputLayer([network.input_size])
     definition.add_layer(before)
-    for described in network.layers:
-        layer = DenseLayer(
-            [described.n_in],
-            [described.n_out],
-            activation=described.activation,
-            weights=described.weight.T,
-            biases=described.bias,
+    for layer in network.layers:
+        dense = DenseLayer(
+            [layer.n_in],
+            [layer.n_out],
+            activation=layer.activation,
+            weights=layer.weight.T,
+            biases=layer.bias,
         )
-        definition.add_layer(layer)
-        definition.add_edge(before, layer)
-        before = layer
+        definition.add_layer(dense)
+        definition.add_edge(before, dense)
+        before = dense
     model = pyo.ConcreteModel()
     model.net = OmltBlock()
     model.net.build_formulation(ReluBigMFormulation(definition))

@@ -297,7 +297,7 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
             "deviation=step.deviation",
         ),
         "constant-unrectified": (
-            "values[unit] = read_activation(current.tags[unit]).exact(pre)",
+            "values[unit] = read_activation(layer.tags[unit]).exact(pre)",
             "values[unit] = pre",
         ),
     },
@@ -351,7 +351,7 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
     },
     "rewrites/opposite.py": {
         "opposite-of-the-same-sign": ("other.factor < 0 and", "other.factor != 0 and"),
-        "opposite-of-linear": ('== current.tags[other.unit] == "relu"', "== current.tags[first]"),
+        "opposite-of-linear": ('== layer.tags[other.unit] == "relu"', "== layer.tags[first]"),
         "opposite-column": ("factor=-other.factor)", "factor=other.factor)"),
         "opposite-rest": ("left if vanishes else scaled", "0.0 * left if vanishes else scaled"),
         "opposite-rows-off": ("add_up(error, off, left", "add_up(error, left"),

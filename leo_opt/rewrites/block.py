@@ -82,15 +82,14 @@ class Block:
     def of(cls, draft: Draft, index: int, mask: BoolArray | None = None) -> Block:
         """Units of a hidden layer, by default those that pass their input on."""
         mask = passing_units(draft, index) if mask is None else mask
-        current, following = draft.network.layers[index : index + 2]
+        layer, following = draft.network.layers[index : index + 2]
         return cls(
             weights.dense(following.weight[:, mask]),
-            weights.dense(current.weight[mask]),
-            current.bias[mask],
+            weights.dense(layer.weight[mask]),
+            layer.bias[mask],
             following.bias,
             *draft.inputs_of(index),
-            rectified=bool(current.phased.all())
-            and read_activation(current.tags[0]).passes_positive,
+            rectified=bool(layer.phased.all()) and read_activation(layer.tags[0]).passes_positive,
         )
 
     @property

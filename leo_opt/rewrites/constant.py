@@ -41,19 +41,19 @@ def constant_values(draft: Draft, index: int) -> tuple[dict[int, Fraction], Bool
     bare : (n_out,) array
         Whether that is known from the weights as they are now.
     """
-    current, units = draft.network.layers[index], draft.units[index]
-    stuck = np.zeros(current.n_in, dtype=bool)
+    layer, units = draft.network.layers[index], draft.units[index]
+    stuck = np.zeros(layer.n_in, dtype=bool)
     if index == 0:
         stuck = draft.domain.box.lower == draft.domain.box.upper
-    bare = ~weights.rows_that_read(current.weight, ~stuck)
+    bare = ~weights.rows_that_read(layer.weight, ~stuck)
     inputs = to_fractions(np.where(stuck, draft.inputs_of(index)[0], 0.0)) if bare.any() else []
     values = {}
     for unit in np.flatnonzero(bare | (units.lower == units.upper)).tolist():
         if bare[unit]:
-            pre = Fraction(float(current.bias[unit])) + dot(current.weight, unit, inputs)
+            pre = Fraction(float(layer.bias[unit])) + dot(layer.weight, unit, inputs)
         else:
             pre = Fraction(float(units.lower[unit]))
-        values[unit] = read_activation(current.tags[unit]).exact(pre)
+        values[unit] = read_activation(layer.tags[unit]).exact(pre)
     return values, bare
 
 
@@ -81,7 +81,7 @@ def absorb(
     """
     if not mask.any():
         return draft
-    current, following = draft.network.layers[index : index + 2]
+    layer, following = draft.network.layers[index : index + 2]
     try:
         bias, rounding = _bias_with(following, values)
     except OverflowError:
@@ -92,7 +92,7 @@ def absorb(
         return _make_constant(draft, index, bias, error, rewrite)
     keep = ~mask
     pair = (
-        current.take(keep),
+        layer.take(keep),
         Layer(following.weight[:, keep], bias, following.activation),
     )
     return draft.replace_pair(index, pair, draft.units[index].take(keep), error, record)
@@ -121,8 +121,8 @@ def _make_constant(
     """
     later = draft.network.layers[index + 1 :]
     values = activate(later[0], to_fractions(bias))
-    for current in later[1:]:
-        values = activate(current, affine(current, values))
+    for layer in later[1:]:
+        values = activate(layer, affine(layer, values))
     try:
         outputs, rounding = round_nearest(values)
     except OverflowError:
@@ -138,34 +138,34 @@ def fold_outputs(draft: Draft) -> Draft:
     The law: such an output is its value. Where no output has weights any more, the network
     becomes one linear layer. Outputs are never deleted.
     """
-    last, current, units = draft.last, draft.network.layers[-1], draft.units[-1]
-    bare = ~weights.rows_that_read(current.weight)
-    values = dict.fromkeys(np.flatnonzero(units.zero(current)).tolist(), Fraction(0))
+    last, layer, units = draft.last, draft.network.layers[-1], draft.units[-1]
+    bare = ~weights.rows_that_read(layer.weight)
+    values = dict.fromkeys(np.flatnonzero(units.zero(layer)).tolist(), Fraction(0))
     values |= constant_values(draft, last)[0]
     values = {unit: value for unit, value in values.items() if not bare[unit]}
     if values:
         return _bare_outputs(draft, values)
-    if not bare.all() or (last == 0 and current.is_linear):
+    if not bare.all() or (last == 0 and layer.is_linear):
         return draft
     record = ("constant", np.empty(0, dtype=np.int64), 0)
-    noted = draft.note(last, np.zeros(current.n_out), draft.origin[last], record)
-    return _replace_all(noted, *round_nearest(activate(current, to_fractions(current.bias))))
+    noted = draft.note(last, np.zeros(layer.n_out), draft.origin[last], record)
+    return _replace_all(noted, *round_nearest(activate(layer, to_fractions(layer.bias))))
 
 
 def _bare_outputs(draft: Draft, values: Mapping[int, Fraction]) -> Draft:
     """Some outputs replaced by numbers that they equal but for their drift."""
-    last, current, units = draft.last, draft.network.layers[-1], draft.units[-1]
+    last, layer, units = draft.last, draft.network.layers[-1], draft.units[-1]
     rows = list(values)
-    weight, bias, rounding = current.weight, current.bias.copy(), np.zeros(current.n_out)
-    weight = weights.scale_rows(weight, np.isin(np.arange(current.n_out), rows, invert=True))
+    weight, bias, rounding = layer.weight, layer.bias.copy(), np.zeros(layer.n_out)
+    weight = weights.scale_rows(weight, np.isin(np.arange(layer.n_out), rows, invert=True))
     bias[rows], rounding[rows] = round_nearest(values[row] for row in rows)
     # A leaky unit has not every number that it gives as its own value.
     tags = [
         tag if value is None or read_activation(tag).exact(value) == value else LINEAR
-        for tag, value in zip(current.tags, map(values.get, range(current.n_out)), strict=True)
+        for tag, value in zip(layer.tags, map(values.get, range(layer.n_out)), strict=True)
     ]
     layers = (*draft.network.layers[:-1], Layer(weight, bias, tags))
-    replaced = np.isin(np.arange(current.n_out), rows)
+    replaced = np.isin(np.arange(layer.n_out), rows)
     known = replace(
         units,
         lower=np.where(replaced, bias, units.lower),

@@ -27,13 +27,11 @@ def merge_dependent(draft: Draft, index: int) -> Draft:
     T. Serra, A. Kumar, S. Ramalingam, Lossless Compression of Deep Neural Networks, CPAIOR 2020,
     Algorithm 1.
     """
-    mask, current = passing_units(draft, index), draft.network.layers[index]
+    mask, layer = passing_units(draft, index), draft.network.layers[index]
     inputs = draft.inputs_of(index)
-    if not (
-        current.has_phases and mask.sum() > 1 and all(np.isfinite(end).all() for end in inputs)
-    ):
+    if not (layer.has_phases and mask.sum() > 1 and all(np.isfinite(end).all() for end in inputs)):
         return draft
-    rows = weights.scale_columns(current.weight[mask], middle_and_radius(*inputs)[1])
+    rows = weights.scale_columns(layer.weight[mask], middle_and_radius(*inputs)[1])
     if rows_with_private_columns(rows).all():
         return draft
     block = Block.of(draft, index)
@@ -51,7 +49,7 @@ def merge_dependent(draft: Draft, index: int) -> Draft:
     columns = weights.set_columns(following.weight, members[basis], outgoing)
     keep = ~np.isin(np.arange(mask.size), gone)
     pair = (
-        current.take(keep),
+        layer.take(keep),
         Layer(columns[:, keep], merged.next_bias, following.activation),
     )
     error = add_up(merged.error, block_loss(draft, index, members[basis], outgoing))

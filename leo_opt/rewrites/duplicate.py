@@ -25,14 +25,14 @@ def merge_duplicates(draft: Draft, index: int) -> Draft:
     came in, what that moves is counted. New columns are summed in rationals and rounded once; the
     deviation is that rounding times the largest post[k], and what the rows are off.
     """
-    current, following = draft.network.layers[index : index + 2]
-    if not current.has_phases:
+    layer, following = draft.network.layers[index : index + 2]
+    if not layer.has_phases:
         return draft
-    groups = LayerRows.of(draft, index).groups(lambda first, other: _alike(current, first, other))
+    groups = LayerRows.of(draft, index).groups(lambda first, other: _alike(layer, first, other))
     if not groups:
         return draft
     columns, error = np.empty((following.n_out, len(groups))), np.zeros(following.n_out)
-    keep = np.ones(current.n_out, dtype=bool)
+    keep = np.ones(layer.n_out, dtype=bool)
     largest = np.maximum(*map(np.abs, draft.inputs_of(index + 1)))
     try:
         for k, (unit, others) in enumerate(groups.items()):
@@ -45,7 +45,7 @@ def merge_duplicates(draft: Draft, index: int) -> Draft:
         return draft
     outgoing = weights.set_columns(following.weight, np.array(list(groups)), columns)
     pair = (
-        current.take(keep),
+        layer.take(keep),
         Layer(outgoing[:, keep], following.bias, following.activation),
     )
     record = ("duplicate", draft.units[index].index[~keep], 0)

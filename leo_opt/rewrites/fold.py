@@ -61,7 +61,7 @@ def fold_layer(draft: Draft, index: int) -> Draft:
 
 def copied_units(draft: Draft, index: int, passing: BoolArray) -> IntArray:
     """For each unit of the next layer the rectifier that it copies, a multiple of it, else -1."""
-    current, following = draft.network.layers[index : index + 2]
+    layer, following = draft.network.layers[index : index + 2]
     source = np.full(following.n_out, -1, dtype=np.int64)
     bare = weights.rows_that_read(following.weight, ~passing) & (following.bias == 0.0)
     for unit in np.flatnonzero(bare).tolist():
@@ -70,7 +70,7 @@ def copied_units(draft: Draft, index: int, passing: BoolArray) -> IntArray:
         if (
             values.size == 1
             and values[0] > 0.0
-            and current.tags[columns[0]] == "relu"
+            and layer.tags[columns[0]] == "relu"
             and following.tags[unit] in tags
         ):
             source[unit] = columns[0]

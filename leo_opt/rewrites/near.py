@@ -60,7 +60,7 @@ def drop_near_constant(draft: Draft, index: int, budget: float) -> Draft:
     budget
         What the draft's outputs may be from the original's afterwards.
     """
-    current, following = draft.network.layers[index : index + 2]
+    layer, following = draft.network.layers[index : index + 2]
     middle, radius = middle_and_radius(*draft.inputs_of(index + 1))
     left = budget - draft.deviation
     if not np.isfinite(radius).all() or (left <= 0.0).any():
@@ -69,15 +69,15 @@ def drop_near_constant(draft: Draft, index: int, budget: float) -> Draft:
     order = np.argsort(costs.max(axis=0), kind="stable")
     total = np.cumsum(costs[:, order], axis=1)
     count = int((total <= 0.999 * left[:, None]).all(axis=0).sum())
-    gone = np.zeros(current.n_out, dtype=bool)
+    gone = np.zeros(layer.n_out, dtype=bool)
     # A layer keeps at least one unit.
-    gone[order[: min(count, current.n_out - 1)]] = True
+    gone[order[: min(count, layer.n_out - 1)]] = True
     if not gone.any():
         return draft
     outgoing = weights.dense(following.weight[:, gone])
     bias, rounding = exact_dots(outgoing, middle[gone], following.bias)
     pair = (
-        current.take(~gone),
+        layer.take(~gone),
         Layer(following.weight[:, ~gone], bias, following.activation),
     )
     record = ("near-constant", draft.units[index].index[gone], 0)

@@ -41,18 +41,18 @@ def part_opposites(draft: Draft, index: int) -> Draft:
 
 def _part(draft: Draft, index: int, all_pairs: bool) -> Draft:
     """`part_opposites`, of all pairs or of those that leave no rectifier."""
-    current, following = draft.network.layers[index : index + 2]
+    layer, following = draft.network.layers[index : index + 2]
     rows = LayerRows.of(draft, index)
 
     def opposite(first: int, other: Multiple) -> bool:
-        return other.factor < 0 and current.tags[first] == current.tags[other.unit] == "relu"
+        return other.factor < 0 and layer.tags[first] == layer.tags[other.unit] == "relu"
 
-    groups = rows.groups(opposite) if current.has_phases else {}
+    groups = rows.groups(opposite) if layer.has_phases else {}
     largest = draft.inputs_of(index + 1)[1]
     error = np.zeros(following.n_out)
     linear: list[int] = []
     columns: dict[int, FloatArray] = {}
-    keep = np.ones(current.n_out, dtype=bool)
+    keep = np.ones(layer.n_out, dtype=bool)
     for unit, others in groups.items():
         turned = [replace(other, factor=-other.factor) for other in others]
         try:
@@ -75,9 +75,9 @@ def _part(draft: Draft, index: int, all_pairs: bool) -> Draft:
     outgoing = weights.set_columns(
         following.weight, np.array(list(columns)), np.column_stack(list(columns.values()))
     )
-    tags = np.array(current.tags, dtype=object)
+    tags = np.array(layer.tags, dtype=object)
     tags[linear] = LINEAR
-    turned_layer = Layer(current.weight, current.bias, tags.tolist())
+    turned_layer = Layer(layer.weight, layer.bias, tags.tolist())
     pair = (
         turned_layer.take(keep),
         Layer(outgoing[:, keep], following.bias, following.activation),

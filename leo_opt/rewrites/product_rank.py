@@ -34,8 +34,8 @@ def reduce_rank(draft: Draft, index: int, allowance: FloatArray | None = None) -
     if not draft.network.layers[index].has_phases:
         return draft
     mask = passing_units(draft, index)
-    current, following = draft.network.layers[index : index + 2]
-    sides = current.weight[mask], following.weight[:, mask].T
+    layer, following = draft.network.layers[index : index + 2]
+    sides = layer.weight[mask], following.weight[:, mask].T
     if all(rows_with_private_columns(weights.canonical(side)).all() for side in sides):
         # The product has as many independent rows as there are units, of which there may be none.
         return draft
@@ -48,12 +48,12 @@ def reduce_rank(draft: Draft, index: int, allowance: FloatArray | None = None) -
     found = smallest_factors(block, least=int(mask.all()))
     if found is None:
         return draft
-    tag = current.tags[0] if block.rectified else LINEAR
-    rest = [other for other, gone in zip(current.tags, mask, strict=True) if not gone]
+    tag = layer.tags[0] if block.rectified else LINEAR
+    rest = [other for other, gone in zip(layer.tags, mask, strict=True) if not gone]
     pair = (
         Layer(
-            weights.stack_rows(current.weight[~mask], found.weight),
-            np.append(current.bias[~mask], found.bias),
+            weights.stack_rows(layer.weight[~mask], found.weight),
+            np.append(layer.bias[~mask], found.bias),
             [*rest, *[tag] * found.bias.size],
         ),
         Layer(

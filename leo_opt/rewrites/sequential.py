@@ -189,9 +189,9 @@ def _signs_of(weight: Weight) -> FloatArray:
 def _fold_layers(draft: Draft) -> Draft:
     """Layers that pass everything on, folded where that makes dense matrices no larger."""
     for index in range(draft.last - 1, -1, -1):
-        current, following = draft.network.layers[index : index + 2]
-        apart = (current.n_in + 1) * current.n_out + (current.n_out + 1) * following.n_out
-        if (current.n_in + 1) * following.n_out <= apart:
+        layer, following = draft.network.layers[index : index + 2]
+        apart = (layer.n_in + 1) * layer.n_out + (layer.n_out + 1) * following.n_out
+        if (layer.n_in + 1) * following.n_out <= apart:
             draft = fold_layer(draft, index)
     return draft
 
@@ -218,16 +218,16 @@ def _with_plain_outputs(draft: Draft) -> Draft:
 def _split(draft: Draft, masks: Sequence[BoolArray]) -> Draft:
     """Linear units of some masks, one a layer, as two rectifiers each."""
     for index in range(draft.last):
-        current, following = draft.network.layers[index : index + 2]
-        mask = masks[index] & ~current.phased
+        layer, following = draft.network.layers[index : index + 2]
+        mask = masks[index] & ~layer.phased
         if not mask.any():
             continue
         count, known = int(mask.sum()), draft.units[index]
-        tags = [*np.where(mask, "relu", current.tags).tolist(), *["relu"] * count]
+        tags = [*np.where(mask, "relu", layer.tags).tolist(), *["relu"] * count]
         pair = (
             Layer(
-                weights.stack_rows(current.weight, -weights.dense(current.weight[mask])),
-                np.append(current.bias, -current.bias[mask]),
+                weights.stack_rows(layer.weight, -weights.dense(layer.weight[mask])),
+                np.append(layer.bias, -layer.bias[mask]),
                 tags,
             ),
             Layer(
