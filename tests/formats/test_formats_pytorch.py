@@ -313,7 +313,22 @@ class Exactly(nn.Linear):
         return slope * call.batch_norm(kinked, mean, variance, eps=0.1)
 
 
+def shared() -> Any:
+    """Modules that occur twice, and batch normalisations in front of rectifiers and behind them."""
+    linear, relu = nn.Linear(WIDTH, WIDTH), nn.ReLU()
+    norms = trained_normalisation(True), trained_normalisation(True)
+    parts = linear, norms[0], relu, linear, relu, norms[1], nn.Linear(WIDTH, 3)
+    return nn.Sequential(*parts).eval()
+
+
 READ: dict[str, tuple[Callable[[], Any], Any]] = {
+    "sequential": (lambda: nn.Sequential(nn.Linear(3, 5), nn.ReLU(), nn.Linear(5, 2)), None),
+    "shared-and-normalised": (shared, None),
+    "weight-norm-parametrized": (
+        lambda: parametrized(torch.nn.utils.parametrizations.weight_norm),
+        None,
+    ),
+    "training": (lambda: Skip(nn.Linear(3, 3), nn.ReLU()).train(), None),
     "own-linear": (lambda: nn.Sequential(Twice(2, 2)), None),
     "own-container": (lambda: Skip(nn.Linear(2, 2), nn.ReLU()), None),
     "instance": (with_own_forward, None),

@@ -26,6 +26,7 @@ from sklearn.preprocessing import (
 )
 
 INPUTS = np.random.default_rng(0).standard_normal((60, 4))
+POINTS = np.random.default_rng(1).standard_normal((1000, 4))
 TARGETS = {
     "value": INPUTS[:, 0] - INPUTS[:, 1],
     "values": INPUTS[:, :3] ** 2,
@@ -49,8 +50,8 @@ def fitted(kind: type, target: str, dtype: str = "float64", **options: Any) -> A
 def test_a_regressor_predicts_the_outputs(target: str, activation: str, dtype: str) -> None:
     estimator = fitted(MLPRegressor, target, dtype, activation=activation)
     network = from_sklearn(estimator)
-    outputs = network(INPUTS).reshape(estimator.predict(INPUTS).shape)
-    assert np.allclose(outputs, estimator.predict(INPUTS), rtol=1e-12, atol=1e-12)
+    outputs = network(POINTS).reshape(estimator.predict(POINTS).shape)
+    assert np.allclose(outputs, estimator.predict(POINTS), rtol=1e-12, atol=1e-12)
     assert network.signature.dtype == dtype
     assert network.hidden_widths == ((6, 5) if activation == "relu" else ())
 
@@ -59,16 +60,16 @@ def test_a_regressor_predicts_the_outputs(target: str, activation: str, dtype: s
 def test_a_classifier_gives_what_stands_in_front_of_the_probabilities(target: str) -> None:
     estimator = fitted(MLPClassifier, target)
     before = copy.deepcopy(vars(estimator))
-    outputs = from_sklearn(estimator)(INPUTS)
-    probabilities = estimator.predict_proba(INPUTS)
+    outputs = from_sklearn(estimator)(POINTS)
+    probabilities = estimator.predict_proba(POINTS)
     if target == "classes":
         exponentials = np.exp(outputs)
         assert np.allclose(exponentials / exponentials.sum(axis=1, keepdims=True), probabilities)
-        assert (estimator.classes_[outputs.argmax(axis=1)] == estimator.predict(INPUTS)).all()
+        assert (estimator.classes_[outputs.argmax(axis=1)] == estimator.predict(POINTS)).all()
     else:
         width = outputs.shape[1]
         assert np.allclose(1 / (1 + np.exp(-outputs)), probabilities[:, -width:])
-        assert ((outputs > 0).squeeze() == estimator.predict(INPUTS)).all()
+        assert ((outputs > 0).squeeze() == estimator.predict(POINTS)).all()
     assert estimator.out_activation_ == before["out_activation_"]
 
 
@@ -123,6 +124,7 @@ def test_a_pipeline_takes_raw_features(scalers: tuple[Any, ...], target: str) ->
         pipeline.fit(inputs, TARGETS[target])
     before = pipeline[-1].out_activation_
     network = from_sklearn(pipeline)
+    inputs = POINTS * [1.0, 0.01, 300.0, 7.0] + [0.0, 5.0, -2e3, 0.1]
     outputs = network(inputs)
     assert network.hidden_widths == (6, 5)
     if target == "values":
