@@ -21,7 +21,7 @@ def random_convolutions(generator: np.random.Generator) -> Any:
     name, width = _flat(graph, name, shape)
     for _ in range(graph.number(0, 3)):
         name, width = _dense(graph, name, width, graph.number(2, 6))
-        name = graph.node("Relu", [name])
+        name = _activate(graph, name, (1, width))
     _dense(graph, name, width, 2)
     graph.nodes[-1].output[0] = "y"
     kind = TensorProto.DOUBLE
@@ -91,7 +91,8 @@ def _activate(graph: Graph, name: str, shape: tuple[int, ...]) -> str:
         return graph.node("Clip", [name, low, high])
     if choice == 2:
         slopes = np.where(graph.generator.random(shape[1]) < 0.5, 0.0, 0.5)
-        return graph.node("PRelu", [name, graph.constant(slopes.reshape(-1, 1, 1))])
+        sizes = [-1, *[1] * (len(shape) - 2)]
+        return graph.node("PRelu", [name, graph.constant(slopes.reshape(sizes))])
     return graph.node("Relu", [name])
 
 
@@ -155,7 +156,7 @@ def _transposed(graph: Graph, name: str, shape: tuple[int, ...]) -> tuple[str, t
     weight, bias = _weights(graph, out, shape[1], 2, 2)
     names = [graph.constant(np.swapaxes(weight, 0, 1)), graph.constant(bias)]
     made = graph.node("ConvTranspose", [name, *names])
-    return _activate(graph, made, (1, out)), (1, out, shape[2] + 1, shape[3] + 1)
+    return _activate(graph, made, (1, out, 1, 1)), (1, out, shape[2] + 1, shape[3] + 1)
 
 
 def _parted(graph: Graph, name: str, shape: tuple[int, ...]) -> tuple[str, tuple[int, ...]]:
@@ -167,7 +168,7 @@ def _parted(graph: Graph, name: str, shape: tuple[int, ...]) -> tuple[str, tuple
         start = graph.number(0, count) - count * graph.number(0, 2)
         ends = graph.constant(np.array([start])), graph.constant(np.array([end]))
         made = graph.node("Slice", [name, *ends, axes])
-        return _activate(graph, made, (1, 1)), (
+        return _activate(graph, made, (1, 1, 1, 1)), (
             1,
             -start if start < 0 else count - start,
             *shape[2:],
