@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +10,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from leo_opt.cli.classes import class_options, read_class_domains
-from leo_opt.cli.files import FileCommand, InputFile, OutputFile, network_suffixes, repeated
+from leo_opt.cli.files import (
+    FileCommand,
+    InputFile,
+    OutputFile,
+    network_output,
+    repeated,
+    report_output,
+    report_text,
+    stored_dtype,
+)
 from leo_opt.cli.options import box_options, checked, load_network, network_options, read_domain
 from leo_opt.errors import InvalidInputError
 
@@ -56,13 +64,7 @@ def _read_budget(options: Mapping[str, Any]) -> Budget:
 @click.command(cls=FileCommand)
 @click.argument("network_file", metavar="NETWORK", type=InputFile())
 @click.option("--data", required=True, type=InputFile(), help=".npz file with inputs to fit to.")
-@click.option(
-    "-o",
-    "--output",
-    required=True,
-    type=OutputFile(network_suffixes),
-    help="The smaller network: .onnx, .onnx.gz, .nnet or .npz.",
-)
+@network_output
 @click.option(
     "--method",
     default="hard",
@@ -97,13 +99,8 @@ def _read_budget(options: Mapping[str, Any]) -> Budget:
     help="For each question whether a class can change.",
 )
 @network_options
-@click.option("--dtype", type=click.Choice(["float32", "float64"]), help="Of the written weights.")
-@click.option(
-    "--report",
-    "report_file",
-    type=OutputFile(),
-    help="Write all figures: .html is a page to read, all else JSON.",
-)
+@stored_dtype
+@report_output
 def approximate(
     network_file: str,
     data: str,
@@ -168,11 +165,10 @@ def approximate(
     written = [f"written: {output} ({sizes['written']} bytes, of {sizes['original']} before)"]
     contents = {}
     if report_file is not None:
-        contents[report_file] = (
-            write_report(made, stored, repeated())
-            if report_file.lower().endswith(".html")
-            else json.dumps({**describe_approximation(made, stored), "bytes": sizes}, indent=2)
-            + "\n"
+        contents[report_file] = report_text(
+            report_file,
+            lambda: write_report(made, stored, repeated()),
+            lambda: {**describe_approximation(made, stored), "bytes": sizes},
         ).encode()
     if frontier_file is not None:
         contents[frontier_file] = frontier_content(found, frontier_file)

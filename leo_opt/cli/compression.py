@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from leo_opt.cli.files import FileCommand, InputFile, OutputFile, network_suffixes, repeated
+from leo_opt.cli.files import (
+    FileCommand,
+    InputFile,
+    OutputFile,
+    network_output,
+    repeated,
+    report_output,
+    report_text,
+    stored_dtype,
+)
 from leo_opt.cli.options import CLOCK, domain_options, load_network, read_domain, run_classification
 
 if TYPE_CHECKING:
@@ -32,13 +40,7 @@ def _read_outputs(
 
 @click.command(cls=FileCommand)
 @click.argument("network_file", metavar="NETWORK", type=InputFile())
-@click.option(
-    "-o",
-    "--output",
-    required=True,
-    type=OutputFile(network_suffixes),
-    help="The smaller network: .onnx, .onnx.gz, .nnet or .npz.",
-)
+@network_output
 @domain_options
 @click.option(
     "--form",
@@ -71,13 +73,8 @@ def _read_outputs(
     help="Not lossless: outputs may differ by as much as this on the box, proved.",
 )
 @click.option("--drop-tail", is_flag=True, help="Leave off what follows the network in its file.")
-@click.option("--dtype", type=click.Choice(["float32", "float64"]), help="Of the written weights.")
-@click.option(
-    "--report",
-    "report_file",
-    type=OutputFile(),
-    help="Write all figures: .html is a page to read, all else JSON.",
-)
+@stored_dtype
+@report_output
 @click.option(
     "--stability-out",
     "stability_file",
@@ -103,8 +100,10 @@ def compress(
     from leo_opt.compression import compress as rewrite
     from leo_opt.console import show
     from leo_opt.graphs import GraphCompression, compress_graph, is_structured
-    from leo_opt.report.compression_run import measure, provenance
+    from leo_opt.report.compression_page import write_report
+    from leo_opt.report.compression_run import describe_compression, measure, provenance
     from leo_opt.report.tables import compression_table, stability_table
+    from leo_opt.storage.files import write_atomically
 
     start = click.get_current_context().meta[CLOCK]
     chain_only = {
@@ -155,7 +154,10 @@ def compress(
         formats.save(smaller.network, output, dtype=run.dtype, provenance=provenance(run))
     lines = [stability_table(stability), "", compression_table(run), f"written: {output}"]
     if report_file is not None:
-        _report(run, report_file)
+        text = report_text(
+            report_file, lambda: write_report(run, repeated()), lambda: describe_compression(run)
+        )
+        write_atomically(report_file, text.encode())
         lines.append(f"written: {report_file}")
     if stability_file is not None and isinstance(smaller, Compression):
         smaller.carry(run.stored).save(stability_file)
@@ -168,19 +170,6 @@ def compress(
     if not (drop_tail or keep_outputs):
         lines += _compared(network_file, output, network, run)
     show(lines)
-
-
-def _report(run: CompressionRun, path: str) -> None:
-    """Write all figures of a run, as a page or as JSON."""
-    from leo_opt.report.compression_page import write_report
-    from leo_opt.report.compression_run import describe_compression
-    from leo_opt.storage.files import write_atomically
-
-    page = path.lower().endswith(".html")
-    text = (
-        write_report(run, repeated()) if page else json.dumps(describe_compression(run), indent=2)
-    )
-    write_atomically(path, (text if page else f"{text}\n").encode())
 
 
 def _compared(source: str, target: str, network: Network, run: CompressionRun) -> list[str]:

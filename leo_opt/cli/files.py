@@ -7,6 +7,7 @@ write, and none has to look.
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections.abc import Callable, Collection, Iterator
 from typing import Any
@@ -115,3 +116,26 @@ def network_suffixes() -> Collection[str]:
     from leo_opt.formats import FORMATS
 
     return FORMATS
+
+
+network_output = click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=OutputFile(network_suffixes),
+    help="The smaller network: .onnx, .onnx.gz, .nnet or .npz.",
+)
+stored_dtype = click.option(
+    "--dtype", type=click.Choice(["float32", "float64"]), help="Of the written weights."
+)
+report_output = click.option(
+    "--report",
+    "report_file",
+    type=OutputFile(),
+    help="Write all figures: .html is a page to read, all else JSON.",
+)
+
+
+def report_text(path: str, page: Callable[[], str], tree: Callable[[], object]) -> str:
+    """What `--report` writes: a page or JSON, whichever the file is named for."""
+    return page() if path.lower().endswith(".html") else json.dumps(tree(), indent=2) + "\n"
