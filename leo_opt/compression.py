@@ -10,7 +10,8 @@ import numpy as np
 
 from leo_opt.arguments import not_negative, read_instance, read_number, read_word
 from leo_opt.arithmetic import round_down, round_up
-from leo_opt.bounds import Bounds
+from leo_opt.balance import balanced
+from leo_opt.bounds import Bounds, propagate
 from leo_opt.carrying import carry
 from leo_opt.deviation import rounding_spread
 from leo_opt.domain import Domain
@@ -109,7 +110,18 @@ class Compression(Reported):
         UnsupportedOperatorError
             If no model of that kind can hold the result; `network` does.
         """
-        return self.network if self.source is None else model_like(self.source, self.network)
+        return self.network if self.source is None else model_like(self.source, self.stored())
+
+    def stored(self, dtype: str | None = None) -> Network:
+        """The rewritten network with numbers of an element type, by default that of the file it
+        came from, rounded so that outputs move little on the domain (`leo_opt.balance`).
+
+        Raises
+        ------
+        InvalidInputError
+            If a number is too large for it, or there is no such type.
+        """
+        return balanced(self.network, propagate(self.network, self.domain), dtype)
 
     def carry(self, stored: Network | None = None) -> Stability:
         """Verdicts on the rewritten network that follow from those on the original, for `classify`

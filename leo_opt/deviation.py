@@ -20,9 +20,19 @@ from typing import Protocol
 import numpy as np
 
 from leo_opt import weights
-from leo_opt.arithmetic import TINY, UNIT_ROUNDOFF, gamma, round_up
+from leo_opt.activations import read_activation
+from leo_opt.arithmetic import (
+    TINY,
+    UNIT_ROUNDOFF,
+    gamma,
+    middle_and_radius,
+    round_down,
+    round_up,
+)
+from leo_opt.arrays import BoolArray
 from leo_opt.domain import Domain
 from leo_opt.errors import InvalidInputError, unknown_word
+from leo_opt.layer import Layer
 from leo_opt.maxima import SumRows
 from leo_opt.network import FloatArray, Network, Weight
 
@@ -220,15 +230,53 @@ def rounding_spread(
         raise InvalidInputError(
             f"{written!r} has not the shape of {network!r}; compare a network with its rounded copy"
         )
-    moved = _Moved.of(written, -1, np.zeros(network.input_size))
+    # The difference of each unit lies within `moved` of `centre`.
+    moved, centre = _Moved.of(written, -1, np.zeros(network.input_size)), np.zeros(1)
     spread = []
     for index, (layer, other) in enumerate(zip(network.layers, written.layers, strict=True)):
         # other @ h' - layer @ h = other @ (h' - h) + (other - layer) @ h, with h of the original.
-        difference = _weight_difference(layer.weight, other.weight)
-        fresh = reach(difference, largest_inputs(network, bounds, index))
-        moved = moved.through(written, add_up(fresh, _difference(layer.bias, other.bias)))
-        spread.append(moved.units)
+        constant, fresh = _change(layer, other, centre, *inputs_of(network, bounds, index))
+        shown = moved.through(written, fresh)
+        passes = passing(layer, bounds.lower[index])
+        passes &= ~other.phased | (round_down(bounds.lower[index] + constant - shown.units) >= 0.0)
+        if network.maxima[index] is not None:
+            passes = np.zeros_like(passes)
+        centre = np.where(passes, constant, 0.0)
+        rest = np.where(passes, 0.0, np.abs(constant))
+        moved = moved.through(written, add_up(fresh, rest)) if rest.any() else shown
+        spread.append(add_up(np.abs(centre), moved.units))
     return tuple(spread)
+
+
+def passing(layer: Layer, lower: FloatArray) -> BoolArray:
+    """Which units pass their input on whenever it is at least `lower` (n_out,)."""
+    positive = {tag: read_activation(tag).passes_positive for tag in set(layer.tags)}
+    stays: BoolArray = np.array([positive[tag] for tag in layer.tags]) & (lower >= 0.0)
+    return stays | ~layer.phased
+
+
+def _change(
+    layer: Layer, other: Layer, centre: FloatArray, low: FloatArray, high: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """What other weights and biases, and inputs moved by `centre`, make of a layer's
+    pre-activations at the middle of an interval of its inputs, and how much less or more it can be
+    elsewhere."""
+    difference = _difference_of(layer.weight, other.weight)
+    known = np.isfinite(low) & np.isfinite(high)
+    low, high = np.where(known, low, 0.0), np.where(known, high, 0.0)
+    middle, radius = middle_and_radius(low, high)
+    centre = np.broadcast_to(centre, middle.shape)
+    shift = other.bias - layer.bias
+    with np.errstate(over="ignore", invalid="ignore"):
+        constant = difference @ middle + shift + other.weight @ centre
+        parts = reach(difference, np.abs(middle)), np.abs(shift), reach(other.weight, centre)
+        rounding = round_up((gamma(layer.n_in + 4)) * add_up(*parts))
+        # Differences are rounded once.
+        radius = round_up((1.0 + 2.0 * UNIT_ROUNDOFF) * radius + 2.0 * UNIT_ROUNDOFF * abs(middle))
+    around = reach(difference, np.where(known, radius, np.inf))
+    finite = np.isfinite(constant)
+    fresh = add_up(around, np.where(add_up(*parts) == 0.0, 0.0, rounding + TINY))
+    return np.where(finite, constant, 0.0), np.where(finite, fresh, np.inf)
 
 
 def reading_deviation(network: Network, bounds: Intervals) -> FloatArray:
@@ -314,29 +362,30 @@ def inference_error(network: Network, bounds: Intervals, dtype: str) -> FloatArr
 
 def largest_inputs(network: Network, bounds: Intervals, index: int) -> FloatArray:
     """Largest magnitude of every number that a layer reads, (n_in,)."""
+    return np.maximum(*map(np.abs, inputs_of(network, bounds, index)))
+
+
+def inputs_of(network: Network, bounds: Intervals, index: int) -> tuple[FloatArray, FloatArray]:
+    """Interval of every number that a layer reads, (n_in,) arrays."""
     if index == 0:
         box = bounds.domain.box.spread(network.input_size)
-        return np.maximum(np.abs(box.lower), np.abs(box.upper))
+        return box.lower, box.upper
     below = network.layers[index - 1]
-    ends = bounds.lower[index - 1], bounds.upper[index - 1]
-    largest = (add_up(np.abs(below.activate(end)), below.rounding(end)) for end in ends)
-    return np.maximum(*largest)
+    low, high = bounds.lower[index - 1], bounds.upper[index - 1]
+    ends = below.activate(low), below.activate(high)
+    if not below.rounds:
+        return ends
+    return round_down(ends[0] - below.rounding(low)), round_up(ends[1] + below.rounding(high))
 
 
 def _shape(network: Network) -> list[tuple[int, int, str | tuple[str, ...]]]:
     return [(layer.n_in, layer.n_out, layer.activation) for layer in network.layers]
 
 
-def _weight_difference(left: Weight, right: Weight) -> Weight:
-    """`_difference` of two weights; sparse where both are."""
+def _difference_of(left: Weight, right: Weight) -> Weight:
+    """right - left, each entry rounded once; sparse where both are."""
     if not (weights.is_sparse(left) and weights.is_sparse(right)):
-        return _difference(weights.dense(left), weights.dense(right))
-    moved = abs(left - right)
-    moved.data = round_up(moved.data)
+        return weights.dense(right) - weights.dense(left)
+    moved = right - left
     moved.eliminate_zeros()
     return moved
-
-
-def _difference(left: FloatArray, right: FloatArray) -> FloatArray:
-    """|left - right| rounded up, exactly 0 where they are equal."""
-    return np.where(left == right, 0.0, round_up(np.abs(left - right)))

@@ -238,11 +238,17 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
         ),
         "add-up-nearest": ("added = round_up(total + term)", "added = total + term"),
         "rounding-by-old-weights": (
-            "moved.through(written, add_up",
-            "moved.through(network, add_up",
+            "shown = moved.through(written,",
+            "shown = moved.through(network,",
         ),
-        "rounding-without-biases": ("add_up(fresh, _difference(layer.bias, other.bias))", "fresh"),
-        "difference-nearest": ("round_up(np.abs(left - right))", "np.abs(left - right)"),
+        "rounding-without-biases": ("shift = other.bias - layer.bias", "shift = 0.0 * layer.bias"),
+        "rounding-to-zero": ("constant - shown.units) >= 0.0", "constant + shown.units) >= 0.0"),
+        "rounding-of-unstable": ("np.where(passes, 0.0, np.abs(constant))", "0.0 * constant"),
+        "rounding-around": ("add_up(around, np.where", "add_up(0.0 * around, np.where"),
+        "rounding-of-sums": (
+            "np.where(add_up(*parts) == 0.0, 0.0, rounding + TINY)",
+            "0.0 * shift",
+        ),
         "inference-underflow": ("+ 2 * (layer.n_in + layer.rounds) * precision.tiny", ""),
         "inference-of-float64": ("2), precision.roundoff)", "2))"),
         "inference-without-biases": ("(size + np.abs(layer.bias))", "size"),
@@ -253,8 +259,8 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
         "max-moves-as-one": ("np.maximum(source, other), other)", "other, other)"),
         "max-without-own": ("_reach_of_sums(here.other, self.sums), own)", "source, 0.0 * own)"),
         "largest-one-sided": (
-            "np.maximum(np.abs(box.lower), np.abs(box.upper))",
-            "np.abs(box.upper)",
+            "np.maximum(*map(np.abs, inputs_of(network, bounds, index)))",
+            "np.abs(inputs_of(network, bounds, index)[1])",
         ),
     },
     "rewrites/block.py": {

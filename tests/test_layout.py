@@ -48,7 +48,7 @@ ROWS = (
     ("encoding",),
     ("rewrites", "decisions"),
     ("difference",),
-    ("carrying", "verification"),
+    ("balance", "carrying", "verification"),
     ("compression", "approximation"),
     ("model_files", "graphs"),
     ("api", "fitting", "training"),

@@ -151,7 +151,7 @@ def compress(
     if isinstance(smaller, GraphCompression):
         smaller.save(output, provenance(run))
     else:
-        formats.save(smaller.network, output, dtype=run.dtype, provenance=provenance(run))
+        formats.save(run.stored, output, dtype=run.dtype, provenance=provenance(run))
     lines = [stability_table(stability), "", compression_table(run), f"written: {output}"]
     if report_file is not None:
         text = report_text(

@@ -10,11 +10,11 @@ import numpy as np
 from leo_opt.activations import LINEAR
 from leo_opt.arithmetic import round_down, round_up
 from leo_opt.arrays import IntArray
+from leo_opt.balance import balanced
 from leo_opt.bounds import propagate
 from leo_opt.compression import rewrite
 from leo_opt.deviation import add_up, rounding_deviation
 from leo_opt.domain import Box
-from leo_opt.formats import written
 from leo_opt.formats.onnx.graph import Node, read_node
 from leo_opt.formats.onnx.operation import Tensor
 from leo_opt.formats.onnx.reader import Lowered
@@ -211,11 +211,12 @@ def rewrite_head(lowered: Lowered, head: Head, known: Known) -> Rewritten | None
     draft = rewrite(Draft.of(network, box, tuple(units)))
     if not draft.steps or not np.isfinite(draft.deviation).all():
         return None
-    stored = written(draft.network)
+    bounds = propagate(draft.network, box)
+    stored = balanced(draft.network, bounds)
     # A bias may be new, and what others read, too, stays.
     if sum((layer.n_in + 1) * layer.n_out for layer in stored.layers) > _own_numbers(lowered, head):
         return None
-    rounding = rounding_deviation(draft.network, stored, propagate(draft.network, box))
+    rounding = rounding_deviation(draft.network, stored, bounds)
     kept = draft.kept(len(network.layers))
     return Rewritten(stored, draft.steps, kept, add_up(draft.deviation, rounding))
 

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 
 import leo_opt
+from leo_opt.balance import balanced
 from leo_opt.bounds import propagate
 from leo_opt.compression import Compression
 from leo_opt.deviation import add_up, inference_error, reading_deviation, rounding_deviation
 from leo_opt.domain import Domain
-from leo_opt.formats import written
 from leo_opt.graphs import GraphCompression
 from leo_opt.network import Network
 from leo_opt.rewrites.sequential import PASSED, SHIFTED, SPLIT
@@ -44,6 +44,8 @@ class CompressionRun:
     deviation_written
         Proved bound on the largest difference of an output between the file that was read and the
         file that is written, in real arithmetic: reading, rewriting, and rounding to `dtype`.
+    stored
+        The smaller network as its file has it.
     dtype
         Element type of the written file.
     inference_original, inference_compressed
@@ -57,6 +59,7 @@ class CompressionRun:
     compression: Compression | GraphCompression
     deviation_read: float
     deviation_written: float
+    stored: Network
     dtype: str
     inference_original: float
     inference_compressed: float
@@ -66,14 +69,6 @@ class CompressionRun:
     def deviation(self) -> float:
         """Proved bound on the largest difference of an output between the two networks."""
         return float(np.max(self.compression.max_deviation, initial=0.0))
-
-    @property
-    def stored(self) -> Network:
-        """The smaller network as its file has it."""
-        smaller = self.compression.network
-        if isinstance(self.compression, GraphCompression):
-            return smaller
-        return written(smaller, self.dtype)
 
     @property
     def parameters(self) -> tuple[int, int]:
@@ -114,16 +109,17 @@ def measure(
     reading = reading_deviation(original, given)
     if isinstance(compression, Compression):
         reading = reading[list(compression.kept[-1])]
-    total = compression.max_deviation
+    total, stored = compression.max_deviation, smaller
     if isinstance(compression, Compression):
-        rounding = rounding_deviation(smaller, written(smaller, dtype), bounds)
-        total = add_up(reading, total, rounding)
+        stored = balanced(smaller, bounds, dtype)
+        total = add_up(reading, total, rounding_deviation(smaller, stored, bounds))
     return CompressionRun(
         original=original,
         stability=stability,
         compression=compression,
         deviation_read=float(np.max(reading, initial=0.0)),
         deviation_written=float(np.max(total, initial=0.0)),
+        stored=stored,
         dtype=dtype,
         inference_original=float(np.max(inference_error(original, given, dtype))),
         inference_compressed=float(np.max(inference_error(smaller, bounds, dtype))),
