@@ -25,7 +25,13 @@ def compress(folder: Path, *arguments: str) -> Result:
     return CliRunner().invoke(main, ["compress", *files, *arguments])
 
 
-@pytest.mark.parametrize("option", CHAIN_ONLY)
+@pytest.mark.parametrize(
+    "option",
+    [
+        pytest.param(name, marks=() if name == "--tolerance" else pytest.mark.slow)
+        for name in CHAIN_ONLY
+    ],
+)
 def test_what_only_chains_have_is_refused_by_name(option: str, tmp_path: Path) -> None:
     done = compress(tmp_path, "--form", "graph", option, CHAIN_ONLY[option])
     assert done.exit_code == 2

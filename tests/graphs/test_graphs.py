@@ -279,6 +279,7 @@ def test_a_shared_weight(
     assert found.parameters[1] <= found.parameters[0]
 
 
+SLOW = pytest.mark.slow
 HALVES = {
     "stated": (13, node("Split", "r n", "p q", axis=1)),
     "equal": (13, node("Split", "r", "p q", axis=1)),
@@ -288,7 +289,10 @@ HALVES = {
 }
 
 
-@pytest.mark.parametrize("way", HALVES)
+@pytest.mark.parametrize(
+    "way",
+    ["counted", "slices", *(pytest.param(w, marks=SLOW) for w in ("stated", "equal", "attribute"))],
+)
 def test_channels_that_are_taken_apart(way: str, tmp_path: Path) -> None:
     """Of four channels the first and the last are 0, and the halves change places."""
     opset, *nodes = HALVES[way]

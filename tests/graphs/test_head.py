@@ -56,9 +56,9 @@ def check(model: Any, folder: Path, widths: tuple[int, ...]) -> GraphCompression
 @pytest.mark.parametrize(
     ("activate", "widths"),
     [
-        (node("Relu", "h", "a"), (2,)),
+        pytest.param(node("Relu", "h", "a"), (2,), marks=pytest.mark.slow),
         (node("LeakyRelu", "h", "a", alpha=0.25), (2,)),
-        (node("PRelu", "h p", "a"), (3,)),
+        pytest.param(node("PRelu", "h p", "a"), (3,), marks=pytest.mark.slow),
         (node("Clip", "h l u", "a"), (2,)),
     ],
     ids=lambda value: getattr(value, "op_type", ""),
