@@ -274,10 +274,13 @@ def _thinned(*passes: tuple[Cutting, Removal]) -> Iterator[Thinning]:
     for node in first.lowered.graph.nodes:
         name = node.outputs[0]
         if node.operator in MATRICES and name in first.tensors:
-            before = len(first.tensors[name].classes)
+            axis, before = first.tensors[name].axis, len(first.tensors[name].classes)
             left = np.arange(before)
             for cutting, removal in passes:
-                left = left[removal.keeps(cutting, cutting.tensors[name].classes)]
+                slices = cutting.tensors[name]
+                # Where one slice is left, a tensor may be cut along another axis and stays whole.
+                if slices.axis == axis:
+                    left = left[removal.keeps(cutting, slices.classes)]
             yield Thinning(name, before, len(left), tuple(left.tolist()))
 
 

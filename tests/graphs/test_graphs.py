@@ -331,11 +331,12 @@ def test_a_flattened_image_whose_sizes_are_numbers(target: str, tmp_path: Path) 
     assert "Shape" not in {proto.op_type for proto in found.model.graph.node}
 
 
-def test_rows_of_a_matrix_lose_entries(tmp_path: Path) -> None:
-    """A product of each row of an image, as of tokens, takes up no constant."""
+@pytest.mark.parametrize(("third", "left"), [(0.5, 2), (-0.5, 1)])
+def test_rows_of_a_matrix_lose_entries(third: float, left: int, tmp_path: Path) -> None:
+    """A product of each row of an image, as of tokens, takes up no constant but 0."""
     model = two_convolutions(
         [1.0, -1.0, 0.0],
-        [0.0, -1.5, 0.5],
+        [0.0, -1.5, third],
         node("Reshape", "r j", "t"),
         node("Transpose", "t", "k", perm=[0, 2, 1]),
         node("MatMul", "k l", "m"),
@@ -353,4 +354,4 @@ def test_rows_of_a_matrix_lose_entries(tmp_path: Path) -> None:
         "a": np.float32([0.5, 0.25, -9.0]),
     }.items():
         model.graph.initializer.append(onnx.numpy_helper.from_array(values, name))
-    check_equal(model, tmp_path, Box(0, 1), (3, 2), (3, 2), (1, 1))
+    check_equal(model, tmp_path, Box(0, 1), (3, left), (3, 2), (1, 1))
