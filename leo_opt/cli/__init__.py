@@ -16,8 +16,8 @@ from typing import Any, NoReturn
 import click
 import numpy as np
 
-import leo_opt
 from leo_opt.cli.options import CLOCK, INTERRUPTED
+from leo_opt.cli.versions import version_options
 from leo_opt.errors import LeoOptError, unknown_word
 
 __all__ = ["COMMANDS", "FAULT", "TRACEBACK", "main"]
@@ -133,7 +133,7 @@ def _fail(message: str) -> NoReturn:
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(leo_opt.__version__, prog_name="leo-opt")
+@version_options
 def main() -> None:
     """Lossless compression and stability verdicts for ReLU networks.
 
