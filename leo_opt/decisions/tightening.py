@@ -65,7 +65,7 @@ def ends_that_matter(
     Parameters
     ----------
     bounds
-        Finite, of the layers in front of all the sums.
+        Of the layers in front of all the sums, finite up to the layer itself.
     sums
         By the index of a layer the weights (m, n_in) of sums of what it reads.
     share
@@ -78,7 +78,9 @@ def ends_that_matter(
     crossing = (low < 0.0) & (high > 0.0) & network.layers[index].phased
     raised, lowered = _influence(network, bounds, index, sums)
     # An upper line moves by at most the height of its triangle. A lower one hangs on no end.
-    weight = np.where(crossing, raised * -low * (high / np.maximum(high - low, TINY)), 0.0)
+    with np.errstate(over="ignore", invalid="ignore"):
+        height = -low * (high / np.maximum(high - low, TINY))
+        weight = np.where(crossing & (raised > 0.0), raised * height, 0.0)
     order = np.argsort(-weight, kind="stable")
     covered = weight[order].cumsum()
     enough = int(np.searchsorted(covered, share * covered[-1])) + 1 if share < 1.0 else order.size
@@ -104,17 +106,21 @@ def _influence(
     Each unit in between counts with the slope of its upper line.
     """
     raised = lowered = np.zeros(1)
-    for k in range(max(sums), index, -1):
-        rise = fall = np.zeros(network.layers[k].n_in)
-        if k < max(sums):
-            layer, low, high = network.layers[k], bounds.lower[k], bounds.upper[k]
-            chord = np.clip(high / np.maximum(high - low, TINY), 0.0, 1.0)
-            slope = np.where(layer.phased, chord, 1.0)
-            up, down = weights.positive_part(layer.weight), -weights.negative_part(layer.weight)
-            rise = (slope * raised) @ up + (slope * lowered) @ down
-            fall = (slope * raised) @ down + (slope * lowered) @ up
-        if k in sums:
-            rise = rise + weights.positive_part(sums[k]).sum(axis=0)
-            fall = fall - weights.negative_part(sums[k]).sum(axis=0)
-        raised, lowered = rise, fall
+    # What overflows may be anything, and so counts.
+    with np.errstate(over="ignore", invalid="ignore"):
+        for k in range(max(sums), index, -1):
+            rise = fall = np.zeros(network.layers[k].n_in)
+            if k < max(sums):
+                layer, low, high = network.layers[k], bounds.lower[k], bounds.upper[k]
+                chord = np.clip(high / np.maximum(high - low, TINY), 0.0, 1.0)
+                slope = np.where(layer.phased & np.isfinite(high - low), chord, 1.0)
+                up, down = weights.positive_part(layer.weight), -weights.negative_part(layer.weight)
+                rise = (slope * raised) @ up + (slope * lowered) @ down
+                fall = (slope * raised) @ down + (slope * lowered) @ up
+            if k in sums:
+                rise = rise + weights.positive_part(sums[k]).sum(axis=0)
+                fall = fall - weights.negative_part(sums[k]).sum(axis=0)
+            raised, lowered = (
+                np.nan_to_num(side, nan=np.inf, posinf=np.inf) for side in (rise, fall)
+            )
     return raised, lowered

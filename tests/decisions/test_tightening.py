@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from random_networks import random_case
 
-from leo_opt import Network, propagate
+from leo_opt import Box, Network, propagate
 from leo_opt.bounds import Bounds
 from leo_opt.deadline import Deadline
 from leo_opt.decisions.findings import Direction
@@ -73,3 +73,18 @@ def test_few_ends_get_many_programs_each() -> None:
     asked = tightening(50, 0, Deadline(100.0), 1)
     assert (asked.effort.lps, asked.effort.rounds) == (1, 0)
     assert asked.unit_time_limit == pytest.approx(6.0, rel=0.1)
+
+
+def test_what_is_not_known_counts() -> None:
+    """Later intervals without ends, as where sums overflow."""
+    network = Network.from_arrays(
+        [[[1.0], [1.0]], [[1.0, -1.0]], [[1.0]]], [[0.0, 0.0], [0.0], [0.0]]
+    )
+    ends = ([np.full(2, -1.0), np.array([-np.inf]), np.array([-np.inf])], [np.ones(2)])
+    bounds = Bounds(
+        Box(-1.0, 1.0).spread(1), tuple(ends[0]), (*ends[1], *(-e for e in ends[0][1:]))
+    )
+    wanted = [Direction(0, 0, -1), Direction(0, 0, +1)]
+    assert ends_that_matter(network, bounds, 0, {2: np.ones((2, 1))}) == wanted
+    # Of a sum that overflows nobody knows what it rests on.
+    assert set(wanted) < set(ends_that_matter(network, bounds, 0, {2: np.full((2, 1), 1e308)}))
