@@ -2,11 +2,13 @@
 
     python benchmarks/difference.py NETWORK.onnx ...
     python benchmarks/difference.py NETWORK.onnx --box -0.5 0.5 --refine 10
+    python benchmarks/difference.py NETWORK.onnx --data mnist.npz
 
 Second networks are its copy in float32 (of weights moved by 1e-6 at first, since those of files are
 float32 already), copies whose numbers are moved by up to 1e-4 and 20 % of their size, and what
-lossless rewriting makes of it on the box. The domains are the box and a ball of radius 1/255 around
-its middle, cut off at the box.
+lossless rewriting makes of it on the box; with `--data`, approximations for budgets of numbers,
+fitted to 3,000 training images. The domains are the box and a ball of radius 1/255 around its
+middle, or around the first test image, cut off at the box.
 """
 
 from __future__ import annotations
@@ -18,11 +20,14 @@ from pathlib import Path
 import click
 import numpy as np
 
-from leo_opt import Box, Layer, Network, bound_difference, classify, compress, load
+from leo_opt import Box, Layer, Network, approximate, bound_difference, classify, compress, load
+from leo_opt.approximation import Parameters
 from leo_opt.blas import one_blas_thread
 from leo_opt.weights import entries, with_numbers
 
 RADIUS = 1 / 255
+BUDGETS = (0.15, 0.204, 0.25, 0.5)
+CALIBRATION = slice(20000, 23000)
 
 
 def moved(network: Network, size: float, seed: int) -> Network:
@@ -67,20 +72,46 @@ def pairs(network: Network, box: Box, limit: float) -> Iterator[tuple[str, Netwo
     yield "rewritten", network, smaller, {"bounds": stability.certified}
 
 
+def approximations(network: Network, data: Path) -> list[tuple[str, Network, Network, dict]]:
+    """Those of `BUDGETS`, by the default method, without any domain."""
+    with np.load(data) as archive:
+        images = archive["x_train"][CALIBRATION].reshape(-1, network.input_size) / 255.0
+    return [
+        (
+            f"{100 * budget:g} %",
+            network,
+            approximate(network, images, budget=Parameters(budget)).network,
+            {},
+        )
+        for budget in BUDGETS
+    ]
+
+
+def first_image(data: Path) -> np.ndarray:
+    """Of the test images, as inputs."""
+    with np.load(data) as archive:
+        return archive["x_test"][0].reshape(-1) / 255.0
+
+
 @click.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--box", nargs=2, type=float, default=(0.0, 1.0), show_default=True)
-@click.option("--refine", type=float, metavar="SECONDS", help="For halving the box, besides.")
+@click.option("--refine", type=float, metavar="SECONDS", help="For a tighter bound, besides.")
 @click.option("--limit", type=float, default=60.0, show_default=True, help="For `classify`.")
-def main(files: tuple[Path, ...], box: tuple[float, float], refine: float, limit: float) -> None:
+@click.option("--data", type=click.Path(path_type=Path), help="Images: approximations, then.")
+def main(
+    files: tuple[Path, ...], box: tuple[float, float], refine: float, limit: float, data: Path
+) -> None:
     """Print one row of Markdown a network, second network and domain; outputs' largest numbers."""
     click.echo("| network | second | domain | two intervals | proved | found | processor seconds |")
     click.echo("|---|---|---|---|---|---|---|")
     for file in files:
         network = load(file)
         whole = Box(*box).spread(network.input_size)
-        for name, domain in (("ball", Box.around(whole.centre, RADIUS, whole)), ("box", whole)):
-            for second, *networks, known in pairs(network, domain, limit):
+        made = None if data is None else approximations(network, data)
+        centre = whole.centre if data is None else first_image(data)
+        for name, domain in (("ball", Box.around(centre, RADIUS, whole)), ("box", whole)):
+            for second, *networks, known in made or pairs(network, domain, limit):
                 start = time.process_time()
                 found = bound_difference(*networks, domain, refine=refine, **known)
                 numbers = (found.separate.max(), found.bound.max(), found.found.max())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
@@ -19,9 +20,13 @@ from leo_opt.witnesses import directions
 _SAMPLES = 1000
 _STARTS = 4
 """Of each output and sign."""
-_STEPS = 60
+_STEPS = 40
 _FULL_STEPS = 3
 _FIRST_STEP, _SHRINK = 0.25, 0.9
+_FLIPS = 20
+"""Rounds in the end, in which some inputs go to the other end of their interval."""
+_FEWER, _TRIES = 4, 6
+"""Times as few inputs in each further try of a round, and how many tries."""
 _SHARP = 0.9
 """Share of a difference that rounding must leave; else it is computed in rationals."""
 
@@ -32,7 +37,8 @@ def largest_differences(
     """For each output how far the networks are surely apart at some point of the domain.
 
     Steps along the signs of the gradient, first to vertices and then ever shorter, from the best of
-    some random points and vertices.
+    some random points and vertices; then those inputs that promise most go to where the gradient
+    points, all of them or ever fewer, as long as this helps.
 
     Returns
     -------
@@ -54,22 +60,76 @@ def largest_differences(
     # One row an output, first upwards from its best points, then downwards.
     starts = np.stack([order[:, :count], order[:, count:]]).transpose(2, 0, 1)
     current = points[starts.reshape(-1)]
-    best, best_value = current, np.full(len(current), -np.inf)
-    rows, width = np.arange(len(current)), domain.box.upper - domain.box.lower
-    for step in range(_STEPS + 1):
-        value = signs * (second(current) - first(current))[rows, outputs]
-        better = value > best_value
-        best = np.where(better[:, None], current, best)
-        best_value = np.where(better, value, best_value)
-        if step == _STEPS or deadline.passed:
-            break
-        gradient = _gradient(second, current, outputs, signs) - _gradient(
-            first, current, outputs, signs
-        )
-        share = 1.0 if step < _FULL_STEPS else _FIRST_STEP * _SHRINK**step
-        current = domain.clip(current + share * width * np.sign(gradient))
+    climb = _Climb(first, second, domain, outputs, signs)
+    best = climb.flip(climb.step(current, deadline), deadline)
     best = np.vstack([best, points[np.abs(values).argmax(axis=0)]])
     return surely_apart(first, second, domain, best, deadline)
+
+
+@dataclass(frozen=True, eq=False)
+class _Climb:
+    """Ascent from N points, of an output's difference each.
+
+    Parameters
+    ----------
+    outputs, signs : (N,) arrays
+        Which output, and whether its difference is to be large or small.
+    """
+
+    first: Network
+    second: Network
+    domain: Domain
+    outputs: IntArray
+    signs: FloatArray
+
+    def apart(self, points: FloatArray) -> FloatArray:
+        """What points (..., N, n_in) show, (..., N)."""
+        flat = points.reshape(-1, points.shape[-1])
+        values = (self.second(flat) - self.first(flat)).reshape(*points.shape[:-1], -1)
+        shown: FloatArray = values[..., np.arange(len(self.outputs)), self.outputs]
+        return self.signs * shown
+
+    def gradient(self, points: FloatArray) -> FloatArray:
+        """At N points, (N, n_in)."""
+        networks = self.second, self.first
+        theirs, mine = (_gradient(net, points, self.outputs, self.signs) for net in networks)
+        return theirs - mine
+
+    def step(self, points: FloatArray, deadline: Deadline) -> FloatArray:
+        """The best of the points on the way along the signs of the gradient, ever shorter steps."""
+        best, highest = points, np.full(len(points), -np.inf)
+        width = self.domain.box.upper - self.domain.box.lower
+        for step in range(_STEPS + 1):
+            value = self.apart(points)
+            better = value > highest
+            best = np.where(better[:, None], points, best)
+            highest = np.where(better, value, highest)
+            if step == _STEPS or deadline.passed:
+                break
+            share = 1.0 if step < _FULL_STEPS else _FIRST_STEP * _SHRINK**step
+            points = self.domain.clip(points + share * width * np.sign(self.gradient(points)))
+        return best
+
+    def flip(self, points: FloatArray, deadline: Deadline) -> FloatArray:
+        """After inputs that promise most went to the ends to which the gradient points, all of
+        them or ever fewer, as long as this helps."""
+        box, each, highest = self.domain.box, np.arange(len(points)), self.apart(points)
+        sizes = {max(1, points.shape[1] // _FEWER**k) for k in range(_TRIES)}
+        for _ in range(_FLIPS):
+            if deadline.passed:
+                break
+            gradient = self.gradient(points)
+            ends = np.where(gradient > 0.0, box.upper, box.lower)
+            places = (gradient * (points - ends)).argsort(axis=1).argsort(axis=1)
+            tries = [self.domain.clip(np.where(places < size, ends, points)) for size in sizes]
+            values = self.apart(np.stack(tries))
+            chosen = np.nan_to_num(values, nan=-np.inf).argmax(axis=0)
+            better = values[chosen, each] > highest
+            if not better.any():
+                break
+            points = np.where(better[:, None], np.stack(tries)[chosen, each], points)
+            highest = np.where(better, values[chosen, each], highest)
+        return points
 
 
 def surely_apart(
@@ -91,6 +151,11 @@ def surely_apart(
         places[k] = apart[:, k].argmax()
         surely[places[k], k] = _exactly(first, second, best[places[k]], k, deadline)
     return surely[places, np.arange(count)], best[places]
+
+
+def _each_of(outputs: IntArray, values: FloatArray) -> IntArray:
+    """Indices (..., N, 1) of an output for each of N points."""
+    return np.broadcast_to(outputs[:, None], (*values.shape[:-1], 1))
 
 
 def _exactly(
