@@ -19,7 +19,7 @@ from leo_opt.formats.dtypes import (
     size_of,
 )
 from leo_opt.formats.onnx.file import LARGEST, PREFIX, said
-from leo_opt.network import FloatArray, Network
+from leo_opt.network import FloatArray, Layer, Network
 from leo_opt.tails import WINNER, Tail
 
 _OPSET = 17
@@ -145,8 +145,7 @@ def _model(network: Network, provenance: Mapping[str, str]) -> Any:
     taken = {name for name, _ in parts} | {tail.name for tail in signature.tails}
     builder = _Builder(signature.input_name, signature.dtype, taken)
     _flatten_inputs(builder, network)
-    for index in range(len(network.layers)):
-        _add_layer(builder, network, index)
+    _add_layers(builder, network)
     _shape_outputs(builder, network)
     for tail in network.signature.tails:
         _add_tail(builder, tail, network.signature.dtype)
@@ -188,8 +187,7 @@ def layer_nodes(network: Network, taken: Collection[str]) -> tuple[list[Any], li
     """
     signature = network.signature
     builder = _Builder(signature.input_name, signature.dtype, taken)
-    for index in range(len(network.layers)):
-        _add_layer(builder, network, index)
+    _add_layers(builder, network)
     builder.end(signature.output_name)
     return builder.nodes, builder.initializers
 
@@ -218,18 +216,70 @@ def _flatten_inputs(builder: _Builder, network: Network) -> None:
         builder.add("Concat", {}, rows, {"axis": 1})
 
 
-def _add_layer(builder: _Builder, network: Network, index: int) -> None:
-    """Gemm, then the operators of the activations.
+def _add_layers(builder: _Builder, network: Network) -> None:
+    """Gemm and activations; where a linear layer carries inputs past its units, a sum of two."""
+    index = 0
+    while index < len(network.layers):
+        sums = _is_sum(*network.layers[index : index + 2])
+        (_add_sum if sums else _add_gemm)(builder, network, index)
+        index += 1 + sums
+        _add_activations(builder, network, index - 1)
 
-    Where a layer has several, the units of each are gathered, and all are put together again and
-    into their order.
+
+def _is_sum(layer: Layer, after: Layer | None = None) -> bool:
+    """Whether two layers are low rank and a product with some inputs, which lanes carry.
+
+    The lanes stand behind, in order, and are no more than the units that read them; of a single
+    product, and of more lanes, a reader would make other layers than these.
+    """
+    if after is None or layer.has_phases:
+        return False
+    count = int((layer.lanes >= 0).sum())
+    behind = bool((np.diff(layer.lanes[-count - 1 :]) > 0).all())
+    return 0 < count < layer.n_out - 1 and count <= after.n_out and behind
+
+
+def _add_gemm(builder: _Builder, network: Network, index: int) -> None:
+    """The affine map of a layer."""
+    layer = network.layers[index]
+    _multiply(builder, f"layers.{index}", weights.dense(layer.weight), layer.bias)
+
+
+def _multiply(
+    builder: _Builder,
+    name: str,
+    weight: FloatArray,
+    bias: FloatArray | None = None,
+    sources: Sequence[str] = (),
+) -> None:
+    """A Gemm."""
+    constants = {f"{name}.weight": builder.numbers(weight)}
+    if bias is not None:
+        constants[f"{name}.bias"] = builder.numbers(bias)
+    builder.add("Gemm", constants, sources, {"transB": 1})
+
+
+def _add_sum(builder: _Builder, network: Network, index: int) -> None:
+    """Two layers [V; I] and [U | S]: Gemm, Gemm and Add, where I picks the inputs that S reads."""
+    layer, after = network.layers[index], network.layers[index + 1]
+    source, own, weight = builder.current, layer.lanes < 0, weights.dense(after.weight)
+    _multiply(builder, f"layers.{index}", weights.dense(layer.weight)[own], layer.bias[own])
+    _multiply(builder, f"layers.{index + 1}", weight[:, own], after.bias)
+    low, carried = builder.current, layer.lanes[~own]
+    if not np.array_equal(carried, np.arange(layer.n_in)):
+        builder.add("Gather", {f"layers.{index}.inputs": carried}, [source], {"axis": 1})
+        source = builder.current
+    _multiply(builder, f"layers.{index + 1}.carried", weight[:, ~own], sources=[source])
+    builder.add("Add", {}, [low, builder.current])
+
+
+def _add_activations(builder: _Builder, network: Network, index: int) -> None:
+    """The operators of the activations of a layer.
+
+    Where it has several, the units of each are gathered, and all are put together again and into
+    their order.
     """
     layer = network.layers[index]
-    constants = {
-        f"layers.{index}.weight": builder.numbers(weights.dense(layer.weight)),
-        f"layers.{index}.bias": builder.numbers(layer.bias),
-    }
-    builder.add("Gemm", constants, attributes={"transB": 1})
     groups = list(layer.activations())
     prefix = f"layers.{index}"
     if len(groups) == 1:

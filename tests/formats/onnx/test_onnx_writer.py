@@ -222,3 +222,22 @@ def test_trained_networks_are_replaced_without_a_change(name: str, tmp_path: Pat
     precise = run(copy, inputs.astype(np.float64)).reshape(-1, network.output_size)
     rows = inputs.astype(np.float64).reshape(-1, network.input_size)
     assert np.allclose(precise, network(rows), rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("seed", seeds(10, of=300))
+def test_low_rank_plus_sparse_is_written_as_a_sum(seed: int, tmp_path: Path):
+    """[V; I] and [U | S] are Gemm, Gemm, a product of the inputs that S reads, and Add."""
+    generator = np.random.default_rng(seed)
+    rank, width, height = (int(k) for k in generator.integers(1, 6, size=3))
+    read = generator.random(width) < 0.6
+    first = np.vstack([generator.normal(size=(rank, width)), np.eye(width)[read]])
+    sums = generator.normal(size=(height, len(first)))
+    tag = str(generator.choice(["relu", "linear"]))
+    layers = [Layer(first, np.zeros(len(first))), Layer(sums, np.ones(height), tag)]
+    network = Network((*layers, Layer(generator.normal(size=(2, height)), np.zeros(2))))
+    save(network, tmp_path / "net.onnx")
+    assert load(tmp_path / "net.onnx") == written(network, "float32")
+    shapes = [list(one.dims) for one in onnx.load(tmp_path / "net.onnx").graph.initializer]
+    if 0 < read.sum() <= height and rank > 1:
+        assert [rank, width] in shapes
+        assert [height, read.sum()] in shapes
