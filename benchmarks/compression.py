@@ -1,41 +1,53 @@
-"""What each kind of rewriting leaves of trained networks on [0, 1].
+"""What each kind of rewriting leaves of networks, trained and downloaded, on a box.
 
     python benchmarks/compression.py NETWORKS DATA
+    python benchmarks/compression.py NETWORKS DATA --only mnist_25
 
-`NETWORKS` holds mnist/, cifar10/ and exactcompression/, `DATA` mnist.npz and cifar10.npz with test
-images. Verdicts are those of bounds and witnesses alone, no solver is asked. The columns: LEO's
-rewrites (stably inactive and constant units deleted, dependent stably active ones merged, layers
-that are stably active throughout folded), `compress`, and `compress` within two tolerances.
-Deviations are proved, for the whole box, and measured, on the test images.
+`NETWORKS` holds mnist/, cifar10/, exactcompression/, mnist_structured/, acasxu/ and mnistfc/, and
+`DATA` mnist.npz and cifar10.npz with test images. Image classifiers are rewritten on [0, 1], the others on
+the boxes of the properties beside them. Verdicts are those of bounds and witnesses alone, no solver
+is asked, and networks are chains here, graphs with convolutions as well. The plans: LEO's rewrites
+(`compress_as_published`), `compress`, and `compress` within two tolerances. Units are all rows of
+hidden layers, and rectifiers and linear units apart; multiply-adds are weights that are not 0.
+Deviations are proved, for the whole box, and measured, on the test images or on samples of the box.
+A row is printed as soon as it is known; after `--time-limit` seconds of classification what is open
+is kept.
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
 import numpy as np
 
-from leo_opt import Box, Cascade, Network, classify, compress, load
+from leo_opt import Box, Cascade, Compression, Network, classify, compress, load
 from leo_opt.blas import one_blas_thread
 from leo_opt.compression import compress_as_published
+from leo_opt.domain import Domain
 from leo_opt.stability import Stability
-from leo_opt.tables import Table
+from leo_opt.verification import load_property
+from leo_opt.weights import entries
 
-PLANS = ("LEO", "lossless", "1e-6", "1e-4")
-_FOLDERS = ("mnist", "exactcompression", "cifar10")
-_BATCH = 2000
-
-
-def rewritten(plan: str, network: Network, stability: Stability) -> tuple[Network, float]:
-    """The network after a plan of `PLANS`, and what is proved of its outputs."""
-    if plan == "LEO":
-        result = compress_as_published(network, stability)
-    else:
-        tolerance = 0.0 if plan == "lossless" else float(plan)
-        result = compress(network, stability, tolerance=tolerance)
-    return result.network, float(result.max_deviation.max())
+PLANS = {
+    "LEO": compress_as_published,
+    "lossless": compress,
+    "1e-6": lambda network, known: compress(network, known, tolerance=1e-6),
+    "1e-4": lambda network, known: compress(network, known, tolerance=1e-4),
+}
+_IMAGES = ("mnist", "exactcompression", "mnist_structured", "cifar10")
+_PROPERTIES = {
+    "acasxu": ("prop_1", "prop_2", "prop_3", "prop_4"),
+    "mnistfc": ("prop_0_0.03", "prop_1_0.03"),
+}
+_HEADINGS = (
+    *("network", "plan", "units left", "% removed", "rectifiers", "linear", "parameters"),
+    *("multiply-adds", "proved", "measured", "accuracy %", "CPU s"),
+)
+_BATCH = 1000
+_SAMPLES = 1000
 
 
 def outputs(network: Network, points: np.ndarray) -> np.ndarray:
@@ -44,51 +56,77 @@ def outputs(network: Network, points: np.ndarray) -> np.ndarray:
     return np.concatenate([network(points[start : start + _BATCH]) for start in parts])
 
 
-def rows_of(path: Path, data: Path) -> list[tuple[str, ...]]:
-    """One row a plan."""
-    images = np.load(data / f"{'cifar10' if 'cifar10' in path.name else 'mnist'}.npz")
-    points, labels = images["x_test"].reshape(10000, -1) / 255.0, images["y_test"]
-    network = load(path)
-    stability = classify(network, Box(0, 1), strategy=Cascade(stages=()))
-    truth, found = outputs(network, points), []
-    for plan in PLANS:
-        begin = time.process_time()
-        smaller, proved = rewritten(plan, network, stability)
-        seconds = time.process_time() - begin
-        given = outputs(smaller, points)
-        kinds, before = smaller.kinds, network.kinds.total()
-        widths = "-".join(str(layer.n_out) for layer in smaller.layers[:-1]) or "none"
-        found.append(
-            (
-                path.stem,
-                plan,
-                widths,
-                f"{100.0 * (before - kinds.total()) / before:.1f}",
-                str(kinds["linear"]),
-                str(smaller.parameters),
-                f"{proved:.1g}",
-                f"{np.abs(given - truth).max():.1g}",
-                f"{100.0 * (given.argmax(axis=1) == labels).mean():.2f}",
-                f"{seconds:.1f}",
-            )
-        )
-    return found
+def row_of(
+    name: str,
+    plan: str,
+    result: Compression,
+    seconds: float,
+    points: np.ndarray,
+    labels: np.ndarray | None,
+) -> tuple[str, ...]:
+    """What a plan has made."""
+    network, smaller = result.original, result.network
+    given, before = outputs(smaller, points), network.kinds.total()
+    kinds = smaller.kinds
+    products = sum(int(np.count_nonzero(entries(layer.weight))) for layer in smaller.layers)
+    right = "" if labels is None else f"{100.0 * (given.argmax(axis=1) == labels).mean():.2f}"
+    return (
+        name,
+        plan,
+        "-".join(str(layer.n_out) for layer in smaller.layers[:-1]) or "none",
+        f"{100.0 * (before - kinds.total()) / before:.1f}",
+        str(kinds.total() - kinds["linear"]),
+        str(kinds["linear"]),
+        str(smaller.parameters),
+        str(products),
+        f"{result.max_deviation.max():.1g}",
+        f"{np.abs(given - outputs(network, points)).max():.1g}",
+        right,
+        f"{seconds:.1f}",
+    )
+
+
+def cases(
+    networks: Path, data: Path
+) -> Iterator[tuple[str, Path, Domain, np.ndarray, np.ndarray | None]]:
+    """Name, file, domain, points and their labels, if they have some."""
+    for folder in _IMAGES:
+        for path in sorted((networks / folder).glob("*.onnx")):
+            images = np.load(data / f"{'cifar10' if 'cifar10' in path.name else 'mnist'}.npz")
+            points = images["x_test"].reshape(10000, -1) / 255.0
+            yield path.stem, path, Box(0, 1), points, images["y_test"]
+    for folder, names in _PROPERTIES.items():
+        for path in sorted((networks / folder).glob("*.onnx")):
+            for name in names:
+                domain = load_property(path.with_name(f"{name}.vnnlib")).domain
+                points = domain.sample(_SAMPLES, np.random.default_rng(0))
+                yield f"{path.stem} {name}", path, domain, points, None
+
+
+def classified(network: Network, domain: Domain, limit: float) -> Stability:
+    """Verdicts of bounds and witnesses."""
+    return classify(network, domain, strategy=Cascade(stages=()), time_limit=limit)
 
 
 @click.command()
 @click.argument("networks", type=Path)
 @click.argument("data", type=Path)
 @click.option("--only", default="", help="Networks with this in their name.")
-def main(networks: Path, data: Path, only: str) -> None:
+@click.option("--time-limit", type=float, default=300.0, show_default=True)
+def main(networks: Path, data: Path, only: str, time_limit: float) -> None:
     """Print the table."""
-    headings = (
-        *("network", "plan", "units left", "% removed", "linear units", "parameters"),
-        *("proved", "measured", "accuracy %", "CPU s"),
-    )
-    paths = (path for folder in _FOLDERS for path in sorted((networks / folder).glob("*.onnx")))
-    with one_blas_thread():
-        rows = [row for path in paths if only in path.stem for row in rows_of(path, data)]
-    click.echo(Table.of(headings, rows, "right").markdown())
+    click.echo(f"| {' | '.join(_HEADINGS)} |\n|---|---|---|{'---:|' * (len(_HEADINGS) - 3)}")
+    for name, path, domain, points, labels in cases(networks, data):
+        if only not in name:
+            continue
+        with one_blas_thread():
+            network = load(path)
+            known = classified(network, domain, time_limit)
+            for plan, rewrite in PLANS.items():
+                begin = time.process_time()
+                result = rewrite(network, known)
+                seconds = time.process_time() - begin
+                click.echo(f"| {' | '.join(row_of(name, plan, result, seconds, points, labels))} |")
 
 
 if __name__ == "__main__":

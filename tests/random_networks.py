@@ -26,6 +26,66 @@ def random_case(generator: Generator) -> tuple[Network, Box]:
     return random_network(generator, box=box), box
 
 
+def opposite_case(generator: Generator) -> tuple[Network, Box]:
+    """A random network in which some rows are made opposite to others."""
+    box = Box(-1, 1).spread(int(generator.integers(1, 4)))
+    widths = tuple(int(w) for w in generator.integers(2, 7, size=generator.integers(1, 3)))
+    network = random_network(generator, box=box, widths=widths)
+    layers = list(network.layers)
+    for index in range(len(layers) - 1):
+        weight, bias = np.array(dense(layers[index].weight)), layers[index].bias.copy()
+        following = layers[index + 1]
+        outgoing = np.array(dense(following.weight))
+        order = generator.permutation(bias.size)
+        for first, second in zip(order[::2], order[1::2], strict=False):
+            factor = -float(generator.choice([1.0, 2.0, 0.5, 3.0, 0.1, generator.exponential()]))
+            weight[second], bias[second] = factor * weight[first], factor * bias[first]
+            kind = generator.integers(5)
+            if kind == 0:
+                weight[second] = np.nextafter(weight[second], 9.0)
+            if kind <= 2:
+                outgoing[:, second] = outgoing[:, first] / factor
+            if kind == 1:
+                outgoing[:, second] = np.nextafter(outgoing[:, second], 9.0)
+            if kind == 4:
+                outgoing[:, second] = 0.0
+        layers[index] = Layer(weight, bias, layers[index].activation)
+        layers[index + 1] = Layer(outgoing, following.bias, following.activation)
+    changed = Network(tuple(layers))
+    return (structured(generator, changed) if generator.random() < 0.4 else changed), box
+
+
+def convolution_case(generator: Generator) -> tuple[Network, Box]:
+    """Rows that are one kernel at several places: channels that are multiples or opposites of each
+    other, or but for the last bits, or read by nobody; linear units; dense rows behind."""
+    places, size, channels = 2, 2, int(generator.integers(2, 4))
+    kernels = generator.choice([generator.normal(size=2), generator.integers(-2, 3, size=2) * 1.0])
+    factors = generator.choice([1.0, 2.0, -1.0, -0.5, 0.1, 3.0], size=channels)
+    rows, biases = [], []
+    for channel, factor in enumerate(factors):
+        kernel, bias = factor * kernels, float(factor * generator.integers(-1, 3))
+        if channel and generator.random() < 0.3:
+            kernel = np.nextafter(kernel, 9.0)
+        if generator.random() < 0.2:
+            bias += float(generator.choice([0.0, 3.0, -3.0]))
+        for place in range(places):
+            row = np.zeros(places + size - 1)
+            row[place : place + size] = kernel
+            rows.append(row)
+            biases.append(bias)
+    count = int(generator.integers(1, 4))
+    behind = generator.normal(size=(count, len(rows)))
+    behind[:, np.repeat(generator.random(channels) < 0.2, places)] = 0.0
+    linear = np.repeat(generator.random(channels) < 0.2, places)
+    layers = (
+        Layer(np.array(rows), np.array(biases), np.where(linear, "linear", "relu").tolist()),
+        Layer(behind, generator.normal(size=count), "relu"),
+        Layer(generator.normal(size=(1, count)), np.zeros(1)),
+    )
+    box = Box(float(generator.choice([-1.0, 0.0])), 1.0).spread(places + size - 1)
+    return Network(layers), box
+
+
 def random_box(generator: Generator, n: int) -> Box:
     """A box of n inputs: usual, negative, tiny, large, or with inputs that cannot vary."""
     kind = generator.choice(["unit", "symmetric", "dyadic", "real", "tiny", "large"], p=_BOX_ODDS)

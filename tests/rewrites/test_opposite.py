@@ -6,14 +6,13 @@ import numpy as np
 import pytest
 from exact_stability import exact_stability
 from laws import check_draft, check_step
-from random_networks import random_network, structured
+from random_networks import opposite_case
 from seeds import seeds
 
 from leo_opt import Box, Network, Signature
 from leo_opt.compression import compress
 from leo_opt.network import Layer
 from leo_opt.rewrites import Draft, merge_opposites, part_opposites
-from leo_opt.weights import dense
 
 
 def begin(network: Network) -> Draft:
@@ -100,32 +99,3 @@ def test_the_law_on_random_networks_with_opposite_rows(chunk: int) -> None:
             final = Draft.begin(network, exact_stability(network, box))
             assert sum(result.network.hidden_widths) <= sum(final.network.hidden_widths)
     assert found >= 20
-
-
-def opposite_case(generator: np.random.Generator) -> tuple[Network, Box]:
-    """A random network in which some rows are made opposite to others."""
-    box = Box(-1, 1).spread(int(generator.integers(1, 4)))
-    widths = tuple(int(w) for w in generator.integers(2, 7, size=generator.integers(1, 3)))
-    network = random_network(generator, box=box, widths=widths)
-    layers = list(network.layers)
-    for index in range(len(layers) - 1):
-        weight, bias = np.array(dense(layers[index].weight)), layers[index].bias.copy()
-        following = layers[index + 1]
-        outgoing = np.array(dense(following.weight))
-        order = generator.permutation(bias.size)
-        for first, second in zip(order[::2], order[1::2], strict=False):
-            factor = -float(generator.choice([1.0, 2.0, 0.5, 3.0, 0.1, generator.exponential()]))
-            weight[second], bias[second] = factor * weight[first], factor * bias[first]
-            kind = generator.integers(5)
-            if kind == 0:
-                weight[second] = np.nextafter(weight[second], 9.0)
-            if kind <= 2:
-                outgoing[:, second] = outgoing[:, first] / factor
-            if kind == 1:
-                outgoing[:, second] = np.nextafter(outgoing[:, second], 9.0)
-            if kind == 4:
-                outgoing[:, second] = 0.0
-        layers[index] = Layer(weight, bias, layers[index].activation)
-        layers[index + 1] = Layer(outgoing, following.bias, following.activation)
-    changed = Network(tuple(layers))
-    return (structured(generator, changed) if generator.random() < 0.4 else changed), box

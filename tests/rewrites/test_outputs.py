@@ -9,13 +9,14 @@ import pytest
 from exact_stability import exact_stability
 from oracle import exact_deviation
 from random_networks import random_network
+from seeds import seeds
 
 from leo_opt import Box, Network, Signature
 from leo_opt.compression import compress
 from leo_opt.errors import InvalidInputError
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", seeds(6, of=2000))
 def test_the_outputs_kept_are_those_of_the_network(seed: int) -> None:
     generator = np.random.default_rng(seed)
     box = Box(-1, 1).spread(2)

@@ -44,7 +44,7 @@ def begin(network: Network, box: Box) -> Draft:
     return Draft.begin(network, exact_stability(network, box))
 
 
-@pytest.mark.parametrize("chunk", seeds(1, of=80))
+@pytest.mark.parametrize("chunk", seeds(1, of=154))
 def test_the_law_on_random_networks(chunk: int) -> None:
     tally: Counter[str] = Counter()
     for seed in range(chunk * 13, (chunk + 1) * 13):
