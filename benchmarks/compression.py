@@ -4,12 +4,12 @@
     python benchmarks/compression.py NETWORKS DATA --only mnist_25
 
 `NETWORKS` holds mnist/, cifar10/, exactcompression/, mnist_structured/, acasxu/ and mnistfc/, and
-`DATA` mnist.npz and cifar10.npz with test images. Image classifiers are rewritten on [0, 1], the others on
-the boxes of the properties beside them. Verdicts are those of bounds and witnesses alone, no solver
-is asked, and networks are chains here, graphs with convolutions as well. The plans: LEO's rewrites
-(`compress_as_published`), `compress`, and `compress` within two tolerances. Units are all rows of
-hidden layers, and rectifiers and linear units apart; multiply-adds are weights that are not 0.
-Deviations are proved, for the whole box, and measured, on the test images or on samples of the box.
+`DATA` mnist.npz and cifar10.npz with test images. Image classifiers are rewritten on [0, 1], the
+others on the boxes of the properties beside them. Verdicts are those of bounds and witnesses alone,
+no solver is asked, and networks are chains here, graphs with convolutions as well. The plans: LEO's
+rewrites (`compress_as_published`), `compress`, and `compress` within two tolerances. Units are all
+rows of hidden layers, and rectifiers and linear units apart; multiply-adds are weights that are not
+0. Deviations are proved, for the whole box, and measured, on test images or samples of the box.
 A row is printed as soon as it is known; after `--time-limit` seconds of classification what is open
 is kept.
 """
