@@ -103,14 +103,6 @@ def cone(
     return Component(inputs, tuple(members))
 
 
-def influential_units(network: Network) -> tuple[BoolArray, ...]:
-    """For each layer whether a path of weights leads from the unit to an output."""
-    alive = [np.ones(network.output_size, dtype=bool)]
-    for layer in reversed(network.layers[1:]):
-        alive.append(weights.columns_read(layer.weight[alive[-1]]))
-    return tuple(reversed(alive))
-
-
 def independent_parts(
     network: Network,
     depth: int | None = None,

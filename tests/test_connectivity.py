@@ -1,4 +1,4 @@
-"""Cones, influence and parts agree with networkx on the network's graph."""
+"""Cones and parts agree with networkx on the network's graph."""
 
 from __future__ import annotations
 
@@ -8,14 +8,7 @@ import pytest
 from seeds import seeds
 
 from leo_opt import Network
-from leo_opt.connectivity import (
-    INPUT_LAYER,
-    Component,
-    cone,
-    graph,
-    independent_parts,
-    influential_units,
-)
+from leo_opt.connectivity import INPUT_LAYER, Component, cone, graph, independent_parts
 from leo_opt.errors import InvalidInputError
 
 
@@ -55,19 +48,6 @@ def test_a_cone_is_all_ancestors(seed: int, masked: bool) -> None:
     expected = {(layer, int(k)) for k in units}
     expected |= set().union(*(networkx.ancestors(reference, node) for node in expected))
     assert nodes_of(cone(network, layer, units, inert)) == expected
-
-
-@pytest.mark.parametrize("seed", seeds(20, of=60))
-def test_influence_is_a_path_to_an_output(seed: int) -> None:
-    network = sparse_network(np.random.default_rng(seed))
-    reference = graph(network)
-    last = len(network.layers) - 1
-    outputs = [(last, k) for k in range(network.output_size)]
-    expected = set(outputs).union(*(networkx.ancestors(reference, node) for node in outputs))
-    found = influential_units(network)
-    for layer, alive in enumerate(found):
-        for unit in range(alive.size):
-            assert alive[unit] == ((layer, unit) in expected)
 
 
 @pytest.mark.parametrize("seed", seeds(30, of=100))
