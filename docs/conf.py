@@ -139,7 +139,8 @@ def inline_math(translator: HTML5Translator, node: nodes.math) -> None:
 
 
 def displayed_math(translator: HTML5Translator, node: nodes.math_block) -> None:
-    translator.body.append(f'<div class="formula">{tex2mathml(node.astext(), as_block=True)}</div>')
+    formula = tex2mathml(node.astext(), as_block=True)
+    translator.body.append(f'<div style="overflow-x: auto; padding: 0.2rem">{formula}</div>')
     raise nodes.SkipNode
 
 
