@@ -19,9 +19,11 @@ from leo_opt.cli import main
 ROOT = Path(__file__).parent.parent.parent
 SITE = [page for page in sorted((ROOT / "docs").rglob("*.md")) if page.parent.parts[-1] != "_build"]
 PAGES = [ROOT / "README.md", *SITE]
-OWN_TESTS = {"docs/solvers.md", "docs/formulations.md", "docs/examples.md"} | {
-    f"docs/how_to/{name}.md" for name in ("solver", "formulation")
-}
+OWN_TESTS = (
+    {f"docs/{name}.md" for name in ("solvers", "formulations", "examples")}
+    | {f"docs/how_to/{name}.md" for name in ("solver", "formulation")}
+    | {"docs/tutorials/own_model.md"}
+)
 """Pages that tests beside the code they are about run, and ask what came out."""
 LONG = {"docs/comparison.md": "measures 36 cells"}
 OF_THE_SYSTEM = (
