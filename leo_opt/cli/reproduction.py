@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -24,6 +25,11 @@ from leo_opt.cli.files import FileCommand, InputFile
     help="For networks and results. [default: TABLE, or TABLE-quick]",
 )
 @click.option("--seeds", type=click.IntRange(min=1), help="Networks a row. [default: 5; quick: 1]")
+@click.option(
+    "--variance",
+    type=click.FloatRange(min=0.0),
+    help="Of weights at the start, times inputs: 2 by default; PyTorch's layers have 1/3.",
+)
 @click.option("--quick", is_flag=True, help="On the digits of scikit-learn, for a first look.")
 @click.option("--report-only", is_flag=True, help="Of networks that the folder holds; train none.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress.")
@@ -32,6 +38,7 @@ def reproduce(
     data: str | None,
     output: Path | None,
     seeds: int | None,
+    variance: float | None,
     quick: bool,
     report_only: bool,
     quiet: bool,
@@ -52,6 +59,9 @@ def reproduce(
             f"--quick is of table1 on the digits of scikit-learn, and not of {data or name}; "
             "leave it out"
         )
+    if variance is not None:
+        setting = replace(experiment.setting, variance=variance)
+        experiment = replace(experiment, setting=setting)
     folder = output or Path(f"{name}-quick" if quick else name)
     console = PlainConsole(stderr=True)
     if quick:

@@ -123,6 +123,15 @@ def test_what_quick_is_not_of_is_refused() -> None:
     assert "--quick is of table1 on the digits of scikit-learn" in ran.output
 
 
+def test_the_start_is_a_setting_and_a_report_trains_nothing(tmp_path: Path) -> None:
+    words = ["reproduce", "table1", "--quick", "--report-only", "-q", "--variance", "0.5", "-o"]
+    ran = CliRunner().invoke(main, [*words, str(tmp_path)])
+    assert ran.exit_code == 0, ran.output
+    assert "weights that start with variance 0.5 / inputs" in ran.output
+    assert "not trained: 50-50 with L1 weight 0.001, 0.0002, 0" in ran.output
+    assert [path.name for path in tmp_path.iterdir()] == ["results.json"]
+
+
 @pytest.mark.system
 def test_a_quick_run_loses_units_in_every_row_with_a_penalty(tmp_path: Path) -> None:
     ran = CliRunner().invoke(main, ["reproduce", "table1", "--quick", "-q", "-o", str(tmp_path)])
