@@ -17,6 +17,7 @@ from sphinx.writers.html5 import HTML5Translator
 
 import leo_opt
 from leo_opt.cli import main
+from leo_opt.summarised import Summarised
 
 sys.path.insert(0, str(Path(__file__).parent))
 from public_names import home_of, homes, kind_of, public_names, source_of, value_of
@@ -105,9 +106,13 @@ class Commands(SphinxDirective):
 
 def _entry(module: str, name: str) -> list[str]:
     """What explains one name."""
-    kind = kind_of(value_of(module, name))
+    value = value_of(module, name)
+    kind = kind_of(value)
     if kind != "data":
         members = ["   :members:"] if kind == "class" else []
+        # What values say of themselves is inherited: summary, plot, report.
+        if isinstance(value, type) and issubclass(value, Summarised):
+            members.append("   :inherited-members:")
         return [f".. auto{kind}:: {module}.{name}", *members, ""]
     home, original = source_of(module, name)
     text = ModuleAnalyzer.for_module(home).find_attr_docs().get(("", original))
