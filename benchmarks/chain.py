@@ -23,7 +23,7 @@ from typing import Any
 import click
 import numpy as np
 
-from leo_opt import Box, Cascade, Network, classify, compress, load, propagate
+from leo_opt import Box, Cascade, Network, classify, compress, load, propagate, rectified
 from leo_opt.blas import one_blas_thread
 from leo_opt.encoding import Encoding
 from leo_opt.report.compression_run import describe_sequential
@@ -87,6 +87,7 @@ def cases(
 
 def lead(network: Network, box: Box, label: int, rival: int, limit: float) -> str:
     """What HiGHS proves of the largest lead of another class: its sign, or that it is open."""
+    network = rectified(network)
     encoding = Encoding.of(network, box, propagate(network, box), "big-m")
     goal = np.zeros(network.output_size)
     goal[[rival, label]] = 1.0, -1.0

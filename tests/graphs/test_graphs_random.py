@@ -20,7 +20,7 @@ from graphs.random_convolutions import random_convolutions
 from oracle import exact_deviation
 from seeds import seeds
 
-from leo_opt import Box, Cascade, classify, load
+from leo_opt import Box, Cascade, classify, load, rectified
 from leo_opt.bounds import propagate
 from leo_opt.deviation import reading_deviation
 from leo_opt.graphs import GraphCompression, compress_graph
@@ -53,7 +53,7 @@ def check_law(model: Any, path: Path, box: Box, generator: np.random.Generator) 
     network = load(path)
     exact = count_phased(network) <= _EXACT and np.count_nonzero(box.lower < box.upper) == 2
     stability = (
-        exact_stability(network, box)
+        exact_stability(rectified(network), box)
         if exact
         else classify(network, box, strategy=Cascade(stages=()))
     )
