@@ -42,6 +42,8 @@ def planned(cutting: Cutting, find: Callable[[frozenset[int]], Removal]) -> Edit
     stay = frozenset[int]()
     best = Edits(cutting, find(stay))
     for name in best.copied()[:_MOST_TRIES]:
+        if name not in best.copied():
+            continue  # What stays for the sake of another constant spares this one, too.
         more = stay | best.classes_of(name)
         other = Edits(cutting, find(more))
         if other.growth < best.growth:

@@ -258,12 +258,15 @@ def test_a_shared_weight(
         node("Conv", "r p k", "d"),
         node("Conv", "d n o", "t"),
         node("Conv", f"{source} p k", "z"),
-        node("Add", "d z", "a"),
+        node("Conv", "r h k", "l"),
+        node("Conv", f"{source} h k", "j"),
+        node("Sum", "d z l j", "a"),
         node("Conv", "a n", "q"),
         out="q",
     )
     for name, values in {
         "p": np.arange(2.0 * made).reshape(made, 2, 1, 1) - 3.5,
+        "h": np.arange(2.0 * made).reshape(made, 2, 1, 1) + 0.5,
         "n": np.arange(1.0, 2.0 * made + 1.0).reshape(2, made, 1, 1),
         "o": np.ones(2),
         "k": np.arange(9.0, 9.0 - made, -1.0),
