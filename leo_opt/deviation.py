@@ -269,7 +269,11 @@ def _change(
     shift = other.bias - layer.bias
     with np.errstate(over="ignore", invalid="ignore"):
         constant = difference @ middle + shift + other.weight @ centre
-        parts = reach(difference, np.abs(middle)), np.abs(shift), reach(other.weight, centre)
+        parts = (
+            reach(difference, np.abs(middle)),
+            np.abs(shift),
+            reach(other.weight, np.abs(centre)),
+        )
         rounding = round_up((gamma(layer.n_in + 4)) * add_up(*parts))
         # Differences are rounded once.
         radius = round_up((1.0 + 2.0 * UNIT_ROUNDOFF) * radius + 2.0 * UNIT_ROUNDOFF * abs(middle))

@@ -114,7 +114,7 @@ def test_a_change_of_a_layer_moves_the_outputs_by_no_more(seed: int) -> None:
     assert not propagate_deviation(network, layer, np.zeros(current.n_out)).any()
 
 
-@pytest.mark.parametrize("seed", seeds(30, of=120))
+@pytest.mark.parametrize("seed", [82, *seeds(30, of=82)])
 @pytest.mark.parametrize("dtype", [np.float32, np.float16])
 def test_rounded_weights_move_the_outputs_by_no_more(seed: int, dtype: type) -> None:
     network, box = random_case(np.random.default_rng(seed))
