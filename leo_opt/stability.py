@@ -372,6 +372,9 @@ class Stability(Pictured):
             statistics=self.statistics,
         )
         tree: dict[str, Any] = codec.to_tree(file)
+        if not self.statistics.stage_seconds:
+            # Files of release 0.1.0 say nothing of it, and are written as they were.
+            del tree["statistics"]["stage_seconds"]
         return tree
 
     @property
