@@ -13,6 +13,7 @@ from sphinx.environment import BuildEnvironment
 from sphinx.pycode import ModuleAnalyzer
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
+from sphinx.util.inspect import TypeAliasForwardRef
 from sphinx.writers.html5 import HTML5Translator
 
 import leo_opt
@@ -60,6 +61,8 @@ autodoc_type_aliases = {
         "Weight",
     )
 }
+# Of `FloatArray | None` Sphinx shows the repr.
+TypeAliasForwardRef.__repr__ = lambda alias: alias.name
 napoleon_google_docstring = False
 napoleon_use_param = False
 napoleon_use_rtype = False
