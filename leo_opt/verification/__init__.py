@@ -19,6 +19,7 @@ from leo_opt.properties import Property, keep_class
 from leo_opt.solvers import find as find_solver
 from leo_opt.verification.run import Verification
 from leo_opt.verification.settings import STAGES, VerifySettings
+from leo_opt.verification.settling import settle
 from leo_opt.verification.tails import in_front
 from leo_opt.verification.verdicts import (
     WITNESS_FORMATS,
@@ -147,6 +148,6 @@ def verify(
         Workers(workers, executor, Deadline.of(settings.time_limit)) as places,
     ):
         run = Verification(network, asked if front is None else front.property, settings, places)
-        run.settle()
+        settle(run)
         verdict = run.close()
     return verdict if front is None else front.behind(verdict, run.network)
