@@ -218,7 +218,10 @@ class Frontier(Summarised, Generic[Built]):
         distance = (lambda one: float(self._apart(one).bound.max())) if limited else None
         made, built = search.carry_out(self.points, distance)
         if self.domain is not None:
-            built = min((subject.for_free(built, self.domain), built), key=search.share)
+            # What is free may be bounded less tightly, by a little.
+            free = subject.for_free(built, self.domain)
+            kept = distance is None or distance(free) <= goal.limit
+            built = min((free, built) if kept else (built,), key=search.share)
         original, smaller = subject.original, subject.network(built)
         return Approximation(
             original=original,

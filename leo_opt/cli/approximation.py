@@ -131,6 +131,7 @@ def approximate(
         approximation_table,
         describe_approximation,
         provenance,
+        stored_network,
     )
     from leo_opt.report.frontier import frontier_file as frontier_content
     from leo_opt.storage.files import write_atomically
@@ -155,7 +156,7 @@ def approximate(
     made = found.pick(budget, refine=refine)
     stored = dtype or formats.default_dtype(network, output)
     # Of classes what the file says counts.
-    rounded = formats.written(made.network, stored)
+    rounded = stored_network(made, stored)
     made = replace(made, classes=check_classes(network, rounded, asked, class_limit))
     if made.model is None:
         formats.save(made.network, output, dtype=stored, provenance=provenance(made, stored))

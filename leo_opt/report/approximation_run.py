@@ -13,6 +13,7 @@ from leo_opt.arrays import FloatArray
 from leo_opt.bounds import propagate
 from leo_opt.deviation import add_up, inference_error, reading_deviation, rounding_deviation
 from leo_opt.formats import written
+from leo_opt.network import Network
 from leo_opt.rectify import rectified
 from leo_opt.report.classes import describe_classes, told_classes
 from leo_opt.report.compression_run import describe_network, describe_versions, removed_percent
@@ -80,7 +81,13 @@ def _deviations(approximation: Approximation, dtype: str) -> dict[str, Any]:
     read = reading_deviation(before, bounds[0])
     moved = approximation.max_deviation
     assert moved is not None
-    total = add_up(read, moved, rounding_deviation(after, written(after, dtype), bounds[1]))
+    # A graph was read anew from what is written; a chain is rounded as it is written.
+    stored = (
+        rounding_deviation(after, written(after, dtype), bounds[1])
+        if approximation.model is None
+        else reading_deviation(after, bounds[1])
+    )
+    total = add_up(read, moved, stored)
     errors = [
         float(np.max(inference_error(*pair, dtype)))
         for pair in zip((before, after), bounds, strict=True)
@@ -89,6 +96,12 @@ def _deviations(approximation: Approximation, dtype: str) -> dict[str, Any]:
         **dict(zip(names, map(_largest, (read, moved, total)), strict=True)),
         "inference_rounding": {"original": errors[0], "compressed": errors[1]},
     }
+
+
+def stored_network(approximation: Approximation, dtype: str) -> Network:
+    """The approximation as its file has it, but for what reading a graph rounds."""
+    network = approximation.network
+    return network if approximation.model is not None else written(network, dtype)
 
 
 def _largest(values: FloatArray | None) -> float | None:
@@ -107,7 +120,7 @@ def provenance(approximation: Approximation, dtype: str) -> dict[str, str]:
     )
     return {
         "version": version,
-        "content_hash": written(approximation.network, dtype).content_hash,
+        "content_hash": stored_network(approximation, dtype).content_hash,
         "source_hash": approximation.original.content_hash,
         "max_deviation": repr(approximation.deviation),
         "summary": f"Approximated by leo_opt {version} from network "

@@ -187,6 +187,9 @@ def test_a_hundred_thousand_points(name: str) -> None:
     second = perturbed(generator, network, 0.05)
     box = Box(-0.5 if network.input_size == 5 else 0.0, 1.0).spread(network.input_size)
     found = bound_difference(network, second, box)
+    reached = np.abs(second(found.points) - network(found.points)).diagonal()
+    assert (found.found <= found.bound).all()
+    assert found.found == pytest.approx(reached, rel=1e-9)
     for _ in range(100):
         points = box.sample(500, generator)
         points = np.vstack([points, box.vertices(generator.normal(size=points.shape))])

@@ -14,15 +14,17 @@ from formats.onnx.onnx_models import chain, node, store
 from graphs.random_convolutions import random_convolutions
 from seeds import seeds
 
-from leo_opt import approximate, frontier, load
+from leo_opt import approximate, frontier, load, propagate
 from leo_opt.approximation import MultiplyAdds, Parameters
 from leo_opt.approximation.methods import Method, Room
 from leo_opt.approximation.parts import Parts
 from leo_opt.approximation.targets import LayerTarget
+from leo_opt.deviation import reading_deviation
 from leo_opt.errors import InvalidInputError
 from leo_opt.formats.onnx.reader import lower
 from leo_opt.graphs import imitation
 from leo_opt.graphs.imitation import GraphCalibration, cost_of
+from leo_opt.report.approximation_run import describe_approximation
 
 
 @dataclass(frozen=True)
@@ -149,3 +151,30 @@ def test_other_methods_keep_budgets_and_bounds(method: str, tmp_path: Path) -> N
         assert made.max_deviation is not None
         assert (apart <= made.max_deviation).all()
     assert made.response_error < 0.6
+
+
+def test_what_reading_the_new_graph_rounds_counts(tmp_path: Path) -> None:
+    """Pooling divides by 9, which no float64 is: what is proved from file to file says so."""
+    generator = np.random.default_rng(0)
+    path = store(
+        chain(
+            node("AveragePool", "x", "p", kernel_shape=[3, 3], strides=[3, 3]),
+            node("Conv", "p w b", "c"),
+            node("Relu", "c", "r"),
+            node("Flatten", "r", "f", axis=1),
+            node("Gemm", "f m", "y", transB=1),
+            shape=("N", 1, 9, 9),
+            w=np.float32(generator.normal(size=(6, 1, 2, 2))),
+            b=np.float32(generator.normal(size=6)),
+            m=np.float32(generator.normal(size=(3, 24))),
+        ),
+        tmp_path,
+    )
+    data = generator.random((60, 1, 9, 9))
+    made = approximate(path, data, method="svd", budget=Parameters(0.8), domain=(0, 1))
+    told = describe_approximation(made, "float32")
+    again = reading_deviation(made.network, propagate(made.network, made.domain))
+    assert made.model is not None
+    assert again.max() > 0.0
+    apart = np.array([told["max_deviation_read"], told["max_deviation"], again.min()])
+    assert told["max_deviation_written"] >= apart.sum() > told["max_deviation"]
