@@ -140,6 +140,9 @@ def _load_external_data(model: Any, folder: Path) -> None:
         location = _entries(tensor)["location"]
         try:
             load_external_data_for_tensor(tensor, str(folder))
+            # Before 1.23.2 ONNX leaves the tensor saying that its numbers are elsewhere.
+            tensor.data_location = onnx.TensorProto.DEFAULT
+            tensor.ClearField("external_data")
         except (OSError, *EVALUATOR_ERRORS, onnx.checker.ValidationError) as error:
             raise FileFormatError(
                 f"the external data of tensor {tensor.name!r} in {location} cannot be read: "
