@@ -242,7 +242,6 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
             "shown = moved.through(network,",
         ),
         "rounding-without-biases": ("shift = other.bias - layer.bias", "shift = 0.0 * layer.bias"),
-        "rounding-to-zero": ("constant - shown.units) >= 0.0", "constant + shown.units) >= 0.0"),
         "rounding-of-unstable": ("np.where(passes, 0.0, np.abs(constant))", "0.0 * constant"),
         "rounding-around": ("add_up(around, np.where", "add_up(0.0 * around, np.where"),
         "rounding-of-sums": (
@@ -342,7 +341,6 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
     },
     "carrying.py": {
         "carried-believed": ("ARITHMETIC if proved else stability.premise", "ARITHMETIC"),
-        "carried-parts": ("np.maximum(low, own[0])", "own[1]"),
     },
     "rewrites/duplicate.py": {
         "duplicate-of-another-kind": ("layer.tags[other.unit] == tag and", "True and"),

@@ -13,6 +13,7 @@ from random_networks import bent, random_case, random_network
 from seeds import seeds
 
 from leo_opt import Box, Cascade, Network, Phase, Stability, classify, rectified
+from leo_opt.bounds import propagate
 from leo_opt.compression import compress
 from leo_opt.errors import MismatchError
 from leo_opt.evidence import ARITHMETIC, Evidence, Premise
@@ -69,6 +70,10 @@ def test_what_is_carried_is_true(chunk: int) -> None:
         solver_used = not (only or stability.premise.certified)
         assert carried.premise.certified or solver_used
         assert bool(result.bounds.proved_for) != solver_used
+        if solver_used:
+            alone = propagate(rectified(stored), box)
+            assert all(map(np.array_equal, carried.certified.lower, alone.lower))
+            assert all(map(np.array_equal, carried.certified.upper, alone.upper))
         ranges_of = exact_ranges(rectified(stored), box)
         for bounds in (carried.trusted, carried.certified):
             for *sides, ranges in zip(bounds.lower, bounds.upper, ranges_of, strict=True):
