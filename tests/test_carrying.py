@@ -84,7 +84,7 @@ def test_what_is_carried_is_true(chunk: int) -> None:
             tally.update(str(phase) for phase in phases)
         tally["solver"] += solver_used
     assert tally["solver"] or chunk
-    assert tally["stably_active"]
+    assert tally["stably_active"] or chunk
 
 
 def test_classify_goes_on_from_them() -> None:
