@@ -15,7 +15,7 @@ import numpy as np
 from leo_opt import weights
 from leo_opt.arithmetic import exact_dots, middle_and_radius
 from leo_opt.deviation import add_up, reach
-from leo_opt.network import FloatArray, Layer
+from leo_opt.network import FloatArray, Layer, read_activation
 from leo_opt.rewrites.draft import Draft
 from leo_opt.rewrites.product_rank import reduce_rank
 
@@ -119,7 +119,10 @@ def _pass_nearly(draft: Draft, index: int, budget: float) -> Draft:
     """
     units, layer = draft.units[index], draft.network.layers[index]
     lower, upper = units.interval
-    off = np.where(layer.phased & ~units.active & ~units.inactive & (upper > 0.0), -lower, np.inf)
+    # A clip does not pass on what is beyond its upper end.
+    passes = np.array([read_activation(tag).passes_positive for tag in layer.tags])
+    near = layer.phased & passes & ~units.active & ~units.inactive & (upper > 0.0)
+    off = np.where(near, -lower, np.inf)
     off = np.maximum(off, 0.0)
     following = draft.network.layers[index + 1]
     with np.errstate(invalid="ignore"):
