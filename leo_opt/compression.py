@@ -30,6 +30,7 @@ from leo_opt.rewrites import (
     fold_constants,
     fold_layer,
     fold_outputs,
+    make_plain,
     make_sequential,
     merge_dependent,
     merge_duplicates,
@@ -62,7 +63,8 @@ class Compression(Reported):
     Parameters
     ----------
     original
-        The network that was given; `rectified`, where the result is to be sequential.
+        The network that was given; `rectified`, where it has clips and the result is to be
+        sequential.
     network
         The rewritten network.
     domain
@@ -236,8 +238,11 @@ def compress(
     """
     read_instance(stability, "stability", Stability, "classify(network, box) makes one")
     stability.check(network)
-    # A network in which all units are rectifiers starts from one with no other activations.
-    network = rectified(network) if sequential else network
+    # A network in which all units are rectifiers starts from one without clips; leaky units become
+    # rectifiers at the end.
+    kinds = [kind for layer in network.layers for kind, _ in layer.activations()]
+    simple = all(kind.homogeneous and kind.passes_positive for kind in kinds)
+    network = rectified(network) if sequential and not simple else network
     draft = Draft.begin(network, stability, certified_only)
     if keep_outputs is not None:
         draft = restrict(draft, keep_outputs)
@@ -248,7 +253,9 @@ def compress(
     draft = rewrite(draft, goal)
     if room > 0.0:
         draft = spend(draft, room, lambda begun: rewrite(begun, goal))
-    draft = make_sequential(draft) if sequential else draft
+    if sequential:
+        plain = make_plain(draft)
+        draft = make_sequential(draft if plain.steps == draft.steps else rewrite(plain, goal))
     return _result(draft, network, stability, certified_only)
 
 

@@ -18,7 +18,7 @@ from leo_opt.rewrites.objectives import OBJECTIVES, count_parameters
 from leo_opt.rewrites.opposite import merge_opposites, part_opposites
 from leo_opt.rewrites.outputs import keep_outputs
 from leo_opt.rewrites.product_rank import reduce_rank
-from leo_opt.rewrites.sequential import make_sequential
+from leo_opt.rewrites.sequential import make_plain, make_sequential
 from leo_opt.rewrites.slopes import pass_slopes
 
 __all__ = [
@@ -35,6 +35,7 @@ __all__ = [
     "fold_layer",
     "fold_outputs",
     "keep_outputs",
+    "make_plain",
     "make_sequential",
     "merge_dependent",
     "merge_duplicates",

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from leo_opt import weights
+from leo_opt.activations import LINEAR
 from leo_opt.arithmetic import LARGEST_FACTOR, exact_dots, exact_sums, round_down, round_up
 from leo_opt.arrays import BoolArray, FloatArray
 from leo_opt.bounds import Bounds, propagate
@@ -20,6 +21,7 @@ from leo_opt.deviation import add_up, largest_inputs, reach
 from leo_opt.network import Layer, Network, Weight
 from leo_opt.rewrites.draft import Draft, Units
 from leo_opt.rewrites.fold import fold_layer
+from leo_opt.rewrites.slopes import scaled
 
 PASSED, SHIFTED, SPLIT = "passed", "shifted", "split"
 """Names of the steps: linear units that Relu leaves as they are, perhaps with the other sign; such
@@ -40,7 +42,7 @@ def make_sequential(draft: Draft) -> Draft:
     units. No weight changes but in sign; where biases must be rounded, that counts. Layers that
     pass everything on are folded where a dense matrix has no more numbers than the two.
     """
-    draft = _fold_layers(_with_plain_outputs(replace(draft, preprocessing=frozenset())))
+    draft = _fold_layers(make_plain(draft))
     bounds = propagate(draft.network, draft.domain)
     sizes = [
         np.minimum(*map(np.abs, ends)) for ends in zip(bounds.lower, bounds.upper, strict=True)
@@ -52,6 +54,42 @@ def make_sequential(draft: Draft) -> Draft:
         return shifted
     split = _split(draft, [size > 0.0 for size in sizes])
     return _shift(split, propagate(split.network, split.domain))
+
+
+def make_plain(draft: Draft) -> Draft:
+    """Give every hidden layer rectifiers and linear units alone, and all outputs one tag of these.
+
+    The law: a leaky unit of slope a is a x + (1 - a) relu(x), a linear unit and a rectifier of the
+    same row; what rounding moves their outgoing columns by counts. Linear units of a layer are few
+    once their rank is reduced. Other activations are not taken (`leo_opt.rectified`).
+    """
+    draft = _with_plain_outputs(replace(draft, preprocessing=frozenset()))
+    for index in range(draft.last):
+        layer, following = draft.network.layers[index : index + 2]
+        mask = _leaky(layer)
+        if not mask.any():
+            continue
+        known, count = draft.units[index], int(mask.sum())
+        columns = weights.dense(following.weight[:, mask])
+        lanes, off = scaled(columns, layer.slopes(np.full(layer.n_out, -1.0))[mask])
+        rest, error = exact_sums(columns, -lanes)
+        off = add_up(off, np.abs(error))
+        outgoing = weights.set_columns(following.weight, np.flatnonzero(mask), rest)
+        pair = (
+            Layer(
+                weights.stack_rows(layer.weight, weights.dense(layer.weight[mask])),
+                np.append(layer.bias, layer.bias[mask]),
+                [*np.where(mask, "relu", layer.tags).tolist(), *[LINEAR] * count],
+            ),
+            Layer(weights.stack_columns(outgoing, lanes), following.bias, following.activation),
+        )
+        ends = known.lower[mask], known.upper[mask]
+        more = known.append_passing(*ends, phased=False)
+        units = replace(more, drift=np.append(known.drift, known.drift[mask]))
+        largest = np.maximum(*map(np.abs, known.interval))[mask]
+        record = ("rectify", known.index[mask], 2 * count)
+        draft = draft.replace_pair(index, pair, units, reach(off, largest), record)
+    return draft
 
 
 def _shift(draft: Draft, bounds: Bounds) -> Draft:
@@ -197,9 +235,9 @@ def _fold_layers(draft: Draft) -> Draft:
 
 
 def _with_plain_outputs(draft: Draft) -> Draft:
-    """The same with a layer of identity lanes behind outputs of several tags."""
+    """The same with a layer of identity lanes behind outputs of several tags, or leaky ones."""
     outputs = draft.network.layers[-1]
-    if isinstance(outputs.activation, str):
+    if isinstance(outputs.activation, str) and not _leaky(outputs).any():
         return draft
     low, high = draft.units[-1].interval
     count = outputs.n_out
@@ -213,6 +251,13 @@ def _with_plain_outputs(draft: Draft) -> Draft:
         units=(*draft.units, replace(known, drift=draft.units[-1].drift)),
         origin=(*draft.origin, draft.origin[-1] + 1),
     )
+
+
+def _leaky(layer: Layer) -> BoolArray:
+    """Units that are neither rectifiers nor linear."""
+    slopes = layer.slopes(np.full(layer.n_out, -1.0))
+    leaky: BoolArray = (slopes != 0.0) & (slopes != 1.0)
+    return leaky
 
 
 def _split(draft: Draft, masks: Sequence[BoolArray]) -> Draft:

@@ -9,6 +9,7 @@ import numpy as np
 from leo_opt import weights
 from leo_opt.activations import LINEAR
 from leo_opt.arithmetic import TINY, UNIT_ROUNDOFF
+from leo_opt.arrays import FloatArray
 from leo_opt.deviation import add_up, reach
 from leo_opt.network import Layer
 from leo_opt.rewrites.draft import Draft
@@ -25,12 +26,9 @@ def pass_slopes(draft: Draft, index: int) -> Draft:
     mask = units.inactive & ~units.zero(layer)
     if not mask.any():
         return draft
-    slopes = layer.slopes(np.full(layer.n_out, -1.0))[mask]
-    outgoing = weights.dense(following.weight[:, mask])
-    columns = outgoing * slopes
-    # Half an ulp, doubled; a power of two rounds nothing that is far from underflow.
-    exact = (np.frexp(slopes)[0] == 0.5) & (np.abs(columns) > TINY) | (outgoing == 0.0)
-    off = np.where(exact, 0.0, 2.0 * UNIT_ROUNDOFF * np.abs(columns) + TINY)
+    columns, off = scaled(
+        weights.dense(following.weight[:, mask]), layer.slopes(np.full(layer.n_out, -1.0))[mask]
+    )
     largest = np.maximum(*map(np.abs, units.interval))[mask]
     tags = [LINEAR if held else tag for tag, held in zip(layer.tags, mask, strict=True)]
     pair = (
@@ -45,3 +43,11 @@ def pass_slopes(draft: Draft, index: int) -> Draft:
     record = ("slope", np.empty(0, dtype=np.int64), 0)
     known = replace(units, inactive=units.inactive & ~mask)
     return draft.replace_pair(index, pair, known, error, record)
+
+
+def scaled(columns: FloatArray, slopes: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Columns times one slope each, and how far every entry of that may be off by rounding."""
+    products = columns * slopes
+    # Half an ulp, doubled; a power of two rounds nothing that is far from underflow.
+    exact = (np.frexp(slopes)[0] == 0.5) & (np.abs(products) > TINY) | (columns == 0.0)
+    return products, np.where(exact, 0.0, 2.0 * UNIT_ROUNDOFF * np.abs(products) + TINY)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -54,7 +55,8 @@ def test_the_law_on_random_networks(chunk: int) -> None:
         check_tags(changed.network)
         check_draft(network, changed)
         tally += told(changed)
-    assert set(tally) - {"fold"} == {PASSED, SHIFTED}, tally
+    assert PASSED in tally
+    assert set(tally) <= {"fold", PASSED, SHIFTED}, tally
 
 
 @pytest.mark.parametrize("seed", seeds(5, of=300))
@@ -62,13 +64,22 @@ def test_the_law_behind_compression(seed: int) -> None:
     generator = np.random.default_rng(seed)
     network, box = small_case(seed)
     if seed % 3 == 0:
-        network = rectified(bent(generator, network))
-    result = compress(network, exact_stability(network, box), sequential=True)
+        network = bent(generator, network)
+        if seed % 2:
+            layers = [replace(layer, activation=leaky(layer)) for layer in network.layers]
+            network = replace(network, layers=tuple(layers))
+    stability = exact_stability(rectified(network), box)
+    result = compress(network, stability, sequential=True)
     check_tags(result.network)
     worst = exact_deviation(network, result.network, box.spread(network.input_size))
     allowed = as_fractions(result.max_deviation)
     assert all(a <= b for a, b in zip(worst, allowed, strict=True)), result.steps
     assert result.network.signature == network.signature
+
+
+def leaky(layer: Layer) -> list[str]:
+    """Tags with leaky units in the place of clips."""
+    return ["leaky-relu(0.3)" if tag.startswith("clip") else tag for tag in layer.tags]
 
 
 def residual() -> Network:
