@@ -414,7 +414,7 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
             "add_up(reach(off, largest), draft.lost(index, mask))",
             "reach(off, largest)",
         ),
-        "slope-forgotten": ("columns = outgoing * slopes", "columns = outgoing"),
+        "slope-forgotten": ("products = columns * slopes", "products = columns + 0.0 * slopes"),
     },
     "rewrites/near.py": {
         "near-constant-radius": ("reach(outgoing, radius[gone]), rounding)", "rounding)"),

@@ -188,7 +188,7 @@ def test_normalisation_goes_into_the_matrices_and_its_rounding_counts(tmp_path: 
         box = Box(-1, 1)
         stability = classify(network, box, strategy=Cascade(stages=[]))
         run = measure(network, stability, compress(network, stability), dtype, 0.0)
-        save(run.compression.network, copy, dtype=dtype)
+        save(run.stored, copy, dtype=dtype)
         assert run.deviation_read > 0.0
         written, missed = load(copy), Fraction(0)
         for point in generator.uniform(-1, 1, (5, 2)):
