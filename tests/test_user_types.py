@@ -47,6 +47,8 @@ def work() -> float:
     smaller = compress(object_of_a_framework, box)
     print(smaller.model, compress(Path("net.onnx"), box).summary())
     nearly: Approximation = approximate(network, np.zeros((9, 2)))
+    sizes: Frontier[Any] = frontier(network, np.zeros((9, 2)))
+    print(sizes.summary(), sizes.pick(0.5))
     apart: Difference = bound_difference(network, nearly.network, box)
     print(apart.bound)
     formulate(network, box, formulation=Partition(parts=2))
