@@ -7,6 +7,8 @@ A comment before a block says what a reader would do with it besides copying it:
     <!-- needs: PACKAGE -->   leave it alone where that is not installed
     <!-- not run: WHY -->     leave it alone
 
+Several of these stand in one comment with "; " between them.
+
 The two commands of the README that set up an environment are run elsewhere, in a fresh one.
 """
 
@@ -42,8 +44,8 @@ class Block(NamedTuple):
 
     def note(self, kind: str) -> str:
         """What the comment says of a kind, or ""."""
-        key, _, value = self.comment.partition(": ")
-        return value if key == kind else ""
+        notes = dict(part.partition(": ")[::2] for part in self.comment.split("; "))
+        return notes.get(kind, "")
 
 
 def blocks(page: Path) -> Iterator[Block]:

@@ -11,6 +11,7 @@ from leo_opt import compress
 from leo_opt.errors import InvalidInputError
 from leo_opt.torch import Setting, l1_penalty, train
 
+pytest.importorskip("torch", reason="PyTorch is not installed")
 pytestmark = pytest.mark.extras
 
 SETTING = Setting(epochs=15, batch=16, rate=0.1, drop_every=10)
