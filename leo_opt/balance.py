@@ -55,7 +55,6 @@ def balanced(network: Network, bounds: Bounds, dtype: str | None = None) -> Netw
     if plain.layers == network.layers or not finite:
         return plain
     ends = [inputs_of(network, bounds, index) for index in range(len(plain.layers))]
-    ends = [inputs_of(network, bounds, index) for index in range(len(plain.layers))]
     moved = rounding_spread(network, plain, bounds)
     best, least = plain, moved[-1].max()
     for enough in _ENOUGH:

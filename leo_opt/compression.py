@@ -15,6 +15,7 @@ from leo_opt.bounds import Bounds, propagate
 from leo_opt.carrying import carry
 from leo_opt.deviation import rounding_spread
 from leo_opt.domain import Domain
+from leo_opt.formats import default_dtype, save
 from leo_opt.frameworks import NetworkLike, model_like
 from leo_opt.lazily import lazy
 from leo_opt.network import FloatArray, Network
@@ -43,6 +44,7 @@ from leo_opt.rewrites import (
 )
 from leo_opt.rewrites import keep_outputs as restrict
 from leo_opt.stability import Stability
+from leo_opt.storage.files import AnyPath
 from leo_opt.summarised import Reported
 
 _READ_TOLERANCE = not_negative(read_number)
@@ -124,6 +126,19 @@ class Compression(Reported):
             If a number is too large for it, or there is no such type.
         """
         return balanced(self.network, propagate(self.network, self.domain), dtype)
+
+    def save(self, path: AnyPath) -> None:
+        """Write `stored` in the format and element type that `leo_opt.save` takes for the path.
+
+        Raises
+        ------
+        FileFormatError
+            If the suffix is unknown.
+        OutputError
+            If the file cannot be written.
+        """
+        dtype = default_dtype(self.network, path)
+        save(self.stored(dtype), path, dtype=dtype)
 
     def carry(self, stored: Network | None = None) -> Stability:
         """Verdicts on the rewritten network that follow from those on the original, for `classify`

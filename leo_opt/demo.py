@@ -13,10 +13,10 @@ from leo_opt.compression import compress
 from leo_opt.console import show
 from leo_opt.decisions import classify
 from leo_opt.domain import Box
-from leo_opt.formats import load, save
+from leo_opt.formats import load
 from leo_opt.network import Network
 from leo_opt.progress import progress_display
-from leo_opt.report.compression_run import measure, provenance
+from leo_opt.report.compression_run import measure
 from leo_opt.report.tables import compression_table, stability_table
 
 NETWORK = "mnist_100-100_l1_0.0005_s0.onnx"
@@ -42,7 +42,7 @@ def run_demo(output: str | None = None) -> None:
     show([stability_table(stability), "", compression_table(run), ""])
     with tempfile.TemporaryDirectory() as folder:
         target = Path(output) if output is not None else Path(folder) / "small.onnx"
-        save(compression.network, target, dtype=run.dtype, provenance=provenance(run))
+        run.save(target)
         show([_check(network, compression.network, load(target), stability.domain.box)])
         if output is not None:
             show([f"written: {target}"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from exact_stability import as_fractions, make_stability
@@ -42,6 +44,16 @@ def test_the_law_on_random_networks(chunk: int) -> None:
         better += after.max() < before.max()
         assert balanced(network, bounds, "float64") == written(network, "float64")
     assert better >= 5
+
+
+@pytest.mark.parametrize("suffix", ["onnx", "npz"])
+def test_the_file_that_is_saved_is_the_one_that_is_proved(suffix: str, tmp_path: Path) -> None:
+    network, box = load(find_network("mnist/mnist_50-50_l1_0.001_s0.onnx")), Box(0, 1).spread(784)
+    known = propagate(network, box)
+    smaller = compress(network, make_stability(network, known, known))
+    smaller.save(tmp_path / f"small.{suffix}")
+    kept = smaller.network if suffix == "npz" else smaller.stored()
+    assert load(tmp_path / f"small.{suffix}").layers == kept.layers
 
 
 def test_trained_networks_are_stored_within_half_of_plain_rounding() -> None:

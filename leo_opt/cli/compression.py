@@ -101,7 +101,7 @@ def compress(
     from leo_opt.console import show
     from leo_opt.graphs import GraphCompression, compress_graph, is_structured
     from leo_opt.report.compression_page import write_report
-    from leo_opt.report.compression_run import describe_compression, measure, provenance
+    from leo_opt.report.compression_run import describe_compression, measure
     from leo_opt.report.tables import compression_table, stability_table
     from leo_opt.storage.files import write_atomically
 
@@ -148,10 +148,7 @@ def compress(
     run = measure(
         network, stability, smaller, dtype or formats.default_dtype(network, output), start
     )
-    if isinstance(smaller, GraphCompression):
-        smaller.save(output, provenance(run))
-    else:
-        formats.save(run.stored, output, dtype=run.dtype, provenance=provenance(run))
+    run.save(output)
     lines = [stability_table(stability), "", compression_table(run), f"written: {output}"]
     if report_file is not None:
         text = report_text(

@@ -17,10 +17,12 @@ from leo_opt.bounds import propagate
 from leo_opt.compression import Compression
 from leo_opt.deviation import add_up, inference_error, reading_deviation, rounding_deviation
 from leo_opt.domain import Domain
+from leo_opt.formats import save
 from leo_opt.graphs import GraphCompression
 from leo_opt.network import Network
 from leo_opt.rewrites.sequential import PASSED, SHIFTED, SPLIT
 from leo_opt.stability import Phase, Stability
+from leo_opt.storage.files import AnyPath
 
 _PACKAGES = ("numpy", "scipy", "pyomo", "highspy", "onnx")
 
@@ -88,6 +90,39 @@ class CompressionRun:
         networks = self.original, self.compression.network
         return removed_percent(*(network.kinds.total() for network in networks))
 
+    def provenance(self) -> dict[str, str]:
+        """What the written file says of where it comes from."""
+        domain, version = self.stability.domain, describe_versions()["leo-opt"]
+        box = describe_domain(domain)
+        how = "within a tolerance" if self.spent else "losslessly"
+        return {
+            "version": version,
+            "content_hash": self.stored.content_hash,
+            "source_hash": self.original.content_hash,
+            "box": box,
+            "box_hash": domain.content_hash,
+            "max_deviation": repr(self.deviation),
+            "max_deviation_written": repr(self.deviation_written),
+            "summary": f"Compressed {how} by leo_opt {version} from network "
+            f"{self.original.content_hash} ({self.original.kinds.total()} hidden units) on a box "
+            f"of {box}; on that box outputs differ from those of its file by at most "
+            f"{self.deviation_written:.3g} in real arithmetic. Outside the box nothing is "
+            "guaranteed.",
+        }
+
+    def save(self, path: AnyPath) -> None:
+        """Write the file that the figures are of: `stored`, or the smaller graph.
+
+        Raises
+        ------
+        OutputError
+            If it cannot be written.
+        """
+        if isinstance(self.compression, GraphCompression):
+            self.compression.save(path, self.provenance())
+        else:
+            save(self.stored, path, dtype=self.dtype, provenance=self.provenance())
+
 
 def measure(
     original: Network,
@@ -113,6 +148,7 @@ def measure(
     if isinstance(compression, Compression):
         stored = balanced(smaller, bounds, dtype)
         total = add_up(reading, total, rounding_deviation(smaller, stored, bounds))
+    as_stored = bounds if stored is smaller else propagate(stored, stability.domain)
     return CompressionRun(
         original=original,
         stability=stability,
@@ -122,29 +158,9 @@ def measure(
         stored=stored,
         dtype=dtype,
         inference_original=float(np.max(inference_error(original, given, dtype))),
-        inference_compressed=float(np.max(inference_error(smaller, bounds, dtype))),
+        inference_compressed=float(np.max(inference_error(stored, as_stored, dtype))),
         seconds=time.monotonic() - start,
     )
-
-
-def provenance(run: CompressionRun) -> dict[str, str]:
-    """What a written file says of where it comes from."""
-    domain, version = run.stability.domain, describe_versions()["leo-opt"]
-    box = describe_domain(domain)
-    how = "within a tolerance" if run.spent else "losslessly"
-    return {
-        "version": version,
-        "content_hash": run.stored.content_hash,
-        "source_hash": run.original.content_hash,
-        "box": box,
-        "box_hash": domain.content_hash,
-        "max_deviation": repr(run.deviation),
-        "max_deviation_written": repr(run.deviation_written),
-        "summary": f"Compressed {how} by leo_opt {version} from network "
-        f"{run.original.content_hash} ({run.original.kinds.total()} hidden units) on a box "
-        f"of {box}; on that box outputs differ from those of its file by at most "
-        f"{run.deviation_written:.3g} in real arithmetic. Outside the box nothing is guaranteed.",
-    }
 
 
 def describe_domain(domain: Domain) -> str:

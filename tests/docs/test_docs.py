@@ -8,6 +8,7 @@ import pkgutil
 import re
 from pathlib import Path
 
+import numpy as np
 import public_names
 import pytest
 from click.testing import CliRunner
@@ -75,6 +76,12 @@ def test_the_readme_shows_what_the_demo_prints() -> None:
     shown = re.search(r"^```text\n(.*?)^```", (ROOT / "README.md").read_text(), re.M | re.S)
     assert shown
     printed = CliRunner().invoke(main, ["demo"]).output
+    # What is proved is nearly that of any machine.
+    both = [
+        re.findall(r"(\S+) in real arithmetic, (\S+) from", text) for text in (shown[1], printed)
+    ]
+    [told], [found] = (np.array(numbers, dtype=float) for numbers in both)
+    assert (np.maximum(told / found, found / told) < 1.5).all(), (told, found)
     for line in shown[1].splitlines():
         # Seconds and digits of rounding errors are the machine's.
         if line and not re.search(r"seconds|e-\d\d|a-priori", line):

@@ -20,7 +20,7 @@ from seeds import seeds
 
 from leo_opt import Box, Cascade, classify, compress
 from leo_opt.errors import FileFormatError, LeoOptError
-from leo_opt.formats import load, save
+from leo_opt.formats import load
 from leo_opt.formats.onnx import layout
 from leo_opt.formats.onnx import operators as onnx_operators
 from leo_opt.network import Network
@@ -188,7 +188,7 @@ def test_normalisation_goes_into_the_matrices_and_its_rounding_counts(tmp_path: 
         box = Box(-1, 1)
         stability = classify(network, box, strategy=Cascade(stages=[]))
         run = measure(network, stability, compress(network, stability), dtype, 0.0)
-        save(run.stored, copy, dtype=dtype)
+        run.save(copy)
         assert run.deviation_read > 0.0
         written, missed = load(copy), Fraction(0)
         for point in generator.uniform(-1, 1, (5, 2)):
