@@ -98,17 +98,18 @@ def compress(
     >>> compress(net, Box(0, 1)).network
     Network(1 -> 1 linear; 2 parameters)
     """
+    structured = isinstance(network, (str, os.PathLike)) and is_structured(network)
+    usual = not (certified_only or sequential or tolerance or keep_outputs is not None)
+    if structured and not (usual and minimize == "units"):
+        raise InvalidInputError(
+            f"{network} has convolutions, and the options of compress are about chains; give "
+            "none, or leo_opt.load(path), which is a chain"
+        )
     read = read_model(network, example=example)
     if not isinstance(stability, Stability):
         box = read_domain(stability, "stability", "a Stability or a box")
         stability = classify(read, box)
-    usual = not (certified_only or sequential or tolerance or keep_outputs is not None)
-    if isinstance(network, (str, os.PathLike)) and is_structured(network):
-        if not usual or minimize != "units":
-            raise InvalidInputError(
-                f"{network} has convolutions, and the options of compress are about chains; give "
-                "none, or leo_opt.load(path), which is a chain"
-            )
+    if structured:
         return compress_graph(network, stability, network=read)
     done = compression.compress(
         read,

@@ -714,9 +714,6 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
             "low[unit] = max(low[unit], bound)",
         ),
     },
-    "difference/ascent.py": {
-        "difference-found-overflow": ("np.isfinite(apart) & (surely > 0.0)", "surely != 0.0"),
-    },
     "verification/classes.py": {
         "classes-any-difference": ("~(most <= 0.0)", "~(most <= 1.0)"),
         "classes-other-side": ("low[:count].max())", "high[:count].max())"),

@@ -20,6 +20,7 @@ from leo_opt.bounds import Bounds, propagate
 from leo_opt.deviation import (
     add_up,
     inference_error,
+    largest_inputs,
     propagate_deviation,
     reach,
     reading_deviation,
@@ -296,3 +297,12 @@ def test_no_change_moves_maxima_further_in_rationals(seed: int) -> None:
         outputs = exact_output(network, at), exact_output(Network(tuple(layers)), at)
         for one, other, limit in zip(*outputs, limits, strict=True):
             assert abs(one - other) <= Fraction(limit)
+
+
+def test_no_number_that_a_layer_reads_is_larger() -> None:
+    network = Network.from_arrays(
+        [[[1.0]], [[1.0]]], [[-1.0], [0.0]], ["leaky-relu(0.5)", "linear"]
+    )
+    bounds = propagate(network, Box([-3.0], [2.0]))
+    assert largest_inputs(network, bounds, 0).tolist() == [3.0]
+    assert largest_inputs(network, bounds, 1) == pytest.approx([2.0])

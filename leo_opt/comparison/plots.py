@@ -20,7 +20,7 @@ from leo_opt.comparison.summary import (
     gaps_closed,
     summarise,
 )
-from leo_opt.errors import SolverNotAvailableError
+from leo_opt.report.drawing import require_figures
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -45,17 +45,12 @@ def draw(entries: Sequence[Entry], clock: str = "wall") -> dict[str, bytes]:
     SolverNotAvailableError
         If matplotlib is not installed.
     """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise SolverNotAvailableError(
-            "plots need matplotlib: pip install 'leo-opt[bench]', then --report-only"
-        ) from error
+    figure_class = require_figures("leo-opt[bench]', then --report-only")
     # What one solver's answer convicts of another's counts in every panel.
     entries = withdraw(entries)
     figures = {
-        "profile.png": _draw_profiles(Figure, entries, clock),
-        "root_gap.png": _draw_gaps(Figure, entries),
+        "profile.png": _draw_profiles(figure_class, entries, clock),
+        "root_gap.png": _draw_gaps(figure_class, entries),
     }
     return {name: _encode(figure) for name, figure in figures.items() if figure is not None}
 

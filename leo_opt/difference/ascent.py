@@ -153,11 +153,6 @@ def surely_apart(
     return surely[places, np.arange(count)], best[places]
 
 
-def _each_of(outputs: IntArray, values: FloatArray) -> IntArray:
-    """Indices (..., N, 1) of an output for each of N points."""
-    return np.broadcast_to(outputs[:, None], (*values.shape[:-1], 1))
-
-
 def _exactly(
     first: Network, second: Network, point: FloatArray, output: int, deadline: Deadline
 ) -> float:

@@ -52,6 +52,26 @@ def _svg(strip: Strip) -> str:
     )
 
 
+def require_figures(cure: str) -> type[Figure]:
+    """The class of matplotlib's figures.
+
+    Parameters
+    ----------
+    cure
+        What to install, and what does without it; behind `pip install '`.
+
+    Raises
+    ------
+    SolverNotAvailableError
+        If matplotlib is not installed.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise SolverNotAvailableError(f"plots need matplotlib: pip install '{cure}") from error
+    return Figure
+
+
 def to_figure(picture: Picture) -> Figure:
     """The same with matplotlib.
 
@@ -60,16 +80,12 @@ def to_figure(picture: Picture) -> Figure:
     SolverNotAvailableError
         If it is not installed.
     """
-    try:
-        from matplotlib.figure import Figure
-        from matplotlib.patches import Patch
-    except ImportError as error:
-        raise SolverNotAvailableError(
-            "plots need matplotlib: pip install 'leo-opt[plot]'; report() and notebooks do without"
-        ) from error
+    figure_class = require_figures("leo-opt[plot]'; report() and notebooks do without")
+    from matplotlib.patches import Patch
+
     heights = [sum(strip.height + _TITLE for strip in panel.strips) for panel in picture.panels]
     size = len(picture.panels) * (WIDTH + 20.0), max(heights, default=0.0) + _MARGIN
-    figure = Figure(figsize=(size[0] / _SCALE, size[1] / _SCALE), layout="constrained")
+    figure = figure_class(figsize=(size[0] / _SCALE, size[1] / _SCALE), layout="constrained")
     sides = figure.subfigures(1, len(picture.panels), squeeze=False)[0]
     for side, panel in zip(sides, picture.panels, strict=True):
         side.suptitle(panel.heading)

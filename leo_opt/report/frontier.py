@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import RenderableType
 
-from leo_opt.errors import SolverNotAvailableError
 from leo_opt.fitting import Frontier
+from leo_opt.report.drawing import require_figures
 from leo_opt.tables import Table, to_csv
 
 if TYPE_CHECKING:
@@ -42,13 +42,8 @@ def draw_frontier(frontier: Frontier[Any]) -> Figure:
     SolverNotAvailableError
         If matplotlib is not installed.
     """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise SolverNotAvailableError(
-            "plots need matplotlib: pip install 'leo-opt[plot]', or write .csv"
-        ) from error
-    figure = Figure(figsize=(6, 4), layout="constrained")
+    figure_class = require_figures("leo-opt[plot]', or write .csv")
+    figure = figure_class(figsize=(6, 4), layout="constrained")
     axes = figure.add_subplot()
     costs, errors = zip(*((100.0 * p.cost, 100.0 * p.error) for p in frontier.points), strict=True)
     axes.plot(costs, errors, marker=".")

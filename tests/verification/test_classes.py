@@ -116,6 +116,14 @@ def test_where_classes_are_apart_no_tie_of_others_counts() -> None:
     assert same_class(network, other, (-1.0, 4.0)).answer == "violated"
 
 
+def test_outputs_that_are_never_positive_can_overtake() -> None:
+    first = Network.from_arrays([[[1.0], [0.0]]], [[0.0, -1.0]])
+    second = Network.from_arrays([[[1.0], [0.0]]], [[-2.0, -1.0]])
+    assert same_class(first, second, Box([0.0], [0.5])).answer == "violated"
+    assert same_class(second, first, Box([0.0], [0.5])).answer == "violated"
+    assert same_class(second, second, Box([0.0], [0.5])).answer == "holds"
+
+
 def test_bad_input_is_refused() -> None:
     generator = np.random.default_rng(0)
     one, two, three = (random_network(generator, inputs=2, outputs=k) for k in (1, 2, 3))
