@@ -109,7 +109,7 @@ def measure(network: Network, box: Box, limit: float, row: Row) -> None:
     known = row.seconds(
         "classify", lambda: classify(network, box, strategy=stages, time_limit=limit)
     )
-    result = row.seconds("compress", lambda: compress(network, known, sequential=True))
+    result = row.seconds("compress", lambda: compress(network, known, form="chain"))
     smaller = result.network
     row.add("units", network.kinds.total())
     row.add("open", sum(phase in OPEN for phases in known.phases for phase in phases))

@@ -4,7 +4,7 @@
     python benchmarks/downstream.py NETWORKS --only acasxu --time-limit 30
 
 `NETWORKS` holds acasxu/, mnist/, mnistfc/ and real/. Every instance is asked of the network as it
-is, and of the one that `compress` with `sequential=True` (`--form chain`) makes of it on the
+is, and of the one that `compress` with `form="chain"` makes of it on the
 instance's box; what that takes, verdicts by bounds and witnesses and rewriting, is counted. Same
 solver, seed and threads (one) on both sides; a time-out counts as the limit. *Hard* is what takes
 the network as it is 10 s or more.
@@ -171,7 +171,7 @@ def warm_up(solvers: tuple[str, ...]) -> None:
     """Ask something easy first, so that nobody pays for imports."""
     network = Network.from_arrays([np.eye(2), np.ones((1, 2))], [None, None])
     box = Box(-1, 1).spread(2)
-    compress(network, classify(network, box, strategy=Cascade(stages=())), sequential=True)
+    compress(network, classify(network, box, strategy=Cascade(stages=())), form="chain")
     for solver in solvers:
         ask_extreme(network, box, 10.0, None, solver)
 
@@ -204,7 +204,7 @@ def main(networks: Path, only: str, time_limit: float, solvers: tuple[str, ...])
                 before = ask(None)
                 begin = time.process_time()
                 known = classify(network, box, strategy=Cascade(stages=()))
-                smaller = compress(network, known, sequential=True)
+                smaller = compress(network, known, form="chain")
                 made = time.process_time() - begin
                 after = ask(smaller)
             except LeoOptError as error:

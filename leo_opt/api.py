@@ -8,15 +8,20 @@ from dataclasses import replace
 from typing import Any, overload
 
 from leo_opt import compression
+from leo_opt.arguments import read_word
 from leo_opt.compression import Compression
 from leo_opt.decisions import classify
 from leo_opt.domain import DomainLike, read_domain
 from leo_opt.errors import InvalidInputError
+from leo_opt.formats import has_graph
 from leo_opt.frameworks import Estimator, Module, NetworkLike, read_model, takes_rectifiers
 from leo_opt.graphs import GraphCompression, compress_graph, is_structured
 from leo_opt.network import Network
 from leo_opt.stability import Stability
 from leo_opt.storage.files import AnyPath
+
+FORMS = ("auto", "graph", "chain")
+"""In which forms a smaller network can come back; `compress` says what they are."""
 
 
 @overload
@@ -24,8 +29,8 @@ def compress(
     network: Network | Module | Estimator,
     stability: Stability | DomainLike,
     *,
+    form: str = "auto",
     certified_only: bool = False,
-    sequential: bool = False,
     keep_outputs: Sequence[int] | None = None,
     minimize: str = "units",
     tolerance: float = 0.0,
@@ -38,8 +43,8 @@ def compress(
     network: AnyPath,
     stability: Stability | DomainLike,
     *,
+    form: str = "auto",
     certified_only: bool = False,
-    sequential: bool = False,
     keep_outputs: Sequence[int] | None = None,
     minimize: str = "units",
     tolerance: float = 0.0,
@@ -51,8 +56,8 @@ def compress(
     network: NetworkLike,
     stability: Stability | DomainLike,
     *,
+    form: str = "auto",
     certified_only: bool = False,
-    sequential: bool = False,
     keep_outputs: Sequence[int] | None = None,
     minimize: str = "units",
     tolerance: float = 0.0,
@@ -69,25 +74,26 @@ def compress(
         What `classify` has decided of this network, or a box or `Polytope`, on which it is decided
         first, with the options that `classify` has by default. Of a pipeline the inputs are raw
         features.
-    certified_only
-        Believe only phases that arithmetic alone proves, not those that rest on a solver.
-    sequential
-        In the end make hidden layers of rectifiers alone, as most readers of networks want them,
-        and estimators of scikit-learn always.
-    keep_outputs, minimize, tolerance
-        As in `leo_opt.compression.compress`.
+    form
+        "graph": an ONNX file with the operators that it had, and fewer channels; "chain": one
+        matrix a layer, and in the end hidden layers of rectifiers alone, as most readers of
+        networks want them. By default a graph for an ONNX file with convolutions, and else a
+        chain: of rectifiers alone where a file, a module or an estimator has no others, and with
+        linear units beside them where a `Network` is given or there were some.
+    certified_only, keep_outputs, minimize, tolerance
+        As in `leo_opt.compression.compress`, for chains.
     example
         Of a module that does not say how large its inputs are, one, as for `from_torch`.
 
     Returns
     -------
     Compression or GraphCompression
-        The latter for an ONNX file with convolutions, which stays a graph of them.
+        The latter for a graph.
 
     Raises
     ------
     InvalidInputError
-        If an argument is of another kind.
+        If an argument is of another kind, or an option is given that a graph does not have.
     MismatchError
         If the stability is of another network.
 
@@ -98,26 +104,78 @@ def compress(
     >>> compress(net, Box(0, 1)).network
     Network(1 -> 1 linear; 2 parameters)
     """
-    structured = isinstance(network, (str, os.PathLike)) and is_structured(network)
-    usual = not (certified_only or sequential or tolerance or keep_outputs is not None)
-    if structured and not (usual and minimize == "units"):
-        raise InvalidInputError(
-            f"{network} has convolutions, and the options of compress are about chains; give "
-            "none, or leo_opt.load(path), which is a chain"
-        )
+    given = {
+        "certified_only": certified_only,
+        "keep_outputs": keep_outputs is not None,
+        "minimize": minimize != "units",
+        "tolerance": tolerance != 0.0,
+    }
+    form = choose_form(form, network, [name for name, asked in given.items() if asked])
     read = read_model(network, example=example)
     if not isinstance(stability, Stability):
         box = read_domain(stability, "stability", "a Stability or a box")
         stability = classify(read, box)
-    if structured:
+    if form == "graph":
         return compress_graph(network, stability, network=read)
     done = compression.compress(
         read,
         stability,
         certified_only=certified_only,
-        sequential=sequential or takes_rectifiers(network),
+        sequential=becomes_sequential(form, network, read),
         keep_outputs=keep_outputs,
         minimize=minimize,
         tolerance=tolerance,
     )
     return done if network is read else replace(done, source=network)
+
+
+def choose_form(
+    form: str,
+    model: NetworkLike,
+    chain_only: Sequence[str],
+    target: AnyPath | None = None,
+    said: str = "form={!r}",
+) -> str:
+    """The one of `FORMS` in which a smaller network comes back; "auto" for a chain as it comes.
+
+    Parameters
+    ----------
+    form
+        The one that was asked for.
+    model
+        What shall become smaller.
+    chain_only
+        What was asked for that a chain alone can have.
+    target
+        A file to write.
+    said
+        How the user says a form.
+
+    Raises
+    ------
+    InvalidInputError
+        If there is no such form of this model, or not with these options.
+    """
+    read_word(form, "form", FORMS)
+    graph, chain = said.format("graph"), said.format("chain")
+    path = model if isinstance(model, (str, os.PathLike)) and has_graph(model) else None
+    if path is None or not (target is None or has_graph(target)):
+        if form == "graph":
+            raise InvalidInputError(
+                f"{graph} changes an ONNX file in place; give .onnx files, or {chain}"
+            )
+        return form
+    if form == "chain" or (form == "auto" and not is_structured(path)):
+        return form
+    if chain_only:
+        raise InvalidInputError(
+            f"{path} is rewritten as a graph, and {' and '.join(chain_only)} can be had of a "
+            f"chain alone; give {chain} with it: dense matrices then stand for convolutions"
+        )
+    return "graph"
+
+
+def becomes_sequential(form: str, model: NetworkLike, network: Network) -> bool:
+    """Whether a chain in one of `FORMS` is of rectifiers alone, for a model that is a network."""
+    plain = all(layer.activation == "relu" for layer in network.layers[:-1])
+    return form == "chain" or takes_rectifiers(model) or (plain and model is not network)

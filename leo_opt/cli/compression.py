@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,11 +22,22 @@ from leo_opt.cli.files import (
 from leo_opt.cli.options import CLOCK, domain_options, load_network, read_domain, run_classification
 
 if TYPE_CHECKING:
+    from leo_opt.compression import Compression
+    from leo_opt.graphs import GraphCompression
     from leo_opt.network import Network
     from leo_opt.report.compression_run import CompressionRun
 
 _SAMPLES = 64
 """Inputs at which the file that was written is compared with the one that was read."""
+
+_CHAIN_ONLY = {
+    "--dtype": ("dtype", None),
+    "--keep-outputs": ("keep_outputs", None),
+    "--minimize": ("minimize", "units"),
+    "--tolerance": ("tolerance", 0.0),
+    "--stability-out": ("stability_file", None),
+}
+"""Options that a graph does not have: names and defaults of their values."""
 
 
 def _read_outputs(
@@ -48,9 +60,8 @@ def _read_outputs(
     default="auto",
     show_default=True,
     help="graph: the file's own operators, with fewer channels; chain: a sequential network of "
-    "Gemm and Relu alone, which any verifier reads; auto: graph for convolutions, unless an option "
-    "is given that only chains have, chain for layers of rectifiers alone, else one that carries "
-    "values past layers.",
+    "Gemm and Relu alone, which any verifier reads; auto: graph for ONNX files with convolutions, "
+    "chain for layers of rectifiers alone, else a chain that carries values past layers.",
 )
 @click.option(
     "--keep-outputs",
@@ -96,41 +107,26 @@ def compress(
 ) -> None:
     """Rewrite NETWORK into a smaller one with the same outputs on a box."""
     from leo_opt import formats
-    from leo_opt.compression import Compression
+    from leo_opt.api import becomes_sequential, choose_form
     from leo_opt.compression import compress as rewrite
     from leo_opt.console import show
-    from leo_opt.graphs import GraphCompression, compress_graph, is_structured
-    from leo_opt.report.compression_page import write_report
-    from leo_opt.report.compression_run import describe_compression, measure
+    from leo_opt.graphs import compress_graph
+    from leo_opt.report.compression_run import measure
     from leo_opt.report.tables import compression_table, stability_table
-    from leo_opt.storage.files import write_atomically
 
-    start = click.get_current_context().meta[CLOCK]
-    chain_only = {
-        "--dtype": dtype is not None,
-        "--keep-outputs": keep_outputs is not None,
-        "--minimize": minimize != "units",
-        "--tolerance": tolerance > 0.0,
-        "--stability-out": stability_file is not None,
-    }
-    asked = [name for name, given in chain_only.items() if given]
-    graphs = all(map(formats.has_graph, (network_file, output)))
-    if form == "graph" and (asked or not graphs):
-        raise click.UsageError(
-            f"--form graph changes an ONNX file in place, and {' and '.join(asked)} can be had of "
-            "a chain alone; give --form chain with it"
-            if asked
-            else "--form graph changes an ONNX file in place; give .onnx files, or --form chain"
-        )
+    context = click.get_current_context()
+    asked = [
+        option for option, (name, default) in _CHAIN_ONLY.items() if context.params[name] != default
+    ]
+    form = choose_form(form, network_file, asked, output, "--form {}")
     network = load_network(network_file, options)
     if drop_tail:
         network = replace(network, signature=replace(network.signature, tails=()))
-    sequential = formats.is_sequential(network, output) or form == "chain"
-    structured = form == "auto" and graphs and is_structured(network_file)
-    as_graph = form == "graph" or (structured and not asked)
+    # Refuses what the output cannot hold before anything is decided.
+    sequential = formats.is_sequential(network, output)
     stability = run_classification(network, read_domain(network, options), options)
     smaller: Compression | GraphCompression
-    if as_graph:
+    if form == "graph":
         tensor = options["output_tensor"]
         smaller = compress_graph(
             network_file, stability, network=network, output_tensor=tensor, drop_tail=drop_tail
@@ -139,34 +135,39 @@ def compress(
         smaller = rewrite(
             network,
             stability,
-            sequential=sequential
-            or all(layer.activation == "relu" for layer in network.layers[:-1]),
+            sequential=sequential or becomes_sequential(form, network_file, network),
             keep_outputs=keep_outputs,
             minimize=minimize,
             tolerance=tolerance,
         )
-    run = measure(
-        network, stability, smaller, dtype or formats.default_dtype(network, output), start
-    )
+    dtype = dtype or formats.default_dtype(network, output)
+    run = measure(network, stability, smaller, dtype, context.meta[CLOCK])
     run.save(output)
     lines = [stability_table(stability), "", compression_table(run), f"written: {output}"]
+    lines += _beside(run, report_file, stability_file)
+    if not (drop_tail or keep_outputs):
+        lines += _compared(network_file, output, network, run)
+    show(lines)
+
+
+def _beside(
+    run: CompressionRun, report_file: str | None, stability_file: str | None
+) -> Iterator[str]:
+    """Write what was asked for beside the network, and say so."""
+    from leo_opt.compression import Compression
+    from leo_opt.report.compression_page import write_report
+    from leo_opt.report.compression_run import describe_compression
+    from leo_opt.storage.files import write_atomically
+
     if report_file is not None:
         text = report_text(
             report_file, lambda: write_report(run, repeated()), lambda: describe_compression(run)
         )
         write_atomically(report_file, text.encode())
-        lines.append(f"written: {report_file}")
-    if stability_file is not None and isinstance(smaller, Compression):
-        smaller.carry(run.stored).save(stability_file)
-        lines.append(f"written: {stability_file}")
-    if structured and asked:
-        lines.append(
-            f"{' and '.join(asked)} can be had of a chain alone: dense matrices stand for "
-            "convolutions; the file keeps them without it"
-        )
-    if not (drop_tail or keep_outputs):
-        lines += _compared(network_file, output, network, run)
-    show(lines)
+        yield f"written: {report_file}"
+    if stability_file is not None and isinstance(run.compression, Compression):
+        run.compression.carry(run.stored).save(stability_file)
+        yield f"written: {stability_file}"
 
 
 def _compared(source: str, target: str, network: Network, run: CompressionRun) -> list[str]:

@@ -18,7 +18,7 @@ import numpy as np
 from leo_opt.bounds import propagate
 from leo_opt.deviation import add_up, reading_deviation
 from leo_opt.domain import Domain
-from leo_opt.errors import InvalidInputError
+from leo_opt.errors import FileFormatError, InvalidInputError
 from leo_opt.formats import has_graph
 from leo_opt.formats.agreement import SAMPLES, SLACK, with_room
 from leo_opt.formats.onnx.file import parse
@@ -220,10 +220,12 @@ def _check(original: Network, found: Network, domain: Domain, deviation: FloatAr
 
 
 def is_structured(path: AnyPath) -> bool:
-    """Whether a file is an ONNX graph with convolutions."""
-    if not has_graph(path):
+    """Whether a file is an ONNX graph with convolutions; of what is none `load` says why."""
+    try:
+        nodes = parse(check_readable(path)).graph.node if has_graph(path) else ()
+    except FileFormatError:
         return False
-    return any(node.op_type in MIXING for node in parse(check_readable(path)).graph.node)
+    return any(node.op_type in MIXING for node in nodes)
 
 
 def _planned(lowered: Lowered, rewritten: Rewritten | None, known: Known) -> tuple[Cutting, Edits]:

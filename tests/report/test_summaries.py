@@ -142,7 +142,7 @@ def test_kinds_of_units_and_what_became_of_linear_ones_are_told() -> None:
     )
     network = Network(layers)
     assert "3 hidden units (1 rectifiers, 2 linear)" in network.summary()
-    compression = compress(network, Box([0, -1, -1], [1, 1, 1]), sequential=True)
+    compression = compress(network, Box([0, -1, -1], [1, 1, 1]), form="chain")
     text = " ".join(compression.summary().split())
     assert "hidden units: 3 -> 2" in text
     assert "linear: 2 -> 0" in text

@@ -69,7 +69,7 @@ def test_the_law_behind_compression(seed: int) -> None:
             layers = [replace(layer, activation=leaky(layer)) for layer in network.layers]
             network = replace(network, layers=tuple(layers))
     stability = exact_stability(rectified(network), box)
-    result = compress(network, stability, sequential=True)
+    result = compress(network, stability, form="chain")
     check_tags(result.network)
     worst = exact_deviation(network, result.network, box.spread(network.input_size))
     allowed = as_fractions(result.max_deviation)
@@ -141,7 +141,7 @@ def test_values_without_bounds_are_split() -> None:
 
 def test_outputs_of_several_tags_get_a_layer_behind() -> None:
     network = Network((Layer([[1.0], [1.0]], [0.0, -0.5], ["linear", "relu"]),))
-    result = compress(network, Box(-1, 1), sequential=True)
+    result = compress(network, Box(-1, 1), form="chain")
     check_tags(result.network)
     assert len(result.network.layers) == 2
     assert [len(kept) for kept in result.kept] == [2]
@@ -152,7 +152,7 @@ def test_outputs_of_several_tags_get_a_layer_behind() -> None:
 @pytest.mark.parametrize("suffix", ["onnx", "nnet", "npz"])
 def test_formats_of_rectifiers_take_it(suffix: str, tmp_path) -> None:
     network, box = residual(), box_of(-0.3, 1.0)
-    smaller = compress(network, box, sequential=True).network
+    smaller = compress(network, box, form="chain").network
     path = tmp_path / f"small.{suffix}"
     save(smaller, path, dtype="float64")
     assert [layer.activation for layer in load(path).layers] == ["relu", "relu", "linear"]
@@ -163,7 +163,7 @@ def test_formats_of_rectifiers_take_it(suffix: str, tmp_path) -> None:
 def test_a_module_is_linear_and_relu() -> None:
     torch = pytest.importorskip("torch")
     network, box = residual(), box_of(-0.3, 1.0)
-    smaller = compress(network, box, sequential=True).network
+    smaller = compress(network, box, form="chain").network
     module = to_torch(smaller, "float64")
     assert [type(part).__name__ for part in module] == [
         "Linear",
@@ -184,7 +184,7 @@ def test_marabou_reads_the_chain(tmp_path) -> None:
     marabou = pytest.importorskip("maraboupy.Marabou", reason="pip install maraboupy")
     network, box = residual(), box_of(-0.3, 1.0)
     chain, mixed = tmp_path / "chain.onnx", tmp_path / "mixed.onnx"
-    smaller = compress(network, box, sequential=True).network
+    smaller = compress(network, box, form="chain").network
     save(smaller, chain, dtype="float32")
     save(network, mixed, dtype="float32")
     read = marabou.read_onnx(str(chain))

@@ -70,7 +70,7 @@ def test_random_graphs_as_sequential_networks(seed: int, tmp_path: Path) -> None
     network = load(store(model, tmp_path))
     box, small = slab(generator, network.input_size), count_phased(network) <= _EXACT
     known = exact_stability(network, box) if small else cheap_stability(network, box)
-    found = compress(network, known, sequential=True)
+    found = compress(network, known, form="chain")
     target = tmp_path / "chain.onnx"
     save(found.network, target, dtype="float64")
     made = onnx.load(target)
