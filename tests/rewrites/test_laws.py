@@ -143,8 +143,8 @@ def begin(seed: int) -> Draft:
     return Draft.begin(network, exact_stability(rectified(network), box))
 
 
-@pytest.mark.parametrize("chunk", seeds(1, of=50))
 @pytest.mark.parametrize("rewrite", REWRITES, ids=lambda r: r.__name__)
+@pytest.mark.parametrize("chunk", seeds(1, of=50))
 def test_each_rewrite_keeps_its_law_and_finds_nothing_twice(rewrite, chunk: int) -> None:
     """Rows that are multiples, opposites or nearly so, kernels at several places, lanes, clips."""
     found = 0
