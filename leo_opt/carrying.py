@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from leo_opt.arithmetic import round_down, round_up
 from leo_opt.arrays import FloatArray
 from leo_opt.bounds import Bounds, Propagation, propagate
+from leo_opt.deviation import rounding_spread
 from leo_opt.evidence import ARITHMETIC, Evidence
 from leo_opt.network import Network
 from leo_opt.rectify import parts_of, rectified
@@ -61,6 +63,17 @@ def carry(stability: Stability, network: Network, bounds: Bounds) -> Stability:
         upper_evidence=above,
         witnesses=pool.inputs,
         statistics=Statistics(strategy=CARRIED),
+    )
+
+
+def loosened(network: Network, bounds: Bounds, stored: Network) -> Bounds:
+    """Bounds of a network, wider by what its numbers as a file has them can move."""
+    spread = rounding_spread(network, stored, bounds)
+    return Bounds(
+        bounds.domain,
+        tuple(round_down(low - off) for low, off in zip(bounds.lower, spread, strict=True)),
+        tuple(round_up(high + off) for high, off in zip(bounds.upper, spread, strict=True)),
+        stored.content_hash if bounds.proved_for else "",
     )
 
 

@@ -9,11 +9,9 @@ from typing import Any
 import numpy as np
 
 from leo_opt.arguments import not_negative, read_instance, read_number, read_word
-from leo_opt.arithmetic import round_down, round_up
 from leo_opt.balance import balanced
 from leo_opt.bounds import Bounds, propagate
-from leo_opt.carrying import carry
-from leo_opt.deviation import rounding_spread
+from leo_opt.carrying import carry, loosened
 from leo_opt.domain import Domain
 from leo_opt.formats import default_dtype, save
 from leo_opt.frameworks import NetworkLike, model_like
@@ -157,15 +155,7 @@ class Compression(Reported):
         """
         if stored is None or stored == self.network:
             return carry(self.stability, self.network, self.bounds)
-        spread = rounding_spread(self.network, stored, self.bounds)
-        lower, upper = self.bounds.lower, self.bounds.upper
-        bounds = Bounds(
-            self.domain,
-            tuple(round_down(low - off) for low, off in zip(lower, spread, strict=True)),
-            tuple(round_up(high + off) for high, off in zip(upper, spread, strict=True)),
-            stored.content_hash if self.bounds.proved_for else "",
-        )
-        return carry(self.stability, stored, bounds)
+        return carry(self.stability, stored, loosened(self.network, self.bounds, stored))
 
     @property
     def original_hash(self) -> str:

@@ -20,7 +20,7 @@ def check_step(before: Draft, after: Draft) -> None:
     worst = exact_deviation(before.network, after.network, before.domain)
     allowed = as_fractions(step.deviation)
     assert all(a <= b for a, b in zip(worst, allowed, strict=True)), (step, worst)
-    assert sum(after.network.hidden_widths) <= sum(before.network.hidden_widths)
+    assert after.network.kinds.total() <= before.network.kinds.total()
     assert len(after.network.layers) <= len(before.network.layers)
     assert after.network.signature == before.network.signature
     assert (after.deviation >= before.deviation).all()

@@ -243,6 +243,10 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
         ),
         "rounding-without-biases": ("shift = other.bias - layer.bias", "shift = 0.0 * layer.bias"),
         "rounding-of-unstable": ("np.where(passes, 0.0, np.abs(constant))", "0.0 * constant"),
+        "rounding-to-zero": (
+            "(round_down(bounds.lower[index] + constant - shown.units) >= 0.0)",
+            "(bounds.lower[index] >= 0.0)",
+        ),
         "rounding-around": ("add_up(around, np.where", "add_up(0.0 * around, np.where"),
         "rounding-of-sums": (
             "np.where(add_up(*parts) == 0.0, 0.0, rounding + TINY)",
@@ -341,6 +345,10 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
     },
     "carrying.py": {
         "carried-believed": ("ARITHMETIC if proved else stability.premise", "ARITHMETIC"),
+        "carried-evidence": ("ARITHMETIC if same else premise", "ARITHMETIC"),
+        "carried-parts": ("low if part else np.maximum(low, own[0])", "np.maximum(low, own[0])"),
+        "carried-stored-lower": ("round_down(low - off)", "low"),
+        "carried-stored-upper": ("round_up(high + off)", "high"),
     },
     "rewrites/duplicate.py": {
         "duplicate-of-another-kind": ("layer.tags[other.unit] == tag and", "True and"),

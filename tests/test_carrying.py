@@ -74,6 +74,14 @@ def test_what_is_carried_is_true(chunk: int) -> None:
             alone = propagate(rectified(stored), box)
             assert all(map(np.array_equal, carried.certified.lower, alone.lower))
             assert all(map(np.array_equal, carried.certified.upper, alone.upper))
+        sides = (
+            (carried.lower_evidence, carried.trusted.lower, carried.certified.lower),
+            (carried.upper_evidence, carried.trusted.upper, carried.certified.upper),
+        )
+        for side in sides:
+            for entries, ends, proofs in zip(*side, strict=True):
+                arithmetic = np.array([entry.premise.certified for entry in entries])
+                assert (arithmetic <= (ends == proofs)).all()
         ranges_of = exact_ranges(rectified(stored), box)
         for bounds in (carried.trusted, carried.certified):
             for *sides, ranges in zip(bounds.lower, bounds.upper, ranges_of, strict=True):
@@ -85,6 +93,18 @@ def test_what_is_carried_is_true(chunk: int) -> None:
         tally["solver"] += solver_used
     assert tally["solver"] or chunk
     assert tally["stably_active"] or chunk
+
+
+def test_what_a_file_rounds_makes_intervals_wider() -> None:
+    """0.1 is less than the nearest number of float32."""
+    network = Network.from_arrays([[[0.1], [-0.1]], [[1.0, 2.0]]], [None, None])
+    result = compress(network, classify(network, Box(-1, 1)))
+    stored = written(result.network, "float32")
+    size = np.abs(stored.layers[0].weight[:, 0])
+    assert (size > 0.1).all()
+    carried = result.carry(stored).certified
+    assert (carried.upper[0] >= size).all()
+    assert (carried.lower[0] <= -size).all()
 
 
 def test_classify_goes_on_from_them() -> None:

@@ -96,6 +96,5 @@ def test_the_law_on_random_networks_with_opposite_rows(chunk: int) -> None:
                     assert rewrite(changed, layer) is changed
         if seed % 4 == 0:
             result = compress(network, exact_stability(network, box))
-            final = Draft.begin(network, exact_stability(network, box))
-            assert sum(result.network.hidden_widths) <= sum(final.network.hidden_widths)
+            assert result.network.kinds.total() <= network.kinds.total()
     assert found >= 20
