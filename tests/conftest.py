@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
+import seeds
 
 from leo_opt import registry
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """Hide plug-ins that are installed beside us: lists of names are compared as we wrote them."""
+    seeds.collects_slow = config.option.markexpr != "not slow"
     registry.entry_points = lambda group: ()  # type: ignore[attr-defined]
 
 
