@@ -80,6 +80,7 @@ def undecided(stability: Stability) -> int:
     return sum(phase is Phase.UNDECIDED for layer in stability.phases for phase in layer)
 
 
+@pytest.mark.system
 @pytest.mark.parametrize("stage", list(STRATEGIES))
 def test_classify_ends_in_every_stage(stage: str) -> None:
     net, seen = NETWORKS[stage](), []
@@ -171,6 +172,7 @@ def one(net: Network) -> Property:
     return Property(net.input_size, 1, (Case(box, below(halfway(net))),))
 
 
+@pytest.mark.system
 @pytest.mark.parametrize("stage", list(PROPERTIES))
 def test_verify_ends_in_every_stage(stage: str) -> None:
     net, asked = PROPERTIES[stage]()
@@ -196,7 +198,6 @@ def test_a_limit_that_has_passed_before_the_call_leaves_everything_undecided() -
 
 
 @pytest.mark.parametrize(("kind", "limit"), [("own processes", 8.0), ("threads", 1.0)])
-@pytest.mark.slow
 @pytest.mark.system
 def test_workers_that_do_not_end_by_themselves_are_not_waited_for(kind: str, limit: float) -> None:
     """As with a solver's call that cannot be interrupted; what is decided before it is kept."""
@@ -216,6 +217,7 @@ def test_workers_that_do_not_end_by_themselves_are_not_waited_for(kind: str, lim
     pool.shutdown(wait=False, cancel_futures=True)
 
 
+@pytest.mark.system
 def test_classify_with_workers_ends_in_time() -> None:
     net, begin = hard_network((40, 60, 60)), time.monotonic()
     stability = classify(

@@ -15,13 +15,11 @@ def test_every_mistake_can_still_be_made() -> None:
 
 
 @pytest.mark.parametrize("name", CHEAP)
-@pytest.mark.slow
 @pytest.mark.system
 def test_a_mistake_is_noticed(name: str) -> None:
     assert mutations.run(LIST[name]).caught_by
 
 
-@pytest.mark.slow
 @pytest.mark.system
 def test_what_changes_nothing_is_not_noticed() -> None:
     harmless = mutations.Mutation("harmless", "arithmetic.py", "terms = left", "terms  =  left")

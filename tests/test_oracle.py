@@ -37,6 +37,7 @@ def test_ranges_hold_every_sample_and_are_attained_at_cell_vertices(seed: int) -
             assert (min(attained), max(attained)) == (low, high)
 
 
+@pytest.mark.system
 @pytest.mark.parametrize("seed", seeds(8, of=25))
 def test_ranges_agree_with_an_lp_for_each_pattern(seed: int) -> None:
     generator = np.random.default_rng(seed)
@@ -113,6 +114,7 @@ def test_a_known_network() -> None:
     assert exact_ranges(network, Box([2.0, -1.0], [2.0, -1.0]))[1] == [(Fraction(3, 2),) * 2]
 
 
+@pytest.mark.system
 def test_random_networks_show_every_special_case() -> None:
     tally: Counter[str] = Counter()
     for seed in range(400):

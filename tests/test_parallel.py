@@ -36,11 +36,13 @@ def test_every_place_gives_the_same_results() -> None:
     assert outcomes(Workers(2), square, []) == []
 
 
+@pytest.mark.system
 def test_a_worker_that_dies_costs_a_retry(tmp_path) -> None:
     jobs = [(str(tmp_path), x) for x in range(12)]
     assert outcomes(Workers(2), die_for, jobs) == list(range(12))
 
 
+@pytest.mark.system
 def test_a_job_that_always_kills_its_worker_fails_alone(tmp_path) -> None:
     jobs = [(str(tmp_path), x) for x in (0, 1, -1, 2, 4)]
     results = outcomes(Workers(2), die_for, jobs)
@@ -100,6 +102,7 @@ os.waitpid = lambda *which: (waitpid(*which), time.sleep(0.2))[0]
 """Whoever else waits for a process meanwhile finds that there is none."""
 
 
+@pytest.mark.system
 @pytest.mark.parametrize(
     ("alone", "cure"),
     [
@@ -175,6 +178,7 @@ def test_workers_end_with_their_parent_however_it_ends(tmp_path: Path, end: sign
     assert not left_after(children, 10.0)
 
 
+@pytest.mark.system
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="the system lists no children")
 def test_an_interrupt_leaves_no_semaphore_and_no_process(tmp_path: Path) -> None:
     script = tmp_path / "main.py"

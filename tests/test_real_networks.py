@@ -31,6 +31,7 @@ def images(network_input: int) -> np.ndarray:
     return np.random.default_rng(0).random((2000, network_input))
 
 
+@pytest.mark.system
 @pytest.mark.parametrize("name", UP_TO_100)
 def test_mnist_networks_are_decided_and_compressed(name: str, tmp_path) -> None:
     network = load(find_network(f"mnist/{name}.onnx"))

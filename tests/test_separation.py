@@ -48,6 +48,7 @@ def test_rounds_reach_the_bound_of_the_hull() -> None:
         assert len(bounds["convex-hull"]) == 1
 
 
+@pytest.mark.system
 def test_separated_rows_hold_at_every_point_of_the_network() -> None:
     """Rows found at random points, most of them far from the network, cut off no forward pass."""
     tried = 0

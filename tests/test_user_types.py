@@ -13,7 +13,7 @@ import pytest
 
 import leo_opt
 
-pytestmark = [pytest.mark.slow, pytest.mark.extras]
+pytestmark = pytest.mark.extras
 
 RIGHT = """
 from concurrent.futures import ThreadPoolExecutor

@@ -30,7 +30,6 @@ def solved(problem: ConvexFit, steps: int) -> tuple[Iterate, bool | None]:
     return point, residuals.converged
 
 
-@pytest.mark.slow
 @pytest.mark.extras
 @pytest.mark.parametrize("seed", range(6))
 def test_the_objective_is_that_of_a_convex_solver(seed: int) -> None:

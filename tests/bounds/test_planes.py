@@ -139,6 +139,7 @@ def test_offsets_of_planes(seed: int, power: int) -> None:
         assert Fraction(float(offsets[unit])) >= max(off, on)
 
 
+@pytest.mark.system
 def test_sums_over_many_planes_are_rounded_upwards() -> None:
     """Chords written as planes touch their rectifiers, so that only rounding is left."""
     count, box = 2**18, Box([-1.0], [1.0])

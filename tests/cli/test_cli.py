@@ -29,7 +29,6 @@ def run(*arguments: object) -> Result:
     return CliRunner().invoke(main, [str(argument) for argument in arguments])
 
 
-@pytest.mark.slow
 @pytest.mark.system
 def test_the_package_runs_as_a_module(tiny: Path) -> None:
     command = [sys.executable, "-m", "leo_opt"]
@@ -387,7 +386,6 @@ def test_a_solver_that_throws_is_no_verdict(
     assert "Traceback" not in done.output
 
 
-@pytest.mark.slow
 @pytest.mark.system
 def test_a_reader_that_has_gone_is_no_verdict(tiny: Path) -> None:
     command = [sys.executable, "-m", "leo_opt", "info", str(tiny)]

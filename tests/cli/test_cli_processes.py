@@ -97,7 +97,6 @@ def test_every_command_is_used() -> None:
 @pytest.mark.parametrize(
     "command", [pytest.param(c, marks=[pytest.mark.slow] * (c == "bench")) for c in USED]
 )
-@pytest.mark.slow
 @pytest.mark.system
 def test_a_command_prints_nothing_but_its_own_words(command: str, folder: Path) -> None:
     check_silence(folder, command, *USED[command])
@@ -116,7 +115,6 @@ def test_no_solver_prints(solver: str, folder: Path) -> None:
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a full device")
 @pytest.mark.parametrize("arguments", [["info", "net.onnx"], ["--help"], ["info", "--help"]])
-@pytest.mark.slow
 @pytest.mark.system
 def test_no_room_for_words_is_bad_input_and_no_verdict(arguments: list[str], folder: Path) -> None:
     save(Network.from_arrays([np.eye(2)], [np.zeros(2)]), folder / "net.onnx")
@@ -129,7 +127,6 @@ def test_no_room_for_words_is_bad_input_and_no_verdict(arguments: list[str], fol
     assert re.fullmatch("Error: output cannot be written: .*; make room .*\n", done.stderr)
 
 
-@pytest.mark.slow
 @pytest.mark.system
 def test_a_classification_without_a_milp_does_not_wait_for_pyomo() -> None:
     """Pyomo takes longer to import than most networks take to decide."""

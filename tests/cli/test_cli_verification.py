@@ -74,6 +74,7 @@ def test_violated_is_exit_code_1_and_the_witness_is_written(
     assert outputs[0] >= 1.9
 
 
+@pytest.mark.system
 def test_unknown_is_exit_code_3_and_says_why(network: Path, tmp_path: Path) -> None:
     # y = 1 / 3 everywhere it matters has float64 inputs on both sides and none in between.
     third = "(assert (<= (* 3 Y_0) 1.0)) (assert (>= (* 3 Y_0) 1.0))"

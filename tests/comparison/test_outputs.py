@@ -50,6 +50,7 @@ def test_files_of_a_run(finished: Path) -> None:
     assert not re.search(r"""(src|href)=["'](?!data:)""", page)
 
 
+@pytest.mark.system
 def test_report_only_writes_the_same_files_anew(finished: Path) -> None:
     before = {name: (finished / name).read_bytes() for name in FILES}
     for name in FILES:
@@ -59,6 +60,7 @@ def test_report_only_writes_the_same_files_anew(finished: Path) -> None:
     assert {name: (finished / name).read_bytes() for name in FILES} == before
 
 
+@pytest.mark.system
 def test_a_resumed_run_says_what_it_found(finished: Path) -> None:
     plan = str(finished.parent / "plan.toml")
     done = CliRunner().invoke(main, ["bench", plan, "-o", str(finished)])
@@ -66,6 +68,7 @@ def test_a_resumed_run_says_what_it_found(finished: Path) -> None:
     assert done.stderr == "6 of 6: found in the folder\n"
 
 
+@pytest.mark.system
 def test_without_matplotlib_there_are_tables_and_the_cure(
     finished: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

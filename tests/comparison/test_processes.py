@@ -36,7 +36,6 @@ def pids(process: CellProcess) -> list[int]:
     return [worker.pid for worker in process._pool.processes]
 
 
-@pytest.mark.slow
 @pytest.mark.system
 def test_a_process_goes_on_after_cells_that_end_it(cells: dict[str, Cell]) -> None:
     with CellProcess() as process:
@@ -55,7 +54,6 @@ def test_a_process_goes_on_after_cells_that_end_it(cells: dict[str, Cell]) -> No
         assert result(process).outcome == "answered"
 
 
-@pytest.mark.slow
 @pytest.mark.system
 def test_what_is_raised_ends_the_process(cells: dict[str, Cell]) -> None:
     process = CellProcess()
@@ -66,7 +64,6 @@ def test_what_is_raised_ends_the_process(cells: dict[str, Cell]) -> None:
     assert not left_after(hanging, 10.0)
 
 
-@pytest.mark.slow
 @pytest.mark.system
 def test_an_interrupt_in_the_process_is_no_failed_cell(cells: dict[str, Cell]) -> None:
     with CellProcess() as process:

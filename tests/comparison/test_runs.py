@@ -91,7 +91,6 @@ def test_a_plan_without_cells_is_refused(tmp_path: Path) -> None:
         pytest.param(die_on_partition, 2, "worker lost", marks=pytest.mark.slow),
     ],
 )
-@pytest.mark.slow
 @pytest.mark.system
 def test_a_crash_costs_its_cell_and_not_the_run(
     job: object, workers: int, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -129,7 +128,6 @@ def bench(plan: Path, folder: Path, *options: str) -> subprocess.Popen[str]:
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
-@pytest.mark.slow
 @pytest.mark.system
 def test_an_interrupt_says_how_to_go_on_and_nothing_else(tmp_path: Path, workers: str) -> None:
     process = bench(write_plan(tmp_path, MANY), tmp_path / "r", "--quiet", "--workers", workers)
@@ -147,7 +145,6 @@ def test_an_interrupt_says_how_to_go_on_and_nothing_else(tmp_path: Path, workers
     assert not left_after(children, 10.0)
 
 
-@pytest.mark.slow
 @pytest.mark.system
 def test_a_killed_run_goes_on_and_runs_no_cell_twice(tmp_path: Path) -> None:
     plan = write_plan(tmp_path, MANY)
@@ -178,7 +175,6 @@ def _lines(path: Path) -> int:
     return path.read_bytes().count(b"\n") if path.exists() else 0
 
 
-@pytest.mark.slow
 @pytest.mark.system
 def test_the_same_optima_with_all_formulations_and_solvers(
     tmp_path: Path, counted: list[str]

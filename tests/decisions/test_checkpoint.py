@@ -113,6 +113,7 @@ def test_finished_searches_and_what_is_settled_are_not_asked_again(tmp_path) -> 
     assert "Infinity" not in (tmp_path / "run.jsonl").read_text()
 
 
+@pytest.mark.system
 @pytest.mark.parametrize("kept", [0.3, 0.8])
 def test_a_torn_last_line_is_cut_off(tmp_path, kept: float) -> None:
     path = tmp_path / "run.jsonl"
@@ -243,7 +244,6 @@ def test_joint_reads_its_checkpoint(tmp_path) -> None:
     assert not settled & {tuple(entry["direction"]) for entry in findings(path)[known:]}
 
 
-@pytest.mark.slow
 @pytest.mark.system
 def test_a_killed_run_goes_on(tmp_path) -> None:
     """SIGKILL in the middle; the rest of the run starts from what was on disk."""
@@ -295,7 +295,6 @@ def fresh_shares() -> tuple[Stability, list[float]]:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
-@pytest.mark.slow
 @pytest.mark.system
 def test_a_run_killed_while_it_splits_goes_on_there(tmp_path) -> None:
     path = tmp_path / "run.jsonl"
@@ -353,6 +352,7 @@ def test_a_finished_run_is_answered_from_its_file(tmp_path) -> None:
     assert seen
 
 
+@pytest.mark.system
 def test_verdicts_with_something_undecided_are_not_final(tmp_path) -> None:
     path = tmp_path / "run.jsonl"
     small = Cascade(stages=["splitting"], splitting_budget=50)

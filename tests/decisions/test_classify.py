@@ -65,7 +65,6 @@ def test_per_unit_agrees_with_brute_force(chunk: int) -> None:
 
 
 @pytest.mark.parametrize("name", ["mnist/mnist_25-25_l1_0.001_s0.onnx"])
-@pytest.mark.slow
 @pytest.mark.system
 def test_strategies_agree_on_a_real_network(name: str) -> None:
     network = load(find_network(name))

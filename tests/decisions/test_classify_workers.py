@@ -54,13 +54,11 @@ def serial() -> Stability:
 
 
 @pytest.mark.parametrize("workers", [2, 3])
-@pytest.mark.slow
 @pytest.mark.system
 def test_processes_change_nothing(serial: Stability, workers: int) -> None:
     assert_same(serial, classify(network(), BOX, strategy=Cascade(stages=STAGES), workers=workers))
 
 
-@pytest.mark.slow
 @pytest.mark.system
 def test_a_dask_cluster_with_a_worker_killed_changes_nothing(serial: Stability) -> None:
     distributed = pytest.importorskip("distributed", reason="needs leo-opt[dask]")

@@ -28,6 +28,7 @@ def test_joint_agrees_with_brute_force(chunk: int) -> None:
     assert undecided <= 0.15 * units
 
 
+@pytest.mark.system
 @pytest.mark.parametrize(
     "name", ["25-25_l1_0.001_s0", pytest.param("25-25_l1_0.001_s1", marks=pytest.mark.slow)]
 )

@@ -232,7 +232,6 @@ def test_no_bound_is_below_what_another_solver_finds() -> None:
 
 @pytest.mark.parametrize("solver", ["highs", "scip", "gurobi", "cplex"])
 @pytest.mark.parametrize("seed", range(3))
-@pytest.mark.slow
 @pytest.mark.system
 def test_ideal_is_separated(seed: int, solver: str) -> None:
     """Rows are added at the root for each question, and taken out again."""

@@ -114,7 +114,10 @@ def check_in_threads(solver: str, first: int, last: int, places: tuple[str, ...]
 FORKS = ("fork",) if "fork" in multiprocessing.get_all_start_methods() else ()
 
 
-@pytest.mark.parametrize("solver", names())
+@pytest.mark.parametrize(
+    "solver",
+    [name if name == "highs" else pytest.param(name, marks=pytest.mark.system) for name in names()],
+)
 def test_intervals_from_threads_are_true(solver: str) -> None:
     """Jobs in threads, callers in threads, callers in the very pool of their jobs, and a fork."""
     check_in_threads(solver, -3, 0, ("executor", "callers", "nested", *FORKS))

@@ -26,15 +26,8 @@ OWN_TESTS = (
     | {"docs/tutorials/own_model.md"}
 )
 """Pages that tests beside the code they are about run, and ask what came out."""
-LONG = {"docs/comparison.md": "measures 36 cells"}
-OF_THE_SYSTEM = (
-    "README.md",
-    "docs/how_to/limits.md",
-    "docs/install.md",
-    "docs/model_files.md",
-    "docs/tutorials/",
-)
-"""Pages that start processes, or train networks."""
+MEASURING = {"docs/comparison.md"}
+"""Pages whose commands measure for minutes."""
 MODULES = [
     found.name
     for found in pkgutil.walk_packages(leo_opt.__path__, "leo_opt.")
@@ -43,14 +36,13 @@ MODULES = [
 
 
 def pages_to_run() -> list:
-    """The pages with examples, those that take long marked."""
+    """The pages with examples."""
     found = []
     for page in PAGES:
         name = page.relative_to(ROOT).as_posix()
-        marks = [pytest.mark.slow] if name in LONG or name.startswith(OF_THE_SYSTEM) else []
-        marks += [pytest.mark.system] if name.startswith(OF_THE_SYSTEM) else []
+        mark = pytest.mark.slow if name in MEASURING else pytest.mark.system
         if name not in OWN_TESTS and list(blocks(page)):
-            found.append(pytest.param(page, id=name, marks=marks))
+            found.append(pytest.param(page, id=name, marks=mark))
     return found
 
 
@@ -67,9 +59,9 @@ def test_every_block_says_what_it_is() -> None:
         assert 2 * len(list(blocks(page))) == len(fences), page
 
 
-@pytest.mark.parametrize("name", MODULES)
-def test_docstring_examples_run(name: str) -> None:
-    assert doctest.testmod(importlib.import_module(name)).failed == 0
+def test_docstring_examples_run() -> None:
+    failed = [name for name in MODULES if doctest.testmod(importlib.import_module(name)).failed]
+    assert not failed
 
 
 def test_the_readme_shows_what_the_demo_prints() -> None:

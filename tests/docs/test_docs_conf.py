@@ -11,7 +11,7 @@ import pytest
 from browser import DESK, PHONE, browser
 from pictures import PICTURES
 
-pytestmark = [pytest.mark.slow, pytest.mark.system]
+pytestmark = pytest.mark.system
 ROOT = Path(__file__).resolve().parents[2]
 
 

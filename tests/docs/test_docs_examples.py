@@ -14,7 +14,7 @@ from pages import run_page
 
 from leo_opt.cli import main
 
-pytestmark = [pytest.mark.slow, pytest.mark.system]
+pytestmark = pytest.mark.system
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "examples.md").read_text(encoding="utf-8")

@@ -75,7 +75,6 @@ def test_rows_are_separated(page: dict[str, dict[str, Any]]) -> None:
     assert names["answer"].termination_condition == "optimal"
 
 
-@pytest.mark.slow
 @pytest.mark.system
 def test_the_example_keeps_the_contract(tmp_path: Path) -> None:
     names = run_page(PAGE.parent / "how_to" / "formulation.md", tmp_path)["use"]
@@ -83,7 +82,6 @@ def test_the_example_keeps_the_contract(tmp_path: Path) -> None:
     assert names["stability"].statistics.milps_solved == 0
 
 
-@pytest.mark.slow
 @pytest.mark.system
 def test_pyomo_is_imported_when_a_model_is_written() -> None:
     """Commands that settle all units without a model do not wait for it."""

@@ -23,21 +23,18 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
     return run_page(PAGE, tmp_path_factory.mktemp("page"))
 
 
-@pytest.mark.slow
 @pytest.mark.system
 def test_the_example_of_a_solver_passes_the_suite(tmp_path: Path) -> None:
     page = run_page(WRITING, tmp_path)
     assert issubclass(page["scipy_milp.py"]["ScipyMilp"], Solver)
 
 
-@pytest.mark.slow
 @pytest.mark.system
 def test_the_first_snippet_works(page: dict[str, dict[str, Any]]) -> None:
     answer = page["session"]["answer"]
     assert answer.stopped_by == "incumbent" or answer.incumbent_objective == pytest.approx(3.0)
 
 
-@pytest.mark.slow
 @pytest.mark.system
 def test_one_call_solves_a_model(page: dict[str, dict[str, Any]]) -> None:
     assert page["one call"]["result"].status == "optimal"

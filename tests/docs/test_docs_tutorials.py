@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from pages import run_page
 
-pytestmark = [pytest.mark.slow, pytest.mark.system]
+pytestmark = pytest.mark.system
 FOLDER = Path(__file__).parents[2] / "docs" / "tutorials"
 
 

@@ -6,6 +6,7 @@ from fractions import Fraction
 from functools import reduce
 
 import numpy as np
+import pytest
 from oracle import exact_output
 
 from leo_opt.bounds import propagate
@@ -70,6 +71,7 @@ class Graph:
         self.made.append((make(), [function(p, q) for p, q in zip(x, y, strict=True)]))
 
 
+@pytest.mark.system
 def test_a_network_is_its_graph_within_the_deviation_of_reading():
     generator = np.random.default_rng(0)
     rounded = 0

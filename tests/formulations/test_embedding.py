@@ -28,6 +28,7 @@ def in_model(network: Network, *arguments: Any, **options: Any) -> tuple[Any, Co
     return model.net, compile_model(model)
 
 
+@pytest.mark.system
 @pytest.mark.parametrize("centred", [False, True])
 def test_forward_passes_are_feasible(centred: bool) -> None:
     """All rows and bounds hold to rounding, also for units of range 1e-6 and 1e6."""
@@ -130,6 +131,7 @@ def test_centred_models_are_right_on_small_boxes(width: float) -> None:
         assert answer.objective_bound * unit + constant >= reached - slack
 
 
+@pytest.mark.system
 def test_a_trained_network_on_a_small_box() -> None:
     """An L-infinity ball of 0.03: uncentred, HiGHS calls the model of this network infeasible."""
     path = find_network("mnist/mnist_100-100-100-100-100_l1_0.0002_s0.onnx")

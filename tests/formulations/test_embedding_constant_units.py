@@ -97,6 +97,7 @@ def test_optima_are_those_of_the_network(name: str, solver: str) -> None:
                     assert Fraction(most) <= high + slack, (seed, unit)
 
 
+@pytest.mark.system
 @pytest.mark.parametrize("centred", [True, False])
 def test_points_are_constants_and_narrow_units_have_no_row(centred: bool) -> None:
     narrow = 0

@@ -35,6 +35,7 @@ def in_other_units(seed: int, width: float) -> tuple[Network, Box]:
 WIDTHS = [1e-9, 1e11, *(pytest.param(width, marks=pytest.mark.slow) for width in (1e4, 1e7))]
 
 
+@pytest.mark.system
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("name", ["highs", "gurobi", "cplex", "scip"])
 def test_bounds_are_right_whatever_the_units_of_inputs(name: str, width: float) -> None:

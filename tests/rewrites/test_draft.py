@@ -15,6 +15,7 @@ from leo_opt.network import Layer
 from leo_opt.rewrites import Draft
 
 
+@pytest.mark.system
 @pytest.mark.parametrize("low", [-0.05, -1e-12, -5e-324])
 def test_a_unit_that_is_nearly_active_is_kept(low: float) -> None:
     network = Network.from_arrays([[[1.0]], [[1.0]]], [[0.0], [0.0]])

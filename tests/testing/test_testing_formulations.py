@@ -33,14 +33,11 @@ VARIANTS = [
 ]
 
 
-LONG = {"ideal", "indicator", "partition"}
-"""These take many seconds, and so are left to the tests that are run besides."""
 CASES = [
-    variant
-    if isinstance(variant, str) and variant not in LONG
-    else pytest.param(variant, marks=[pytest.mark.slow, pytest.mark.system])
+    variant if variant == "big-m" else pytest.param(variant, marks=pytest.mark.system)
     for variant in VARIANTS
 ]
+"""Each takes seconds; all but one are left to the tests that are run besides."""
 
 
 @pytest.mark.parametrize("formulation", CASES, ids=str)

@@ -40,12 +40,12 @@ def test_all_registered_solvers_are_tested() -> None:
 
 
 LONG = {"thousand-objectives", "relaxation-time"}
-"""Checks that take seconds: every day of HiGHS only."""
+"""Checks that take seconds."""
 CASES = [
     pytest.param(
         name,
         check,
-        marks=[pytest.mark.slow, pytest.mark.system] if check in LONG and name != "highs" else [],
+        marks=pytest.mark.system if check in LONG else (),
     )
     for name in TESTED
     for check in SOLVER_CHECKS

@@ -132,7 +132,6 @@ def test_bad_rows_are_told_by_line_and_the_rest_goes_on(folder: Path) -> None:
     assert lines[-1] == "7 instances: 6 error, 1 holds"
 
 
-@pytest.mark.slow
 @pytest.mark.system
 def test_a_later_run_goes_on(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []

@@ -82,7 +82,6 @@ def places() -> Iterator[Executor]:
 @pytest.mark.parametrize(
     "name", [pytest.param(n, marks=pytest.mark.slow) if n == "milp" else n for n in CASES]
 )
-@pytest.mark.slow
 @pytest.mark.system
 def test_an_executor_changes_nothing(name: str, places: Executor) -> None:
     (network, asked), stages = CASES[name]
@@ -91,7 +90,6 @@ def test_an_executor_changes_nothing(name: str, places: Executor) -> None:
     assert_same(alone, verify(network, asked, stages=stages, executor=places))
 
 
-@pytest.mark.slow
 @pytest.mark.system
 def test_processes_change_nothing() -> None:
     (network, asked), stages = CASES["holds"]
@@ -117,7 +115,6 @@ class Lossy(Executor):
 
 
 @pytest.mark.parametrize("name", CASES)
-@pytest.mark.slow
 @pytest.mark.system
 def test_lost_jobs_prove_nothing(name: str) -> None:
     """Whatever is lost, no answer is wrong."""

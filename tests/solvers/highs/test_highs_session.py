@@ -45,6 +45,7 @@ def test_callback_codes_are_highspys() -> None:
     assert known - set(module._TERMINATION) <= {"kNotset", "kUnknown"}
 
 
+@pytest.mark.system
 def test_an_interrupt_is_not_remembered() -> None:
     """The callback's flag is sticky: a solve after a stopped one would prove nothing."""
     form, objective = hard_form(16, 2)
@@ -118,6 +119,7 @@ def test_without_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
         solver.open(form)
 
 
+@pytest.mark.system
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 @pytest.mark.parametrize("threads", [1, 2])
 def test_a_forked_process_answers(threads: int) -> None:
