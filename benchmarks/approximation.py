@@ -37,7 +37,7 @@ NETWORKS = {
 }
 BUDGETS = (0.15, 0.204, 0.25, 0.5)
 MIXED = "hard:low_rank=0.5"
-CALIBRATION = slice(20000, 23000)
+CALIBRATION = {"mnist.npz": slice(20000, 23000), "cifar10.npz": slice(3000)}
 COLUMNS = ("network", "method", "budget", "accuracy", "response_error", "share", "bitmap_share",
            "multiply_add_share", "free_share", "found", "proved", "separate",
            "seconds")  # fmt: skip
@@ -46,7 +46,7 @@ COLUMNS = ("network", "method", "budget", "accuracy", "response_error", "share",
 def images(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Inputs to fit to, inputs to measure on, and the labels of these."""
     with np.load(path) as archive:
-        fit, test = archive["x_train"][CALIBRATION], archive["x_test"]
+        fit, test = archive["x_train"][CALIBRATION[path.name]], archive["x_test"]
         labels = archive["y_test"].ravel()
     return fit.reshape(len(fit), -1) / 255.0, test.reshape(len(test), -1) / 255.0, labels
 

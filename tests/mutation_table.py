@@ -830,6 +830,30 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
             "left[: len(self.left)] = self.left",
         ),
         "parts-read-too-few": ("            read[:] = True", "            read[0] = True"),
+        "parts-sparse-not-added": ("low + inputs @ self.sparse.T", "low + 0 * self.bias"),
+        "parts-sum-of-others": (
+            "[self.left, self.sparse[:, read]]",
+            "[self.left, self.sparse[:, ::-1][:, read]]",
+        ),
+    },
+    "approximation/whitened.py": {
+        "whitened-unweighed": ("rows = root @ weight", "rows = weight"),
+    },
+    "approximation/targets.py": {
+        "metric-of-inactive": ("self.readers * (active.T", "self.readers * (1 - active.T"),
+    },
+    "approximation/filter_groups.py": {
+        "groups-all-at-first": ("len(own), columns] = own", "len(own), groups[0]] = own"),
+    },
+    "approximation/size_search.py": {
+        "size-above-the-limit": ("if largest < share <= limit", "if largest < share"),
+        "size-error-unasked": ("if error <= self.budget.limit", "if error > 0"),
+    },
+    "graphs/imitation.py": {
+        "readers-of-one-position": (
+            "found[np.ix_(there, there)] +=",
+            "found[np.ix_(there, there)] =",
+        ),
     },
     "approximation/costs.py": {
         "cost-free-indices": ("min(2 * entries, listed)", "min(entries, listed)"),

@@ -89,7 +89,7 @@ class FilterGroups(Options, Method):
         ]
         if not tried:
             tried = [self._fit(target, room, 1)]
-        return min(tried, key=lambda parts: target.error(parts.pre(target.inputs)))
+        return min(tried, key=lambda parts: target.weighed(parts.pre(target.inputs)))
 
     def _fit(self, target: LayerTarget, room: Room, count: int) -> Parts:
         """With a number of groups."""
@@ -127,7 +127,7 @@ class FilterGroups(Options, Method):
                 aim = np.asarray(
                     np.linalg.solve(own, (gap @ gram[:, columns]).T).T, dtype=np.float64
                 )
-                pairs[k] = low_rank(aim, own, kept, target.importance)
+                pairs[k] = low_rank(aim, own, kept, target.metric)
                 gap[:, columns] -= pairs[k][0] @ pairs[k][1]
         left, right = _joined(pairs, groups, target.layer.n_in)
         return left, right / target.moments.scale

@@ -144,7 +144,7 @@ class Hard(Options, Method):
             free = solve(cross - dual + penalty * entries, penalty)
             before, entries = entries, support.cut(free + dual / penalty)
             if rank:
-                left, right = low_rank(goal - free, gram, rank, target.importance)
+                left, right = low_rank(goal - free, gram, rank, target.metric)
                 cross = (goal - left @ right) @ gram
             dual = dual + penalty * (free - entries)
             size = float(np.linalg.norm(entries)) or 1.0
@@ -152,7 +152,7 @@ class Hard(Options, Method):
             change.append(penalty * float(np.linalg.norm(entries - before)) / size)
             used.append(penalty)
             penalty *= _GROWTH
-        left, right = low_rank(goal - entries, gram, rank, target.importance)
+        left, right = low_rank(goal - entries, gram, rank, target.metric)
         return entries, left, right, Residuals(tuple(primal), tuple(change), tuple(used))
 
 

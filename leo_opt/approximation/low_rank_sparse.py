@@ -248,7 +248,7 @@ class LowRankSparse(Options, Method):
         if path is None:
             path = target.memo[key] = self._path(target)
         fits = [self._without_shrinkage(target, room, *step) for step in path]
-        best = min(fits, key=lambda parts: target.error(parts.pre(target.inputs)))
+        best = min(fits, key=lambda parts: target.weighed(parts.pre(target.inputs)))
         if not self.nonlinear:
             return best
         numbers, bias = refit(
@@ -315,7 +315,8 @@ class LowRankSparse(Options, Method):
         # What the columns of S can say of the others is theirs already.
         solved = np.linalg.solve(gram[np.ix_(columns, columns)], gram[np.ix_(columns, others)])
         beside = gram[np.ix_(others, others)] - gram[np.ix_(others, columns)] @ solved
-        factors = low_rank(goal[~rows][:, others], beside, max(0, rank), target.importance[~rows])
+        metric = target.metric[np.ix_(~rows, ~rows)]
+        factors = low_rank(goal[~rows][:, others], beside, max(0, rank), metric)
         rank = factors[0].shape[1]
         left, right = np.zeros((height, rank)), np.zeros((rank, width))
         left[~rows], right[:, others] = factors

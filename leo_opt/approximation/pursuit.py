@@ -115,14 +115,25 @@ class Calibration(ABC, Generic[Built]):
             made.update(stage.run(made))
         return made
 
-    def target(self, index: int, given: Tensors | None = None) -> LayerTarget:
-        """What a matrix shall do for tensors, by default the original's."""
+    @lazy
+    def _targets(self) -> dict[int, LayerTarget]:
+        """What matrices shall do for the original's tensors, of those that were asked for."""
+        return {}
+
+    def target(self, index: int) -> LayerTarget:
+        """What a matrix shall do for the original's tensors."""
+        if index not in self._targets:
+            self._targets[index] = self._target(index, self.tensors)
+        return self._targets[index]
+
+    def _target(self, index: int, given: Tensors) -> LayerTarget:
+        """What a matrix shall do for tensors."""
         matrix, own = self.matrices[index], self.tensors
         whole = LayerTarget(
             matrix.layer,
-            matrix.rows((own if given is None else given)[matrix.source]),
+            matrix.rows(given[matrix.source]),
             matrix.made(own[matrix.target]),
-            matrix.importance,
+            matrix.readers,
             matrix.channels,
         )
         return whole if matrix.units.all() else whole.take(matrix.units)
@@ -163,9 +174,10 @@ class Calibration(ABC, Generic[Built]):
                 continue
             index, parts = stage.index, None
             if index in rooms:
-                parts = method.fit(self.target(index, made), rooms[index])
+                target = self._target(index, made) if moved else self.target(index)
+                parts = method.fit(target, rooms[index])
             elif moved and index == last:
-                parts = _refitted(self.target(index, made))
+                parts = _refitted(self._target(index, made))
             moved = moved or parts is not None
             made[stage.target] = stage.multiply(made[stage.source], parts)
             done.append(Substitute(stage, parts, self._response_error(stage, made)))

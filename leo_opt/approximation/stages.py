@@ -67,8 +67,8 @@ class Matrix(Stage):
         Weight and bias, and the activation behind.
     units : (n_out,) array
         Those for which there can be parts instead; if none, it stays.
-    importance : (n_out,) array
-        How much is made of each unit; 1 on average.
+    readers : (n_out, n_out) array
+        What is made of units: products of the columns that read each two of them (`relative`).
     positions
         Rows of one sample.
     channels
@@ -80,7 +80,7 @@ class Matrix(Stage):
     target: str
     layer: Layer
     units: BoolArray
-    importance: FloatArray
+    readers: FloatArray
     positions: int
     channels: int
 
@@ -146,12 +146,11 @@ def chain_stages(network: Network) -> Iterator[Stage]:
     following = (*network.layers[1:], None)
     for index, (layer, after) in enumerate(zip(network.layers, following, strict=True)):
         units = (layer.lanes < 0) & _is_open(layer)
-        importance = np.ones(layer.n_out)
+        readers = np.eye(layer.n_out if units.any() else 0)
         if after is not None and units.any():
-            square = np.asarray((after.weight**2).sum(axis=0))
-            importance = relative(np.sqrt(square), units)
+            readers = relative(weights.dense(after.weight.T @ after.weight), units)
         ends = f"post {index}", f"pre {index}"
-        yield ChainMatrix(index, *ends, layer, units, importance, positions=1, channels=0)
+        yield ChainMatrix(index, *ends, layer, units, readers, positions=1, channels=0)
         yield Activate(layer, ends[1], f"post {index + 1}")
 
 
@@ -164,7 +163,11 @@ def _is_open(layer: Layer) -> bool:
     return not weights.is_sparse(layer.weight) or 2 * len(np.unique(numbers)) > len(numbers)
 
 
-def relative(sizes: FloatArray, units: BoolArray) -> FloatArray:
-    """Sizes, relative to the mean of some units, none of them nearly 0."""
-    mean = sizes[units].mean()
-    return np.maximum(sizes / mean, 1e-3) if mean else np.ones_like(sizes)
+def relative(products: FloatArray, units: BoolArray) -> FloatArray:
+    """Products of columns, whose length is 1 on average of some units, and nowhere nearly 0."""
+    mean = np.sqrt(np.diag(products))[units].mean()
+    if not mean:
+        return np.eye(len(products))
+    products = products / mean**2
+    products[np.diag_indices_from(products)] = np.maximum(np.diag(products), 1e-6)
+    return products

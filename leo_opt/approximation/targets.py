@@ -15,6 +15,8 @@ from leo_opt.lazily import lazy
 DAMPING = 0.01
 """Weight of the original numbers beside the data, where every input has the square mean 1: inputs
 that are constant or depend on others leave numbers open, which then stay near the original ones."""
+_APART = 0.2
+"""Of what is made of units: the share that looks at each of them for itself."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,8 +72,8 @@ class LayerTarget:
         As the layers before give them, which may be approximations.
     pre : (N, n_out) array
         Pre-activations of the original network on the same data.
-    importance : (n_out,) array
-        How much the next layer makes of each unit; 1 on average.
+    readers : (n_out, n_out) array
+        What the next layer makes of units: products of the columns that read each two of them.
     channels
         Of a convolution: its columns are the windows of so many channels. 0 if it is none.
     memo
@@ -81,7 +83,7 @@ class LayerTarget:
     layer: Layer
     inputs: FloatArray
     pre: FloatArray
-    importance: FloatArray
+    readers: FloatArray
     channels: int = 0
     memo: dict[Any, Any] = field(default_factory=dict)
 
@@ -131,11 +133,34 @@ class LayerTarget:
         met: FloatArray = wanted.mean(axis=0) - weight @ self.moments.mean
         return met
 
+    @lazy
+    def importance(self) -> FloatArray:
+        """How much the next layer makes of each unit, (n_out,)."""
+        return np.sqrt(np.diag(self.readers))
+
+    @lazy
+    def metric(self) -> FloatArray:
+        """How much changes of each two pre-activations count together, (n_out, n_out).
+
+        What two units do to those that read them adds up or cancels, where both are active.
+        """
+        active = (self.pre > 0.0) | ~self.rectified
+        together = self.readers * (active.T.astype(np.float64) @ active / len(active))
+        apart = np.diag(np.diag(self.readers))
+        share = (1.0 - _APART) * np.trace(apart) / (np.trace(together) or 1.0)
+        summed: FloatArray = share * together + _APART * apart
+        return summed
+
     def error(self, pre: FloatArray) -> float:
         """Relative error behind the activation, in the Frobenius norm, of pre-activations."""
         meant = self.layer.activate(self.pre)
         size = float(np.linalg.norm(meant)) or 1.0
         return float(np.linalg.norm(self.layer.activate(pre) - meant)) / size
+
+    def weighed(self, pre: FloatArray) -> float:
+        """The error behind the activation of pre-activations, in the metric."""
+        gap = self.layer.activate(pre) - self.layer.activate(self.pre)
+        return float(((gap @ self.metric) * gap).sum())
 
     def take(self, units: BoolArray) -> LayerTarget:
         """The same for some of the units."""
@@ -143,6 +168,6 @@ class LayerTarget:
             self,
             layer=self.layer.take(units),
             pre=self.pre[:, units],
-            importance=self.importance[units],
+            readers=self.readers[np.ix_(units, units)],
             memo={},
         )

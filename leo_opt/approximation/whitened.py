@@ -5,13 +5,16 @@ Mathematics
 Let H be the second moments of the layer's inputs and W* the least-squares fit of its response. The
 response error of L is |(L - W*) H^(1/2)|_F^2 up to a constant. Of all L of rank r the best is
 U U^T W*, where the columns of U are the first r eigenvectors of W* H W*^T: truncated SVD of
-W* H^(1/2), times H^(-1/2), which cancels.
+W* H^(1/2), times H^(-1/2), which cancels. What counts is not the response for itself but what is
+made of it: with the columns of the next layer's weight on the units that are active, its error is
+|R (L - W*) H^(1/2)|_F^2, and R W* takes the place of W*. (Without R the layer behind, fitted anew,
+can make more of truncated SVD, though that has half as much error again.)
 
 Algorithm
 ---------
 One eigendecomposition of H for the fit, one of a matrix with a row a unit for U; then, for
 rectifiers, least squares of the left factor behind the activation (`regression`), in which each
-unit is fitted on r inputs. Units that the next layer reads with large weights count for more.
+unit is fitted on r inputs.
 
 Convergence
 -----------
@@ -59,7 +62,7 @@ class Whitened(Options, Method):
     def fit(self, target: LayerTarget, room: Room) -> Parts:
         """See `Method.fit`."""
         wanted = target.scaled(target.pre)
-        left, right = low_rank(wanted, target.moments.gram, room.rank(target), target.importance)
+        left, right = low_rank(wanted, target.moments.gram, room.rank(target), target.metric)
         right = right / target.moments.scale
         bias = target.bias(left @ right, target.pre)
         if self.nonlinear:
@@ -68,17 +71,18 @@ class Whitened(Options, Method):
 
 
 def low_rank(
-    weight: FloatArray, gram: FloatArray, rank: int, importance: FloatArray
+    weight: FloatArray, gram: FloatArray, rank: int, metric: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
-    """Factors (m, r) and (r, n) of the nearest matrix of a rank, in the norm of a Gram matrix."""
-    rows = importance[:, None] * weight
+    """Factors (m, r) and (r, n) of the nearest matrix E of a rank, by tr(metric E gram E^T)."""
+    root = np.linalg.cholesky(metric).T
+    rows = root @ weight
     vectors = np.linalg.eigh(rows @ gram @ rows.T)[1][:, ::-1][:, :rank]
-    return vectors / importance[:, None], vectors.T @ rows
+    return np.linalg.solve(root, vectors), vectors.T @ rows
 
 
 def refit_left(
     target: LayerTarget, left: FloatArray, right: FloatArray, bias: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
     """The left factor and the bias, fitted behind the activation for a given right factor."""
-    inner = LayerTarget(target.layer, target.inputs @ right.T, target.pre, target.importance)
+    inner = LayerTarget(target.layer, target.inputs @ right.T, target.pre, target.readers)
     return refit(inner, left, bias, np.ones(left.shape, dtype=bool))

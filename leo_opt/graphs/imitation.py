@@ -280,12 +280,7 @@ def cost_of(lowered: Lowered, *, sparse: bool = True) -> Cost:
 
 def _matrices(cutting: Cutting) -> Iterator[GraphMatrix]:
     """The Conv and Gemm of a graph that can be replaced."""
-    lowered, sizes = cutting.lowered, dict[int, float]()
-    for consumer in cutting.consumers:
-        roots = cutting.roots(consumer.slices.classes)
-        square = (consumer.weight**2).sum(axis=(1, 2))
-        for root, size in zip(roots.tolist(), square.tolist(), strict=True):
-            sizes[root] = sizes.get(root, 0.0) + size
+    lowered = cutting.lowered
     for index, consumer in enumerate(cutting.consumers):
         node, shape = consumer.node, _tensor(lowered, consumer.source).shape
         plain = node.operator == "Conv" or (consumer.foldable and len(shape) == 2)
@@ -295,23 +290,44 @@ def _matrices(cutting: Cutting) -> Iterator[GraphMatrix]:
         layer = Layer(
             rows.reshape(len(rows), -1), cutting.bias(node, len(rows)), _behind(lowered, node)
         )
-        roots = cutting.roots(consumer.made).tolist()
         axes = _axes(lowered, consumer)
         units = np.full(layer.n_out, layer.n_in >= FEWEST)
-        importance = np.sqrt([sizes.get(root, 0.0) for root in roots])
         yield GraphMatrix(
             index=index,
             source=consumer.source,
             target=node.outputs[0],
             layer=layer,
             units=units,
-            importance=relative(importance, np.ones_like(units)),
+            readers=relative(_products(cutting, consumer), np.ones_like(units)),
             positions=math.prod(axis.out for axis in axes),
             channels=rows.shape[1] if axes else 0,
             node=node,
             axes=axes,
             dtype=np.asarray(lowered.values[node.inputs[1]]).dtype,
         )
+
+
+def _products(cutting: Cutting, consumer: Consumer) -> FloatArray:
+    """Products of the weights that read each two of the slices that a node makes.
+
+    A flattened channel is read once at each position, and only the same positions of two channels
+    are taken to go together.
+    """
+    roots, place = np.unique(cutting.roots(consumer.made), return_inverse=True)
+    found = np.zeros((len(roots), len(roots)))
+    for reader in cutting.consumers:
+        read = cutting.roots(reader.slices.classes)
+        known = np.isin(read, roots)
+        rows = reader.weight.reshape(len(reader.weight), -1)[known]
+        own = np.searchsorted(roots, read[known])
+        order = np.argsort(own, kind="stable")
+        own, rows = own[order], rows[order]
+        position = np.arange(len(own)) - np.searchsorted(own, own)
+        for one in range(max(position, default=-1) + 1):
+            there = own[position == one]
+            found[np.ix_(there, there)] += rows[position == one] @ rows[position == one].T
+    spread: FloatArray = found[np.ix_(place, place)]
+    return spread
 
 
 def _behind(lowered: Lowered, node: Node) -> str:

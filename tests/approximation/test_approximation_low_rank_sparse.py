@@ -96,7 +96,7 @@ def test_columns_or_rows_and_a_rank_beat_a_rank_alone(support: str) -> None:
     )
     layer = Layer(weight, generator.normal(size=12), "relu")
     inputs = generator.normal(size=(300, 16))
-    target = LayerTarget(layer, inputs, layer.affine(inputs), np.ones(12))
+    target = LayerTarget(layer, inputs, layer.affine(inputs), np.eye(12))
     room = Room(3 * 18 + 30)
     found = METHODS.read(f"low-rank-sparse:support={support}").fit(target, room)
     plain = METHODS.read("whitened").fit(target, room)

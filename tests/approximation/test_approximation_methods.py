@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from leo_opt.approximation import METHODS, costs
 from leo_opt.approximation.methods import Room
+from leo_opt.approximation.stages import relative
 from leo_opt.approximation.targets import LayerTarget
+from leo_opt.approximation.whitened import low_rank
 from leo_opt.network import Layer
 
 DENSE = [*METHODS, "hard:low_rank=0.5", "hard:support=columns", "hard:support=rows,low_rank=0.5"]
@@ -20,7 +24,7 @@ def target(seed: int, activation: str = "relu", height: int = 12, width: int = 2
     mixed = generator.normal(size=(400, width)) @ generator.normal(size=(width, width))
     inputs = np.maximum(mixed * np.geomspace(0.1, 2.0, width), 0.0)
     layer = Layer(generator.normal(size=(height, width)), generator.normal(size=height), activation)
-    return LayerTarget(layer, inputs, layer.affine(inputs), np.ones(height))
+    return LayerTarget(layer, inputs, layer.affine(inputs), np.eye(height))
 
 
 @pytest.mark.parametrize("name", DENSE)
@@ -73,6 +77,27 @@ def test_low_rank_is_the_best_of_its_rank() -> None:
     assert np.allclose(plain.weight, best_of_rank(layer.weight, rank))
 
 
+def test_what_units_do_together_counts() -> None:
+    """Units whose changes cancel behind them may change: the outputs are what is kept."""
+    layer, generator = target(5, "linear"), np.random.default_rng(5)
+    reader = generator.normal(size=(3, 12))
+    aware = replace(layer, readers=relative(reader.T @ reader, np.ones(12, dtype=bool)))
+    gaps = []
+    for one in (layer, aware):
+        parts = METHODS.read("whitened").fit(one, Room(3 * 32))
+        gaps.append(np.linalg.norm((parts.pre(layer.inputs) - layer.pre) @ reader.T))
+    assert gaps[1] < 0.3 * gaps[0]
+
+
+def test_low_rank_has_the_least_error_in_its_norms() -> None:
+    generator = np.random.default_rng(6)
+    weight, *roots = (generator.normal(size=shape) for shape in ((6, 9), (6, 6), (9, 9)))
+    left, right = low_rank(weight, roots[1] @ roots[1].T, 2, roots[0].T @ roots[0])
+    least = np.linalg.svd(roots[0] @ weight @ roots[1], compute_uv=False)[2:]
+    got = roots[0] @ (left @ right - weight) @ roots[1]
+    assert np.linalg.norm(got) == pytest.approx(np.linalg.norm(least))
+
+
 def best_of_rank(weight: np.ndarray, rank: int) -> np.ndarray:
     left, values, right = np.linalg.svd(weight)
     return (left[:, :rank] * values[:rank]) @ right[:rank]
@@ -114,7 +139,7 @@ def test_filter_groups_are_exact_where_ranks_allow_it(aware: bool) -> None:
     layer = Layer(weight.reshape(height, -1), np.zeros(height), "relu")
     rows = inputs.reshape(500, -1)
     room = Room(2 * (24 + 2 * height))
-    case = LayerTarget(layer, rows, layer.affine(rows), np.ones(height), channels)
+    case = LayerTarget(layer, rows, layer.affine(rows), np.eye(height), channels)
     parts = METHODS.read(f"filter-groups:groups=2,data_aware={aware}").fit(case, room)
     assert {frozenset(own) for own in parts.groups} == {frozenset(own) for own in groups}
     assert parts.rank == 4

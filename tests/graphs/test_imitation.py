@@ -18,6 +18,7 @@ from leo_opt import approximate, frontier, load, propagate
 from leo_opt.approximation import MultiplyAdds, Parameters
 from leo_opt.approximation.methods import Method, Room
 from leo_opt.approximation.parts import Parts
+from leo_opt.approximation.stages import relative
 from leo_opt.approximation.targets import LayerTarget
 from leo_opt.deviation import reading_deviation
 from leo_opt.errors import InvalidInputError
@@ -106,6 +107,19 @@ def small(folder: Path, seed: int = 0) -> tuple[Path, np.ndarray]:
         folder,
     )
     return path, generator.random((60, 1, 8, 8))
+
+
+def test_units_count_by_what_reads_them(tmp_path: Path) -> None:
+    path, data = small(tmp_path)
+    lowered = lower(onnx.load(path))
+    matrices = GraphCalibration(lowered, data.reshape(60, -1)).matrices
+    constants = {
+        one.name: onnx.numpy_helper.to_array(one) for one in onnx.load(path).graph.initializer
+    }
+    second = np.einsum("oikl,ojkl->ij", constants["v"], constants["v"], dtype=float)
+    end = np.einsum("oip,ojp->ij", *2 * [constants["m"].reshape(3, 12, 4)], dtype=float)
+    for made, products in zip(matrices.values(), (second, end), strict=False):
+        assert np.allclose(made.readers, relative(products, made.units))
 
 
 def test_a_convolution_becomes_one_in_groups_and_one_of_1x1(tmp_path: Path) -> None:
