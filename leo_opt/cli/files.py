@@ -138,4 +138,8 @@ report_output = click.option(
 
 def report_text(path: str, page: Callable[[], str], tree: Callable[[], object]) -> str:
     """What `--report` writes: a page or JSON, whichever the file is named for."""
-    return page() if path.lower().endswith(".html") else json.dumps(tree(), indent=2) + "\n"
+    if path.lower().endswith(".html"):
+        return page()
+    from leo_opt.storage.codec import to_tree
+
+    return json.dumps(to_tree(tree()), indent=2, allow_nan=False) + "\n"

@@ -10,6 +10,7 @@ from leo_opt.report.approximation_run import describe_approximation, layer_table
 from leo_opt.report.classes import told_classes
 from leo_opt.report.compression_run import as_code, describe_domain
 from leo_opt.report.drawing import to_html
+from leo_opt.report.records import ApproximationRecord
 from leo_opt.report.scenes import of_approximation
 
 
@@ -80,11 +81,9 @@ def meaning(approximation: Approximation, dtype: str) -> list[str]:
     return [*lines, *told_classes(approximation.classes), *approximation.notes]
 
 
-def _settings(told: dict[str, object]) -> Iterator[tuple[str, object]]:
+def _settings(told: ApproximationRecord) -> Iterator[tuple[str, object]]:
     """How it was made."""
     for name in ("method", "budget", "dtype", "network_hash"):
         yield name.replace("_", " "), told[name]
-    versions = told["versions"]
-    assert isinstance(versions, dict)
-    for name, version in versions.items():
+    for name, version in told["versions"].items():
         yield f"version of {name}", version

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from rich.console import Group, RenderableType
 from rich.text import Text
@@ -17,24 +15,28 @@ from leo_opt.network import Network
 from leo_opt.rectify import rectified
 from leo_opt.report.classes import describe_classes, told_classes
 from leo_opt.report.compression_run import describe_network, describe_versions, removed_percent
+from leo_opt.report.records import (
+    APPROXIMATION,
+    ApproximationRecord,
+    DeviationRecord,
+    LayerRecord,
+)
 from leo_opt.tables import Table
 
 
-def describe_approximation(approximation: Approximation, dtype: str) -> dict[str, Any]:
-    """The report of one run, ready for JSON; what is not proved is None."""
+def describe_approximation(approximation: Approximation, dtype: str) -> ApproximationRecord:
+    """The report of one run; what is not proved is None."""
     before, after, apart = approximation.original, approximation.network, approximation.difference
     units = sum(before.hidden_widths), sum(after.hidden_widths)
     return {
+        "format": APPROXIMATION,
         "original": describe_network(before, approximation.cost_before.parameters),
         "compressed": describe_network(after, approximation.cost.parameters),
         "compression_percent": round(removed_percent(*units), 2),
         "method": repr(approximation.method),
         "budget": repr(approximation.budget),
         "share": approximation.share,
-        "cost": {
-            "original": vars(approximation.cost_before),
-            "compressed": vars(approximation.cost),
-        },
+        "cost": {"original": approximation.cost_before, "compressed": approximation.cost},
         "response_error": approximation.response_error,
         "layers": _describe_layers(approximation),
         "frontier": [
@@ -46,14 +48,15 @@ def describe_approximation(approximation: Approximation, dtype: str) -> dict[str
         **describe_classes(approximation.classes),
         "dtype": dtype,
         "notes": list(approximation.notes),
+        "bytes": {},
         "network_hash": before.content_hash,
         "versions": describe_versions(),
     }
 
 
-def _describe_layers(approximation: Approximation) -> list[dict[str, Any]]:
+def _describe_layers(approximation: Approximation) -> list[LayerRecord]:
     """Rank, entries and response error of what stands in the place of each layer."""
-    told = []
+    told: list[LayerRecord] = []
     for one in approximation.substitutes:
         parts = one.parts
         told.append(
@@ -70,12 +73,16 @@ def _describe_layers(approximation: Approximation) -> list[dict[str, Any]]:
     return told
 
 
-def _deviations(approximation: Approximation, dtype: str) -> dict[str, Any]:
+def _deviations(approximation: Approximation, dtype: str) -> DeviationRecord:
     """Proved bounds on the difference, step by step from file to file."""
     domain = approximation.domain
-    names = "max_deviation_read", "max_deviation", "max_deviation_written"
     if domain is None:
-        return {**dict.fromkeys(names), "inference_rounding": None}
+        return {
+            "max_deviation_read": None,
+            "max_deviation": None,
+            "max_deviation_written": None,
+            "inference_rounding": None,
+        }
     before, after = rectified(approximation.original), rectified(approximation.network)
     bounds = propagate(before, domain), propagate(after, domain)
     read = reading_deviation(before, bounds[0])
@@ -93,7 +100,9 @@ def _deviations(approximation: Approximation, dtype: str) -> dict[str, Any]:
         for pair in zip((before, after), bounds, strict=True)
     ]
     return {
-        **dict(zip(names, map(_largest, (read, moved, total)), strict=True)),
+        "max_deviation_read": _largest(read),
+        "max_deviation": _largest(moved),
+        "max_deviation_written": _largest(total),
         "inference_rounding": {"original": errors[0], "compressed": errors[1]},
     }
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
+from leo_opt.report.records import ClassRecord
 from leo_opt.verification import Decision
 from leo_opt.verification.classes import ClassCheck
 
@@ -15,12 +15,11 @@ _WORDS = {
 }
 
 
-def describe_classes(checks: Sequence[ClassCheck]) -> dict[str, Any]:
+def describe_classes(checks: Sequence[ClassCheck]) -> ClassRecord:
     """On how many domains the class cannot change, and the answer on each; empty without any."""
-    if not checks:
-        return {}
-    answers = [str(check.verdict.answer) for check in checks]
-    return {"same_class": {str(word): answers.count(word) for word in Decision}, "classes": answers}
+    answers = [check.verdict.answer for check in checks]
+    counts = {str(word): answers.count(word) for word in Decision} if answers else {}
+    return {"same_class": counts, "classes": answers}
 
 
 def told_classes(checks: Sequence[ClassCheck]) -> list[str]:

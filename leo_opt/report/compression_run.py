@@ -5,9 +5,8 @@ from __future__ import annotations
 import platform
 import time
 from collections import Counter
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from importlib import metadata
-from typing import Any
 
 import numpy as np
 
@@ -20,6 +19,7 @@ from leo_opt.domain import Domain
 from leo_opt.formats import save
 from leo_opt.graphs import GraphCompression
 from leo_opt.network import Network
+from leo_opt.report.records import COMPRESSION, CompressionRecord, NetworkRecord
 from leo_opt.rewrites.sequential import PASSED, SHIFTED, SPLIT
 from leo_opt.stability import Phase, Stability
 from leo_opt.storage.files import AnyPath
@@ -181,11 +181,16 @@ def as_code(domain: Domain | None) -> str:
     return f"Polytope({box}, weight, bound)" if len(domain.rows[1]) else box
 
 
-def describe_network(network: Network, parameters: int) -> dict[str, Any]:
-    """Units of each layer but the last, how many of each kind there are, and parameters."""
-    units = [layer.n_out for layer in network.layers[:-1]]
-    kinds = {name.replace(" ", "_"): count for name, count in sorted(network.kinds.items())}
-    return {"units": units, **kinds, "parameters": parameters}
+def describe_network(network: Network, parameters: int) -> NetworkRecord:
+    """What a report says of a network."""
+    kinds = network.kinds
+    return {
+        "units": [layer.n_out for layer in network.layers[:-1]],
+        "rectifiers": kinds["rectifiers"],
+        "linear": kinds["linear"],
+        "other_pieces": kinds["other pieces"],
+        "parameters": parameters,
+    }
 
 
 def describe_sequential(compression: Compression | GraphCompression) -> dict[str, int]:
@@ -197,10 +202,10 @@ def describe_sequential(compression: Compression | GraphCompression) -> dict[str
     return dict(counts)
 
 
-def describe_stability(stability: Stability) -> dict[str, Any]:
+def describe_stability(stability: Stability) -> dict[str, list[int]]:
     """Counts of each phase a layer, of the certified verdicts, and of evidence by method."""
     phased = [k for k, has in enumerate(stability.has_phases) if has]
-    counts: dict[str, Any] = {
+    counts = {
         str(phase): [stability.count(layer, phase) for layer in phased]
         for phase in phases_shown(stability)
     }
@@ -248,19 +253,20 @@ def _evidence_of(stability: Stability, index: int, unit: int, phase: Phase) -> l
     return ["witness" if side.witness is not None else "undecided" for side in (lower, upper)]
 
 
-def describe_compression(run: CompressionRun) -> dict[str, Any]:
-    """The report of one run, ready for JSON."""
+def describe_compression(run: CompressionRun) -> CompressionRecord:
+    """The report of one run."""
     statistics, compression = run.stability.statistics, run.compression
     before, after = run.parameters
-    parts = compression.parts if isinstance(compression, GraphCompression) else ()
+    graph = compression if isinstance(compression, GraphCompression) else None
     return {
-        "form": "graph" if isinstance(compression, GraphCompression) else "chain",
+        "format": COMPRESSION,
+        "form": "graph" if graph else "chain",
         "original": describe_network(run.original, before),
         "compressed": describe_network(compression.network, after),
-        **({"outputs": list(compression.kept[-1])} if isinstance(compression, Compression) else {}),
-        **({"parts": [asdict(part) for part in parts]} if parts else {}),
+        "outputs": list(compression.kept[-1]) if isinstance(compression, Compression) else None,
+        "parts": list(graph.parts) if graph else [],
         "made_sequential": describe_sequential(compression),
-        **({"tolerance_spent": run.spent} if run.spent else {}),
+        "tolerance_spent": run.spent,
         "compression_percent": round(run.percent, 2),
         "stability": describe_stability(run.stability),
         "evidence": describe_evidence(run.stability),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import subprocess
 import sys
@@ -13,6 +12,7 @@ import onnx
 import onnxruntime
 import pytest
 from click.testing import CliRunner, Result
+from reports import read_report
 
 import leo_opt
 from leo_opt import Box, Layer, Network, Stability, classify, load, save
@@ -78,9 +78,9 @@ def test_compress_writes_a_drop_in_replacement_and_a_report(tmp_path: Path) -> N
     files = "-o", small, "--report", report, "--stability-out", tmp_path / "known.json"
     done = run("compress", SMALL, "--box", 0, 1, *files, "-q")
     assert done.exit_code == 0, done.output
-    tree = json.loads(report.read_text())
+    tree = read_report(report)
     original, compressed = load(SMALL), load(small)
-    sizes = {"rectifiers": 50, "parameters": original.parameters}
+    sizes = {"rectifiers": 50, "linear": 0, "other_pieces": 0, "parameters": original.parameters}
     assert tree["original"] == {"units": [25, 25], **sizes}
     assert tree["compressed"]["units"] == list(compressed.hidden_widths)
     assert tree["made_sequential"] == {}

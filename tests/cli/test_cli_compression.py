@@ -8,6 +8,7 @@ import onnx
 import pytest
 from click.testing import CliRunner, Result
 from graphs.test_graphs import image, store
+from reports import read_report
 
 from leo_opt.cli import main
 
@@ -38,6 +39,9 @@ def test_what_only_chains_have_is_refused_by_name(option: str, tmp_path: Path) -
         assert done.exit_code == 2
         assert f"{option} can be had of a chain alone; give --form chain" in done.output
         assert not (tmp_path / "smaller.onnx").exists()
-    assert compress(tmp_path, "--form", "chain", option, CHAIN_ONLY[option]).exit_code == 0
+    report = tmp_path / "report.json"
+    for form, more in (("graph", ()), ("chain", (option, CHAIN_ONLY[option]))):
+        assert compress(tmp_path, "--form", form, "--report", str(report), *more).exit_code == 0
+        assert read_report(report)["form"] == form
     kinds = {proto.op_type for proto in onnx.load(tmp_path / "smaller.onnx").graph.node}
     assert "Conv" not in kinds

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +10,7 @@ import click
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from reports import read_report
 
 from leo_opt import Box, Network, load, save
 from leo_opt.cli import COMMANDS, main
@@ -136,7 +136,7 @@ def test_a_written_network_says_where_it_comes_from(suffix: str, tiny: Path) -> 
     report = tiny.with_name("report.json")
     done = run("compress", tiny, "--box", 0, 1, "-o", small, "-q", "--report", report)
     assert done.exit_code == 0, done.output
-    told, figures = load_provenance(small), json.loads(report.read_text())
+    told, figures = load_provenance(small), read_report(report)
     assert told["source_hash"] == load(tiny).content_hash
     assert told["content_hash"] == load(small).content_hash
     assert told["box"] == "3 inputs in [0, 1]"

@@ -18,6 +18,8 @@ from leo_opt.decisions.splitting_state import SplitEntry
 from leo_opt.formats import npz
 from leo_opt.model_files import sidecar
 from leo_opt.network import Signature
+from leo_opt.report import records
+from leo_opt.reproduction import results
 from leo_opt.storage import codec
 from leo_opt.verification import verdicts
 
@@ -30,6 +32,9 @@ KINDS = {
     "checkpoint_split": (SplitEntry, f'{checkpoint.FORMAT}: "split" of an entry'),
     "comparison_plan": (plan.PlanFile, plan.FORMAT),
     "comparison_entry": (record.Entry, f"{record.FORMAT}: an entry"),
+    "compression_report": (records.CompressionRecord, records.COMPRESSION),
+    "approximation_report": (records.ApproximationRecord, records.APPROXIMATION),
+    "reproduction": (results.Reproduction, results.FORMAT),
     "network_signature": (Signature, f"{npz.STRUCTURED}: signature"),
 }
 
