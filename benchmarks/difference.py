@@ -20,8 +20,7 @@ from pathlib import Path
 import click
 import numpy as np
 
-from leo_opt import Box, Layer, Network, approximate, bound_difference, classify, compress, load
-from leo_opt.approximation import Parameters
+from leo_opt import Box, Layer, Network, bound_difference, classify, compress, frontier, load
 from leo_opt.blas import one_blas_thread
 from leo_opt.weights import entries, with_numbers
 
@@ -72,15 +71,17 @@ def pairs(network: Network, box: Box, limit: float) -> Iterator[tuple[str, Netwo
     yield "rewritten", network, smaller, {"bounds": stability.certified}
 
 
-def approximations(network: Network, data: Path) -> list[tuple[str, Network, Network, dict]]:
+def approximations(file: Path, data: Path) -> list[tuple[str, Network, Network, dict]]:
     """Those of `BUDGETS`, by the default method, without any domain."""
     with np.load(data) as archive:
-        images = archive["x_train"][CALIBRATION].reshape(-1, network.input_size) / 255.0
+        images = archive["x_train"][CALIBRATION] / 255.0
+    network = load(file)
+    sizes = frontier(file, network.batch(images.reshape(len(images), -1)))
     return [
         (
             f"{100 * budget:g} %",
             network,
-            approximate(network, images, budget=Parameters(budget)).network,
+            sizes.pick(budget).network,
             {},
         )
         for budget in BUDGETS
@@ -108,7 +109,7 @@ def main(
     for file in files:
         network = load(file)
         whole = Box(*box).spread(network.input_size)
-        made = None if data is None else approximations(network, data)
+        made = None if data is None else approximations(file, data)
         centre = whole.centre if data is None else first_image(data)
         for name, domain in (("ball", Box.around(centre, RADIUS, whole)), ("box", whole)):
             for second, *networks, known in made or pairs(network, domain, limit):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,7 +24,8 @@ from leo_opt.cli.options import box_options, checked, load_network, network_opti
 from leo_opt.errors import InvalidInputError
 
 if TYPE_CHECKING:
-    from leo_opt.approximation import Budget
+    from leo_opt.approximation import Approximation, Budget
+    from leo_opt.fitting import Frontier
 
 _BUDGETS = {
     "parameters": ("SHARE", "Of the network's numbers; an index counts as one. [default: 0.25]"),
@@ -124,17 +125,7 @@ def approximate(
     from leo_opt.approximation import MultiplyAdds
     from leo_opt.console import show
     from leo_opt.fitting import frontier
-    from leo_opt.graphs import is_structured
-    from leo_opt.graphs.opening import save_model
-    from leo_opt.report.approximation_page import write_report
-    from leo_opt.report.approximation_run import (
-        approximation_table,
-        describe_approximation,
-        provenance,
-        stored_network,
-    )
-    from leo_opt.report.frontier import frontier_file as frontier_content
-    from leo_opt.storage.files import write_atomically
+    from leo_opt.report.approximation_run import approximation_table, stored_network
     from leo_opt.verification.classes import check_classes
 
     budget = _read_budget(options)
@@ -143,10 +134,9 @@ def approximate(
     anywhere = options["box"] is None and options["domain_file"] is None
     domain = None if anywhere else read_domain(network, options)
     asked = read_class_domains(network, options, domain)
-    graphs = all(map(formats.has_graph, (network_file, output)))
     whole = dtype is None and options["output_tensor"] is None
     found = frontier(
-        network_file if graphs and whole and is_structured(network_file) else network,
+        network_file if whole and _stays_graph(network_file, output) else network,
         network.batch(formats.load_points(data)),
         method=method,
         counts="multiply-adds" if isinstance(budget, MultiplyAdds) else "parameters",
@@ -158,22 +148,62 @@ def approximate(
     # Of classes what the file says counts.
     rounded = stored_network(made, stored)
     made = replace(made, classes=check_classes(network, rounded, asked, class_limit))
-    if made.model is None:
-        formats.save(made.network, output, dtype=stored, provenance=provenance(made, stored))
-    else:
-        save_model(made.model, output, provenance(made, stored))
+    _save(made, output, stored)
     sizes = {"original": Path(network_file).stat().st_size, "written": Path(output).stat().st_size}
-    written = [f"written: {output} ({sizes['written']} bytes, of {sizes['original']} before)"]
-    contents = {}
+    beside = _beside(made, found, {"bytes": sizes}, stored, report_file, frontier_file)
+    show([approximation_table(made), _told_size(made, output, **sizes), *beside])
+
+
+def _stays_graph(*files: str) -> bool:
+    """Whether the network of the first file can be written to the second as the graph it is."""
+    from leo_opt import formats
+    from leo_opt.graphs import is_structured
+
+    return all(map(formats.has_graph, files)) and is_structured(files[0])
+
+
+def _save(made: Approximation, output: str, stored: str) -> None:
+    """Write the network."""
+    from leo_opt import formats
+    from leo_opt.graphs.opening import save_model
+    from leo_opt.report.approximation_run import provenance
+
+    told = provenance(made, stored)
+    if made.model is None:
+        formats.save(made.network, output, dtype=stored, provenance=told)
+    else:
+        save_model(made.model, output, told)
+
+
+def _told_size(made: Approximation, output: str, original: int, written: int) -> str:
+    """The size of what was written, and why it may be more than what is counted."""
+    full = output.lower().endswith(".onnx") and 8 * made.cost.parameters < written
+    packed = "; with the zeros of sparse parts, .onnx.gz is smaller" if full else ""
+    return f"written: {output} ({written} bytes, of {original} before{packed})"
+
+
+def _beside(
+    made: Approximation,
+    sizes: Frontier[Any],
+    more: dict[str, Any],
+    stored: str,
+    report_file: str | None,
+    frontier_file: str | None,
+) -> Iterator[str]:
+    """Write what was asked for beside the network, and say so."""
+    from leo_opt.report.approximation_page import write_report
+    from leo_opt.report.approximation_run import describe_approximation
+    from leo_opt.report.frontier import frontier_file as drawn
+    from leo_opt.storage.files import write_atomically
+
     if report_file is not None:
-        contents[report_file] = report_text(
+        text = report_text(
             report_file,
             lambda: write_report(made, stored, repeated()),
-            lambda: {**describe_approximation(made, stored), "bytes": sizes},
-        ).encode()
+            lambda: {**describe_approximation(made, stored), **more},
+        )
+        write_atomically(report_file, text.encode())
+        yield f"written: {report_file}"
     if frontier_file is not None:
-        contents[frontier_file] = frontier_content(found, frontier_file)
-    for path, content in contents.items():
-        write_atomically(path, content)
-        written.append(f"written: {path}")
-    show([approximation_table(made), *written])
+        write_atomically(frontier_file, drawn(sizes, frontier_file))
+        yield f"written: {frontier_file}"
