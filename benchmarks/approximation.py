@@ -7,7 +7,8 @@ NETWORKS is a folder of networks, DATA one with `mnist.npz` and `cifar10.npz` (i
 x_test of bytes, labels y_test). Fitted to 3,000 training images without labels, measured on the
 10,000 test images. No fine-tuning. A row a network, method and budget; rows that are in the table
 already are not made again. Seconds are those of the processor for the frontier and one budget.
-`--plot` draws accuracy against the share of numbers.
+Printed are accuracy in % and the relative error of the outputs; `--plot` draws accuracy against the
+share of numbers.
 """
 
 from __future__ import annotations
@@ -102,19 +103,38 @@ def draw(rows: list[dict[str, str]], path: str) -> None:
     """Accuracy against the share of numbers, a curve a method, a panel a network."""
     from matplotlib.figure import Figure
 
-    names = list(dict.fromkeys(row["network"] for row in rows))
-    figure = Figure(figsize=(4.5 * len(names), 3.6), layout="constrained")
-    for place, name in enumerate(names, start=1):
-        axes = figure.add_subplot(1, len(names), place)
-        for method in dict.fromkeys(row["method"] for row in rows):
+    names = [name for name in NETWORKS if any(row["network"] == name for row in rows)]
+    figure = Figure(figsize=(10, 3 * -(-len(names) // 3)), layout="constrained")
+    panels = figure.subplots(-(-len(names) // 3), 3, squeeze=False).ravel()
+    for name, axes in zip(names, panels, strict=False):
+        best = max(float(row["accuracy"]) for row in rows if row["network"] == name)
+        for method in (*METHODS, MIXED):
             mine = [r for r in rows if (r["network"], r["method"]) == (name, method)]
-            points = sorted((float(r["share"]), float(r["accuracy"])) for r in mine)
-            if points:
-                axes.plot(*zip(*points, strict=True), marker=".", label=method)
-        axes.set(title=Path(name).stem, xlabel="numbers and indices, share", ylabel="accuracy, %")
+            points = sorted((100 * float(r["share"]), float(r["accuracy"])) for r in mine)
+            axes.plot(*zip(*points, strict=True) if points else ([], []), marker=".", label=method)
+        axes.set_title(Path(name).stem, fontsize="medium")
+        axes.set(xlabel="numbers and indices, %", ylabel="accuracy, %", ylim=(best - 6, best + 0.4))
         axes.grid(alpha=0.3)
-    axes.legend(fontsize="small")
-    figure.savefig(path, dpi=110)
+    for axes in panels[len(names) :]:
+        axes.set_axis_off()
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=7)
+    figure.savefig(path, dpi=90)
+
+
+def table(rows: list[dict[str, str]], name: str) -> str:
+    """Accuracy and response error of one network, a row a method, a column a budget."""
+    mine = {
+        (row["method"], row["budget"]): f"{float(row['accuracy']):.2f}, "
+        f"{float(row['response_error']):.2g}"
+        for row in rows
+        if row["network"] == name
+    }
+    budgets = [str(budget) for budget in BUDGETS]
+    shown = [
+        [f"`{method}`", *(mine.get((method, budget), "") for budget in budgets)]
+        for method in (*METHODS, MIXED)
+    ]
+    return Table.of((name, *(f"{100 * share:g} %" for share in BUDGETS)), shown).markdown()
 
 
 @click.command()
@@ -164,14 +184,11 @@ def main(
                     writer.writerow(row)
                     stream.flush()
                     rows.append({k: str(v) for k, v in row.items()})
-    shown = [[row[k] if k in COLUMNS[:2] else _short(row[k]) for k in COLUMNS] for row in rows]
-    click.echo(Table.of(COLUMNS, shown).markdown())
+    for name in NETWORKS:
+        if any(row["network"] == name for row in rows):
+            click.echo(f"{table(rows, name)}\n")
     if plot is not None:
         draw(rows, plot)
-
-
-def _short(text: str) -> str:
-    return f"{float(text):.4g}" if text else "-"
 
 
 if __name__ == "__main__":

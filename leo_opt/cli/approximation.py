@@ -85,8 +85,8 @@ def _read_budget(options: Mapping[str, Any]) -> Budget:
 @click.option(
     "--frontier",
     "frontier_file",
-    type=OutputFile(),
-    help="Write all sizes between which the budget chooses: .csv, or a picture, .png or .svg.",
+    type=OutputFile(lambda: (".csv", ".png", ".svg", ".pdf")),
+    help="Write all sizes between which the budget chooses: .csv, or a picture, .png, .svg, .pdf.",
 )
 @box_options
 @click.option("--refine", type=float, metavar="SECONDS", help="For a tighter proof, at the end.")
@@ -177,7 +177,8 @@ def _save(made: Approximation, output: str, stored: str) -> None:
 
 def _told_size(made: Approximation, output: str, original: int, written: int) -> str:
     """The size of what was written, and why it may be more than what is counted."""
-    full = output.lower().endswith(".onnx") and 8 * made.cost.parameters < written
+    numbers = 4 * made.cost_before.parameters
+    full = output.lower().endswith(".onnx") and 8 * made.cost.parameters < numbers < written
     packed = "; with the zeros of sparse parts, .onnx.gz is smaller" if full else ""
     return f"written: {output} ({written} bytes, of {original} before{packed})"
 

@@ -108,6 +108,7 @@ def test_without_a_domain_nothing_is_proved(files: tuple[Path, Path]) -> None:
         (("--method", "hrad"), "did you mean hard?"),
         (("--method", "hard:rank=3"), "has no option 'rank'"),
         (("--parameters", 0.01), "give a larger share"),
+        (("--frontier", "sizes.txt"), "has the suffix '.txt'; known are .csv"),
     ],
 )
 def test_one_line_says_what_is_wrong(
