@@ -111,7 +111,6 @@ def measure(network: Network, box: Box, limit: float, row: Row) -> None:
     )
     result = row.seconds("compress", lambda: compress(network, known, form="chain"))
     smaller = result.network
-    row.add("units", network.kinds.total())
     row.add("open", sum(phase in OPEN for phases in known.phases for phase in phases))
     row.add("rectifiers", smaller.kinds.total())
     for name in ("passed", "shifted", "split"):
@@ -151,7 +150,10 @@ def main(
         with one_blas_thread():
             for box in boxes:
                 measure(network, box, time_limit, row)
-        sizes = [f"{row.median(n):.0f}" for n in ("units", "open", "rectifiers")]
+        kinds = [f"{count} {kind}" for kind, count in network.kinds.items()]
+        apart = f" ({', '.join(kinds)})" if len(kinds) > 1 else ""
+        sizes = [f"{network.kinds.total()}{apart}"]
+        sizes += [f"{row.median(n):.0f}" for n in ("open", "rectifiers")]
         made = [f"{row.median(n):.0f}" for n in ("passed", "shifted", "split", "parameters")]
         cost = [f"{row.median(n):.1f}" for n in ("classify", "compress")]
         asked = [

@@ -4,8 +4,9 @@
     python benchmarks/graphs.py FILE... --domain PROPERTY.vnnlib
     python benchmarks/graphs.py FILE... --images mnist.npz --balls 5 --radius 0.02
 
-Prints one row a file and domain: channels and units of each matrix, hidden units, parameters of the
-file, seconds to classify and to rewrite, what is proved of the difference between the files, the
+Prints one row a file and domain: channels and units of each matrix; all rows of hidden layers, and
+rectifiers, other pieces and linear units apart; parameters of the file, seconds of the processor to
+classify and to rewrite, what is proved of the difference between the files, the
 largest difference that onnxruntime shows on points of the domain, and, where images with labels
 (x_test, y_test, bytes) are given for the whole box, the accuracy of both files on all of them.
 """
@@ -23,7 +24,7 @@ import numpy as np
 import onnxruntime
 
 import leo_opt
-from leo_opt import Box
+from leo_opt import Box, Network
 from leo_opt.formats import load_domain
 from leo_opt.graphs import compress_graph
 
@@ -67,14 +68,22 @@ def outputs(path: Path, points: np.ndarray) -> np.ndarray:
     return np.vstack([np.reshape(row, (1, -1)) for row in rows])
 
 
+def rows_of(before: Network, after: Network) -> str:
+    """Rows of hidden layers, all and of each kind."""
+    kinds = before.kinds | after.kinds
+    apart = (f"{before.kinds[kind]} -> {after.kinds[kind]} {kind}" for kind in kinds)
+    total = f"{before.kinds.total()} -> {after.kinds.total()}"
+    return f"{total} ({', '.join(apart)})" if len(kinds) > 1 else total
+
+
 def row(path: Path, name: str, domain: Any, images: Any, limit: float) -> list[str]:
     """One row of the table."""
-    start = time.perf_counter()
+    start = time.process_time()
     network = leo_opt.load(path)
     stability = leo_opt.classify(network, domain, time_limit=limit)
-    decided = time.perf_counter()
+    decided = time.process_time()
     found = compress_graph(path, stability)
-    done = time.perf_counter()
+    done = time.process_time()
     with TemporaryDirectory() as folder:
         smaller = Path(folder) / "smaller.onnx"
         found.save(smaller)
@@ -89,12 +98,11 @@ def row(path: Path, name: str, domain: Any, images: Any, limit: float) -> list[s
         rates = (100.0 * np.mean(o.argmax(axis=1) == images["y_test"]) for o in (before, after))
         accuracy = " -> ".join(f"{rate:.2f} %" for rate in rates)
     parts = ", ".join(f"{part.before} -> {part.after}" for part in found.parts)
-    units = (sum(found.original.hidden_widths), sum(found.network.hidden_widths))
     return [
         path.stem,
         name,
         parts,
-        " -> ".join(map(str, units)),
+        rows_of(found.original, found.network),
         " -> ".join(map(str, found.parameters)),
         f"{decided - start:.1f} + {done - decided:.1f}",
         f"{found.max_deviation.max():.2g}",
