@@ -778,6 +778,7 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
             "parts = np.split(given.classes, ends[:-1])",
             "parts = np.split(given.classes, ends[:-1])[::-1]",
         ),
+        "slices-spread-uncounted": ("if entry >= 0 and shape[entry] > 1:", "if False:"),
         "slices-add-apart": ("        cutting.join(first, other.classes)\n", ""),
     },
     "graphs/walking.py": {
@@ -788,7 +789,13 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
         "slices-uncounted": ("        _measured(cutting, node, given)\n", "        pass\n"),
     },
     "graphs/__init__.py": {
-        "graphs-reading-uncounted": ("    if not any(smaller is", "    if any(smaller is"),
+        "graphs-reading-uncounted": (
+            "    if smaller is not lowered:",
+            "    if smaller is lowered:",
+        ),
+    },
+    "graphs/planning.py": {
+        "planning-in-place": ("replace(lowered, model=copy(lowered.model))", "lowered"),
     },
     "graphs/sizes.py": {
         "sizes-of-one-input": ("            sizes[0] = 0\n", ""),
@@ -822,6 +829,7 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
     },
     "graphs/editing.py": {
         "editing-shared-in-place": ("and whole and len(parts) == 1", "and len(parts) == 1"),
+        "editing-places-unmoved": ("(np.cumsum(kept) - 1)[before", "np.arange(len(kept))[before"),
         "editing-shift-not-added": ("shift.values.shape)) + shift", "shift.values.shape))"),
     },
     "approximation/parts.py": {

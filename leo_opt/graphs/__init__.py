@@ -26,13 +26,13 @@ from leo_opt.formats.onnx.operation import Tensor
 from leo_opt.formats.onnx.reader import Lowered, lower, read_model
 from leo_opt.graphs.cutting import Cutting
 from leo_opt.graphs.editing import Edits, planned
-from leo_opt.graphs.head import Head, Rewritten, find_head, replace_head, rewrite_head
+from leo_opt.graphs.head import Head, Rewritten, find_head, rewrite_head
 from leo_opt.graphs.known import Known
 from leo_opt.graphs.merging import find_multiples
 from leo_opt.graphs.models import copy
 from leo_opt.graphs.opening import Opened, save_model
-from leo_opt.graphs.removal import Removal, find_removal
-from leo_opt.graphs.sizes import with_stated_sizes
+from leo_opt.graphs.planning import plan_removal
+from leo_opt.graphs.removal import Removal
 from leo_opt.graphs.walking import cut_graph
 from leo_opt.network import FloatArray, Network
 from leo_opt.stability import Stability
@@ -163,13 +163,8 @@ def compress_graph(
     known = Known.of(lowered, stability)
     head = find_head(lowered)
     rewritten = None if head is None else rewrite_head(lowered, head, known)
-    before, choices = _parameters(lowered), [lowered]
-    stated = with_stated_sizes(lowered)
-    if stated is not None:
-        other = lower(stated)
-        choices += [replace(other, network=original)] if other.network == original else []
-    plans = [_planned(choice, rewritten, known) for choice in choices]
-    cutting, edits = min(plans, key=lambda plan: plan[1].growth)
+    before = _parameters(lowered)
+    cutting, edits = plan_removal(lowered, rewritten, known)
     thinner, deviation = _made(cutting, edits, stability.domain)
     again = cut_graph(thinner)
     further = planned(again, partial(find_multiples, again))
@@ -177,7 +172,7 @@ def compress_graph(
     deviation = add_up(deviation, moved)
     if rewritten is not None:
         deviation = add_up(deviation, rewritten.deviation)
-    if not any(smaller is choice for choice in choices):
+    if smaller is not lowered:
         # The verdicts are of the network, which is so far from what the file states.
         bounds = stability.own_bounds(original, certified_only=True)
         deviation = add_up(deviation, reading_deviation(original, bounds))
@@ -226,18 +221,6 @@ def is_structured(path: AnyPath) -> bool:
     except FileFormatError:
         return False
     return any(node.op_type in MIXING for node in nodes)
-
-
-def _planned(lowered: Lowered, rewritten: Rewritten | None, known: Known) -> tuple[Cutting, Edits]:
-    """How a graph is cut, and what goes, once its dense end is replaced in place."""
-    head = None if rewritten is None else find_head(lowered)
-    if head is None or rewritten is None:
-        cutting = cut_graph(lowered)
-    else:
-        changed = replace_head(lowered, head, rewritten)
-        cutting = cut_graph(changed)
-        cutting.read(head.source, rewritten.network.layers[0], changed.graph.nodes)
-    return cutting, planned(cutting, partial(find_removal, cutting, known))
 
 
 def _made(cutting: Cutting, edits: Edits, domain: Domain) -> tuple[Lowered, FloatArray]:

@@ -13,7 +13,7 @@ from leo_opt.arrays import IntArray
 from leo_opt.formats.onnx.graph import Array, Node
 from leo_opt.formats.onnx.operation import Tensor
 from leo_opt.formats.onnx.reader import Lowered
-from leo_opt.graphs.slices import STAYS, Consumer, Count, Slices, Trim
+from leo_opt.graphs.slices import STAYS, Consumer, Count, Pick, Slices, Trim
 from leo_opt.lazily import lazy
 from leo_opt.network import FloatArray, Layer
 
@@ -35,6 +35,7 @@ class Cutting:
     consumers: list[Consumer] = field(default_factory=list)
     trims: list[Trim] = field(default_factory=list)
     counts: list[Count] = field(default_factory=list)
+    picks: list[Pick] = field(default_factory=list)
     rigid: list[IntArray] = field(default_factory=list)
     _joined: UnionFind[int] = field(default_factory=lambda: UnionFind([STAYS]))
     _last: int = STAYS

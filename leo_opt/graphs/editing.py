@@ -15,7 +15,7 @@ from leo_opt.formats.rounded import Rounded
 from leo_opt.graphs.cutting import Cutting
 from leo_opt.graphs.models import drop_unread, free_name, names_of, remove, tensor_of
 from leo_opt.graphs.removal import Removal
-from leo_opt.graphs.slices import Consumer, Count
+from leo_opt.graphs.slices import Consumer, Count, Pick
 from leo_opt.network import FloatArray
 
 _Place = tuple[tuple[str, ...], int]
@@ -66,6 +66,10 @@ class Edits:
             kept = removal.keeps(cutting, trim.classes)
             if not kept.all():
                 self._trim(trim.node, trim.place, kept, trim.axis)
+        for pick in cutting.picks:
+            kept = removal.keeps(cutting, pick.classes)
+            if not kept.all():
+                self._pick(pick, kept)
         for count in cutting.counts:
             kept = removal.keeps(cutting, count.classes)
             if not kept.all():
@@ -149,6 +153,12 @@ class Edits:
         moved = meant + Rounded.exact(-np.asarray(stored, dtype=np.float64))
         self._change(node, place, stored)
         self._errors[node.outputs, place] = add_up(np.abs(moved.values), moved.error)
+
+    def _pick(self, pick: Pick, kept: BoolArray) -> None:
+        """Name slices by the numbers that they have where others are gone."""
+        before = self._constant(pick.node, pick.place)
+        numbers = (np.cumsum(kept) - 1)[before % len(kept)]
+        self._change(pick.node, pick.place, numbers.astype(before.dtype))
 
     def _count(self, count: Count, number: int) -> None:
         """State another number of slices."""

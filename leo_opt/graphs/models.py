@@ -161,6 +161,21 @@ def drop_unread(model: Any, candidates: set[str]) -> None:
     remove(graph.input, lambda value: value.name in gone and value.name not in stored)
 
 
+def drop_unmade(model: Any, names: list[str]) -> None:
+    """Remove what makes tensors that nothing reads any more, of which some are given."""
+    makers = {name: proto for proto in model.graph.node for name in proto.output if name}
+    gone = set[str]()
+    while names:
+        proto = makers.get(names.pop())
+        left = (other for other in model.graph.node if gone.isdisjoint(other.output))
+        used = {name for other in left for name in other.input}
+        used.update(value.name for value in model.graph.output)
+        if proto is not None and used.isdisjoint(proto.output):
+            gone.update(proto.output)
+            names.extend(proto.input)
+    remove(model.graph.node, lambda proto: not gone.isdisjoint(proto.output))
+
+
 def remove(entries: Any, goes: Callable[[Any], bool]) -> None:
     """Delete entries of a repeated field, in place."""
     for index in reversed([k for k, entry in enumerate(entries) if goes(entry)]):

@@ -14,7 +14,7 @@ from leo_opt.formats.onnx.graph import Array, Node
 from leo_opt.formats.onnx.linear import grouped
 from leo_opt.formats.onnx.operation import Operation, Tensor
 from leo_opt.graphs.cutting import Cutting, StuckError
-from leo_opt.graphs.slices import STAYS, Consumer, Count, Slices
+from leo_opt.graphs.slices import STAYS, Consumer, Count, Pick, Slices
 
 
 def row_product(cutting: Cutting, node: Node) -> Slices:
@@ -150,22 +150,10 @@ def moved(cutting: Cutting, node: Node) -> Slices:
     whole = np.concatenate(classes)
     slices, rows = cutting.cut_again(numbers, whole)
     straight = len(classes) == 2 and np.array_equal(rows, np.arange(1, len(whole)))
-    if node.operator == "Reshape":
-        _reshaped(cutting, node, slices)
-    elif node.operator == "Concat" and node.attributes["axis"] % numbers.ndim != slices.axis:
-        for place, name in enumerate(node.inputs):
-            if not isinstance(cutting.lowered.values[name], Tensor):
-                cutting.trim(node, place, slices.axis, slices.classes)
-                cutting.rigid.append(slices.classes)
-    elif node.operator == "Slice" and not straight:
-        _cut_out(cutting, node, slices.axis)
-    elif node.operator in _ALONG:
-        if not straight:
-            raise StuckError
-        if node.operator == "Resize" and cutting.constant(node, _SIZES) is not None:
-            if "axes" in node.attributes:
-                raise StuckError
-            cutting.counts.append(Count(node, _SIZES, slices.axis, slices.classes))
+    if node.operator in _ALONG and not straight:
+        raise StuckError
+    if node.operator in _NOTES:
+        _NOTES[node.operator](cutting, node, slices)
     return slices
 
 
@@ -203,10 +191,30 @@ def _reshaped(cutting: Cutting, node: Node, slices: Slices) -> None:
         cutting.counts.append(Count(node, 1, slices.axis, slices.classes))
 
 
-def _cut_out(cutting: Cutting, node: Node, axis: int) -> None:
+def _filled(cutting: Cutting, node: Node, slices: Slices) -> None:
+    """Note that what a Concat puts beside slices, along another axis, has a part of each."""
+    if node.attributes["axis"] % len(slices.shape) == slices.axis:
+        return
+    for place, name in enumerate(node.inputs):
+        if not isinstance(cutting.lowered.values[name], Tensor):
+            cutting.trim(node, place, slices.axis, slices.classes)
+            cutting.rigid.append(slices.classes)
+
+
+def _resized(cutting: Cutting, node: Node, slices: Slices) -> None:
+    """Note that the sizes which a Resize states have the number of slices among them."""
+    if cutting.constant(node, _SIZES) is not None:
+        if "axes" in node.attributes:
+            raise StuckError
+        cutting.counts.append(Count(node, _SIZES, slices.axis, slices.classes))
+
+
+def _cut_out(cutting: Cutting, node: Node, slices: Slices) -> None:
     """Note that a Slice takes others where slices in front of its ends are gone."""
-    given, stated = cutting.given(node), [cutting.constant(node, place) for place in range(1, 5)]
-    starts, ends, axes, steps = stated
+    given, axis = cutting.given(node), slices.axis
+    if given.axis == axis and len(given.classes) == len(slices.classes):
+        return
+    starts, ends, axes, steps = (cutting.constant(node, place) for place in range(1, 5))
     if given.axis != axis or starts is None or ends is None:
         raise StuckError
     along = range(len(starts)) if axes is None else (axes % len(given.shape)).tolist()
@@ -216,6 +224,29 @@ def _cut_out(cutting: Cutting, node: Node, axis: int) -> None:
     for place, numbers in ((1, starts), (2, ends)):
         stop = slice(int(numbers[entry])).indices(len(given.classes))[1]
         cutting.counts.append(Count(node, place, entry, given.classes, stop))
+
+
+def _picked(cutting: Cutting, node: Node, slices: Slices) -> None:
+    """Note that a Gather names the slices that are left by other numbers."""
+    given = cutting.given(node)
+    if node.attributes.get("axis", 0) % len(given.shape) != given.axis:
+        return
+    places = cutting.constant(node, 1)
+    if places is None or places.ndim > 1 or (places.size > 1 and slices.axis != given.axis):
+        raise StuckError
+    if places.size > 1:
+        cutting.trim(node, 1, 0, slices.classes)
+    cutting.picks.append(Pick(node, 1, given.classes))
+
+
+def _expanded(cutting: Cutting, node: Node, slices: Slices) -> None:
+    """Note that the shape which an Expand states has another number of slices."""
+    shape = cutting.constant(node, 1)
+    if shape is None or cutting.given(node).classes.shape != slices.classes.shape:
+        raise StuckError
+    entry = slices.axis - len(slices.shape) + shape.size
+    if entry >= 0 and shape[entry] > 1:
+        cutting.counts.append(Count(node, 1, entry, slices.classes))
 
 
 def divided(cutting: Cutting, node: Node) -> list[Slices]:
@@ -259,8 +290,20 @@ _DIVISION, _DIVIDES_BY_INPUT = 1, 13
 _VALUE = 2
 """Place of the input of a Pad that states the number to pad with."""
 
-_ALONG = frozenset({"Pad", "Resize", "Slice", "Upsample"})
+_ALONG = frozenset({"Pad", "Resize", "Upsample"})
 """Operators with numbers for each axis: they may do nothing along that of the slices."""
+
+_NOTES: Mapping[str, Callable[[Cutting, Node, Slices], None]] = MappingProxyType(
+    {
+        "Concat": _filled,
+        "Expand": _expanded,
+        "Gather": _picked,
+        "Reshape": _reshaped,
+        "Resize": _resized,
+        "Slice": _cut_out,
+    }
+)
+"""What changes in an operator that moves elements where slices that it made are gone."""
 
 OPERATORS: Mapping[str, Callable[[Cutting, Node], Slices | list[Slices]]] = MappingProxyType(
     {
@@ -286,7 +329,10 @@ OPERATORS: Mapping[str, Callable[[Cutting, Node], Slices | list[Slices]]] = Mapp
             reduced,
         ),
         **dict.fromkeys(
-            ("Concat", "Flatten", "Reshape", "Squeeze", "Transpose", "Unsqueeze", *_ALONG),
+            (
+                *("Flatten", "Squeeze", "Tile", "Transpose", "Unsqueeze"),
+                *(*_ALONG, *_NOTES),
+            ),
             moved,
         ),
     }

@@ -11,7 +11,7 @@ from typing import Any
 
 from leo_opt.formats.onnx.operation import Tensor
 from leo_opt.formats.onnx.reader import Lowered
-from leo_opt.graphs.models import copy, free_name, names_of, remove, tensor_of
+from leo_opt.graphs.models import copy, drop_unmade, free_name, names_of, tensor_of
 
 
 def with_stated_sizes(lowered: Lowered) -> Any:
@@ -34,20 +34,5 @@ def with_stated_sizes(lowered: Lowered) -> Any:
             old.append(proto.input[1])
             proto.input[1] = free_name(f"{proto.output[0]}.sizes", taken)
             model.graph.initializer.append(tensor_of(sizes, proto.input[1]))
-    _drop_unread(model, list(old))
+    drop_unmade(model, list(old))
     return model if old else None
-
-
-def _drop_unread(model: Any, names: list[str]) -> None:
-    """Remove what makes tensors that nothing reads any more."""
-    makers = {name: proto for proto in model.graph.node for name in proto.output if name}
-    gone = set[str]()
-    while names:
-        proto = makers.get(names.pop())
-        left = (other for other in model.graph.node if gone.isdisjoint(other.output))
-        used = {name for other in left for name in other.input}
-        used.update(value.name for value in model.graph.output)
-        if proto is not None and used.isdisjoint(proto.output):
-            gone.update(proto.output)
-            names.extend(proto.input)
-    remove(model.graph.node, lambda proto: not gone.isdisjoint(proto.output))

@@ -84,6 +84,15 @@ class Count:
     stop: int | None = None
 
 
+@dataclass(frozen=True, eq=False)
+class Pick:
+    """A constant input of a node whose entries are numbers of slices."""
+
+    node: Node
+    place: int
+    classes: IntArray
+
+
 def staying(tensor: Tensor) -> Slices:
     """A tensor of which nothing is deleted."""
     axis = min(1, max(len(tensor.shape) - 1, 0))

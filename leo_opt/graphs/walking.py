@@ -9,6 +9,8 @@ mixes what no matrix of the file mixes, the slices are of the class that stays.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from leo_opt.formats.onnx.graph import Node
@@ -47,7 +49,8 @@ def _visit(cutting: Cutting, node: Node) -> None:
         _measured(cutting, node, given)
     if not made:
         return
-    begun = len(cutting.trims), len(cutting.counts), len(cutting.consumers)
+    noted: tuple[list[Any], ...] = cutting.trims, cutting.counts, cutting.picks, cutting.consumers
+    begun = [len(notes) for notes in noted]
     try:
         if node.operator not in OPERATORS:
             raise StuckError
@@ -59,7 +62,8 @@ def _visit(cutting: Cutting, node: Node) -> None:
         if node.operator not in HOMOGENEOUS or int(node.attributes.get("group", 1)) > 1:
             cutting.rigid.extend(part.classes for part in parts)
     except StuckError:
-        del cutting.trims[begun[0] :], cutting.counts[begun[1] :], cutting.consumers[begun[2] :]
+        for notes, start in zip(noted, begun, strict=True):
+            del notes[start:]
         for name in given:
             cutting.keep(cutting.tensors[name])
         for name in made:

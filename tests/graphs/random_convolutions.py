@@ -185,7 +185,29 @@ def _parted(graph: Graph, name: str, shape: tuple[int, ...]) -> tuple[str, tuple
     return graph.node("Concat", made, axis=1), (1, 6, *shape[2:])
 
 
-BLOCKS = (_plain, _plain, _pooled, _pooled, _residual, _branches, _groups, _transposed, _parted)
+def _moved(graph: Graph, name: str, shape: tuple[int, ...]) -> tuple[str, tuple[int, ...]]:
+    """Channels shuffled, taken in any order, repeated or spread over an image."""
+    name, shape = _plain(graph, name, shape)
+    count, way = shape[1], graph.number(0, 4)
+    if way == 0 and count % 2 == 0:
+        rows = graph.constant(np.array([0, 2, count // 2, *shape[2:]]))
+        name = graph.node("Transpose", [graph.node("Reshape", [name, rows])], perm=[0, 2, 1, 3, 4])
+        return graph.node("Reshape", [name, graph.constant(np.array([-1, *shape[1:]]))]), shape
+    if way == 1:
+        repeats = graph.constant(np.array([1, 2, 1, 1]))
+        return graph.node("Tile", [name, repeats]), (1, 2 * count, *shape[2:])
+    if way == 2:
+        sizes = graph.constant(np.array([(count, 1)[graph.number(0, 2)], *shape[2:]]))
+        return graph.node("Expand", [graph.node("GlobalMaxPool", [name]), sizes]), shape
+    taken = graph.generator.integers(-count, count, size=graph.number(1, count + 2))
+    made = graph.node("Gather", [name, graph.constant(taken)], axis=1)
+    return made, (1, len(taken), *shape[2:])
+
+
+BLOCKS = (
+    *(_plain, _plain, _pooled, _pooled, _residual, _branches, _groups, _transposed, _parted),
+    *(_moved, _moved),
+)
 
 
 def _flat(graph: Graph, name: str, shape: tuple[int, ...]) -> tuple[str, int]:

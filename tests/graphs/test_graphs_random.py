@@ -26,8 +26,8 @@ from leo_opt.deviation import reading_deviation
 from leo_opt.graphs import GraphCompression, compress_graph
 
 _EXACT = 20
-SIZED = ("Reshape", "Slice", "Split")
-"""Operators with inputs that say how many there are."""
+SIZED = ("Expand", "Gather", "Reshape", "Slice", "Split")
+"""Operators with inputs that say how many there are, or which."""
 
 
 @pytest.mark.parametrize("seed", seeds(2, of=300))
