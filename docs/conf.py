@@ -45,6 +45,7 @@ html_math_renderer = "mathml"
 
 autodoc_member_order = "bysource"
 autodoc_class_signature = "separated"
+autodoc_preserve_defaults = True
 autodoc_type_aliases = {
     name: name
     for name in (
