@@ -45,6 +45,7 @@ STRATEGIES: Registry[Strategy] = Registry(
         "cascade": "leo_opt.decisions.cascade:Cascade",
         "per-unit": "leo_opt.decisions.per_unit:PerUnit",
         "joint": "leo_opt.decisions.joint:Joint",
+        "bounds": "leo_opt.decisions.bounds_alone:BoundsAlone",
         "by-property": "leo_opt.verification.units:ByProperty",
     },
 )
