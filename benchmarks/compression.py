@@ -5,13 +5,13 @@
 
 `NETWORKS` holds mnist/, cifar10/, exactcompression/, mnist_structured/, acasxu/ and mnistfc/, and
 `DATA` mnist.npz and cifar10.npz with test images. Image classifiers are rewritten on [0, 1], the
-others on the boxes of the properties beside them. Verdicts are those of bounds and witnesses alone,
-no solver is asked, and networks are chains here, graphs with convolutions as well. The plans: LEO's
-rewrites (`compress_as_published`), `compress`, and `compress` within two tolerances. Units are all
-rows of hidden layers, and rectifiers and linear units apart; multiply-adds are weights that are not
-0. Deviations are proved, for the whole box, and measured, on test images or samples of the box.
-A row is printed as soon as it is known; after `--time-limit` seconds of classification what is open
-is kept.
+others on the boxes of the properties beside them. Verdicts are those of bounds alone, no witness is
+looked for and no solver asked, and networks are chains here, graphs with convolutions as well. The
+plans: LEO's rewrites (`compress_as_published`), `compress`, and `compress` within two tolerances.
+Units are all rows of hidden layers, and rectifiers and linear units apart; multiply-adds are
+weights that are not 0. Deviations are proved, for the whole box, and measured, on test images or
+samples of the box. A row is printed as soon as it is known; after `--time-limit` seconds of
+classification what is open is kept.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from pathlib import Path
 import click
 import numpy as np
 
-from leo_opt import Box, Cascade, Compression, Network, classify, compress, load
+from leo_opt import Box, Compression, Network, classify, compress, load
 from leo_opt.blas import one_blas_thread
 from leo_opt.compression import compress_as_published
 from leo_opt.domain import Domain
@@ -104,8 +104,8 @@ def cases(
 
 
 def classified(network: Network, domain: Domain, limit: float) -> Stability:
-    """Verdicts of bounds and witnesses."""
-    return classify(network, domain, strategy=Cascade(stages=()), time_limit=limit)
+    """Verdicts of bounds."""
+    return classify(network, domain, strategy="bounds", time_limit=limit)
 
 
 @click.command()

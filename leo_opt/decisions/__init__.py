@@ -75,9 +75,9 @@ def classify(
         A box, or a pair (lower, upper) of numbers or NumPy arrays; or a `Polytope`: bounds are then
         those of its box, witnesses its members, and what is open is asked of `verify`.
     strategy
-        "cascade", which on a `Polytope` is "by-property"; or, kept as baselines, "per-unit" (LEO as
-        published) and "joint" (ISA); or "bounds", the least that compression needs. One with options of its own will do: `Cascade(stages=...)`,
-        `PerUnit(skip_stable=True)`, `Joint()`.
+        "cascade", which on a `Polytope` is "by-property"; "bounds", the least that compression
+        needs; or, kept as baselines, "per-unit" (LEO as published) and "joint" (ISA). One with
+        options of its own will do: `Cascade(stages=...)`, `PerUnit(skip_stable=True)`, `Joint()`.
     solver, formulation
         Names, as in `leo_opt.solvers` and `leo_opt.formulations`; a formulation or a class of
         them will do.

@@ -118,13 +118,8 @@ def split(
     shown = look(start.points)
 
     def state(reached: int = 0) -> SplitState:
-        boxes = waiting[slice(0, 0 if reached else None)]
-        gone = tuple(row for row, k in zip(goals.rows, goals.owners, strict=True) if tied[k])
-        ends = tuple(cover.lower), tuple(cover.upper)
-        nothing = np.empty((0, goals.network.input_size))
-        return SplitState(
-            goals.rows, gone, *ends, boxes.boxes, boxes.shares, nothing, pace.state, reached
-        )
+        left = waiting[slice(0, 0 if reached else None)]
+        return _state(goals, tied, cover, left, pace, reached)
 
     record.report(pace.share, pace.bounded, len(waiting))
     size = boxes_at_once(goals.network)
@@ -137,10 +132,7 @@ def split(
             Chunk(goals, taken[slice(k, k + size)], wanted, (seed, pace.bounded + k), *limits)
             for k in range(0, len(taken), size)
         ]
-        outcomes: Iterable[Halved | JobFailure] = map(halve_chunk, chunks)
-        if workers is not None:
-            outcomes = workers.in_order(halve_chunk, chunks)
-        for chunk, halved in zip(chunks, outcomes, strict=False):
+        for chunk, halved in zip(chunks, _halve(chunks, workers), strict=False):
             if isinstance(halved, JobFailure):
                 waiting, lost = waiting.join(chunk.pieces), True
                 continue
@@ -166,6 +158,25 @@ def split(
         if not deadline.passed and not start.reached:
             record.keep(state(reached=budget if len(waiting) else ANY_BUDGET))
     return Splitting(tuple(cover.lower), tuple(cover.upper), settled, pace.bounded)
+
+
+def _state(
+    goals: Goals, tied: BoolArray, cover: _Cover, left: Pieces, pace: Pace, reached: int
+) -> SplitState:
+    """What a run is resumed from that has come so far; points are for whoever keeps it to add."""
+    gone = tuple(row for row, k in zip(goals.rows, goals.owners, strict=True) if tied[k])
+    ends = tuple(cover.lower), tuple(cover.upper)
+    nothing = np.empty((0, goals.network.input_size))
+    return SplitState(
+        goals.rows, gone, *ends, left.boxes, left.shares, nothing, pace.state, reached
+    )
+
+
+def _halve(chunks: list[Chunk], workers: Workers | None) -> Iterable[Halved | JobFailure]:
+    """What becomes of chunks, in their order."""
+    if workers is None:
+        return map(halve_chunk, chunks)
+    return workers.in_order(halve_chunk, chunks)
 
 
 def _rest(
