@@ -151,7 +151,7 @@ def domain_options(command: Callable[..., None]) -> Callable[..., None]:
                 default="cascade",
                 show_default=True,
                 callback=checked(_read_strategy),
-                help="cascade, per-unit, joint, by-property, bounds; cascade:stages=lp has options.",
+                help="cascade, per-unit, joint, by-property, bounds; or cascade:stages=lp.",
             ),
             click.option(
                 "--data",
