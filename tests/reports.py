@@ -9,12 +9,18 @@ from typing import Any
 from leo_opt.report.records import (
     APPROXIMATION,
     COMPRESSION,
+    DIFFERENCE,
     ApproximationRecord,
     CompressionRecord,
+    DifferenceRecord,
 )
 from leo_opt.storage import codec
 
-KINDS: dict[str, type] = {COMPRESSION: CompressionRecord, APPROXIMATION: ApproximationRecord}
+KINDS: dict[str, type] = {
+    COMPRESSION: CompressionRecord,
+    APPROXIMATION: ApproximationRecord,
+    DIFFERENCE: DifferenceRecord,
+}
 
 
 def read_report(path: Path) -> Any:

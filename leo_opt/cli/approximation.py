@@ -89,7 +89,7 @@ def _read_budget(options: Mapping[str, Any]) -> Budget:
     help="Write all sizes between which the budget chooses: .csv, or a picture, .png, .svg, .pdf.",
 )
 @box_options
-@click.option("--refine", type=float, metavar="SECONDS", help="For a tighter proof, at the end.")
+@click.option("--refine", type=float, metavar="SECONDS", help="For a tighter bound, at the end.")
 @class_options
 @click.option(
     "--class-limit",

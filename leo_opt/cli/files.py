@@ -140,6 +140,11 @@ def report_text(path: str, page: Callable[[], str], tree: Callable[[], object]) 
     """What `--report` writes: a page or JSON, whichever the file is named for."""
     if path.lower().endswith(".html"):
         return page()
+    return json_text(tree())
+
+
+def json_text(tree: object) -> str:
+    """JSON of what `storage.codec` knows."""
     from leo_opt.storage.codec import to_tree
 
-    return json.dumps(to_tree(tree()), indent=2, allow_nan=False) + "\n"
+    return json.dumps(to_tree(tree), indent=2, allow_nan=False) + "\n"

@@ -25,6 +25,7 @@ def describe_classes(checks: Sequence[ClassCheck]) -> ClassRecord:
 def told_classes(checks: Sequence[ClassCheck]) -> list[str]:
     """The same in a line."""
     told = [check.verdict.answer for check in checks]
+    if len(checks) == 1:
+        return [f"the class {_WORDS[told[0]]} on {checks[0].domain}"]
     counts = [f"{said} on {told.count(word)}" for word, said in _WORDS.items() if word in told]
-    where = str(checks[0].domain) if len(checks) == 1 else f"{len(checks)} domains"
-    return [f"the class, of {where}: {', '.join(counts)}"] if checks else []
+    return [f"the class, of {len(checks)} domains: {', '.join(counts)}"] if checks else []

@@ -11,6 +11,7 @@ from leo_opt.verification import Decision
 
 COMPRESSION = "leo_opt compression report 1"
 APPROXIMATION = "leo_opt approximation report 1"
+DIFFERENCE = "leo_opt difference 1"
 
 
 class NetworkRecord(TypedDict):
@@ -128,4 +129,21 @@ class ApproximationRecord(DeviationRecord, ClassRecord):
     notes: list[str]
     bytes: dict[str, int]
     network_hash: str
+    versions: dict[str, str]
+
+
+class DifferenceRecord(ClassRecord):
+    """What `difference --json` writes: an entry an output, of the second network's minus the
+    first's; `points` are where what was found is."""
+
+    format: str
+    lower: list[Extended]
+    upper: list[Extended]
+    max_deviation: Extended
+    max_deviation_separate: Extended
+    max_deviation_found: Extended
+    found: list[Extended]
+    points: list[list[float]]
+    domain: str
+    network_hashes: list[str]
     versions: dict[str, str]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner, Result
+from reports import read_report
 
 from leo_opt import Network, save
 from leo_opt.cli import main
@@ -25,11 +27,17 @@ def _networks(folder: Path) -> list[Path]:
 
 
 def test_bounds_and_classes_are_told(tmp_path: Path) -> None:
-    done = run(*_networks(tmp_path), "--box", 0, 1, "--refine", 5, "--classes")
+    told = tmp_path / "told.json"
+    done = run(*_networks(tmp_path), "--box", 0, 1, "--refine", 5, "--classes", "--json", told)
     assert done.exit_code == 0, done.output
     rows = [line.split() for line in done.output.splitlines()]
     assert any(row[1:] == ["0", "0.25", "1.25", "0.25"] or row[:2] == ["0", "0.25"] for row in rows)
-    assert "cannot change on 1" in done.output
+    assert "the class cannot change on Box" in done.output
+    report = read_report(told)
+    assert report["upper"] == pytest.approx([0.25, 0.0], abs=1e-12)
+    assert report["found"] == pytest.approx([0.25, 0.0])
+    assert report["points"][0] == [1.0]
+    assert report["classes"] == ["holds"]
 
 
 def test_what_is_wrong_is_one_line(tmp_path: Path) -> None:

@@ -34,6 +34,7 @@ KINDS = {
     "comparison_entry": (record.Entry, f"{record.FORMAT}: an entry"),
     "compression_report": (records.CompressionRecord, records.COMPRESSION),
     "approximation_report": (records.ApproximationRecord, records.APPROXIMATION),
+    "difference": (records.DifferenceRecord, records.DIFFERENCE),
     "reproduction": (results.Reproduction, results.FORMAT),
     "network_signature": (Signature, f"{npz.STRUCTURED}: signature"),
 }
