@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from leo_opt.comparison.page import write_page
-from leo_opt.comparison.plots import draw
+from leo_opt.comparison.plots import draw, to_png, to_svg
 from leo_opt.comparison.record import Results
 from leo_opt.comparison.tables import (
     clash_lines,
@@ -76,12 +76,13 @@ def write_report(results: Results, folder: str | os.PathLike[str], clock: str = 
     clashes = clash_lines(results.entries)
     verdict = verdict_line(results, clashes)
     command = f"leo-opt bench --report-only {shlex.quote(os.fspath(folder))} --clock {clock}"
-    page = write_page(verdict, clashes, make_tables(results, clock), plots, notes, command)
+    shown = [to_svg(*plot) for plot in plots.items()]
+    page = write_page(verdict, clashes, make_tables(results, clock), shown, notes, command)
     text = write_markdown(results, clock)
-    files = {CSV: write_csv(results), MARKDOWN: text, PAGE: page}
+    texts = {CSV: write_csv(results), MARKDOWN: text, PAGE: page}
+    files = {name: content.encode() for name, content in texts.items()}
+    files |= {f"{name}.png": to_png(figure) for name, figure in plots.items()}
     for name, content in files.items():
-        write_atomically(target / name, content.encode())
-    for name, image in plots.items():
-        write_atomically(target / name, image)
-    written = ", ".join(str(target / name) for name in (*files, *plots))
+        write_atomically(target / name, content)
+    written = ", ".join(str(target / name) for name in files)
     return Report("\n".join([text, *notes, f"written: {written}"]), tuple(clashes))

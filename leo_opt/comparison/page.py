@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from html import escape
 
 from leo_opt.report import html
@@ -14,7 +13,7 @@ def write_page(
     verdict: str,
     clashes: Sequence[str],
     tables: Sequence[Table],
-    plots: Mapping[str, bytes],
+    plots: Iterable[str],
     notes: Sequence[str],
     command: str,
 ) -> str:
@@ -27,7 +26,7 @@ def write_page(
     clashes
         Contradictions in words.
     plots
-        PNG files by name.
+        As SVG.
     notes
         What is missing and why.
     command
@@ -35,12 +34,6 @@ def write_page(
     """
     parts = [html.paragraphs([verdict.replace("**", "")])]
     parts += [f'<p class="clash">{escape(line)}</p>' for line in clashes]
-    parts += [html.paragraphs(notes), html.beside(*(_image(*plot) for plot in plots.items()))]
+    parts += [html.paragraphs(notes), html.beside(*plots)]
     parts += [table.html() for table in tables]
     return html.page("Comparison", [*parts, html.command(command, "To write this page again")])
-
-
-def _image(name: str, content: bytes) -> str:
-    """A PNG file, inside the page."""
-    code = base64.b64encode(content).decode()
-    return f'<img alt="{escape(name)}" src="data:image/png;base64,{code}">'

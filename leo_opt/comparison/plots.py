@@ -1,8 +1,9 @@
-"""Performance profiles and root gaps as PNG; needs matplotlib."""
+"""Performance profiles and root gaps, as PNG and for pages; needs matplotlib."""
 
 from __future__ import annotations
 
 import io
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -37,8 +38,8 @@ _LEAST_FACTOR = 2.0
 """Where the axis of factors ends at the earliest."""
 
 
-def draw(entries: Sequence[Entry], clock: str = "wall") -> dict[str, bytes]:
-    """The plots of a comparison as PNG files by name; one is missing where it would be empty.
+def draw(entries: Sequence[Entry], clock: str = "wall") -> dict[str, Figure]:
+    """The plots of a comparison by name; one is missing where it would be empty.
 
     Raises
     ------
@@ -49,17 +50,31 @@ def draw(entries: Sequence[Entry], clock: str = "wall") -> dict[str, bytes]:
     # What one solver's answer convicts of another's counts in every panel.
     entries = withdraw(entries)
     figures = {
-        "profile.png": _draw_profiles(figure_class, entries, clock),
-        "root_gap.png": _draw_gaps(figure_class, entries),
+        "profile": _draw_profiles(figure_class, entries, clock),
+        "root_gap": _draw_gaps(figure_class, entries),
     }
-    return {name: _encode(figure) for name, figure in figures.items() if figure is not None}
+    return {name: figure for name, figure in figures.items() if figure is not None}
 
 
-def _encode(figure: Figure) -> bytes:
+def to_png(figure: Figure) -> bytes:
+    """A file, the same for the same results."""
     stream = io.BytesIO()
-    # Without the version of matplotlib the same results give the same file.
+    # Without the version of matplotlib in it.
     figure.savefig(stream, format="png", dpi=110, metadata={"Software": None})
     return stream.getvalue()
+
+
+def to_svg(name: str, figure: Figure) -> str:
+    """A part of a page, in the ink of the page and on its paper; no two have the same name."""
+    from matplotlib import rc_context
+
+    stream = io.StringIO()
+    with rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
+        figure.savefig(stream, format="svg", transparent=True, metadata={"Date": None})
+    text = stream.getvalue()
+    # Names of groups would stand in the page once for each plot.
+    text = re.sub(r' id="[\w.]+_\d+"', "", text[text.index("<svg") :])
+    return text.replace("#000000", "currentColor").replace("<svg", '<svg fill="currentColor"', 1)
 
 
 def _draw_profiles(
@@ -87,7 +102,7 @@ def _draw_profiles(
             _draw_profile(axis, profile, end, colour=colour, style=style, label=label)
         _decorate(axis, title, end)
         # Below the axes, where it hides no line.
-        axis.legend(fontsize=_SMALL, loc="upper center", bbox_to_anchor=(0.5, -0.2))
+        axis.legend(fontsize=_SMALL, loc="upper center", bbox_to_anchor=(0.5, -0.2), frameon=False)
     return figure
 
 

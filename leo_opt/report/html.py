@@ -11,7 +11,6 @@ _STYLE = """
 :root { color-scheme: light dark; --ink: #1d1d1f; --paper: #fff; --line: #ccc; --clash: #a00; }
 @media (prefers-color-scheme: dark) {
   :root { --ink: #e8e8ea; --paper: #17181a; --line: #4a4b50; --clash: #ff8080; }
-  img { background: #fff; border-radius: .3rem; }
 }
 body { font: 15px/1.45 system-ui, sans-serif; max-width: 72rem; overflow-wrap: anywhere; }
 body { margin: 2rem auto; padding: 0 1rem; color: var(--ink); background: var(--paper); }
@@ -30,7 +29,7 @@ th, td { overflow-wrap: normal; vertical-align: top; }
 .figures dd { margin: 0; font-size: 1.35rem; font-weight: 600; }
 .figures dt { opacity: .8; }
 .words td:last-child { overflow-wrap: anywhere; }
-img, svg { max-width: 100%; height: auto; }
+svg { max-width: 100%; height: auto; }
 pre { white-space: pre-wrap; }
 .clash { color: var(--clash); font-weight: bold; }
 @media print {

@@ -46,7 +46,10 @@ def test_files_of_a_run(finished: Path) -> None:
     for name in ("profile.png", "root_gap.png"):
         assert (finished / name).read_bytes().startswith(b"\x89PNG")
     page = (finished / "index.html").read_text()
-    assert page.count("data:image/png;base64,") == 2
+    assert page.count("<svg") == 2
+    assert "#ffffff" not in page
+    found = re.findall(r'id="([^"]+)"', page)
+    assert len(set(found)) == len(found)
     assert not re.search(r"""(src|href)=["'](?!data:)""", page)
 
 

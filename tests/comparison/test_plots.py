@@ -80,7 +80,7 @@ def test_lines_of_a_panel_differ_and_its_legend_hides_none() -> None:
 
 
 def test_the_page_is_as_wide_as_the_screen() -> None:
-    assert 'name="viewport" content="width=device-width' in write_page("fine", [], [], {}, [], "")
+    assert 'name="viewport" content="width=device-width' in write_page("fine", [], [], [], [], "")
 
 
 def test_where_nobody_solved_anything_there_is_no_plot() -> None:
