@@ -69,8 +69,9 @@ def to_svg(name: str, figure: Figure) -> str:
     from matplotlib import rc_context
 
     stream = io.StringIO()
+    nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
     with rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
-        figure.savefig(stream, format="svg", transparent=True, metadata={"Date": None})
+        figure.savefig(stream, format="svg", transparent=True, metadata=nothing)
     text = stream.getvalue()
     # Names of groups would stand in the page once for each plot.
     text = re.sub(r' id="[\w.]+_\d+"', "", text[text.index("<svg") :])
