@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from importlib.resources import files
 from pathlib import Path
 
-from leo_opt import Box, classify, compress, load
-from leo_opt.report.picture import COLOURS, NEW
+from leo_opt import Box, compress, load
+from leo_opt.report.drawing import to_svg
+from leo_opt.report.picture import COLOURS
+from leo_opt.report.picture import WIDTH as STRIP
+from leo_opt.report.scenes import of_compression
 
 FOLDER = Path(__file__).parent
-WIDTH = 480
+WIDTH, SIDE = 480, 440
 INK, PALE = "#1f2933", "#cbd2d9"
 MEANINGS = {
     "stably_active": "stably active: never below 0, so max(0, z) = z",
     "stably_inactive": "stably inactive: never above 0, so max(0, z) = 0",
     "unstable": "unstable: two inputs are known, one on each side",
     "undecided": "undecided: nothing is proved, so it is kept",
+}
+
+NAMES = {
+    "stably active": "passes its input on (stably active)",
+    "stably inactive": "never anything but 0 (stably inactive)",
+    "unstable": "does both (unstable)",
+    "new": "new: fewer, which do the work of those that went",
 }
 
 
@@ -42,47 +52,23 @@ def picture(height: float, title: str, shapes: Iterable[str]) -> str:
 
 
 def network() -> str:
-    """The network of `leo-opt demo` before and after, a cell a unit."""
+    """The network of `leo-opt demo` before and after, as reports show it."""
     source = load(str(files("leo_opt") / "data" / "mnist_100-100_l1_0.0005_s0.onnx"))
-    stability = classify(source, Box(0.0, 1.0))
-    kept = compress(source, stability).kept[:-1]
-    hidden = stability.phases[: len(kept)]
-    before = [
-        [(phase, unit not in left) for unit, phase in enumerate(phases)]
-        for phases, left in zip(hidden, kept, strict=True)
-    ]
-    after = [
-        [(NEW if unit < 0 else phases[unit], False) for unit in left]
-        for phases, left in zip(hidden, kept, strict=True)
-    ]
-    shapes = []
-    for side, layers, x in (("before", before, 20.0), ("after", after, 260.0)):
-        heading = f"{side}: {sum(map(len, layers))} hidden units"
-        shapes.append(text(x, 30, heading, more='font-weight="bold"'))
-        for place, units in enumerate(layers):
-            shapes.append(text(x, 56 + 84 * place, f"layer {place}: {len(units)}"))
-            shapes += cells(x, 64 + 84 * place, units)
-    names = {
-        "stably_active": "passes its input on (stably active)",
-        "stably_inactive": "never anything but 0 (stably inactive)",
-        "unstable": "does both (unstable)",
-        NEW: "new: fewer, which do the work of the green ones",
-    }
-    for row, (phase, name) in enumerate(names.items()):
-        shapes.append(rectangle(20, 226 + 22 * row, 13, 13, COLOURS[phase]))
-        shapes.append(text(40, 238 + 22 * row, name))
-    return picture(322, "A network before and after compression", shapes)
-
-
-def cells(
-    x: float, y: float, units: Sequence[tuple[str, bool]], columns: int = 25
-) -> Iterator[str]:
-    """Squares in rows; a unit that will go has a bar through it."""
-    for k, (phase, goes) in enumerate(units):
-        left, top = x + 8 * (k % columns), y + 13 * (k // columns)
-        yield rectangle(left, top, 7, 12, COLOURS[phase])
-        if goes:
-            yield rectangle(left, top + 5, 7, 2.5, "#ffffff")
+    drawn = of_compression(compress(source, Box(0.0, 1.0)))
+    title, shapes, y = "A network before and after compression", [], 8.0
+    for panel in drawn.panels:
+        y += 22
+        shapes.append(text(20, y, panel.heading, more='font-weight="bold"'))
+        for strip in panel.strips:
+            tall = strip.height * SIDE / STRIP
+            place = f'x="20" y="{y + 28:g}" width="{SIDE}" height="{tall:g}"'
+            shapes += [text(20, y + 22, strip.name), to_svg(strip, place)]
+            y += tall + 32
+    for colour, word in drawn.legend:
+        y += 22
+        shapes.append(rectangle(20, y - 12, 13, 13, colour))
+        shapes.append(text(40, y, NAMES.get(word, word)))
+    return picture(round(y) + 14, title, shapes)
 
 
 def verdicts() -> str:

@@ -28,7 +28,7 @@ def to_html(picture: Picture) -> str:
     )
     panels = "".join(
         f'<div style="flex:1 1 20rem;min-width:0"><h3>{escape(panel.heading)}</h3>'
-        f"{''.join(map(_svg, panel.strips))}</div>"
+        f"{''.join(map(_named, panel.strips))}</div>"
         for panel in picture.panels
     )
     return (
@@ -37,18 +37,22 @@ def to_html(picture: Picture) -> str:
     )
 
 
-def _svg(strip: Strip) -> str:
-    """A strip with its name; a pointer shows what is said of a shape."""
+def to_svg(strip: Strip, attributes: str) -> str:
+    """The shapes of a strip; a pointer shows what is said of one."""
     shapes = "".join(
         f'<rect x="{one.x:g}" y="{one.y:.5g}" width="{one.width:.4g}" height="{one.height:.4g}" '
         f'fill="{one.colour}"><title>{escape(one.said)}</title></rect>'
         for one in strip.shapes
     )
-    return (
-        f'<p style="margin:.5rem 0 .1rem">{escape(strip.name)}</p>'
-        f'<svg viewBox="0 0 {WIDTH:g} {strip.height:g}" width="{1.4 * WIDTH:g}" '
-        f'style="max-width:100%;height:auto" role="img" '
-        f'aria-label="{escape(strip.name)}">{shapes}</svg>'
+    return f'<svg viewBox="0 0 {WIDTH:g} {strip.height:g}" {attributes}>{shapes}</svg>'
+
+
+def _named(strip: Strip) -> str:
+    """A strip below its name."""
+    name = escape(strip.name)
+    look = f'width="{1.4 * WIDTH:g}" style="max-width:100%;height:auto"'
+    return f'<p style="margin:.5rem 0 .1rem">{name}</p>' + to_svg(
+        strip, f'{look} role="img" aria-label="{name}"'
     )
 
 
