@@ -160,12 +160,19 @@ def _external_size(tensor: Any, path: Path) -> int:
     entries = _entries(tensor)
     try:
         rest = path.stat().st_size - int(entries.get("offset", 0))
-        return int(entries.get("length", rest))
+        size = int(entries.get("length", rest))
     except (OSError, ValueError) as error:
         raise FileFormatError(
             f"the external data of tensor {tensor.name!r} cannot be read: {error}; save the model "
             "anew"
         ) from error
+    # Not every version of ONNX minds.
+    if size > rest:
+        raise FileFormatError(
+            f"the external data of tensor {tensor.name!r} in {path.name} ends {size - rest} bytes "
+            "too early; save the model anew"
+        )
+    return size
 
 
 def _leaves_folder(location: str) -> bool:
