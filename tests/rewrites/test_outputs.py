@@ -28,7 +28,9 @@ def test_the_outputs_kept_are_those_of_the_network(seed: int) -> None:
     worst = exact_deviation(Network(layers), result.network, box)
     assert all(a <= float(b) for a, b in zip(worst, result.max_deviation, strict=True))
     every = compress(network, exact_stability(network, box))
-    assert result.network.kinds.total() <= every.network.kinds.total()
+    # A layer is folded only where that saves parameters, which depends on what reads it.
+    smaller = result.network.kinds.total() <= every.network.kinds.total()
+    assert smaller or result.network.parameters < every.network.parameters
 
 
 def test_units_that_only_other_outputs_read_go() -> None:
