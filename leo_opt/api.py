@@ -112,6 +112,7 @@ def compress(
     }
     form = choose_form(form, network, [name for name, asked in given.items() if asked])
     read = read_model(network, example=example)
+    compression.read_options(read, keep_outputs, minimize, tolerance)
     if not isinstance(stability, Stability):
         box = read_domain(stability, "stability", "a Stability or a box")
         stability = classify(read, box)

@@ -37,6 +37,7 @@ from leo_opt.rewrites import (
     part_opposites,
     pass_slopes,
     passing_units,
+    read_outputs,
     reduce_rank,
     spend,
 )
@@ -248,13 +249,10 @@ def compress(
     kinds = [kind for layer in network.layers for kind, _ in layer.activations()]
     simple = all(kind.homogeneous and kind.passes_positive for kind in kinds)
     network = rectified(network) if sequential and not simple else network
+    goal, room = read_options(network, keep_outputs, minimize, tolerance)
     draft = Draft.begin(network, stability, certified_only)
     if keep_outputs is not None:
         draft = restrict(draft, keep_outputs)
-    goal, room = (
-        read_word(minimize, "minimize", OBJECTIVES),
-        _READ_TOLERANCE(tolerance, "tolerance"),
-    )
     draft = rewrite(draft, goal)
     if room > 0.0:
         draft = spend(draft, room, lambda begun: rewrite(begun, goal))
@@ -262,6 +260,21 @@ def compress(
         plain = make_plain(draft)
         draft = make_sequential(draft if plain.steps == draft.steps else rewrite(plain, goal))
     return _result(draft, network, stability, certified_only)
+
+
+def read_options(
+    network: Network, keep_outputs: Sequence[int] | None, minimize: str, tolerance: float
+) -> tuple[str, float]:
+    """Objective and tolerance, once all that `compress` is asked for is known to make sense.
+
+    Raises
+    ------
+    InvalidInputError
+        If something does not.
+    """
+    if keep_outputs is not None:
+        read_outputs(network, keep_outputs)
+    return read_word(minimize, "minimize", OBJECTIVES), _READ_TOLERANCE(tolerance, "tolerance")
 
 
 def rewrite(draft: Draft, minimize: str = "units") -> Draft:

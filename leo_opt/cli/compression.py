@@ -109,6 +109,7 @@ def compress(
     from leo_opt import formats
     from leo_opt.api import becomes_sequential, choose_form
     from leo_opt.compression import compress as rewrite
+    from leo_opt.compression import read_options
     from leo_opt.console import show
     from leo_opt.graphs import compress_graph
     from leo_opt.report.compression_run import measure
@@ -122,7 +123,8 @@ def compress(
     network = load_network(network_file, options)
     if drop_tail:
         network = replace(network, signature=replace(network.signature, tails=()))
-    # Refuses what the output cannot hold before anything is decided.
+    # Refuses what makes no sense, or what the output cannot hold, before anything is decided.
+    read_options(network, keep_outputs, minimize, tolerance)
     sequential = formats.is_sequential(network, output)
     stability = run_classification(network, read_domain(network, options), options)
     smaller: Compression | GraphCompression

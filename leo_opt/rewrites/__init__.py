@@ -16,7 +16,7 @@ from leo_opt.rewrites.inactive import delete_inactive
 from leo_opt.rewrites.near import NEAR, spend
 from leo_opt.rewrites.objectives import OBJECTIVES, count_parameters
 from leo_opt.rewrites.opposite import merge_opposites, part_opposites
-from leo_opt.rewrites.outputs import keep_outputs
+from leo_opt.rewrites.outputs import keep_outputs, read_outputs
 from leo_opt.rewrites.product_rank import reduce_rank
 from leo_opt.rewrites.sequential import make_plain, make_sequential
 from leo_opt.rewrites.slopes import pass_slopes
@@ -43,6 +43,7 @@ __all__ = [
     "part_opposites",
     "pass_slopes",
     "passing_units",
+    "read_outputs",
     "reduce_rank",
     "spend",
 ]

@@ -22,9 +22,29 @@ def keep_outputs(draft: Draft, outputs: Sequence[int]) -> Draft:
     Raises
     ------
     InvalidInputError
+        As of `read_outputs`.
+    """
+    network, signature = draft.network, draft.network.signature
+    chosen = read_outputs(network, outputs)
+    shape = signature.output_shape
+    fits = shape is not None and shape[-1:] == (network.output_size,)
+    told = replace(
+        signature, output_shape=(*shape[:-1], len(chosen)) if fits and shape else None, outputs=()
+    )
+    units = np.array(chosen)
+    layers = (*network.layers[:-1], network.layers[-1].take(units))
+    rest = (*draft.units[:-1], draft.units[-1].take(units))
+    return replace(draft, network=Network(layers, told), units=rest)
+
+
+def read_outputs(network: Network, outputs: Sequence[int]) -> tuple[int, ...]:
+    """Numbers of outputs of a network that can be kept alone.
+
+    Raises
+    ------
+    InvalidInputError
         If there is none, one is given twice or out of range, or the file makes something of all.
     """
-    network = draft.network
     chosen = read_tuple(outputs, "keep_outputs", "a list of numbers", "give some, such as (0, 3)")
     chosen = tuple(read_whole(output, "keep_outputs") for output in chosen)
     if (
@@ -36,18 +56,9 @@ def keep_outputs(draft: Draft, outputs: Sequence[int]) -> Draft:
             f"keep_outputs is {chosen}; give one or more different numbers from 0 to "
             f"{network.output_size - 1}"
         )
-    signature = network.signature
-    if signature.tails:
+    if network.signature.tails:
         raise InvalidInputError(
-            f"behind the outputs follows a {signature.tails[0]}, which reads all of them; leave it "
-            "off with --drop-tail to keep some"
+            f"behind the outputs follows a {network.signature.tails[0]}, which reads all of them; "
+            "leave it off with --drop-tail to keep some"
         )
-    shape = signature.output_shape
-    fits = shape is not None and shape[-1:] == (network.output_size,)
-    told = replace(
-        signature, output_shape=(*shape[:-1], len(chosen)) if fits and shape else None, outputs=()
-    )
-    units = np.array(chosen)
-    layers = (*network.layers[:-1], network.layers[-1].take(units))
-    rest = (*draft.units[:-1], draft.units[-1].take(units))
-    return replace(draft, network=Network(layers, told), units=rest)
+    return chosen

@@ -45,3 +45,14 @@ def test_what_only_chains_have_is_refused_by_name(option: str, tmp_path: Path) -
         assert read_report(report)["form"] == form
     kinds = {proto.op_type for proto in onnx.load(tmp_path / "smaller.onnx").graph.node}
     assert "Conv" not in kinds
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [("--tolerance", "nan", "not a finite number"), ("--keep-outputs", "0,99", "from 0 to")],
+)
+def test_what_makes_no_sense_is_refused_before_the_work(option, value, said, tmp_path) -> None:
+    done = compress(tmp_path, "--form", "chain", option, value)
+    assert done.exit_code == 2
+    assert said in done.output
+    assert "directions open" not in done.output
