@@ -54,6 +54,15 @@ def test_a_pair_that_leaves_a_rectifier_is_parted_only_where_that_saves_units() 
     assert sorted(smaller.network.layers[0].tags) == ["linear", "relu", "relu", "relu"]
 
 
+def test_a_column_that_is_rounded_to_nothing_is_not_nothing() -> None:
+    """A third of the smallest number is 0 only once it is rounded."""
+    network = Network.from_arrays([[[3.0], [-1.0]], [[0.0, 5e-324]]], [None, None])
+    draft = begin(network)
+    merged = merge_opposites(draft, 0)
+    check_draft(network, merged)
+    assert merged is draft
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_columns_that_cancel_up_to_rounding_leave_no_rectifier(dtype: str) -> None:
     generator = np.random.default_rng(3)
