@@ -26,9 +26,6 @@ from leo_opt.rewrites import Draft, Step
 from leo_opt.rewrites.draft import Units
 from leo_opt.rewrites.pieces import settle
 
-_ACTIVATIONS = frozenset({"Clip", "LeakyRelu", "PRelu", "Relu"})
-"""Operators that are the activation of a layer, where they became its units."""
-
 _READS_ENDS = 11
 """The version of ONNX since which the ends of a Clip are inputs."""
 
@@ -118,8 +115,9 @@ class _Way:
         """Tags of what makes a tensor, the variables that its units are, and the node, if any."""
         none = LINEAR, np.empty(0, dtype=np.int64), list[Node]()
         node, made = self._maker(name, alone=hidden), self._values[name]
-        if node is None or node.operator not in _ACTIVATIONS or not isinstance(made, Tensor):
+        if node is None or not isinstance(made, Tensor):
             return none
+        # Whatever the operator is called: units of what it reads, and nothing else.
         block = self._blocks.get(next(iter(made.values.columns.tolist()), -1))
         given = self._values[node.inputs[0]]
         if block is None or not isinstance(given, Tensor) or block.pre is not given.values:
