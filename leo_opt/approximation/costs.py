@@ -75,25 +75,42 @@ def of_layer(layer: Layer, *, sparse: bool = True) -> Cost:
     if not sparse and not weights.is_sparse(matrix):
         full = height * (layer.n_in - carried if carried else layer.n_in)
         return Cost(full + biases, full + biases, full)
-    full, left = 0, [height, layer.n_in - int(np.count_nonzero(joined))]
-    for side in range(2):
-        # Rows that are full first, then columns, which are rows of the transpose.
-        gone = (np.bincount(rows, minlength=1) == len(np.unique(columns)))[rows]
+    numbers = Cost(biases + indices, biases + indices)
+    room = height, layer.n_in - int(np.count_nonzero(joined)), layer.n_in - carried
+    # Rows that are full first, then columns, or columns only, whichever takes less.
+    ways = (_in_groups(rows, columns, room, first) for first in (0, 1))
+    return numbers + min(ways, key=lambda cost: cost.parameters)
+
+
+def _in_groups(rows: IntArray, columns: IntArray, room: tuple[int, int, int], first: int) -> Cost:
+    """The cost of entries, of which full rows (unless `first` is 1) and full columns stand apart.
+
+    Parameters
+    ----------
+    room
+        How many rows and columns there are, and how many of these are carried by no lane.
+    """
+    full, left, indices = 0, list(room[:2]), 0
+    places = [rows, columns]
+    for side in range(first, 2):
+        mine, others = places[side], places[1 - side]
+        gone = (np.bincount(mine, minlength=1) == len(np.unique(others)))[mine]
         full += int(gone.sum())
-        left[side] -= len(np.unique(rows[gone]))
+        left[side] -= len(np.unique(mine[gone]))
         if not side and gone.any():
             # Of the inputs of full rows either those that are read are listed, or the others.
-            read = len(np.unique(columns))
-            indices += min(read, layer.n_in - carried - read) if read + carried < layer.n_in else 0
-        rows, columns = columns[~gone], rows[~gone]
-    entries, sizes = len(rows), [len(np.unique(rows)), len(np.unique(columns))]
+            read = len(np.unique(others))
+            indices = min(read, room[2] - read) if read < room[2] else 0
+        places = [one[~gone] for one in places]
+    entries, sizes = len(places[0]), [len(np.unique(one)) for one in places]
     # Which rows and columns a smaller matrix has takes an index each, unless it has all.
     block = int(sizes[0] * sizes[1])
     listed = block + sum(size for size, most in zip(sizes, left, strict=True) if size < most)
-    numbers = min(2 * entries, listed)
-    bitmap = min(entries + -(-block // _WORD), listed)
-    always = full + biases + indices
-    return Cost(always + numbers, always + bitmap, full + entries)
+    return Cost(
+        full + indices + min(2 * entries, listed),
+        full + indices + min(entries + -(-block // _WORD), listed),
+        full + entries,
+    )
 
 
 def of_constants(arrays: Iterable[NDArray[Any]], positions: int, *, sparse: bool = True) -> Cost:
