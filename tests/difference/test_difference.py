@@ -189,7 +189,8 @@ def test_a_hundred_thousand_points(name: str) -> None:
     found = bound_difference(network, second, box)
     reached = np.abs(second(found.points) - network(found.points)).diagonal()
     assert (found.found <= found.bound).all()
-    assert found.found == pytest.approx(reached, rel=1e-9)
+    # What both evaluations may have rounded is taken off what is reached.
+    assert found.found == pytest.approx(reached, rel=1e-6)
     for _ in range(100):
         points = box.sample(500, generator)
         points = np.vstack([points, box.vertices(generator.normal(size=points.shape))])
