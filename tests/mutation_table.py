@@ -854,7 +854,7 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
         "groups-all-at-first": ("len(own), columns] = own", "len(own), groups[0]] = own"),
     },
     "approximation/size_search.py": {
-        "size-above-the-limit": ("if largest < share <= limit", "if largest < share"),
+        "size-above-the-limit": ("if share <= limit and made", "if made"),
         "size-error-unasked": ("if error <= self.budget.limit", "if error > 0"),
     },
     "graphs/imitation.py": {

@@ -90,18 +90,22 @@ class SizeSearch(Generic[Built]):
         limit = self.budget.limit
         own = self.budget.cost(self.calibration.own_cost)
         goal = limit * self.budget.cost(self.whole) / own
-        best, largest = None, 0.0
+        best, least, below, above = None, np.inf, 0.0, points[0].cost
         for _ in range(_TRIES):
             made, built = self._made(points, between(points, goal))
             share = self.share(built)
-            if largest < share <= limit:
-                best, largest = (made, built), share
+            if share <= limit and made.error < least:
+                best, least = (made, built), made.error
             # What a pass leaves unread goes, too: it may take less than was planned.
             if _FULL * limit <= share <= limit or (share < limit and goal >= points[0].cost):
                 break
             if share > limit and goal < points[-1].cost:
                 break
-            goal = min(goal * 0.98 * limit / share, points[0].cost)
+            below, above = (below, goal) if share > limit else (goal, above)
+            goal *= 0.98 * limit / share
+            if not below < goal < above:
+                # Costs jump; a size between what was too large and too small is tried.
+                goal = above if above == points[0].cost else 0.5 * (below + above)
         if best is not None:
             return best
         raise InvalidInputError(
