@@ -29,7 +29,7 @@ from leo_opt.graphs.editing import Edits, planned
 from leo_opt.graphs.head import Head, Rewritten, find_head, rewrite_head
 from leo_opt.graphs.known import Known
 from leo_opt.graphs.merging import find_multiples
-from leo_opt.graphs.models import copy
+from leo_opt.graphs.models import copy, stated_shapes
 from leo_opt.graphs.opening import Opened, save_model
 from leo_opt.graphs.planning import plan_removal
 from leo_opt.graphs.removal import Removal
@@ -215,12 +215,25 @@ def _check(original: Network, found: Network, domain: Domain, deviation: FloatAr
 
 
 def is_structured(path: AnyPath) -> bool:
-    """Whether a file is an ONNX graph with convolutions; of what is none `load` says why."""
+    """Whether a file is an ONNX graph with convolutions that a chain's matrices are larger than.
+
+    Exporters may write a dense layer as a convolution whose kernel covers the image. Of what is no
+    ONNX file `load` says why.
+    """
     try:
-        nodes = parse(check_readable(path)).graph.node if has_graph(path) else ()
+        model = parse(check_readable(path)) if has_graph(path) else None
     except FileFormatError:
         return False
-    return any(node.op_type in MIXING for node in nodes)
+    nodes = [] if model is None else [n for n in model.graph.node if n.op_type in MIXING]
+    return bool(nodes) and not all(map(partial(_is_dense, stated_shapes(model)), nodes))
+
+
+def _is_dense(shapes: Mapping[str, tuple[int, ...]], node: Any) -> bool:
+    """Whether a convolution has a weight for each pair of a number that it reads and makes."""
+    image, kernel, made = (shapes.get(n, ())[2:] for n in (*node.input[:2], node.output[0]))
+    grouped = any(entry.name == "group" and entry.i > 1 for entry in node.attribute)
+    known = 0 < len(image) == len(kernel) and made == (1,) * len(image)
+    return known and image == kernel and not grouped and node.op_type == "Conv"
 
 
 def _made(cutting: Cutting, edits: Edits, domain: Domain) -> tuple[Lowered, FloatArray]:

@@ -88,6 +88,19 @@ def ended(
     return model
 
 
+def stated_shapes(model: Any) -> dict[str, tuple[int, ...]]:
+    """Shapes of tensors as ONNX infers them, 0 for sizes that are free."""
+    import onnx
+
+    graph = onnx.shape_inference.infer_shapes(model).graph
+    values = (*graph.input, *graph.value_info, *graph.output)
+    shapes = {
+        value.name: tuple(size.dim_value for size in value.type.tensor_type.shape.dim)
+        for value in values
+    }
+    return shapes | {tensor.name: tuple(tensor.dims) for tensor in graph.initializer}
+
+
 def _list_initializers(model: Any) -> None:
     """Before version 4 of the format initializers are inputs, too."""
     import onnx

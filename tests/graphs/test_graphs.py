@@ -13,7 +13,7 @@ from formats.onnx.onnx_models import chain, node, session, store
 from leo_opt import Box, classify, load
 from leo_opt.deviation import reading_deviation
 from leo_opt.errors import MismatchError
-from leo_opt.graphs import GraphCompression, compress_graph
+from leo_opt.graphs import GraphCompression, compress_graph, is_structured
 
 WEIGHT = np.array([[[[1.0]]], [[[-1.0]]], [[[2.0]]]])
 """Of [0, 1] the second channel is 0, the third is 1 for any input with this bias."""
@@ -169,6 +169,21 @@ def check_equal(model: Any, folder: Path, box: Box, *channels: tuple[int, int]) 
     assert [(part.before, part.after) for part in found.parts] == list(channels)
     assert np.abs(found.network(points) - network(points)).max() <= 1e-6
     return found
+
+
+@pytest.mark.parametrize(("size", "structured"), [(1, False), (2, True)])
+def test_a_convolution_of_a_whole_image_is_dense(
+    size: int, structured: bool, tmp_path: Path
+) -> None:
+    """As MATLAB writes dense layers."""
+    weight = np.ones((2, 1, size, size), np.float32)
+    model = chain(
+        node("Conv", "x w", "c"), node("Flatten", "c", "y"), shape=("N", 1, 1, 1), w=weight
+    )
+    sizes = model.graph.input[0].type.tensor_type.shape.dim
+    for axis in (2, 3):
+        sizes[axis].dim_value = 3 * size - 2
+    assert is_structured(store(model, tmp_path)) == structured
 
 
 def test_channels_that_vary_stay(tmp_path: Path) -> None:
