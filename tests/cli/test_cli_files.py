@@ -113,6 +113,7 @@ ENOUGH = {
     "classify": ["no.onnx"],
     "compress": ["no.onnx", "-o", "a.npz"],
     "demo": [],
+    "difference": ["no.onnx", "no.npz"],
     "formulate": ["no.onnx", "-o", "a.lp"],
     "verify": ["no.onnx", "no.vnnlib"],
 }
