@@ -56,6 +56,7 @@ def test_the_file_that_is_saved_is_the_one_that_is_proved(suffix: str, tmp_path:
     assert load(tmp_path / f"small.{suffix}").layers == kept.layers
 
 
+@pytest.mark.system
 def test_trained_networks_are_stored_within_half_of_plain_rounding() -> None:
     """The median of those whose numbers change, of three here and of all in the documentation."""
     ratios = []

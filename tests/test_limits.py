@@ -99,6 +99,7 @@ def test_classify_ends_in_every_stage(stage: str) -> None:
     assert seen
 
 
+@pytest.mark.system
 @pytest.mark.parametrize("stage", list(STRATEGIES))
 def test_what_a_run_decides_before_it_is_cut_short_is_true(stage: str) -> None:
     """No phase differs from that of a run without a limit, and intervals hold at samples."""

@@ -29,6 +29,7 @@ NAMES += ["mnist_100-100-100-100-100_l1_0.0002_s0"]
 SLOW = pytest.mark.slow
 
 
+@pytest.mark.system
 @pytest.mark.parametrize("name", [NAMES[2], *(pytest.param(n, marks=SLOW) for n in NAMES)])
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("seed", seeds(1, of=5))

@@ -83,6 +83,7 @@ def test_sizes_by_proof_look_at_what_the_domain_allows() -> None:
         approximate(leaky, data, domain=wide, allocation="deviation")
 
 
+@pytest.mark.system
 def test_what_cannot_be_kept_is_said() -> None:
     network, data = case()
     same = approximate(network, data, method="svd", budget=Deviation(1e-9), domain=Box(0, 1))

@@ -187,6 +187,7 @@ def test_solvers_lists_highs() -> None:
     assert "highs" in done.output
 
 
+@pytest.mark.system
 def test_demo_runs_and_keeps_its_network(tmp_path: Path) -> None:
     target = tmp_path / "small.onnx"
     done = run("demo", "-o", target)

@@ -121,6 +121,7 @@ KNOWN = [
 ]
 
 
+@pytest.mark.system
 @pytest.mark.parametrize(("name", "number", "answer"), KNOWN)
 def test_known_answers_about_acas_xu(name: str, number: int, answer: str) -> None:
     path = find_network(ACAS.format(name))

@@ -88,6 +88,7 @@ def test_each_direction_alone_is_bounded_truly_and_proved(seed: int) -> None:
                 assert proved <= 0.0
 
 
+@pytest.mark.system
 def test_splitting_gives_up_where_the_budget_will_not_do() -> None:
     generator = np.random.default_rng(0)
     box = Box(-1, 1).spread(10)

@@ -157,6 +157,7 @@ _REAL = (
 _REAL_CASES = [_REAL[0], *(pytest.param(name, marks=pytest.mark.slow) for name in _REAL[1:])]
 
 
+@pytest.mark.system
 @pytest.mark.parametrize("name", _REAL_CASES)
 @pytest.mark.parametrize("whole", [False, True])
 def test_ten_times_tighter_than_two_intervals(name: str, whole: bool) -> None:

@@ -91,6 +91,7 @@ def test_the_optimum_of_a_file_is_that_of_the_network(
             assert outputs[output] == pytest.approx(wanted, abs=slack)
 
 
+@pytest.mark.system
 @pytest.mark.parametrize("reader", ["highs", "gurobi", "cplex", "scip"])
 @pytest.mark.parametrize("suffix", SUFFIXES)
 @pytest.mark.parametrize("formulation", EXACT)

@@ -97,6 +97,7 @@ def test_a_unit_that_is_hardly_negative_is_taken_for_active() -> None:
     assert exact_deviation(network, result.network, Box(-1, 1))[0] <= 1e-5
 
 
+@pytest.mark.system
 @pytest.mark.parametrize("seed", seeds(1, of=2))
 def test_trained_networks_lose_most_of_their_units(seed: int) -> None:
     name = f"mnist/mnist_100-100_l1_0.0005_s{seed}.onnx"

@@ -50,6 +50,7 @@ def decided(solver: str) -> Stability:
     return classify(network, Box(-1, 1), strategy="per-unit", solver=solver)
 
 
+@pytest.mark.system
 @pytest.mark.parametrize("name", NAMES[1:])
 def test_two_milps_a_unit(name: str) -> None:
     """`pytest -m slow` has trained networks."""

@@ -162,6 +162,7 @@ def test_several_cases_on_several_boxes(seed: int) -> None:
         assert low > 0 or case.answer is not Decision.HOLDS
 
 
+@pytest.mark.system
 @pytest.mark.parametrize("solver", ["highs", "gurobi", "cplex", "scip"])
 def test_milps_of_every_solver_refute_and_find(solver: str) -> None:
     if solver != "highs":
