@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-from collections.abc import Sequence
-from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
+from collections.abc import Callable, Sequence
+from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from multiprocessing import connection, spawn
 from multiprocessing.context import SpawnContext, SpawnProcess
 from multiprocessing.process import BaseProcess
 from threading import Thread
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 from leo_opt.errors import WorkerError
+
+Given = ParamSpec("Given")
+Result = TypeVar("Result")
 
 _PATIENCE = 5.0
 """Seconds within which a pool of killed processes is shut down."""
@@ -60,6 +64,28 @@ class WorkerPool(ProcessPoolExecutor):
         context = _Context()
         super().__init__(count, mp_context=context, initializer=_begin_worker)
         self.processes: Sequence[BaseProcess] = context.started
+
+    def submit(
+        self, function: Callable[Given, Result], /, *arguments: Given.args, **options: Given.kwargs
+    ) -> Future[Result]:
+        """As the executor's own, with its error for a pool that breaks during the call.
+
+        Raises
+        ------
+        BrokenProcessPool
+            If a process of the pool has died.
+        WorkerError
+            If the system starts no more processes.
+        """
+        try:
+            return super().submit(function, *arguments, **options)
+        except OSError as error:
+            if error.errno is not None:
+                raise WorkerError(
+                    f"no worker process can be started: {error}; take fewer workers, or 1"
+                ) from error
+            # A new process is given pipes that the thread of a breaking pool closes meanwhile.
+            raise BrokenProcessPool(f"the pool broke as a process was started: {error}") from error
 
     def end(self) -> None:
         """End the processes whatever they do, and give their semaphores and pipes back.

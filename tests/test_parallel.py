@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import signal
 import subprocess
 import sys
 import time
 import traceback
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from multiprocessing.context import SpawnProcess
 from pathlib import Path
 
 import pytest
@@ -101,6 +103,20 @@ os.waitpid = lambda *which: (waitpid(*which), time.sleep(0.2))[0]
 """
 """Whoever else waits for a process meanwhile finds that there is none."""
 
+SLOW_TO_START = """
+import os, time
+from multiprocessing.popen_spawn_posix import Popen
+launch, started = Popen._launch, []
+def launch_late(self, process):
+    started.append(self)
+    if len(started) == 2:
+        os.waitid(os.P_PID, started[0].pid, os.WEXITED | os.WNOWAIT)
+        time.sleep(0.5)
+    launch(self, process)
+Popen._launch = launch_late
+"""
+"""The pool breaks with its first process while the second is started."""
+
 
 @pytest.mark.system
 @pytest.mark.parametrize(
@@ -109,6 +125,7 @@ os.waitpid = lambda *which: (waitpid(*which), time.sleep(0.2))[0]
         ("", 'if __name__ == "__main__":'),
         ("if __name__ != '__main__': sys.exit(7)", "exit codes [7]"),
         (SLOW_TO_HEAR + "if __name__ != '__main__': sys.exit(7)", "exit codes [7]"),
+        (SLOW_TO_START + "if __name__ != '__main__': sys.exit(7)", "exit codes [7]"),
     ],
 )
 def test_workers_that_cannot_start_are_one_error_that_names_the_cure(
@@ -124,6 +141,26 @@ def test_workers_that_cannot_start_are_one_error_that_names_the_cure(
     assert done.stderr.splitlines()[-1].startswith("leo_opt.errors.WorkerError: worker processes")
     assert cure in done.stderr.splitlines()[-1]
     assert "bootstrapping" not in done.stderr
+
+
+@pytest.mark.parametrize("first", [1, 2])
+def test_a_system_that_starts_no_more_processes(monkeypatch, first: int) -> None:
+    """One process is enough; without any the error names the cure."""
+    started = []
+    start = SpawnProcess.start
+
+    def refuse_to_start(process: SpawnProcess) -> None:
+        started.append(process)
+        if len(started) == 2 or first == 1:
+            raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+        start(process)
+
+    monkeypatch.setattr(SpawnProcess, "start", refuse_to_start)
+    if first == 1:
+        with pytest.raises(WorkerError, match=r"Resource temporarily.*take fewer workers"):
+            outcomes(Workers(2), square, [1, 2, 3])
+    else:
+        assert outcomes(Workers(2), square, [1, 2, 3]) == [1, 4, 9]
 
 
 def test_errors_raised_on_purpose_are_passed_on() -> None:
