@@ -27,7 +27,7 @@ from leo_opt.approximation.pursuit import Built, Calibration, ChainCalibration, 
 from leo_opt.approximation.size_search import SizeSearch, read_data, remarks
 from leo_opt.arguments import read_instance, read_word
 from leo_opt.arrays import FloatArray
-from leo_opt.decisions import Cascade, classify
+from leo_opt.decisions import classify
 from leo_opt.difference import Difference, bound_difference
 from leo_opt.domain import Domain, DomainLike, read_domain
 from leo_opt.errors import InvalidInputError
@@ -76,7 +76,7 @@ class Subject(ABC, Generic[Built]):
 
     @abstractmethod
     def for_free(self, built: Built, domain: Domain) -> Built:
-        """What lossless rewriting makes of it, by what bounds and witnesses settle, if less."""
+        """What lossless rewriting makes of it, by what bounds alone settle, if less."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,7 +139,7 @@ class GraphSubject(Subject[Lowered]):
 
 
 def _settled(network: Network, domain: Domain) -> Stability:
-    return classify(network, domain, strategy=Cascade(stages=()))
+    return classify(network, domain, strategy="bounds")
 
 
 @dataclass(frozen=True, eq=False)
