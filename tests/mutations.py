@@ -106,7 +106,8 @@ def run(mutation: Mutation) -> Outcome:
 
 def _first_failure(folder: Path, tests: list[str]) -> str:
     """The first test that fails, or "" if all pass, none can be run, or the time is up."""
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests]
+    pytest = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider"]
+    command = [*pytest, "-m", "not slow", *tests]
     environment = os.environ | {"PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
     try:
         done = subprocess.run(
