@@ -81,7 +81,7 @@ _HOMES = MappingProxyType(
 __all__ = list(_HOMES)
 # Silent until an application asks for the messages of this logger.
 logging.getLogger(__name__).addHandler(logging.NullHandler())
-__version__ = "0.1.0"
+__version__ = "0.2.0.dev0"
 
 
 def __getattr__(name: str) -> Any:

@@ -12,8 +12,8 @@ from leo_opt.arguments import not_negative, read_instance, read_number, read_wor
 from leo_opt.balance import balanced
 from leo_opt.bounds import Bounds, propagate
 from leo_opt.carrying import carry, loosened
+from leo_opt.deviation import add_up, reading_deviation, rounding_deviation
 from leo_opt.domain import Domain
-from leo_opt.formats import default_dtype, save
 from leo_opt.frameworks import NetworkLike, model_like
 from leo_opt.lazily import lazy
 from leo_opt.network import FloatArray, Network
@@ -43,7 +43,6 @@ from leo_opt.rewrites import (
 )
 from leo_opt.rewrites import keep_outputs as restrict
 from leo_opt.stability import Stability
-from leo_opt.storage.files import AnyPath
 from leo_opt.summarised import Reported
 
 _READ_TOLERANCE = not_negative(read_number)
@@ -78,8 +77,8 @@ class Compression(Reported):
     max_deviation : (output_size,) array
         Proved bound, per output, on the difference anywhere on the domain from the network that
         was given, in real arithmetic. Exactly 0 where no number had to be rounded. What was
-        rounded before, when that network was read from a file, is `reading_deviation`; what is
-        rounded behind, when the result is stored, `rounding_deviation` (`leo_opt.deviation`).
+        rounded before, when that network was read from a file, is `max_deviation_read`; with
+        what is rounded behind, when the result is stored, it is `max_deviation_written`.
     stability
         The verdicts that it rests on.
     bounds
@@ -126,18 +125,25 @@ class Compression(Reported):
         """
         return balanced(self.network, propagate(self.network, self.domain), dtype)
 
-    def save(self, path: AnyPath) -> None:
-        """Write `stored` in the format and element type that `leo_opt.save` takes for the path.
+    @lazy
+    def max_deviation_read(self) -> FloatArray:
+        """Proved bound, per output, on the difference on the domain of the network that was given
+        from the file that it was read from, with the file's own numbers and operators."""
+        given = self.stability.own_bounds(self.original, certified_only=True)
+        return reading_deviation(self.original, given)[list(self.kept[-1])]
 
-        Raises
-        ------
-        FileFormatError
-            If the suffix is unknown.
-        OutputError
-            If the file cannot be written.
-        """
-        dtype = default_dtype(self.network, path)
-        save(self.stored(dtype), path, dtype=dtype)
+    @lazy
+    def max_deviation_written(self) -> FloatArray:
+        """Proved bound, per output, on the difference on the domain of the file that was read from
+        the file that `save` writes, in real arithmetic: reading, rewriting, and rounding to the
+        element type (`stored`)."""
+        return self.deviation_of(self.stored())
+
+    def deviation_of(self, stored: Network) -> FloatArray:
+        """`max_deviation_written` for the rewritten network with other numbers."""
+        bounds = propagate(self.network, self.domain)
+        rounding = rounding_deviation(self.network, stored, bounds)
+        return add_up(self.max_deviation_read, self.max_deviation, rounding)
 
     def carry(self, stored: Network | None = None) -> Stability:
         """Verdicts on the rewritten network that follow from those on the original, for `classify`

@@ -159,9 +159,14 @@ class Box(Domain):
         Raises
         ------
         InvalidInputError
-            If a radius is negative or not finite, or the ball misses `within`.
+            If the point is no row of numbers, a radius is negative or not finite, or the ball
+            misses `within`.
         """
         centre, reach = read_array(point, "point"), read_array(radius, "radius")
+        if centre.ndim > 1:
+            raise InvalidInputError(
+                f"point has shape {centre.shape}; give one number an input, such as point.ravel()"
+            )
         if reach.ndim and reach.shape != centre.shape:
             raise InvalidInputError(
                 f"radius has shape {reach.shape} and point {centre.shape}; give one radius, or one "

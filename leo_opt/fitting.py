@@ -280,7 +280,7 @@ def frontier(
     >>> sizes.pick(0.5).share <= 0.5
     True
     """
-    way = METHODS.read(method) if isinstance(method, str) else METHODS.find(method)
+    way = METHODS.find(method)
     kinds = {"parameters": Parameters, "multiply-adds": MultiplyAdds}
     kind = kinds[read_word(counts, "counts", tuple(kinds))]
     by_proof = read_word(allocation, "allocation", ("energy", "deviation")) == "deviation"

@@ -70,13 +70,13 @@ class Registry(Mapping[str, type[T]], Generic[T]):
         return [*self, *sorted(set(self._plugins()) - set(self))]
 
     def find(self, value: Any, argument: str = "") -> T:
-        """What a name stands for, with its default options.
+        """What a name stands for, with its default options or those that follow it.
 
         Parameters
         ----------
         value
-            A name. One of the kind is given back as it is, and a class of them as its default
-            instance.
+            A name, or a text with options as for `read`. One of the kind is given back as it is,
+            and a class of them as its default instance.
         argument
             What messages call it; by default the word of the kind.
 
@@ -94,6 +94,8 @@ class Registry(Mapping[str, type[T]], Generic[T]):
         if not isinstance(value, str):
             cure = f"give one of {', '.join(self.names())}{self._besides}"
             refuse(value, argument or self.word, f"a {self.word}", cure)
+        if ":" in value:
+            return self.read(value)
         if value in self:
             return self[value]()
         plugins = self._plugins()
@@ -125,7 +127,8 @@ class Registry(Mapping[str, type[T]], Generic[T]):
             key, equals, value = map(str.strip, part.partition("="))
             if not equals:
                 raise InvalidInputError(
-                    f"{part!r} in {self.word} {text!r} is no option; write name:key=value,key=value"
+                    f"{part!r} in {self.word} {text!r} is no option; write "
+                    "name:key=value,key=value, and several words for one key as a+b"
                 )
             if key in given:
                 raise InvalidInputError(f"option {key} of {said} is given twice; give it once")

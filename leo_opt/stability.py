@@ -68,7 +68,9 @@ class Statistics:
     seconds
         Wall-clock time of the whole run.
     milps_solved, nodes, lps_solved
-        Questions asked and branch-and-bound nodes used.
+        Questions asked and branch-and-bound nodes used, those of earlier runs with them.
+    recalled
+        Answers that were taken from a checkpoint.
     settled
         Number of directions that each stage settled.
     stage_seconds
@@ -81,6 +83,7 @@ class Statistics:
     milps_solved: int = 0
     nodes: int = 0
     lps_solved: int = 0
+    recalled: int = 0
     settled: Mapping[str, int] = field(default_factory=dict)
     stage_seconds: Mapping[str, float] = field(default_factory=dict)
     strategy: str = ""

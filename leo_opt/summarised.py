@@ -1,4 +1,4 @@
-"""Values that can be told in a few lines, shown in a picture, and reported on a page.
+"""Values that can be told in a few lines, shown in a picture, reported, and written to a file.
 
 What tells them knows all values, and no value knows it: it is looked up when it is asked for.
 """
@@ -44,14 +44,35 @@ class Pictured(Summarised):
 
 
 class Reported(Pictured):
-    """A value that has a page, too: one of `leo_opt.report.pages`."""
+    """A smaller network, which has a report and a file, too: one of `leo_opt.report.files`."""
 
     def report(self, path: str | os.PathLike[str]) -> None:
-        """Write a page of HTML with the picture, what is proved, and how it was found.
+        """Write what `--report` writes on the command line.
+
+        Parameters
+        ----------
+        path
+            `.html` for a page with the picture, what is proved, and how it was found; with any
+            other suffix the same figures as JSON.
 
         Raises
         ------
         OutputError
             If the file cannot be written.
         """
-        _find("pages", "save")(self, path)
+        _find("files", "report")(self, path)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the smaller network, and where it comes from (`leo_opt.formats.load_provenance`).
+
+        The file is one of `leo_opt.save`, in the element type that this takes for the path; of a
+        graph `.onnx` or `.onnx.gz`. It is whole or not there at all.
+
+        Raises
+        ------
+        FileFormatError
+            If the suffix is unknown.
+        OutputError
+            If the file cannot be written.
+        """
+        _find("files", "save")(self, path)

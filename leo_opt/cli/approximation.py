@@ -17,7 +17,6 @@ from leo_opt.cli.files import (
     network_output,
     repeated,
     report_output,
-    report_text,
     stored_dtype,
 )
 from leo_opt.cli.options import box_options, checked, load_network, network_options, read_domain
@@ -38,7 +37,7 @@ _BUDGETS = {
 def _read_method(text: str) -> Any:
     from leo_opt.approximation import METHODS
 
-    return METHODS.read(text)
+    return METHODS.find(text)
 
 
 def _budget_options(command: Any) -> Any:
@@ -125,7 +124,7 @@ def approximate(
     from leo_opt.approximation import MultiplyAdds
     from leo_opt.console import show
     from leo_opt.fitting import frontier
-    from leo_opt.report.approximation_run import approximation_table, stored_network
+    from leo_opt.report.approximation_run import approximation_table, stored_network, write
     from leo_opt.verification.classes import check_classes
 
     budget = _read_budget(options)
@@ -148,9 +147,9 @@ def approximate(
     # Of classes what the file says counts.
     rounded = stored_network(made, stored)
     made = replace(made, classes=check_classes(network, rounded, asked, class_limit))
-    _save(made, output, stored)
+    write(made, output, stored)
     sizes = {"original": Path(network_file).stat().st_size, "written": Path(output).stat().st_size}
-    beside = _beside(made, found, {"bytes": sizes}, stored, report_file, frontier_file)
+    beside = _beside(made, found, sizes, stored, report_file, frontier_file)
     show([approximation_table(made), _told_size(made, output, **sizes), *beside])
 
 
@@ -160,19 +159,6 @@ def _stays_graph(*files: str) -> bool:
     from leo_opt.graphs import is_structured
 
     return all(map(formats.has_graph, files)) and is_structured(files[0])
-
-
-def _save(made: Approximation, output: str, stored: str) -> None:
-    """Write the network."""
-    from leo_opt import formats
-    from leo_opt.graphs.opening import save_model
-    from leo_opt.report.approximation_run import provenance
-
-    told = provenance(made, stored)
-    if made.model is None:
-        formats.save(made.network, output, dtype=stored, provenance=told)
-    else:
-        save_model(made.model, output, told)
 
 
 def _told_size(made: Approximation, output: str, original: int, written: int) -> str:
@@ -186,7 +172,7 @@ def _told_size(made: Approximation, output: str, original: int, written: int) ->
 def _beside(
     made: Approximation,
     sizes: Frontier[Any],
-    more: dict[str, Any],
+    bytes_of: dict[str, int],
     stored: str,
     report_file: str | None,
     frontier_file: str | None,
@@ -194,6 +180,7 @@ def _beside(
     """Write what was asked for beside the network, and say so."""
     from leo_opt.report.approximation_page import write_report
     from leo_opt.report.approximation_run import describe_approximation
+    from leo_opt.report.files import report_text
     from leo_opt.report.frontier import frontier_file as drawn
     from leo_opt.storage.files import write_atomically
 
@@ -201,7 +188,7 @@ def _beside(
         text = report_text(
             report_file,
             lambda: write_report(made, stored, repeated()),
-            lambda: {**describe_approximation(made, stored), **more},
+            lambda: describe_approximation(made, stored, bytes_of),
         )
         write_atomically(report_file, text.encode())
         yield f"written: {report_file}"

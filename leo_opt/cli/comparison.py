@@ -11,7 +11,7 @@ from leo_opt.cli.files import FileCommand, InputFile
 _CLASH = 1
 _PLAN = """
 \b
-Every combination of a plan's tables is run; docs/comparison.md has all keys:
+Every combination of a plan's tables is run; the documentation, under Comparison, has all keys:
   time_limit = 20    # seconds for a cell
   [[networks]]
   path = "net.onnx"  # relative to the plan

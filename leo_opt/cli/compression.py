@@ -16,7 +16,6 @@ from leo_opt.cli.files import (
     network_output,
     repeated,
     report_output,
-    report_text,
     stored_dtype,
 )
 from leo_opt.cli.options import CLOCK, domain_options, load_network, read_domain, run_classification
@@ -159,6 +158,7 @@ def _beside(
     from leo_opt.compression import Compression
     from leo_opt.report.compression_page import write_report
     from leo_opt.report.compression_run import describe_compression
+    from leo_opt.report.files import report_text
     from leo_opt.storage.files import write_atomically
 
     if report_file is not None:

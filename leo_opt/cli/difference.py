@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from leo_opt.cli.classes import class_options, read_class_domains
-from leo_opt.cli.files import FileCommand, InputFile, OutputFile, json_text
+from leo_opt.cli.files import FileCommand, InputFile, OutputFile
 from leo_opt.cli.options import (
     box_options,
     load_network,
@@ -41,6 +41,7 @@ def difference(
     from leo_opt.difference import bound_difference
     from leo_opt.report.classes import told_classes
     from leo_opt.report.difference_run import describe_difference
+    from leo_opt.report.files import json_text
     from leo_opt.report.summaries import difference_table
     from leo_opt.storage.files import write_atomically
     from leo_opt.verification.classes import ClassCheck, same_class

@@ -7,7 +7,6 @@ write, and none has to look.
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Callable, Collection, Iterator
 from typing import Any
@@ -134,17 +133,3 @@ report_output = click.option(
     type=OutputFile(),
     help="Write all figures: .html is a page to read, all else JSON.",
 )
-
-
-def report_text(path: str, page: Callable[[], str], tree: Callable[[], object]) -> str:
-    """What `--report` writes: a page or JSON, whichever the file is named for."""
-    if path.lower().endswith(".html"):
-        return page()
-    return json_text(tree())
-
-
-def json_text(tree: object) -> str:
-    """JSON of what `storage.codec` knows."""
-    from leo_opt.storage.codec import to_tree
-
-    return json.dumps(to_tree(tree), indent=2, allow_nan=False) + "\n"

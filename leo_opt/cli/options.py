@@ -77,16 +77,15 @@ def _check_solver(name: str) -> str:
 
 
 def _read_formulation(name: str) -> Any:
-    from leo_opt.formulations import FORMULATIONS, read_choice
+    from leo_opt.formulations import read_choice
 
-    # Pyomo is imported for a formulation with options, not for a name.
-    return FORMULATIONS.read(name) if ":" in name else read_choice(name)
+    return read_choice(name)
 
 
 def _read_strategy(text: str) -> Any:
     from leo_opt.decisions import STRATEGIES
 
-    return STRATEGIES.read(text)
+    return STRATEGIES.find(text)
 
 
 def solver_options(command: Callable[..., None]) -> Callable[..., None]:

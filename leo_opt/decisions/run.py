@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 from leo_opt.arguments import name_of
 from leo_opt.bounds import BoundMethodLike
@@ -88,6 +89,7 @@ class Classification(Run):
         self.sessions = Sessions()
         self.ledger = Ledger(network, domain)
         self.checkpoint = Checkpoint.open(settings.checkpoint, network, domain, settings.margin)
+        self._recalled = 0
         self._convicted: set[tuple[str, int]] = set()
         self._stage_seconds: dict[str, float] = defaultdict(float)
         self._stage_start = self.deadline.elapsed
@@ -107,6 +109,9 @@ class Classification(Run):
         if known is not None:
             self.checkpoint.close()
             _LOG.info("%s: %r, from %s", strategy, known, settings.checkpoint)
+            told = known.statistics
+            told = replace(told, recalled=sum(told.settled.values()) - told.settled["bounds"])
+            known = replace(known, statistics=told)
         return known
 
     def bound_layers(self, method: BoundMethodLike = "crown") -> None:
@@ -153,6 +158,7 @@ class Classification(Run):
         premise = self.ledger.premise_below(layer)
         known = [self.checkpoint.find(stage, direction, effort) for direction in directions]
         found = [finding for finding in known if finding is not None]
+        self._recalled += len(found)
         asked = [d for d, finding in zip(directions, known, strict=True) if finding is None]
         self.announce(layer, stage, len(directions), len(found))
         jobs = make_jobs(asked) if asked else []
@@ -194,6 +200,7 @@ class Classification(Run):
         known = [self.checkpoint.find(stage, direction) for direction in directions]
         for finding in known:
             if finding is not None:
+                self._recalled += 1
                 self._record(finding)
         return [d for d, finding in zip(directions, known, strict=True) if finding is None]
 
@@ -242,6 +249,7 @@ class Classification(Run):
                 milps_solved=self.milps,
                 nodes=self.nodes,
                 lps_solved=self.lps,
+                recalled=self._recalled,
                 settled=dict(self.ledger.settled),
                 stage_seconds=dict(self._stage_seconds),
                 strategy=strategy,

@@ -82,7 +82,8 @@ def __getattr__(name: str) -> Any:
 
 
 def read_choice(value: FormulationLike, name: str = "formulation") -> str | Formulation:
-    """An argument that should choose a formulation; Pyomo is not imported for a name of ours.
+    """An argument that should choose a formulation; a name stays one, and Pyomo is not imported
+    for one of ours.
 
     Raises
     ------
@@ -92,7 +93,7 @@ def read_choice(value: FormulationLike, name: str = "formulation") -> str | Form
     if isinstance(value, str) and value in FORMULATIONS:
         return value
     found = find(value, name)
-    return value if isinstance(value, str) else found
+    return value if isinstance(value, str) and ":" not in value else found
 
 
 def find(name: FormulationLike, argument: str = "formulation") -> Formulation:
@@ -101,8 +102,9 @@ def find(name: FormulationLike, argument: str = "formulation") -> Formulation:
     Parameters
     ----------
     name
-        A key of `FORMULATIONS` or the name of an entry point. A `Formulation` is given back as
-        it is, and a class of them as its default instance.
+        A key of `FORMULATIONS` or the name of an entry point, perhaps with options, as
+        "partition:parts=4". A `Formulation` is given back as it is, and a class of them as its
+        default instance.
     argument
         What messages call it.
 

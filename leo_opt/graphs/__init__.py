@@ -30,10 +30,11 @@ from leo_opt.graphs.head import Head, Rewritten, find_head, rewrite_head
 from leo_opt.graphs.known import Known
 from leo_opt.graphs.merging import find_multiples
 from leo_opt.graphs.models import copy, stated_shapes
-from leo_opt.graphs.opening import Opened, save_model
+from leo_opt.graphs.opening import Opened
 from leo_opt.graphs.planning import plan_removal
 from leo_opt.graphs.removal import Removal
 from leo_opt.graphs.walking import cut_graph
+from leo_opt.lazily import lazy
 from leo_opt.network import FloatArray, Network
 from leo_opt.stability import Stability
 from leo_opt.storage.files import AnyPath, check_readable
@@ -99,20 +100,17 @@ class GraphCompression(Reported):
             f"{np.max(self.max_deviation, initial=0.0):.2g} on {self.domain!r})"
         )
 
-    def save(self, path: AnyPath, provenance: Mapping[str, str] | None = None) -> None:
-        """Write the file, `.onnx` or `.onnx.gz`, whole or not at all.
+    @lazy
+    def max_deviation_read(self) -> FloatArray:
+        """Proved bound, per output, on the difference on the domain of `original` from the file
+        that it was read from, with the file's own numbers and operators."""
+        given = self.stability.own_bounds(self.original, certified_only=True)
+        return reading_deviation(self.original, given)
 
-        Parameters
-        ----------
-        provenance
-            As for `leo_opt.formats.save`; the model's own doc string stays.
-
-        Raises
-        ------
-        OutputError
-            If it cannot be written.
-        """
-        save_model(self.model, path, provenance)
+    @property
+    def max_deviation_written(self) -> FloatArray:
+        """`max_deviation`, which is from file to file."""
+        return self.max_deviation
 
 
 def compress_graph(

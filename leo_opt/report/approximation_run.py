@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from leo_opt import formats
 from leo_opt.approximation import Approximation
 from leo_opt.arrays import FloatArray
 from leo_opt.bounds import propagate
 from leo_opt.deviation import add_up, inference_error, reading_deviation, rounding_deviation
-from leo_opt.formats import written
+from leo_opt.formats import default_dtype, written
+from leo_opt.graphs.opening import save_model
 from leo_opt.network import Network
 from leo_opt.rectify import rectified
 from leo_opt.report.classes import describe_classes, told_classes
@@ -21,11 +25,23 @@ from leo_opt.report.records import (
     DeviationRecord,
     LayerRecord,
 )
+from leo_opt.storage.files import AnyPath
 from leo_opt.tables import Table
 
 
-def describe_approximation(approximation: Approximation, dtype: str) -> ApproximationRecord:
-    """The report of one run; what is not proved is None."""
+def describe_approximation(
+    approximation: Approximation, dtype: str | None = None, sizes: Mapping[str, int] | None = None
+) -> ApproximationRecord:
+    """The report of one run; what is not proved is None.
+
+    Parameters
+    ----------
+    dtype
+        Of the written file; by default that of the file that was read.
+    sizes
+        Of both files in bytes, where there are files.
+    """
+    dtype = dtype or approximation.original.signature.dtype
     before, after, apart = approximation.original, approximation.network, approximation.difference
     units = sum(before.hidden_widths), sum(after.hidden_widths)
     return {
@@ -48,7 +64,7 @@ def describe_approximation(approximation: Approximation, dtype: str) -> Approxim
         **describe_classes(approximation.classes),
         "dtype": dtype,
         "notes": list(approximation.notes),
-        "bytes": {},
+        "bytes": dict(sizes or {}),
         "network_hash": before.content_hash,
         "versions": describe_versions(),
     }
@@ -136,6 +152,34 @@ def provenance(approximation: Approximation, dtype: str) -> dict[str, str]:
         f"{approximation.original.content_hash} ({approximation.original.parameters} numbers) with "
         f"the method {approximation.method.name}; {proved}.",
     }
+
+
+def save(approximation: Approximation, path: AnyPath) -> None:
+    """Write the network in the element type that `leo_opt.save` takes for the path.
+
+    Raises
+    ------
+    FileFormatError
+        If the suffix is unknown.
+    OutputError
+        If the file cannot be written.
+    """
+    write(approximation, path, default_dtype(approximation.network, path))
+
+
+def write(approximation: Approximation, path: AnyPath, dtype: str) -> None:
+    """Write the network; a graph keeps the types that it has.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written.
+    """
+    told = provenance(approximation, dtype)
+    if approximation.model is None:
+        formats.save(approximation.network, path, dtype=dtype, provenance=told)
+    else:
+        save_model(approximation.model, path, told)
 
 
 def approximation_table(approximation: Approximation) -> RenderableType:

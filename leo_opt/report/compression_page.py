@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import time
 from collections import Counter
 from collections.abc import Iterator
 
@@ -20,7 +19,7 @@ from leo_opt.report.compression_run import (
     describe_compression,
     describe_domain,
     left_open,
-    measure,
+    measured,
 )
 from leo_opt.report.drawing import to_html
 from leo_opt.report.scenes import intervals, phases, picture_of
@@ -69,12 +68,10 @@ def write_report(run: CompressionRun, command: str) -> str:
 
 def write_page(compression: Compression | GraphCompression) -> str:
     """The page of a compression that was made from Python."""
-    stability, original = compression.stability, compression.original
-    start = time.monotonic() - stability.statistics.seconds
-    run = measure(original, stability, compression, original.signature.dtype, start)
+    run = measured(compression)
     source = compression.source if isinstance(compression, Compression) else None
     model = repr(os.fspath(source)) if isinstance(source, (str, os.PathLike)) else "network"
-    return write_report(run, f"leo_opt.compress({model}, {as_code(stability.domain)})")
+    return write_report(run, f"leo_opt.compress({model}, {as_code(compression.domain)})")
 
 
 def _numbers(run: CompressionRun) -> Iterator[tuple[str, str]]:

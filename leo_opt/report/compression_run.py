@@ -11,13 +11,13 @@ from importlib import metadata
 import numpy as np
 
 import leo_opt
-from leo_opt.balance import balanced
 from leo_opt.bounds import propagate
 from leo_opt.compression import Compression
-from leo_opt.deviation import add_up, inference_error, reading_deviation, rounding_deviation
+from leo_opt.deviation import inference_error
 from leo_opt.domain import Domain
-from leo_opt.formats import save
+from leo_opt.formats import default_dtype, save
 from leo_opt.graphs import GraphCompression
+from leo_opt.graphs.opening import save_model
 from leo_opt.network import Network
 from leo_opt.report.records import COMPRESSION, CompressionRecord, NetworkRecord
 from leo_opt.rewrites.sequential import PASSED, SHIFTED, SPLIT
@@ -119,7 +119,7 @@ class CompressionRun:
             If it cannot be written.
         """
         if isinstance(self.compression, GraphCompression):
-            self.compression.save(path, self.provenance())
+            save_model(self.compression.model, path, self.provenance())
         else:
             save(self.stored, path, dtype=self.dtype, provenance=self.provenance())
 
@@ -139,21 +139,18 @@ def measure(
         `time.monotonic()` at the start of the run.
     """
     smaller = compression.network
-    bounds = propagate(smaller, stability.domain)
     given = stability.own_bounds(original, certified_only=True)
-    reading = reading_deviation(original, given)
     if isinstance(compression, Compression):
-        reading = reading[list(compression.kept[-1])]
-    total, stored = compression.max_deviation, smaller
-    if isinstance(compression, Compression):
-        stored = balanced(smaller, bounds, dtype)
-        total = add_up(reading, total, rounding_deviation(smaller, stored, bounds))
-    as_stored = bounds if stored is smaller else propagate(stored, stability.domain)
+        stored = compression.stored(dtype)
+        total = compression.deviation_of(stored)
+    else:
+        stored, total = smaller, compression.max_deviation_written
+    as_stored = propagate(stored, stability.domain)
     return CompressionRun(
         original=original,
         stability=stability,
         compression=compression,
-        deviation_read=float(np.max(reading, initial=0.0)),
+        deviation_read=float(np.max(compression.max_deviation_read, initial=0.0)),
         deviation_written=float(np.max(total, initial=0.0)),
         stored=stored,
         dtype=dtype,
@@ -161,6 +158,27 @@ def measure(
         inference_compressed=float(np.max(inference_error(stored, as_stored, dtype))),
         seconds=time.monotonic() - start,
     )
+
+
+def measured(
+    compression: Compression | GraphCompression, path: AnyPath | None = None
+) -> CompressionRun:
+    """The run of a compression that was made from Python.
+
+    Parameters
+    ----------
+    path
+        Where it is to be saved, which decides on the element type; by default as the original's.
+
+    Raises
+    ------
+    FileFormatError
+        If the suffix is unknown.
+    """
+    original, stability = compression.original, compression.stability
+    dtype = original.signature.dtype if path is None else default_dtype(original, path)
+    start = time.monotonic() - stability.statistics.seconds
+    return measure(original, stability, compression, dtype, start)
 
 
 def describe_domain(domain: Domain) -> str:

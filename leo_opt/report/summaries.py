@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
-import numpy as np
 from rich.console import Group, RenderableType
 from rich.text import Text
 
@@ -23,10 +22,11 @@ from leo_opt.frameworks import note_on
 from leo_opt.graphs import GraphCompression
 from leo_opt.network import Network
 from leo_opt.report.approximation_run import approximation_table
+from leo_opt.report.compression_run import measured
 from leo_opt.report.drawing import to_html
 from leo_opt.report.frontier import frontier_table
 from leo_opt.report.scenes import PICTURES
-from leo_opt.report.tables import network_table, rewriting_tables, spending, stability_table
+from leo_opt.report.tables import compression_table, network_table, stability_table
 from leo_opt.stability import Stability
 from leo_opt.tables import Table
 from leo_opt.verification import Verdict
@@ -68,23 +68,16 @@ def _stability_table(stability: Stability) -> RenderableType:
 
 
 def _compression_table(compression: Compression) -> RenderableType:
-    """What is left, how far outputs can differ, and what was done."""
+    """What the command line tells, where it holds, and what was done."""
     steps = Counter(step.rewrite for step in compression.steps)
     done = ", ".join(f"{name} {count}" for name, count in steps.items())
     notes = f"steps: {done or 'none'}", note_on(compression.source)
-    lines = *spending(compression.spent), *filter(None, notes)
-    return Group(_rewriting_table(compression), *map(Text, lines))
+    return Group(_rewriting_table(compression), *map(Text, filter(None, notes)))
 
 
 def _rewriting_table(compression: Compression | GraphCompression) -> RenderableType:
-    """What is left, and how far outputs can differ."""
-    return Group(
-        *rewriting_tables(compression),
-        Text(
-            f"proved on {compression.domain!r}: outputs differ by at most "
-            f"{np.max(compression.max_deviation, initial=0.0):.2g} in real arithmetic"
-        ),
-    )
+    """What the command line tells, and where it holds."""
+    return Group(compression_table(measured(compression)), Text(f"on {compression.domain!r}"))
 
 
 def difference_table(apart: Difference) -> RenderableType:

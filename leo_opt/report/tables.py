@@ -44,7 +44,7 @@ def stability_table(stability: Stability) -> RenderableType:
         if phases:
             counts = [stability.count(layer, phase) for phase in shown]
             rows.append([layer, len(phases), *counts, stability.certified_phases(layer)])
-    statistics = stability.statistics
+    statistics, recalled = stability.statistics, stability.statistics.recalled
     evidence = ", ".join(f"{name} {n}" for name, n in describe_evidence(stability).items())
     return Group(
         Table.of(headings, rows, "right").renderable(),
@@ -54,6 +54,7 @@ def stability_table(stability: Stability) -> RenderableType:
             f"{statistics.lps_solved} LPs, {statistics.nodes} nodes, "
             f"{statistics.seconds:.2f} seconds"
         ),
+        *([Text(f"of these, from the checkpoint: {recalled} answers")] if recalled else []),
         *(
             Text(f"undecided, {n} directions: {reason}")
             for reason, n in left_open(stability).items()

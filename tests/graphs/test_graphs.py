@@ -13,6 +13,7 @@ from formats.onnx.onnx_models import chain, node, session, store
 from leo_opt import Box, classify, load
 from leo_opt.deviation import reading_deviation
 from leo_opt.errors import MismatchError
+from leo_opt.formats import load_provenance
 from leo_opt.graphs import GraphCompression, compress_graph, is_structured
 
 WEIGHT = np.array([[[[1.0]]], [[[-1.0]]], [[[2.0]]]])
@@ -59,8 +60,11 @@ def test_constant_channels_go(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["net.onnx", "net.onnx.gz"])
 def test_what_is_written_is_read_back(name: str, tmp_path: Path) -> None:
     found = smaller(image(), tmp_path)
-    found.save(tmp_path / name, {"summary": "smaller"})
+    found.save(tmp_path / name)
     assert load(tmp_path / name) == found.network
+    told = load_provenance(tmp_path / name)
+    assert told["source_hash"] == found.original.content_hash
+    assert float(told["max_deviation_written"]) == found.max_deviation_written.max()
 
 
 def test_a_tail_stays_unless_it_is_dropped(tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ from leo_opt.console import PlainConsole
 from leo_opt.difference import bound_difference
 from leo_opt.graphs import compress_graph
 from leo_opt.report.compression_run import describe_sequential, measure
-from leo_opt.report.pages import PAGES
+from leo_opt.report.files import FILES
 from leo_opt.report.scenes import PICTURES
 from leo_opt.report.summaries import TABLES, as_text
 from leo_opt.report.tables import compression_table
@@ -88,8 +88,8 @@ def test_every_value_with_tables_has_a_summary_and_the_other_way_round() -> None
     levels = Summarised, Pictured, Reported
     told = {kind for level in levels for kind in level.__subclasses__()}
     assert set(TABLES) == told - set(levels)
-    assert set(PAGES) == set(Reported.__subclasses__())
-    assert set(PICTURES) == {*PAGES, *Pictured.__subclasses__()} - {Reported}
+    assert set(FILES) == set(Reported.__subclasses__())
+    assert set(PICTURES) == {*FILES, *Pictured.__subclasses__()} - {Reported}
     told = [value for value in values().values() if isinstance(value, Summarised)]
     assert {type(value) for value in told} == set(TABLES)
     for value in told:

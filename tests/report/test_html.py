@@ -12,7 +12,7 @@ from leo_opt import Box, Cascade, Network, approximate, classify, compress, load
 from leo_opt.approximation import Parameters
 from leo_opt.comparison import read_plan, run_plan, write_report
 from leo_opt.graphs import compress_graph
-from leo_opt.report.pages import PAGES
+from leo_opt.report.files import FILES
 from leo_opt.summarised import Reported
 
 PLAN = """
@@ -55,7 +55,7 @@ def write_pages(folder: Path) -> list[Path]:
         "graph": compress_graph(folder / "net.onnx", classify(network, Box(0, 1))),
         "approximation": approximate(network, data, domain=(0, 1), budget=Parameters(0.8)),
     }
-    assert {type(value) for value in values.values()} == set(PAGES)
+    assert {type(value) for value in values.values()} == set(FILES)
     for name, value in values.items():
         value.report(folder / f"{name}.html")
     return [folder / "results" / "index.html", *(folder / f"{name}.html" for name in values)]
