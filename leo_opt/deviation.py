@@ -188,11 +188,6 @@ def _times(factors: FloatArray, bounds: FloatArray) -> FloatArray:
     return np.where(bounds == 0.0, 0.0, np.where(factors == 1.0, bounds, made))
 
 
-def propagate_deviation(network: Network, index: int, per_unit: FloatArray) -> FloatArray:
-    """How far a change of one layer's pre-activations can move the outputs, (output_size,)."""
-    return spread_deviation(network, index, per_unit)[-1]
-
-
 def rounding_deviation(network: Network, written: Network, bounds: Intervals) -> FloatArray:
     """`rounding_spread` of the outputs, (output_size,)."""
     return rounding_spread(network, written, bounds)[-1]

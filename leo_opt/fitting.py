@@ -292,12 +292,7 @@ def frontier(
     if by_proof:
         if box is None:
             raise InvalidInputError("the allocation by deviation is proved on a domain; give one")
-        if not isinstance(calibration, ChainCalibration):
-            raise InvalidInputError(
-                "the allocation by deviation is for chains; give leo_opt.load(path), or "
-                "allocation='energy'"
-            )
-        price = proved(calibration, box)
+        price = proved(calibration, subject.network, box)
     search = SizeSearch(calibration, way, kind(), subject.cost(None), price)
     return Frontier(subject, search, samples, box)
 

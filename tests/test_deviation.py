@@ -21,7 +21,6 @@ from leo_opt.deviation import (
     add_up,
     inference_error,
     largest_inputs,
-    propagate_deviation,
     reach,
     reading_deviation,
     rounding_deviation,
@@ -107,12 +106,12 @@ def test_a_change_of_a_layer_moves_the_outputs_by_no_more(seed: int) -> None:
     ]
     change = np.array([np.nextafter(float(abs(x)), np.inf) if x else 0.0 for x in actual])
     other = Network((*network.layers[:layer], moved, *network.layers[layer + 1 :]))
-    allowed = propagate_deviation(network, layer, change)
+    allowed = spread_deviation(network, layer, change)[-1]
     worst = exact_deviation(network, other, box)
     assert all(a <= b for a, b in zip(worst, as_fractions(allowed), strict=True))
     spread = spread_deviation(network, layer, change)
     assert len(spread) == len(network.layers) - layer
-    assert not propagate_deviation(network, layer, np.zeros(current.n_out)).any()
+    assert not spread_deviation(network, layer, np.zeros(current.n_out))[-1].any()
 
 
 @pytest.mark.parametrize("seed", [82, *seeds(30, of=82)])
@@ -274,7 +273,7 @@ def test_a_maximum_moves_no_further_than_the_input_that_moves_most(count: int) -
     box, moved = Box(-generator.random(count), generator.random(count)), generator.random(count)
     for sign in (1.0, -1.0):
         network = Network((Layer(np.eye(count), np.zeros(count)), *tree(count, sign).layers))
-        deviation = propagate_deviation(network, 0, moved)[0]
+        deviation = spread_deviation(network, 0, moved)[-1][0]
         assert moved.max() <= deviation <= moved.max() * (1.0 + 1e-14)
         error = inference_error(network, propagate(network, box), "float64")
         assert error <= 2.0**-53 * 40 * count

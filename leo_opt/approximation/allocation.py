@@ -19,13 +19,11 @@ import numpy as np
 from leo_opt.approximation.budgets import Budget
 from leo_opt.approximation.methods import Method, Room
 from leo_opt.approximation.parts import Parts
-from leo_opt.approximation.pursuit import Calibration, ChainCalibration
+from leo_opt.approximation.pursuit import Built, Calibration
 from leo_opt.bounds import propagate
-from leo_opt.deviation import add_up, largest_inputs, propagate_deviation, reach
+from leo_opt.difference import bound_difference
 from leo_opt.domain import Domain
-from leo_opt.errors import InvalidInputError
-from leo_opt.rectify import rectified
-from leo_opt.weights import dense
+from leo_opt.network import Network
 
 SHARES = (0.7, 0.45, 0.3, 0.2, 0.13, 0.08, 0.05, 0.03)
 """Of a layer's cost: the sizes that are tried."""
@@ -110,23 +108,23 @@ def _ladder(
     return rungs
 
 
-def proved(calibration: ChainCalibration, domain: Domain) -> Price:
-    """The proved change of the outputs on a domain, relative to the largest output there."""
-    network = rectified(calibration.network)
-    if len(network.layers) != len(calibration.network.layers):
-        raise InvalidInputError(
-            "sizes by proved deviation are for rectifiers and linear units; give "
-            "leo_opt.rectified(network), or allocation='energy'"
-        )
-    bounds = propagate(network, domain)
-    size = float(np.maximum(np.abs(bounds.lower[-1]), np.abs(bounds.upper[-1])).max()) or 1.0
+def proved(
+    calibration: Calibration[Built], network_of: Callable[[Built], Network], domain: Domain
+) -> Price:
+    """The proved change of the outputs on a domain, relative to the largest output there.
+
+    Parameters
+    ----------
+    network_of
+        What was built, as a chain.
+    """
+    original = network_of(calibration.build_alone())
+    bounds = propagate(original, domain)
+    size = max(float(np.abs(side[-1]).max()) for side in (bounds.lower, bounds.upper)) or 1.0
 
     def price(index: int, parts: Parts) -> float:
-        layer, units = network.layers[index], calibration.matrices[index].units
-        whole = parts.within(layer, units)
-        moved = reach(whole.weight - dense(layer.weight), largest_inputs(network, bounds, index))
-        fresh = add_up(moved, np.abs(whole.bias - layer.bias))
-        return float(propagate_deviation(network, index, fresh).max()) / size
+        smaller = network_of(calibration.build_alone(index, parts))
+        return float(bound_difference(original, smaller, domain).bound.max()) / size
 
     return price
 

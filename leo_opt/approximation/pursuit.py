@@ -97,6 +97,12 @@ class Calibration(ABC, Generic[Built]):
     def build(self, imitation: Imitation) -> Built:
         """What computes an imitation."""
 
+    def build_alone(self, index: int | None = None, parts: Parts | None = None) -> Built:
+        """What computes the network with one matrix alone replaced, or none."""
+        matrices = (stage for stage in self.stages if isinstance(stage, Matrix))
+        only = (Substitute(one, parts if one.index == index else None) for one in matrices)
+        return self.build(Imitation(tuple(only), 0.0))
+
     @abstractmethod
     def cost(self, built: Built) -> Cost:
         """What that takes."""

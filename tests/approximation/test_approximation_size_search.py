@@ -79,8 +79,8 @@ def test_sizes_by_proof_look_at_what_the_domain_allows() -> None:
     with pytest.raises(InvalidInputError, match="did you mean energy"):
         approximate(network, data, domain=wide, allocation="enery")
     leaky = Network((Layer(first.weight, first.bias, "leaky-relu(0.1)"), *later))
-    with pytest.raises(InvalidInputError, match="rectified"):
-        approximate(leaky, data, domain=wide, allocation="deviation")
+    made = approximate(leaky, data, domain=wide, allocation="deviation")
+    assert made.share <= 0.25
 
 
 @pytest.mark.system

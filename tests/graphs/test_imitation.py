@@ -14,7 +14,7 @@ from formats.onnx.onnx_models import chain, node, store
 from graphs.random_convolutions import random_convolutions
 from seeds import seeds
 
-from leo_opt import approximate, frontier, load, propagate
+from leo_opt import Box, approximate, frontier, load, propagate
 from leo_opt.approximation import MultiplyAdds, Parameters
 from leo_opt.approximation.methods import Method, Room
 from leo_opt.approximation.parts import Parts
@@ -165,6 +165,29 @@ def test_other_methods_keep_budgets_and_bounds(method: str, tmp_path: Path) -> N
         assert made.max_deviation is not None
         assert (apart <= made.max_deviation).all()
     assert made.response_error < 0.6
+
+
+@pytest.mark.system
+def test_sizes_of_a_graph_can_be_chosen_by_proof(tmp_path: Path) -> None:
+    """Each step of the walk is weighed by the bound with one matrix alone replaced."""
+    path, data = small(tmp_path)
+    domain = Box(0.0, 1.0)
+    sizes = frontier(path, data, method="svd", domain=domain, allocation="deviation")
+    calibration, price = sizes.search.calibration, sizes.search.price
+    assert price is not None
+    network = sizes.subject.network(calibration.build_alone())
+    bounds = propagate(network, domain)
+    largest = max(np.abs(side[-1]).max() for side in (bounds.lower, bounds.upper))
+    points = domain.spread(network.input_size).sample(500, np.random.default_rng(0))
+    for index, matrix in calibration.matrices.items():
+        room = sizes.search.budget.room(0.4 * matrix.cost(None).parameters, matrix.positions)
+        parts = sizes.search.method.fit(calibration.target(index), room)
+        alone = sizes.subject.network(calibration.build_alone(index, parts))
+        off = np.abs(alone(points) - network(points)).max()
+        assert 0.0 < off / largest <= price(index, parts)
+    made = sizes.pick(0.6)
+    assert made.share <= 0.6
+    assert (made.difference.found <= made.max_deviation).all()
 
 
 def test_what_reading_the_new_graph_rounds_counts(tmp_path: Path) -> None:
