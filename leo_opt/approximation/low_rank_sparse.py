@@ -28,7 +28,8 @@ With A = (S + L) X, the scaled multipliers u, t = A + b - u and the penalty mu:
 
 The first penalties are small, as in Zhang et al., so that signs of Z can change; the last one is
 kept until the residuals are small. lambda2 falls in some steps, with lambda1 a fixed share of it,
-each run from where the last one ended. Each choice of columns or rows is then fitted without the
+each run from where the last one ended, once for the linear response and once with small penalties
+first, for what is behind the activation. Each choice of columns or rows is then fitted without the
 shrinkage, with the rank that there is room for: exactly for the linear response (the columns of S
 take all that they can; what is left of inputs and responses beside them has a best fit of the rank,
 see `whitened`). Of the best choice, the empty one included, the numbers of S, the left factor and
@@ -54,6 +55,7 @@ convex minimization problems is not necessarily convergent, Mathematical Program
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -246,7 +248,10 @@ class LowRankSparse(Options, Method):
         key = self.support, self.balance, self.nonlinear, self.steps, self.tolerance
         path = target.memo.get(key)
         if path is None:
-            path = target.memo[key] = self._path(target)
+            path = [(np.zeros(0, dtype=np.int64), Residuals()), *self._path(target, curved=False)]
+            if self.nonlinear:
+                path += self._path(target, curved=True)
+            target.memo[key] = path
         fits = [self._without_shrinkage(target, room, *step) for step in path]
         best = min(fits, key=lambda parts: target.weighed(parts.pre(target.inputs)))
         if not self.nonlinear:
@@ -261,29 +266,35 @@ class LowRankSparse(Options, Method):
         sparse, left = np.split(numbers, [best.sparse.shape[1]], axis=1)
         return Parts.of(bias, left, best.right, sparse, best.residuals)
 
-    def _path(self, target: LayerTarget) -> list[tuple[IntArray, Residuals]]:
-        """Columns or rows that the relaxation chooses, the longest first, from few to many."""
-        problem = self._problem(target)
+    def _path(self, target: LayerTarget, *, curved: bool) -> Iterator[tuple[IntArray, Residuals]]:
+        """Columns or rows that the relaxation chooses, the longest first, from few to many.
+
+        Parameters
+        ----------
+        curved
+            Whether it looks behind the rectifiers.
+        """
+        problem = self._problem(target, curved)
         middle = problem.response - problem.response.mean(axis=0)
         most = float(np.linalg.norm(middle.T @ problem.inputs, 2))
-        point, path = begin(problem), [(np.zeros(0, dtype=np.int64), Residuals())]
+        point, most_chosen = begin(problem), 0
         for share in _LAMBDAS:
             weighed = replace(problem, nuclear=share * most, groups=self.balance * share * most)
-            for penalty in _EARLY if self.nonlinear and len(path) == 1 else ():
+            for penalty in _EARLY if curved and not most_chosen else ():
                 point, _ = iterate(weighed, point, penalty, _EARLY_STEPS, self.tolerance)
                 # The multipliers are scaled by the penalty, which grows tenfold.
                 point = replace(point, dual=point.dual * 0.1)
             point, residuals = iterate(weighed, point, 1.0, self.steps, self.tolerance)
             length = problem.lengths(point.sparse)
             order = np.argsort(-length, kind="stable")[: np.count_nonzero(length)]
-            if len(order) > len(path[-1][0]):
-                path.append((order, residuals))
-        return path
+            if len(order) > most_chosen:
+                most_chosen = len(order)
+                yield order, residuals
 
-    def _problem(self, target: LayerTarget) -> ConvexFit:
+    def _problem(self, target: LayerTarget, curved: bool) -> ConvexFit:
         """The instance of some of the samples, with inputs in the scale of their moments."""
         moments, every = target.moments, max(1, len(target.inputs) // _SAMPLES)
-        rectified = target.rectified if self.nonlinear else np.zeros_like(target.rectified)
+        rectified = target.rectified if curved else np.zeros_like(target.rectified)
         pre = target.pre[::every]
         meant = np.where(rectified, np.maximum(pre, 0.0), pre) * target.importance
         inputs = (target.inputs[::every] - moments.mean) / moments.scale

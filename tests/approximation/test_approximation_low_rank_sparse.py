@@ -104,3 +104,24 @@ def test_columns_or_rows_and_a_rank_beat_a_rank_alone(support: str) -> None:
     assert set(strong.tolist()) <= set(chosen.tolist())
     assert len(chosen) <= 5
     assert target.error(found.pre(inputs)) < 0.3 * target.error(plain.pre(inputs))
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("room", [30 * 11, 60 * 11])
+def test_small_penalties_first_never_cost_a_choice(seed: int, room: int) -> None:
+    """Inputs of classes, few of which are large, as those of a last layer."""
+    generator = np.random.default_rng(seed)
+    centres = 3.0 * np.maximum(generator.normal(size=(10, 120)), 0.0)
+    centres *= generator.random((10, 120)) < 0.3
+    inputs = centres[generator.integers(10, size=800)] * 2.0 * generator.random((800, 1))
+    inputs = np.maximum(inputs + 0.1 * generator.normal(size=inputs.shape), 0.0)
+    inputs *= 20.0 * np.exp(-0.02 * np.arange(120))
+    weight = (centres > 0.0) - 0.3 + 0.1 * generator.normal(size=(10, 120))
+    layer = Layer(weight, generator.normal(size=10), "linear")
+    moved = np.maximum(inputs + 0.1 * generator.normal(size=inputs.shape), 0.0)
+    target = LayerTarget(layer, moved, layer.affine(inputs), np.eye(10))
+    errors = [
+        target.error(METHODS.find(method).fit(target, Room(room, entry=2)).pre(moved))
+        for method in ("low-rank-sparse", "low-rank-sparse:nonlinear=false")
+    ]
+    assert errors[0] <= 1.05 * errors[1] < 0.2
