@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from leo_opt.errors import OutputError
+from leo_opt.errors import FileFormatError, OutputError
+from leo_opt.formats import has_graph
 from leo_opt.formats.onnx.file import LARGEST, PREFIX, parse
 from leo_opt.formats.onnx.reader import Lowered, lower
 from leo_opt.formats.onnx.tails import end_at, find_endings, stated_ports, with_tails
@@ -89,9 +90,16 @@ def save_model(model: Any, path: AnyPath, provenance: Mapping[str, str] | None =
 
     Raises
     ------
+    FileFormatError
+        If the path is of another format.
     OutputError
         If it cannot be written.
     """
+    if not has_graph(path):
+        raise FileFormatError(
+            f"{path}: a graph can be written as .onnx or .onnx.gz alone; for other formats make a "
+            "chain of it"
+        )
     check_writable(path)
     model = copy(model)
     for name, text in (provenance or {}).items():

@@ -12,7 +12,7 @@ from formats.onnx.onnx_models import chain, node, session, store
 
 from leo_opt import Box, classify, load
 from leo_opt.deviation import reading_deviation
-from leo_opt.errors import MismatchError
+from leo_opt.errors import FileFormatError, MismatchError
 from leo_opt.formats import load_provenance
 from leo_opt.graphs import GraphCompression, compress_graph, is_structured
 
@@ -62,6 +62,8 @@ def test_what_is_written_is_read_back(name: str, tmp_path: Path) -> None:
     found = smaller(image(), tmp_path)
     found.save(tmp_path / name)
     assert load(tmp_path / name) == found.network
+    with pytest.raises(FileFormatError, match=r"net\.npz: a graph can be written as \.onnx"):
+        found.save(tmp_path / "net.npz")
     told = load_provenance(tmp_path / name)
     assert told["source_hash"] == found.original.content_hash
     assert float(told["max_deviation_written"]) == found.max_deviation_written.max()
