@@ -57,6 +57,8 @@ def test_around_within_clips_and_refuses_a_miss() -> None:
         Box.around([3.0], 0.5, within=Box(0, 1))
     with pytest.raises(InvalidInputError, match="radius"):
         Box.around([0.0], -1.0)
+    with pytest.raises(InvalidInputError, match=r"shape \(2, 2\).*point\.ravel"):
+        Box.around(np.zeros((2, 2)), 0.1, within=Box(0, 1))
 
 
 def test_samples_vertices_and_centre_lie_inside() -> None:
