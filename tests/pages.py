@@ -6,6 +6,7 @@ A comment before a block says what a reader would do with it besides copying it:
     <!-- file: NAME -->       save it under that name, and run nothing
     <!-- needs: PACKAGE -->   leave it alone where that is not installed
     <!-- not run: WHY -->     leave it alone
+    <!-- printed -->          compare it with what the Python before it has printed, but for numbers
 
 Several of these stand in one comment with "; " between them.
 
@@ -14,12 +15,14 @@ The two commands of the README that set up an environment are run elsewhere, in 
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import redirect_stdout
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -31,6 +34,7 @@ NETWORK = ROOT / "leo_opt" / "data" / "mnist_25-25_l1_0.001_s0.onnx"
 _BLOCK = re.compile(r"^(?:<!-- ([^\n]*?) -->\n)?```(\w+)\n(.*?)^```", re.M | re.S)
 _RUN_ELSEWHERE = ("demo command", "test command")
 _FILES = re.compile(r"\S+\.(?:onnx|vnnlib)")
+_NUMBER = re.compile(r"\d[\d.]*(?:e[-+]?\d+)?")
 _ANSWERS = (0, 1, 3)
 """Exit codes of commands that did what they were asked, such as `verify`."""
 
@@ -64,7 +68,7 @@ def run_page(page: Path, folder: Path) -> dict[str, dict[str, Any]]:
     """
     prepare(folder)
     names: dict[str, Any] = {"__name__": "example"}
-    left = {}
+    left, output = {}, io.StringIO()
     before = Path.cwd()
     os.chdir(folder)
     try:
@@ -77,7 +81,12 @@ def run_page(page: Path, folder: Path) -> dict[str, dict[str, Any]]:
             if block.note("file"):
                 (folder / block.note("file")).write_text(block.text, encoding="utf-8")
                 continue
-            _RUNNERS.get(block.language, _ignore)(block.text, names)
+            if block.comment == "printed":
+                told, printed = (set(_shapes(text)) for text in (block.text, output.getvalue()))
+                assert told <= printed, f"{page.name} shows what is not printed: {told - printed}"
+                continue
+            with redirect_stdout(output):
+                _RUNNERS.get(block.language, _ignore)(block.text, names)
             if block.note("example"):
                 left[block.note("example")] = dict(names)
     finally:
@@ -97,6 +106,12 @@ def prepare(folder: Path) -> None:
     command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -c "{code}" "$@"\n')
     command.chmod(0o755)
     (programs / "activate").write_text(f'PATH="{programs}:$PATH"\n')
+
+
+def _shapes(text: str) -> Iterator[str]:
+    """Lines without numbers, which are not the same on every machine, and without their spacing."""
+    for line in text.splitlines():
+        yield " ".join(_NUMBER.sub("#", line).split())
 
 
 def _python(text: str, names: dict[str, Any]) -> None:
