@@ -47,7 +47,7 @@ def _changes(first: Network, second: Network, box: Box) -> bool:
     return False
 
 
-@pytest.mark.parametrize("seed", seeds(8, of=300))
+@pytest.mark.parametrize("seed", seeds(30, of=300))
 def test_the_verdict_is_the_truth(seed: int) -> None:
     generator = np.random.default_rng(seed)
     box = random_box(generator, int(generator.integers(1, 3)))
@@ -71,7 +71,9 @@ def test_the_verdict_is_the_truth(seed: int) -> None:
             for layer in first.layers
         ]
         second = Network(tuple(layers))
-    verdict, changes = same_class(first, second, box), _changes(first, second, box)
+    # Outputs of both that are tied in a whole region leave no end of pieces.
+    verdict = same_class(first, second, box, piece_limit=20_000)
+    changes = _changes(first, second, box)
     assert verdict.answer != ("holds" if changes else "violated")
     if kind == 0:
         assert verdict.answer == "holds"
