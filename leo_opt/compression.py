@@ -14,6 +14,7 @@ from leo_opt.bounds import Bounds, propagate
 from leo_opt.carrying import carry, loosened
 from leo_opt.deviation import add_up, reading_deviation, rounding_deviation
 from leo_opt.domain import Domain
+from leo_opt.errors import InvalidInputError
 from leo_opt.frameworks import NetworkLike, model_like
 from leo_opt.lazily import lazy
 from leo_opt.network import FloatArray, Network
@@ -114,6 +115,15 @@ class Compression(Reported):
         """
         return self.network if self.source is None else model_like(self.source, self.stored())
 
+    @lazy
+    def as_read(self) -> Network:
+        """`stored` in the element type of the file that was read; in double precision where numbers
+        are too large for that."""
+        try:
+            return self.stored()
+        except InvalidInputError:
+            return self.stored("float64")
+
     def stored(self, dtype: str | None = None) -> Network:
         """The rewritten network with numbers of an element type, by default that of the file it
         came from, rounded so that outputs move little on the domain (`leo_opt.balance`).
@@ -135,9 +145,9 @@ class Compression(Reported):
     @lazy
     def max_deviation_written(self) -> FloatArray:
         """Proved bound, per output, on the difference on the domain of the file that was read from
-        the file that `save` writes, in real arithmetic: reading, rewriting, and rounding to the
-        element type (`stored`)."""
-        return self.deviation_of(self.stored())
+        a file in its element type, in real arithmetic: reading, rewriting, and rounding
+        (`as_read`). Formats that keep double precision, `.npz` and `.nnet`, are nearer."""
+        return self.deviation_of(self.as_read)
 
     def deviation_of(self, stored: Network) -> FloatArray:
         """`max_deviation_written` for the rewritten network with other numbers."""

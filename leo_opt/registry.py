@@ -166,7 +166,7 @@ class Registry(Mapping[str, type[T]], Generic[T]):
 def _from_text(value: Any, default: Any, said: str) -> Any:
     """A value of the kind of the default of an option, from text; `said` is the option's name."""
     if isinstance(value, str) and isinstance(default, tuple):
-        return tuple(filter(None, value.split("+")))
+        return tuple(filter(None, map(str.strip, value.split("+"))))
     try:
         return msgspec.convert(value, type(default), strict=False)
     except msgspec.ValidationError as error:

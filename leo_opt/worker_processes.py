@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from functools import partial
+from contextlib import suppress
 from multiprocessing import connection, spawn
 from multiprocessing.context import SpawnContext, SpawnProcess
 from multiprocessing.process import BaseProcess
@@ -64,6 +64,7 @@ class WorkerPool(ProcessPoolExecutor):
         context = _Context()
         super().__init__(count, mp_context=context, initializer=_begin_worker)
         self.processes: Sequence[BaseProcess] = context.started
+        self._unusable = False
 
     def submit(
         self, function: Callable[Given, Result], /, *arguments: Given.args, **options: Given.kwargs
@@ -75,17 +76,25 @@ class WorkerPool(ProcessPoolExecutor):
         BrokenProcessPool
             If a process of the pool has died.
         WorkerError
-            If the system starts no more processes.
+            If the system starts no more processes or threads.
         """
+        if self._unusable:
+            raise BrokenProcessPool("the pool could not be started")
         try:
             return super().submit(function, *arguments, **options)
-        except OSError as error:
-            if error.errno is not None:
-                raise WorkerError(
-                    f"no worker process can be started: {error}; take fewer workers, or 1"
+        except BrokenExecutor:
+            raise
+        except (OSError, RuntimeError) as error:
+            # The thread that would answer may be missing: whoever waited would wait for ever.
+            self._unusable = True
+            if isinstance(error, OSError) and error.errno is None:
+                # A new process is given pipes that the thread of a breaking pool closes meanwhile.
+                raise BrokenProcessPool(
+                    f"the pool broke as it started a process: {error}"
                 ) from error
-            # A new process is given pipes that the thread of a breaking pool closes meanwhile.
-            raise BrokenProcessPool(f"the pool broke as a process was started: {error}") from error
+            raise WorkerError(
+                f"no worker process can be started: {error}; take fewer workers, or 1"
+            ) from error
 
     def end(self) -> None:
         """End the processes whatever they do, and give their semaphores and pipes back.
@@ -96,9 +105,14 @@ class WorkerPool(ProcessPoolExecutor):
             if process.pid is not None:  # It has none if it could not be started.
                 process.kill()
         # A thread, as one that died while it sent a result may keep the pool waiting for the rest.
-        closing = Thread(target=partial(self.shutdown, cancel_futures=True), daemon=True)
-        closing.start()
-        closing.join(_PATIENCE)
+        closing = Thread(target=self._close, daemon=True)
+        with suppress(RuntimeError):  # The system may start no more of them.
+            closing.start()
+            closing.join(_PATIENCE)
+
+    def _close(self) -> None:
+        with suppress(RuntimeError):  # A thread that could not be started cannot be joined.
+            self.shutdown(cancel_futures=True)
 
     def check_that_it_starts(self) -> None:
         """Wait until a process has begun.

@@ -6,7 +6,8 @@ A comment before a block says what a reader would do with it besides copying it:
     <!-- file: NAME -->       save it under that name, and run nothing
     <!-- needs: PACKAGE -->   leave it alone where that is not installed
     <!-- not run: WHY -->     leave it alone
-    <!-- printed -->          compare it with what the Python before it has printed, but for numbers
+    <!-- printed -->          compare it with what was printed since the last such block, but for
+                              numbers; it stands alone
 
 Several of these stand in one comment with "; " between them.
 
@@ -82,8 +83,13 @@ def run_page(page: Path, folder: Path) -> dict[str, dict[str, Any]]:
                 (folder / block.note("file")).write_text(block.text, encoding="utf-8")
                 continue
             if block.comment == "printed":
-                told, printed = (set(_shapes(text)) for text in (block.text, output.getvalue()))
-                assert told <= printed, f"{page.name} shows what is not printed: {told - printed}"
+                printed = _shapes(output.getvalue())
+                output.seek(0)
+                output.truncate()
+                # Each line is looked for behind the one before it.
+                lost = [line for line in _shapes(block.text) if line not in printed]
+                assert block.text.strip(), f"{page.name} shows an empty block as printed"
+                assert not lost, f"{page.name} shows what is not printed: {lost}"
                 continue
             with redirect_stdout(output):
                 _RUNNERS.get(block.language, _ignore)(block.text, names)

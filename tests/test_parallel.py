@@ -9,6 +9,7 @@ import sys
 import time
 import traceback
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures.process import _ExecutorManagerThread
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
 
@@ -161,6 +162,16 @@ def test_a_system_that_starts_no_more_processes(monkeypatch, first: int) -> None
             outcomes(Workers(2), square, [1, 2, 3])
     else:
         assert outcomes(Workers(2), square, [1, 2, 3]) == [1, 4, 9]
+
+
+@pytest.mark.parametrize("kind", [SpawnProcess, _ExecutorManagerThread])
+def test_a_system_that_starts_no_more_threads(monkeypatch, kind: type) -> None:
+    def refuse_to_start(_started: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(kind, "start", refuse_to_start)
+    with pytest.raises(WorkerError, match=r"can't start new thread; take fewer workers"):
+        outcomes(Workers(2), square, [1, 2, 3])
 
 
 def test_errors_raised_on_purpose_are_passed_on() -> None:

@@ -22,7 +22,8 @@ def test_options_are_read_from_text() -> None:
 def test_a_name_with_options_does_wherever_a_name_does() -> None:
     network = Network.from_arrays([[[1.0, -1.0], [1.0, 1.0]], [[1.0, 1.0]]], [[0.0, 0.0], [0.0]])
     box = Box(-1.0, 1.0)
-    assert STRATEGIES.find("cascade:stages=lp+milp") == Cascade(("lp", "milp"))
+    for text in ("cascade:stages=lp+milp", "cascade: stages = lp + milp"):
+        assert STRATEGIES.find(text) == Cascade(("lp", "milp"))
     decided = classify(
         network, box, strategy="cascade:stages=lp+milp", formulation="partition:parts=2"
     )

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import msgspec
 
 from leo_opt.comparison.keys import Counted, Finite, Natural, Positive
+from leo_opt.errors import InvalidInputError
 from leo_opt.formulations import Formulation
 from leo_opt.formulations import find as find_formulation
 from leo_opt.solvers import SolverOptions
@@ -82,7 +83,12 @@ def read_formulation(tree: Mapping[str, Any]) -> FormulationEntry:
     InvalidInputError
         Naming the key that is wrong.
     """
-    default = find_formulation(from_tree(tree, _Named).name)
+    name = from_tree(tree, _Named).name
+    if ":" in name:
+        raise InvalidInputError(
+            f"formulation {name!r}: options are keys of their own in a plan, such as parts = 4"
+        )
+    default = find_formulation(name)
     table = from_tree(tree, _table_of(default))
     given = {key: getattr(table, key) for key in _options(default)}
     options = {key: value for key, value in given.items() if value is not msgspec.UNSET}

@@ -90,6 +90,11 @@ class Checkpoint:
         # Another effort may have settled it, but does not tell how far an interval reaches.
         return None if stage == "tighten" else settled
 
+    @property
+    def answers(self) -> int:
+        """How many answers the file had when it was opened."""
+        return len(self._known)
+
     def verdict(self, strategy: str, solver: str, formulation: str) -> Stability | None:
         """The verdicts of a run in which those words stood, if it left nothing undecided."""
         for stability in reversed(self._verdicts):

@@ -109,8 +109,7 @@ class Classification(Run):
         if known is not None:
             self.checkpoint.close()
             _LOG.info("%s: %r, from %s", strategy, known, settings.checkpoint)
-            told = known.statistics
-            told = replace(told, recalled=sum(told.settled.values()) - told.settled["bounds"])
+            told = replace(known.statistics, recalled=self.checkpoint.answers)
             known = replace(known, statistics=told)
         return known
 

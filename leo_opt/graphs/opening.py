@@ -102,6 +102,9 @@ def save_model(model: Any, path: AnyPath, provenance: Mapping[str, str] | None =
         )
     check_writable(path)
     model = copy(model)
+    told = [entry for entry in model.metadata_props if not entry.key.startswith(PREFIX)]
+    del model.metadata_props[:]
+    model.metadata_props.extend(told)
     for name, text in (provenance or {}).items():
         model.metadata_props.add(key=PREFIX + name, value=text)
     if model.ByteSize() > LARGEST:

@@ -140,11 +140,15 @@ def measure(
     """
     smaller = compression.network
     given = stability.own_bounds(original, certified_only=True)
+    stored, total = smaller, compression.max_deviation
     if isinstance(compression, Compression):
-        stored = compression.stored(dtype)
-        total = compression.deviation_of(stored)
-    else:
-        stored, total = smaller, compression.max_deviation_written
+        known = compression.as_read
+        stored = known if dtype == known.signature.dtype else compression.stored(dtype)
+        total = (
+            compression.max_deviation_written
+            if stored is known
+            else compression.deviation_of(stored)
+        )
     as_stored = propagate(stored, stability.domain)
     return CompressionRun(
         original=original,
@@ -168,7 +172,8 @@ def measured(
     Parameters
     ----------
     path
-        Where it is to be saved, which decides on the element type; by default as the original's.
+        Where it is to be saved, which decides on the element type; by default that of the file that
+        was read, or double precision where numbers are too large for it.
 
     Raises
     ------
@@ -176,7 +181,12 @@ def measured(
         If the suffix is unknown.
     """
     original, stability = compression.original, compression.stability
-    dtype = original.signature.dtype if path is None else default_dtype(original, path)
+    if path is not None:
+        dtype = default_dtype(original, path)
+    elif isinstance(compression, Compression):
+        dtype = compression.as_read.signature.dtype
+    else:
+        dtype = original.signature.dtype
     start = time.monotonic() - stability.statistics.seconds
     return measure(original, stability, compression, dtype, start)
 

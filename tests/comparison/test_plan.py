@@ -56,6 +56,11 @@ MISTAKES = [
         "samples = 'net.npz'\nindex = [0]\nradius = 1",
         "say which array holds inputs",
     ),
+    (
+        'name = "big-m"',
+        'name = "partition:parts=4"',
+        "options are keys of their own in a plan, such as parts = 4",
+    ),
     ('name = "square"', 'name = "square"\ncolour = 1', "'colour' is unknown; known are"),
     (
         'kind = "outputs"',

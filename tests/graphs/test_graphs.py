@@ -14,6 +14,7 @@ from leo_opt import Box, classify, load
 from leo_opt.deviation import reading_deviation
 from leo_opt.errors import FileFormatError, MismatchError
 from leo_opt.formats import load_provenance
+from leo_opt.formats.onnx.file import parse
 from leo_opt.graphs import GraphCompression, compress_graph, is_structured
 
 WEIGHT = np.array([[[[1.0]]], [[[-1.0]]], [[[2.0]]]])
@@ -67,6 +68,10 @@ def test_what_is_written_is_read_back(name: str, tmp_path: Path) -> None:
     told = load_provenance(tmp_path / name)
     assert told["source_hash"] == found.original.content_hash
     assert float(told["max_deviation_written"]) == found.max_deviation_written.max()
+    again = compress_graph(tmp_path / name, classify(found.network, found.domain))
+    again.save(tmp_path / name)
+    keys = [entry.key for entry in parse(tmp_path / name).metadata_props]
+    assert len(set(keys)) == len(keys)
 
 
 def test_a_tail_stays_unless_it_is_dropped(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from leo_opt import Box, Network, approximate, classify, compress, load, save
 from leo_opt.approximation import Parameters
 from leo_opt.cli import main
+from leo_opt.errors import InvalidInputError
 from leo_opt.formats import load_provenance
 from leo_opt.graphs import compress_graph
 from leo_opt.report.files import FILES
@@ -86,3 +87,17 @@ def test_every_kind_says_where_its_file_comes_from(tmp_path: Path) -> None:
         assert figures(tmp_path / "report.JSON")["network_hash"] == network.content_hash
         one.report(tmp_path / "report.HTML")
         assert (tmp_path / "report.HTML").read_text().startswith("<!")
+
+
+def test_numbers_that_the_files_type_cannot_hold_are_told_of_in_double_precision(
+    tmp_path: Path,
+) -> None:
+    """The default type of a network from arrays is float32."""
+    arrays = [[[1e39, 1.0], [1.0, -1.0]], [[1e-3, 1.0], [2.0, 3.0]]]
+    compression = compress(Network.from_arrays(arrays, [[0.0, 0.1], [0.0, 1.0]]), Box(-1.0, 1.0))
+    assert "written in float64" in compression.summary()
+    assert np.isfinite(compression.max_deviation_written).all()
+    compression.report(tmp_path / "report.json")
+    assert figures(tmp_path / "report.json")["dtype"] == "float64"
+    with pytest.raises(InvalidInputError, match="too large for float32"):
+        compression.save(tmp_path / "small.onnx")
