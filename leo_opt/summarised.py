@@ -47,7 +47,7 @@ class Reported(Pictured):
     """A smaller network, which has a report and a file, too: one of `leo_opt.report.files`."""
 
     def report(self, path: str | os.PathLike[str]) -> None:
-        """Write what `--report` writes on the command line.
+        """Write what `--report` writes on the command line for a file of the type that was read.
 
         Parameters
         ----------
