@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -9,6 +10,7 @@ from exact_stability import exact_stability
 from laws import check_draft
 
 from leo_opt import Box, Network, Signature
+from leo_opt.network import Layer
 from leo_opt.rewrites import Draft, delete_inactive, fold_constants, fold_outputs
 
 
@@ -43,6 +45,36 @@ def test_the_certified_interval_of_a_point_makes_a_constant_and_the_trusted_does
     assert fold_constants(begin(network, Box(-1, 1)), 1).last == 2
     folded = fold_constants(begin(network, Box(-1, 1), loose=False), 1)
     assert folded.network == Network.from_arrays([[[0.0]]], [[2.0]])
+    check_draft(network, folded)
+
+
+def test_a_unit_that_has_moved_since_is_off_by_as_much() -> None:
+    """It is taken for the 1 that it was, where the next layer has made up for its being 1.001."""
+    network = Network.from_arrays(
+        [[[1.0], [1.0]], [[1.0, -1.0], [1.0, 1.0]], [[2.0, 1.0]]],
+        [[0.0, 0.0], [1.0, 0.0], [0.0]],
+    )
+    draft = begin(network, Box(-1, 1), loose=False)
+    first, second, last = network.layers
+    moved = replace(
+        draft,
+        network=Network(
+            (
+                first,
+                Layer(second.weight, [1.001, 0.0], "relu"),
+                Layer(last.weight, [-0.002], "linear"),
+            )
+        ),
+        units=(
+            draft.units[0],
+            replace(draft.units[1], drift=np.array([1.1e-3, 0.0])),
+            replace(draft.units[2], drift=np.array([1e-12])),
+        ),
+    )
+    check_draft(network, moved)
+    folded = fold_constants(moved, 1)
+    assert folded.units[1].index.tolist() == [1]
+    assert folded.deviation[0] > 0.002
     check_draft(network, folded)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -45,3 +46,21 @@ def test_phases_that_bounds_of_the_network_as_it_is_prove_are_known() -> None:
         check_draft(network, again)
         assert again.units[1].active[0]
         assert again.deviation.tolist() == before.deviation.tolist()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_what_a_layer_reads_of_leaky_units_has_their_rounding(seed: int) -> None:
+    """A slope that is no power of two rounds; the exact products lie within."""
+    generator = np.random.default_rng(seed)
+    network = Network.from_arrays(
+        [generator.normal(size=(20, 2)), np.ones((1, 20))],
+        [np.full(20, -9.0), [0.0]],
+        ["leaky-relu(0.1)", "linear"],
+    )
+    draft = Draft.begin(network, classify(network, Box(-1, 1), strategy="bounds"))
+    ends = draft.units[0].interval
+    read = draft.inputs_of(1)
+    for unit in range(20):
+        exact = [Fraction(0.1) * Fraction(float(end[unit])) for end in ends]
+        assert Fraction(float(read[0][unit])) <= exact[0]
+        assert exact[1] <= Fraction(float(read[1][unit]))

@@ -1,0 +1,26 @@
+"""Leaky units that are never positive, as linear units."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from laws import check_draft
+
+from leo_opt import Box, Network, classify
+from leo_opt.rewrites import Draft, pass_slopes
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_slope_goes_into_the_column_and_its_rounding_counts(seed: int) -> None:
+    """Pre-activations near -1e6 times what rounding a column does to it."""
+    generator = np.random.default_rng(seed)
+    network = Network.from_arrays(
+        [generator.normal(size=(3, 2)), generator.normal(size=(2, 3))],
+        [np.full(3, -1e6), np.zeros(2)],
+        ["leaky-relu(0.1)", "linear"],
+    )
+    draft = Draft.begin(network, classify(network, Box(-1, 1), strategy="bounds"))
+    passed = pass_slopes(draft, 0)
+    assert passed.network.layers[0].activation == "linear"
+    assert (passed.deviation > 0.0).all()
+    check_draft(network, passed)
