@@ -108,6 +108,11 @@ class GraphCompression(Reported):
         return reading_deviation(self.original, given)
 
     @property
+    def as_read(self) -> Network:
+        """`network`, as which the smaller graph is read."""
+        return self.network
+
+    @property
     def max_deviation_written(self) -> FloatArray:
         """`max_deviation`, which is from file to file."""
         return self.max_deviation

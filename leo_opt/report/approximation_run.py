@@ -13,7 +13,7 @@ from leo_opt.approximation import Approximation
 from leo_opt.arrays import FloatArray
 from leo_opt.bounds import propagate
 from leo_opt.deviation import add_up, inference_error, reading_deviation, rounding_deviation
-from leo_opt.formats import default_dtype, written
+from leo_opt.formats import written
 from leo_opt.graphs.opening import save_model
 from leo_opt.network import Network
 from leo_opt.rectify import rectified
@@ -152,19 +152,6 @@ def provenance(approximation: Approximation, dtype: str) -> dict[str, str]:
         f"{approximation.original.content_hash} ({approximation.original.parameters} numbers) with "
         f"the method {approximation.method.name}; {proved}.",
     }
-
-
-def save(approximation: Approximation, path: AnyPath) -> None:
-    """Write the network in the element type that `leo_opt.save` takes for the path.
-
-    Raises
-    ------
-    FileFormatError
-        If the suffix is unknown.
-    OutputError
-        If the file cannot be written.
-    """
-    write(approximation, path, default_dtype(approximation.network, path))
 
 
 def write(approximation: Approximation, path: AnyPath, dtype: str) -> None:

@@ -138,17 +138,13 @@ def measure(
     start
         `time.monotonic()` at the start of the run.
     """
-    smaller = compression.network
     given = stability.own_bounds(original, certified_only=True)
-    stored, total = smaller, compression.max_deviation
-    if isinstance(compression, Compression):
-        known = compression.as_read
-        stored = known if dtype == known.signature.dtype else compression.stored(dtype)
-        total = (
-            compression.max_deviation_written
-            if stored is known
-            else compression.deviation_of(stored)
-        )
+    stored = compression.as_read
+    if isinstance(compression, GraphCompression) or dtype == stored.signature.dtype:
+        total = compression.max_deviation_written
+    else:
+        stored = compression.stored(dtype)
+        total = compression.deviation_of(stored)
     as_stored = propagate(stored, stability.domain)
     return CompressionRun(
         original=original,
@@ -181,12 +177,8 @@ def measured(
         If the suffix is unknown.
     """
     original, stability = compression.original, compression.stability
-    if path is not None:
-        dtype = default_dtype(original, path)
-    elif isinstance(compression, Compression):
-        dtype = compression.as_read.signature.dtype
-    else:
-        dtype = original.signature.dtype
+    read = compression.as_read.signature.dtype
+    dtype = read if path is None else default_dtype(original, path)
     start = time.monotonic() - stability.statistics.seconds
     return measure(original, stability, compression, dtype, start)
 

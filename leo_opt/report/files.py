@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from leo_opt.approximation import Approximation
 from leo_opt.compression import Compression
+from leo_opt.formats import default_dtype
 from leo_opt.graphs import GraphCompression
 from leo_opt.report import (
     approximation_page,
@@ -38,7 +39,9 @@ FILES: Mapping[type, Files] = MappingProxyType(
         Approximation: Files(
             approximation_page.write_page,
             approximation_run.describe_approximation,
-            approximation_run.save,
+            lambda value, path: approximation_run.write(
+                value, path, default_dtype(value.network, path)
+            ),
         ),
         Compression: _COMPRESSION,
         GraphCompression: _COMPRESSION,
