@@ -91,3 +91,21 @@ def test_a_layer_of_which_rectifiers_are_copied_folds(tag, factor, bias, hidden)
         if folded is not before:
             check_step(before, folded)
             assert folded.network.layers[0].tags == ("relu", "relu")
+
+
+def test_a_copy_has_moved_as_far_as_what_it_copies() -> None:
+    """Below 0 that moved nothing behind the rectifier, and moves the copy's own row."""
+    network = Network.from_arrays([[[1.0], [1.0]], [[2.0, 0.0], [0.0, 1.0]], [[1.0, 1.0]]],
+                                  [[-2.0, 2.0], [0.0, 0.0], [0.0]])  # fmt: skip
+    draft = Draft.begin(network, exact_stability(network, Box(-1, 1)))
+    first = Layer(network.layers[0].weight, [-2.5, 2.0], "relu")
+    moved = replace(
+        draft,
+        network=Network((first, *network.layers[1:])),
+        units=(replace(draft.units[0], drift=np.array([0.5, 0.0])), *draft.units[1:]),
+    )
+    check_draft(network, moved)
+    folded = fold_layer(moved, 0)
+    assert len(folded.network.layers) == 2
+    assert folded.units[0].drift[0] >= 1.0
+    check_draft(network, folded)
